@@ -1,0 +1,44 @@
+"""Typed, frozen configurations: a wrong type or an unknown key is an error, never a surprise."""
+
+import json
+from dataclasses import asdict, fields
+from typing import Any, TypeVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass as pydantic_dataclass
+
+from .errors import ConfigError, unknown_name
+from .storage import json_sha256
+
+T = TypeVar("T")
+
+
+def config(cls: type[T]) -> type[T]:
+    """Class decorator: a frozen, keyword-only dataclass whose fields are checked on construction."""
+    return pydantic_dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", strict=True))(cls)
+
+
+def make_config(cls: type[T], values: dict[str, Any]) -> T:
+    """Build a configuration from plain values (YAML, JSON or notebook parameters).
+
+    Raises:
+        ConfigError: one sentence that names the key, what is wrong with it, and the nearest known key.
+    """
+    known = [field.name for field in fields(cls)]  # type: ignore[arg-type]
+    for key in values:
+        if key not in known:
+            raise ConfigError(unknown_name(f"key of {cls.__name__}", key, known))
+    try:
+        # Through JSON, so that a list may stand for a tuple while types stay strict.
+        return TypeAdapter(cls).validate_json(json.dumps(values))
+    except TypeError as error:
+        raise ConfigError(f"{cls.__name__}: values must be plain numbers, texts or lists ({error}).") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or cls.__name__
+        raise ConfigError(f"{cls.__name__}.{where}: {first['msg']} (got {first['input']!r}).") from None
+
+
+def config_hash(*parts: Any) -> str:
+    """16 hex digits over configurations and plain values."""
+    return json_sha256([asdict(part) if hasattr(part, "__dataclass_fields__") else part for part in parts])[:16]

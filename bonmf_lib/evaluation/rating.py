@@ -1,0 +1,93 @@
+"""Rating metrics: errors, and top-K quality among the items that a user rated in the test part.
+
+The paper gives neither K, nor the relevance threshold, nor the gain, nor the candidates of its Precision@K and
+NDCG. Everything here is explicit instead; ``DEFINITION`` says what the study uses throughout.
+"""
+
+import numpy as np
+
+from ..config import config
+from ..errors import ConfigError
+
+
+@config
+class TopKDefinition:
+    """One way to score the top K of each user's own test items."""
+
+    k: int = 10
+    threshold: float = 4.0  # ratings from here on count as relevant
+    gain: str = "exponential"  # of NDCG: exponential = 2^r - 1, linear = r
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise ConfigError(f"TopKDefinition.k must be at least 1, got {self.k}.")
+        if self.gain not in ("exponential", "linear"):
+            raise ConfigError(f"TopKDefinition.gain must be exponential or linear, got {self.gain!r}.")
+
+
+DEFINITION = TopKDefinition()
+KS = (1, 3, 5, 10)  # cut-offs that are recorded for every model
+
+
+def rating_errors(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """MSE, RMSE and MAE of predictions (N,) against true ratings (N,), in (squared) rating units."""
+    error = predicted.astype(np.float64) - truth.astype(np.float64)
+    mse = float(np.mean(error**2))
+    return {"mse": mse, "rmse": mse**0.5, "mae": float(np.mean(np.abs(error)))}
+
+
+def top_k(
+    users: np.ndarray, truth: np.ndarray, predicted: np.ndarray, definition: TopKDefinition = DEFINITION
+) -> dict[str, np.ndarray]:
+    """Precision, recall and NDCG per user, each list being the user's own test items (all arguments (N,)).
+
+    precision: relevant items among the first min(K, n_u), divided by min(K, n_u); n_u = the user's test items.
+    recall: relevant items among the first K, divided by all relevant ones; NaN for users with none.
+    ndcg: DCG@K / ideal DCG@K with discount 1 / log2(rank + 1) (Järvelin & Kekäläinen, 2002).
+
+    Equal predictions keep the order of the rows, which is by row number and so independent of the truth.
+
+    Returns:
+        arrays (users with at least one test item,), users in ascending order, under ``user``, ``precision``,
+        ``recall`` and ``ndcg``.
+    """
+    ids, user = np.unique(users, return_inverse=True)
+    counts = np.bincount(user)
+    gains = np.exp2(truth.astype(np.float64)) - 1 if definition.gain == "exponential" else truth.astype(np.float64)
+    relevant = truth >= definition.threshold
+
+    def first_k(score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rows among each user's K best by score, and their 0-based ranks."""
+        order = np.lexsort((-score, user))
+        rank = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+        return order[rank < definition.k], rank[rank < definition.k]
+
+    def dcg(score: np.ndarray) -> np.ndarray:
+        rows, rank = first_k(score)
+        return np.bincount(user[rows], gains[rows] / np.log2(rank + 2), minlength=len(ids))
+
+    chosen, _ = first_k(predicted)
+    hits = np.bincount(user[chosen], relevant[chosen], minlength=len(ids))
+    relevant_total = np.bincount(user, relevant, minlength=len(ids)).astype(np.float64)
+    relevant_total[relevant_total == 0] = np.nan
+    return {
+        "user": ids,
+        "precision": hits / np.minimum(counts, definition.k),
+        "recall": hits / relevant_total,
+        "ndcg": dcg(predicted) / dcg(truth),
+    }
+
+
+def rating_metrics(users: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """All recorded metrics by name, averaged over users where they are per user.
+
+    Names: mse, rmse, mae, precision@K, recall@K, ndcg@K for the K in ``KS`` (threshold 4, exponential gain)
+    and ndcg-linear@10.
+    """
+    out = rating_errors(truth, predicted)
+    for k in KS:
+        per_user = top_k(users, truth, predicted, TopKDefinition(k=k))
+        out |= {f"{name}@{k}": float(np.nanmean(per_user[name])) for name in ("precision", "recall", "ndcg")}
+    linear = top_k(users, truth, predicted, TopKDefinition(gain="linear"))
+    out[f"ndcg-linear@{DEFINITION.k}"] = float(np.mean(linear["ndcg"]))
+    return out

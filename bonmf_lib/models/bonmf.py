@@ -1,0 +1,138 @@
+"""BoNMF (Zheng et al., 2024, arXiv 2407.08942): ID embeddings, text and picture into one MLP.
+
+    x_ui = [p_u ; q_i ; t_i ; v_i (; d_u)]           concatenation
+    r_ui = w3 relu(W2 relu(W1 x_ui + b1) + b2) + b3   MLP 128 -> 64 -> 1
+
+p_u, q_i are 50-d embeddings, t_i and v_i frozen features of the item's text and picture, d_u the user's
+demographics. The paper gives no equation for missing pictures: here a missing t_i or v_i adds a learned
+vector to the first hidden layer instead of its projection.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from ..config import config
+from ..encoders import Features
+from ..errors import ConfigError, ModelError
+from .base import ModelInputs, RatingModel, register
+
+
+@config
+class BoNMFConfig:
+    """Defaults are the paper's where it gives a value, else a comment says whose they are."""
+
+    embedding_dim: int = 50  # of user and item ids
+    hidden: tuple[int, ...] = (128, 64)  # units of the MLP's hidden layers
+    use_ids: bool = True
+    use_text: bool = True
+    use_image: bool = True
+    use_demographics: bool = False  # the paper lists demographics among the data, not among the inputs
+    dropout: float = 0.0  # after each hidden layer; the paper's text gives no rate
+    embedding_std: float = 0.05  # of the initial embeddings; ours, the paper gives none
+
+
+@register("bonmf", BoNMFConfig)
+class BoNMF(RatingModel):
+    """BoNMF and, by switching inputs off, its ablations.
+
+    W1 acts on frozen features, so W1 x_ui splits into a user part and an item part. When a batch has at
+    least as many rows as there are items, the item parts of all items are computed once and gathered;
+    below that the rows' own product is cheaper. Both give the same numbers up to rounding.
+    """
+
+    def __init__(self, config: BoNMFConfig, inputs: ModelInputs):
+        super().__init__(inputs)
+        if not config.hidden:
+            raise ConfigError("BoNMFConfig.hidden needs at least one layer.")
+        sizes: dict[str, int] = {}
+        if config.use_ids:
+            self.user_embedding = nn.Embedding(inputs.n_users, config.embedding_dim)  # (U, 50)
+            self.item_embedding = nn.Embedding(inputs.n_items, config.embedding_dim)  # (I, 50)
+            nn.init.normal_(self.user_embedding.weight, std=config.embedding_std)
+            nn.init.normal_(self.item_embedding.weight, std=config.embedding_std)
+            sizes |= {"user_id": config.embedding_dim, "item_id": config.embedding_dim}
+        self.modalities = []
+        for name, wanted, features in (
+            ("text", config.use_text, inputs.text),
+            ("image", config.use_image, inputs.image),
+        ):
+            if wanted:
+                self._add_modality(name, features, config.hidden[0])
+                sizes[name] = features.dim
+        if config.use_demographics:
+            if inputs.demographics is None:
+                raise ModelError("BoNMF was asked to use demographics, but the data set has none.")
+            self.register_buffer("demographics", torch.from_numpy(inputs.demographics), persistent=False)
+            sizes["demographics"] = inputs.demographics.shape[1]
+        if not sizes:
+            raise ConfigError("BoNMFConfig switches every input off; leave at least one on.")
+        ends = torch.tensor(list(sizes.values())).cumsum(0).tolist()
+        self.columns = {name: slice(end - size, end) for (name, size), end in zip(sizes.items(), ends, strict=True)}
+        self.first = nn.Linear(ends[-1], config.hidden[0])
+        layers: list[nn.Module] = [nn.ReLU(), nn.Dropout(config.dropout)]
+        for before, after in zip(config.hidden[:-1], config.hidden[1:], strict=True):
+            layers += [nn.Linear(before, after), nn.ReLU(), nn.Dropout(config.dropout)]
+        layers.append(nn.Linear(config.hidden[-1], 1))
+        nn.init.constant_(layers[-1].bias, inputs.mean_rating)
+        self.rest = nn.Sequential(*layers)
+
+    def _add_modality(self, name: str, features: Features | None, hidden: int) -> None:
+        if features is None:
+            raise ModelError(f"BoNMF was asked to use the {name}, but got no {name} features.")
+        self.modalities.append(name)
+        self.register_buffer(name, torch.from_numpy(features.standardized()), persistent=False)  # (I, dim)
+        if not features.present.all():
+            absent = torch.from_numpy(~features.present).float().unsqueeze(1)  # (I, 1)
+            self.register_buffer(f"{name}_absent", absent, persistent=False)
+            self.register_parameter(f"{name}_missing", nn.Parameter(torch.zeros(1, hidden)))
+
+    def _project(self, name: str, rows: torch.Tensor) -> torch.Tensor:
+        """Rows (N, dim) of one input through its columns of W1 -> (N, H)."""
+        return rows @ self.first.weight[:, self.columns[name]].T
+
+    def user_part(self, users: torch.Tensor | None) -> torch.Tensor:
+        """Sum of all user inputs through W1, and b1: (N,) -> (N, H); None = all users in order."""
+        part = self.first.bias.expand(self.n_users if users is None else len(users), -1)
+        if "user_id" in self.columns:
+            part = part + self._project("user_id", _rows(self.user_embedding.weight, users))
+        if "demographics" in self.columns:
+            part = part + self._project("demographics", _rows(self.demographics, users))
+        return part
+
+    def item_part(self, items: torch.Tensor | None) -> torch.Tensor:
+        """Sum of all item inputs through W1: (N,) -> (N, H); None = all items in order."""
+        part = self.first.bias.new_zeros(self.n_items if items is None else len(items), self.first.out_features)
+        if "item_id" in self.columns:
+            part = part + self._project("item_id", _rows(self.item_embedding.weight, items))
+        for name in self.modalities:
+            part = part + self._project(name, _rows(getattr(self, name), items))
+            if f"{name}_absent" in self._buffers:
+                part = part + _rows(getattr(self, f"{name}_absent"), items) * getattr(self, f"{name}_missing")
+        return part
+
+    def forward(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
+        hidden = _gathered(self.user_part, users, self.n_users) + _gathered(self.item_part, items, self.n_items)
+        return self.rest(hidden).squeeze(-1)  # (B, H) -> (B,)
+
+    @torch.no_grad()
+    def score_all_items(self, users: torch.Tensor) -> torch.Tensor:
+        item_table, user_rows = self.item_part(None), self.user_part(users)  # (I, H), (B, H)
+        out = torch.empty(len(users), self.n_items, device=users.device)
+        block = 8 if users.device.type == "cpu" else 256  # users at once: the hidden layer fits the cache
+        for start in range(0, len(users), block):
+            rows = user_rows[start : start + block]
+            hidden = rows.unsqueeze(1) + item_table.unsqueeze(0)  # (block, I, H)
+            out[start : start + block] = self.rest(hidden).squeeze(-1)
+        return out
+
+
+def _rows(table: torch.Tensor, ids: torch.Tensor | None) -> torch.Tensor:
+    return table if ids is None else F.embedding(ids, table)
+
+
+def _gathered(part: Callable[[torch.Tensor | None], torch.Tensor], ids: torch.Tensor, total: int) -> torch.Tensor:
+    """First-layer part of each row (B, H), through a table of all ``total`` ids when that is less work."""
+    return part(ids) if len(ids) < total else F.embedding(ids, part(None))

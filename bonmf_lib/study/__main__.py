@@ -1,0 +1,49 @@
+"""``python -m bonmf_lib.study``: the ledger on the terminal, and the manifest of a run."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from ..errors import BonmfError, ConfigError
+from .ledger import ledger, readable, verdict_counts
+from .manifest import write_manifest
+from .records import read_published, read_records
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m bonmf_lib.study", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    show = commands.add_parser("ledger", help="claims, the papers' numbers, ours with interval, verdicts")
+    show.add_argument("--records", type=Path, help="a run folder; without it the published records are read")
+    show.add_argument("--format", choices=("table", "json"), default="table")
+    show.add_argument("--all", action="store_true", help="also list the claims that were not run (table)")
+    manifest = commands.add_parser("manifest", help="write manifest.json and records.csv into a run folder")
+    manifest.add_argument("run_dir", type=Path)
+    options = parser.parse_args(arguments)
+    try:
+        if options.command == "manifest":
+            write_manifest(options.run_dir)
+        else:
+            print(_ledger_text(options.records, options.format, options.all))
+    except BonmfError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _ledger_text(run_dir: Path | None, style: str, everything: bool) -> str:
+    if run_dir is not None and not run_dir.is_dir():
+        raise ConfigError(f"{run_dir} is no run folder; give one below papermill_runs/runs.")
+    table = ledger(read_published() if run_dir is None else read_records(run_dir))
+    if style == "json":
+        return table.to_json(orient="records", indent=2)
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in verdict_counts(table).items())
+    shown = readable(table, everything)
+    if shown.empty:
+        return f"No claim was run yet.\n\n{counts}"
+    return f"{shown.to_string(index=False, max_colwidth=70)}\n\n{counts}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,246 @@
+"""What the papers claim, and the verdict on each claim, computed from records by rules fixed beforehand.
+
+Rules (also in the README):
+
+* value: *reproduced* when our 95 % interval comes within the table's tolerance of the paper's value, else
+  *not reproduced*.
+* better: *reproduced* when the paired difference over seeds has the claimed sign with a Holm-adjusted
+  p < 0.05 (and, where the claim states a size, the relative difference's interval meets it); *direction only*
+  when only the sign is right (or only the size is wrong); else *not reproduced*.
+* equivalent: *reproduced* when every pairwise relative difference's 90 % interval lies inside the claimed
+  margin (two one-sided tests at 5 %), *direction only* when every mean does, else *not reproduced*.
+* *not testable on this data*: the records are of another data set, or of packaged content where the claim is
+  about plots or posters. *not run*: no records.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import combinations
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import pandas as pd
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from ..errors import ConfigError
+from ..evaluation import Estimate, holm, mean_interval, paired_difference
+
+VERDICTS = ("reproduced", "direction only", "not reproduced", "not testable on this data", "not run")
+LOWER_IS_BETTER = ("mse", "mse-cold-items", "rmse", "mae", "seconds", "peak-memory")
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Claim(_Model):
+    id: str
+    source: str  # a key of `sources`
+    statement: str
+    paper: str  # the paper's number or words, as shown in tables
+    datasets: tuple[str, ...]  # where it can be judged
+    content: Literal["any", "full"] = "any"  # full: only with real plots and posters
+    protocol: str = "as published"
+    verified: bool = True  # False: quoted from memory, never a gate
+    note: str = ""
+
+
+class ValueClaim(_Claim):
+    """One number: ``variant`` has ``value`` in ``metric``."""
+
+    kind: Literal["value"]
+    variant: str
+    metric: str
+    value: float
+    tolerance: float  # relative
+
+
+class BetterClaim(_Claim):
+    """``variant`` beats ``than`` in ``metric``, by ``percent`` (low, high) where the paper says by how much."""
+
+    kind: Literal["better"]
+    variant: str
+    than: tuple[str, ...]  # all of them
+    metric: str
+    percent: tuple[float, float] | None = None
+
+
+class EquivalentClaim(_Claim):
+    """All ``variants`` lie within ``margin`` percent of each other in ``metric``."""
+
+    kind: Literal["equivalent"]
+    variants: tuple[str, ...]
+    metric: str
+    margin: float
+
+
+Claim = Annotated[ValueClaim | BetterClaim | EquivalentClaim, Field(discriminator="kind")]
+
+
+class _Table(_Model):
+    """A table of a paper: one value claim per cell."""
+
+    id: str
+    source: str
+    title: str
+    datasets: tuple[str, ...]
+    columns: dict[str, str]  # column title -> metric
+    rows: dict[str, list[float | None]]  # row title -> values in column order
+    variants: dict[str, str] = {}  # row title -> variant name where they differ
+    full_content: tuple[str, ...] = ()  # rows that need real plots or posters
+    protocol: str = "as published"
+    tolerance: float = 0.01
+    scale: float = 1.0  # printed value x scale = value
+    verified: bool = True
+    note: str = ""
+
+    def claims(self) -> list[ValueClaim]:
+        out = []
+        for row, values in self.rows.items():
+            for (title, metric), value in zip(self.columns.items(), values, strict=True):
+                if value is not None:
+                    out.append(self._cell(row, title, metric, value))
+        return out
+
+    def _cell(self, row: str, title: str, metric: str, value: float) -> ValueClaim:
+        return ValueClaim(
+            kind="value",
+            id=f"{self.id}: {row}, {title}",
+            source=self.source,
+            statement=f"{self.title}: {row} has {title} {value:g}",
+            paper=f"{value:g}",
+            datasets=self.datasets,
+            content="full" if row in self.full_content else "any",
+            protocol=self.protocol,
+            verified=self.verified,
+            note=self.note,
+            variant=self.variants.get(row, row),
+            metric=metric,
+            value=value * self.scale,
+            tolerance=self.tolerance,
+        )
+
+
+class _File(_Model):
+    sources: dict[str, str]
+    claims: tuple[Claim, ...]
+    tables: tuple[_Table, ...]
+
+
+@cache
+def read_claims() -> tuple[Claim, ...]:
+    """All claims of ``claims.yaml``: the claims in words, then every table cell."""
+    path = Path(__file__).with_name("claims.yaml")
+    try:
+        file = TypeAdapter(_File).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(f"{path.name}, {'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
+    claims = [*file.claims, *(claim for table in file.tables for claim in table.claims())]
+    for claim in claims:
+        if claim.source not in file.sources:
+            raise ConfigError(f"{path.name}: {claim.id} names the unknown source {claim.source!r}.")
+    return tuple(claims)
+
+
+def read_sources() -> dict[str, str]:
+    """Source key -> citation."""
+    return yaml.safe_load(Path(__file__).with_name("claims.yaml").read_text(encoding="utf-8"))["sources"]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A claim on one data set: our number (a difference for comparisons), its interval and the verdict."""
+
+    claim: Claim
+    dataset: str
+    content: str
+    ours: Estimate | None
+    verdict: str
+
+
+def judge(claims: tuple[Claim, ...], records: pd.DataFrame) -> list[Judgement]:
+    """Judge every claim on every data set and content of the records; claims without records are *not run*.
+
+    p-values of all comparisons on one data set and content are adjusted together (Holm).
+    """
+    groups = list(records.groupby(["dataset", "content"])) or [(("-", "-"), records)]
+    out = []
+    for (dataset, content), group in groups:
+        found = [_measure(claim, dataset, content, group) for claim in claims]
+        adjusted = holm([_p_value(judgement) for judgement in found])
+        out += [replace(j, verdict=_verdict(j, p)) for j, p in zip(found, adjusted, strict=True)]
+    return out
+
+
+def _measure(claim: Claim, dataset: str, content: str, records: pd.DataFrame) -> Judgement:
+    needed = {"value": lambda: [claim.variant], "better": lambda: [claim.variant, *claim.than]}
+    names = needed.get(claim.kind, lambda: list(claim.variants))()
+    values = {name: _per_seed(records, name, claim) for name in names}
+    if any(series.empty for series in values.values()):
+        return Judgement(claim, dataset, content, None, "not run")
+    if dataset not in claim.datasets or (claim.content == "full" and content != "full"):
+        return Judgement(claim, dataset, content, None, "not testable on this data")
+    share = float(records["test_share"].median())
+    if claim.kind == "value":
+        ours = mean_interval(values[claim.variant].to_numpy(), share)
+    elif claim.kind == "better":
+        ours = _hardest(claim, values, share)
+    else:
+        ours = _widest(claim, values, share)
+    return Judgement(claim, dataset, content, ours, "")
+
+
+def _per_seed(records: pd.DataFrame, variant: str, claim: Claim) -> pd.Series:
+    chosen = (records["variant"] == variant) & (records["metric"] == claim.metric)
+    rows = records[chosen & (records["protocol"].isin([claim.protocol, "closed form"]))]
+    return rows.drop_duplicates("seed").set_index("seed")["value"].sort_index()
+
+
+def _gain(claim: Claim, ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """Relative improvement per seed in percent, positive = better."""
+    sign = -1 if claim.metric in LOWER_IS_BETTER else 1
+    return sign * 100 * (ours - theirs) / np.abs(theirs)
+
+
+def _hardest(claim: BetterClaim, values: dict[str, pd.Series], share: float) -> Estimate:
+    """Relative improvement in percent over the competitor that leaves the least of it."""
+    estimates = []
+    for other in claim.than:
+        ours, theirs = values[claim.variant].align(values[other], join="inner")
+        gain = _gain(claim, ours.to_numpy(), theirs.to_numpy())
+        estimates.append(paired_difference(gain, np.zeros_like(gain), share))
+    return min(estimates, key=lambda estimate: estimate.mean)
+
+
+def _widest(claim: EquivalentClaim, values: dict[str, pd.Series], share: float) -> Estimate:
+    """The pair whose relative difference in percent reaches farthest from 0, with its 90 % interval."""
+    estimates = []
+    for one, other in combinations(claim.variants, 2):
+        ours, theirs = values[one].align(values[other], join="inner")
+        estimates.append(mean_interval(_gain(claim, ours.to_numpy(), theirs.to_numpy()), share, level=0.90))
+    return max(estimates, key=lambda estimate: max(abs(estimate.low), abs(estimate.high)))
+
+
+def _p_value(judgement: Judgement) -> float:
+    comparison = judgement.claim.kind == "better" and judgement.ours is not None
+    return judgement.ours.p_value if comparison else float("nan")
+
+
+def _verdict(judgement: Judgement, adjusted_p: float) -> str:
+    claim, ours = judgement.claim, judgement.ours
+    if ours is None:
+        return judgement.verdict
+    if claim.kind == "value":
+        low, high = (ours.mean, ours.mean) if ours.n < 2 else (ours.low, ours.high)
+        margin = claim.tolerance * abs(claim.value)
+        return "reproduced" if low - margin <= claim.value <= high + margin else "not reproduced"
+    if claim.kind == "equivalent":
+        inside = -claim.margin < ours.low and ours.high < claim.margin
+        return "reproduced" if inside else "direction only" if abs(ours.mean) < claim.margin else "not reproduced"
+    if ours.mean <= 0:
+        return "not reproduced"
+    sized = claim.percent is None or (ours.low <= claim.percent[1] and ours.high >= claim.percent[0])
+    return "reproduced" if adjusted_p < 0.05 and sized else "direction only"

@@ -1,0 +1,205 @@
+"""The study's figures: one function each, colour-blind-safe, titles that name the finding's axis."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image
+
+from ..datasets import Dataset
+from ..datasets.summary import activity, top_share
+from ..training import History
+
+PALETTE = sns.color_palette("colorblind")
+PAPER_COLOUR = PALETTE[3]
+
+
+def set_style() -> None:
+    """Common look of all figures; call once per notebook."""
+    sns.set_theme(context="notebook", style="whitegrid", palette="colorblind")
+    plt.rcParams |= {"figure.dpi": 80, "savefig.bbox": "tight", "axes.titlesize": "medium"}
+
+
+def rating_distribution(dataset: Dataset) -> Figure:
+    """Share of each rating, and the long tail of items."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.6))
+    shares = dataset.ratings["rating"].value_counts(normalize=True).sort_index()
+    if len(shares) > 20:
+        left.hist(dataset.ratings["rating"], bins=20, color=PALETTE[0])
+        left.set(ylabel="ratings")
+    else:
+        left.bar([f"{value:g}" for value in shares.index], shares.to_numpy(), color=PALETTE[0])
+        left.yaxis.set_major_formatter("{x:.0%}")
+        left.set(ylabel="share of ratings")
+    left.set(xlabel="rating", title="Ratings lean to the upper half of the scale")
+    for side, colour in (("item", PALETTE[0]), ("user", PALETTE[1])):
+        counts = np.sort(activity(dataset, side).to_numpy())[::-1]
+        right.plot(np.arange(1, len(counts) + 1) / len(counts), np.cumsum(counts) / counts.sum(), color=colour,
+                   label=f"{side}s (top 10 %: {top_share(pd.Series(counts), 0.1):.0%})")  # fmt: skip
+    right.plot([0, 1], [0, 1], ":", color="grey", label="all equally active")
+    right.xaxis.set_major_formatter("{x:.0%}")
+    right.yaxis.set_major_formatter("{x:.0%}")
+    right.set(xlabel="most active share", ylabel="share of ratings", title="Long tail: few ids hold most ratings")
+    right.legend()
+    return figure
+
+
+def picture_wall(dataset: Dataset, items: Sequence[int], columns: int = 8) -> Figure:
+    """Pictures of the given items with their titles."""
+    rows = -(-len(items) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(1.5 * columns, 2.6 * rows), squeeze=False)
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, item in zip(axes.flat, items, strict=False):
+        _show_picture(axis, dataset, item)
+    return figure
+
+
+def _show_picture(axis: Axes, dataset: Dataset, item: int, note: str = "") -> None:
+    axis.axis("off")
+    row = dataset.items.iloc[item]
+    title = row["title"] if len(row["title"]) <= 20 else row["title"][:18] + "..."
+    axis.set_title("\n".join(filter(None, [title, note])), fontsize=8)
+    if isinstance(row["image"], str):
+        with Image.open(row["image"]) as picture:
+            axis.imshow(np.asarray(picture.convert("RGB").resize((100, 150))))
+    else:
+        axis.text(
+            0.5,
+            0.5,
+            "no picture",
+            ha="center",
+            va="center",
+            fontsize=8,
+            color="grey",
+            transform=axis.transAxes,
+        )
+
+
+def neighbour_wall(dataset: Dataset, neighbours: dict[str, dict[int, pd.DataFrame]]) -> Figure:
+    """Per encoder and query item, one row: the query, then its nearest neighbours with their similarity."""
+    lines = [(name, query, table) for name, found in neighbours.items() for query, table in found.items()]
+    width = 1 + max(len(table) for _, _, table in lines)
+    figure, axes = plt.subplots(len(lines), width, figsize=(1.7 * width, 2.7 * len(lines)), squeeze=False)
+    for axis in axes.flat:
+        axis.axis("off")
+    for row, (name, query, table) in zip(axes, lines, strict=True):
+        _show_picture(row[0], dataset, query, f"query, {name}")
+        for axis, found in zip(row[1:], table.itertuples(), strict=False):
+            _show_picture(axis, dataset, found.item, f"{found.similarity:.2f}")
+    figure.tight_layout()
+    return figure
+
+
+def feature_map(points: dict[str, np.ndarray], genres: pd.Series, most: int = 6) -> Figure:
+    """2-D maps (items, 2) by name, coloured by each item's rarest of the most frequent genres."""
+    counts = genres.explode().value_counts()
+    shown = list(counts.index[:most])
+    label = [next((genre for genre in reversed(shown) if genre in row), "other") for row in genres]
+    order = [*shown, "other"]
+    colours = dict(zip(order, [*PALETTE[: len(shown)], (0.8, 0.8, 0.8)], strict=True))
+    figure, axes = plt.subplots(1, len(points), figsize=(6 * len(points), 5), squeeze=False)
+    for axis, (name, xy) in zip(axes.flat, points.items(), strict=True):
+        for genre in reversed(order):
+            chosen = np.array([value == genre for value in label])
+            axis.scatter(*xy[chosen].T, s=6, color=colours[genre], label=genre, linewidths=0)
+        axis.set(title=f"{name}: items by genre", xlabel="t-SNE 1", ylabel="t-SNE 2", xticks=[], yticks=[])
+    axes.flat[-1].legend(markerscale=3, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def probe_bars(probe: pd.DataFrame) -> Figure:
+    """Average precision per genre and encoder, chance marked."""
+    order = probe.drop_duplicates("genre").sort_values("share", ascending=False)["genre"].tolist()
+    figure, axis = plt.subplots(figsize=(11, 4))
+    sns.barplot(probe, x="genre", y="average_precision", hue="features", order=order, ax=axis)
+    chance = probe.drop_duplicates("genre").set_index("genre")["share"][order]
+    axis.scatter(range(len(order)), chance, marker="_", s=300, color="black", label="chance", zorder=3)
+    axis.set(xlabel="", ylabel="average precision", title="Which genres a linear probe reads from the features")
+    axis.tick_params(axis="x", rotation=40)
+    axis.legend(title="")
+    return figure
+
+
+def learning_curves(histories: dict[str, list[History]]) -> Figure:
+    """Training and validation MSE per epoch by name: mean over seeds, band = lowest to highest."""
+    figure, axes = plt.subplots(1, 2, figsize=(11, 3.8), sharey=True)
+    for place, (name, runs) in enumerate(histories.items()):
+        for axis, curves in zip(axes, ([r.train_loss for r in runs], [r.valid_mse for r in runs]), strict=True):
+            shortest = min(map(len, curves))
+            stack = np.array([curve[:shortest] for curve in curves])
+            epochs = np.arange(1, shortest + 1)
+            axis.plot(epochs, stack.mean(axis=0), color=PALETTE[place], label=name, marker=".")
+            axis.fill_between(epochs, stack.min(axis=0), stack.max(axis=0), color=PALETTE[place], alpha=0.2)
+    for axis, title in zip(axes, ("training", "validation"), strict=True):
+        axis.set(xlabel="epoch", ylabel="MSE", title=f"{title.capitalize()} error by epoch")
+    axes[1].legend()
+    return figure
+
+
+def calibration(predictions: dict[str, pd.DataFrame], bins: int = 15) -> Figure:
+    """Mean true rating within equally filled bins of predicted rating, by name."""
+    figure, axis = plt.subplots(figsize=(5.2, 4.6))
+    for place, (name, table) in enumerate(predictions.items()):
+        groups = table.groupby(pd.qcut(table["predicted"], bins, duplicates="drop"), observed=True)
+        means = groups[["predicted", "rating"]].mean()
+        axis.plot(means["predicted"], means["rating"], marker="o", ms=4, color=PALETTE[place], label=name)
+    limits = axis.get_xlim()
+    axis.plot(limits, limits, ":", color="grey", label="perfectly calibrated")
+    axis.set(xlabel="predicted rating", ylabel="mean true rating", title="Calibration on test ratings")
+    axis.legend()
+    return figure
+
+
+def error_by_activity(predictions: dict[str, pd.DataFrame], counts: dict[str, np.ndarray]) -> Figure:
+    """Test MSE by the number of training ratings of the user and of the item, by name.
+
+    Args:
+        counts: training ratings per id under ``user`` and ``item``.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(11, 3.8), sharey=True)
+    edges = [-1, 4, 9, 19, 49, 99, 199, np.inf]
+    labels = ["0-4", "5-9", "10-19", "20-49", "50-99", "100-199", "200+"]
+    for axis, side in zip(axes, ("user", "item"), strict=True):
+        for place, (name, table) in enumerate(predictions.items()):
+            bucket = pd.cut(counts[side][table[side]], edges, labels=labels)
+            errors = ((table["predicted"] - table["rating"]) ** 2).groupby(bucket, observed=False).mean()
+            axis.plot(labels, errors, marker="o", ms=4, color=PALETTE[place], label=name)
+        axis.set(xlabel=f"training ratings of the {side}", ylabel="test MSE", title=f"Error by {side} activity")
+    axes[1].legend()
+    return figure
+
+
+def model_comparison(table: pd.DataFrame, metric: str, paper: dict[str, float]) -> Figure:
+    """Mean and 95 % interval per row of ``table`` (index: name; columns mean, low, high), paper values as crosses.
+
+    Args:
+        paper: the paper's value by row name; rows without one get no cross.
+    """
+    figure, axis = plt.subplots(figsize=(8, 0.5 * len(table) + 1.4))
+    places = np.arange(len(table))[::-1]
+    spread = np.stack([table["mean"] - table["low"], table["high"] - table["mean"]]).clip(0)
+    axis.errorbar(table["mean"], places, xerr=np.nan_to_num(spread), fmt="o", color=PALETTE[0], capsize=3,
+                  label="measured here, 95 % interval")  # fmt: skip
+    crosses = [(paper[name], place) for name, place in zip(table.index, places, strict=True) if name in paper]
+    if crosses:
+        axis.scatter(*zip(*crosses, strict=True), marker="x", s=60, color=PAPER_COLOUR, label="paper", zorder=3)
+    axis.set_yticks(places, table.index)
+    axis.set(xlabel=f"test {metric}", title=f"Test {metric} by model")
+    axis.legend(loc="best")
+    return figure
+
+
+def verdict_bars(counts: pd.Series) -> Figure:
+    """Number of claims by verdict."""
+    figure, axis = plt.subplots(figsize=(8, 2.4))
+    colours = [PALETTE[2], PALETTE[8], PALETTE[3], PALETTE[7], (0.85, 0.85, 0.85)]
+    bars = axis.barh(counts.index[::-1], counts.to_numpy()[::-1], color=colours[::-1])
+    axis.bar_label(bars, padding=3)
+    axis.set(xlabel="claims", title="Claims by verdict")
+    axis.grid(axis="y", visible=False)
+    return figure

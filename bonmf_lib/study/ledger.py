@@ -1,0 +1,63 @@
+"""The ledger: every claim with the paper's number, ours, its interval and the verdict."""
+
+from functools import cache
+
+import pandas as pd
+
+from .claims import VERDICTS, Judgement, judge, read_claims
+
+COLUMNS = [
+    "claim",
+    "statement",
+    "source",
+    "paper",
+    "ours",
+    "low",
+    "high",
+    "seeds",
+    "dataset",
+    "content",
+    "verdict",
+]
+
+
+def ledger(records: pd.DataFrame) -> pd.DataFrame:
+    """One row per claim, data set and content. ``ours`` is in the metric's unit for values and the relative
+    improvement in percent for comparisons; low and high bound its 95 % interval (90 % for equivalence)."""
+    return pd.DataFrame([_row(judgement) for judgement in judge(read_claims(), records)], columns=COLUMNS)
+
+
+def _row(judgement: Judgement) -> dict:
+    claim, ours = judgement.claim, judgement.ours
+    row = {"claim": claim.id, "statement": claim.statement, "source": claim.source, "paper": claim.paper}
+    if not claim.verified:
+        row["paper"] += " [unverified]"
+    if ours is not None:
+        row |= {"ours": ours.mean, "low": ours.low, "high": ours.high, "seeds": ours.n}
+    return row | {"dataset": judgement.dataset, "content": judgement.content, "verdict": judgement.verdict}
+
+
+def verdict_counts(table: pd.DataFrame) -> pd.Series:
+    """Number of claims per verdict, in the order of ``VERDICTS``."""
+    return table["verdict"].value_counts().reindex(VERDICTS, fill_value=0).rename("claims")
+
+
+def readable(table: pd.DataFrame, everything: bool = False) -> pd.DataFrame:
+    """The ledger for reading: our number and interval as one text; without ``everything`` only what was run."""
+    shown = table if everything else table[table["verdict"] != "not run"]
+    shown = shown.assign(seeds=shown["seeds"].astype("Int64"))
+    shown["ours"] = [_interval(row) for row in shown.itertuples()]
+    return shown[["claim", "statement", "paper", "ours", "seeds", "dataset", "content", "verdict"]]
+
+
+def _interval(row) -> str:
+    if pd.isna(row.ours):
+        return ""
+    style = "{:.4f}" if _is_value(row.claim) else "{:+.2f} %"
+    text = style.format(row.ours)
+    return text if pd.isna(row.low) else f"{text} [{style.format(row.low)}, {style.format(row.high)}]"
+
+
+@cache
+def _is_value(claim_id: str) -> bool:
+    return any(claim.id == claim_id and claim.kind == "value" for claim in read_claims())

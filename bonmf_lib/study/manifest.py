@@ -1,0 +1,80 @@
+"""What a run was made of: code, lock, data, encoders, device and time per notebook."""
+
+import json
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from ..errors import RecordError
+from ..storage import file_sha256, project_root, write_text
+from .records import code_version, read_records
+
+_PACKAGES = ("torch", "torchvision", "timm", "transformers", "numpy", "pandas", "scikit-learn", "scipy")
+
+
+def write_manifest(run_dir: Path) -> None:
+    """Write ``manifest.json`` and the gathered ``records.csv`` into a run folder.
+
+    Raises:
+        RecordError: the run has no records.
+    """
+    records = _gathered(run_dir)
+    write_text(run_dir / "records.csv", records.to_csv(index=False, float_format="%.10g"))
+    write_text(run_dir / "manifest.json", json.dumps(manifest(run_dir, records), indent=2, sort_keys=True) + "\n")
+
+
+def _gathered(run_dir: Path) -> pd.DataFrame:
+    (run_dir / "records.csv").unlink(missing_ok=True)
+    records = read_records(run_dir)
+    if records.empty:
+        raise RecordError(f"{run_dir} holds no records; run the notebooks first.")
+    return records
+
+
+def manifest(run_dir: Path, records: pd.DataFrame) -> dict:
+    """The manifest as plain values."""
+    root = project_root()
+    data = records[["dataset", "content", "fingerprint"]].drop_duplicates()
+    return {
+        "code": {
+            "commit": _git(root),
+            "library": code_version(),
+            "libraries_in_records": sorted(records["code"].unique()),
+        },
+        "lock_sha256": file_sha256(root / "requirements.lock"),
+        "packages": {name: version(name) for name in _PACKAGES},
+        "python": platform.python_version(),
+        "device": sorted(records["device"].unique()),
+        "threads": torch.get_num_threads(),
+        "cores": os.cpu_count(),
+        "data": data.to_dict(orient="records"),
+        "encoders": _encoders(run_dir),
+        "records": len(records),
+        "training_seconds": round(float(records.drop_duplicates(["config", "seed"])["seconds"].sum()), 1),
+        "notebook_seconds": _notebook_seconds(run_dir),
+    }
+
+
+def _git(root: Path) -> str:
+    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else "not a git checkout"
+
+
+def _encoders(run_dir: Path) -> list[dict]:
+    path = run_dir / "encoders.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+
+
+def _notebook_seconds(run_dir: Path) -> dict[str, float]:
+    """Wall time per executed notebook, as papermill noted it."""
+    out = {}
+    for path in sorted((run_dir / "notebooks").glob("*.ipynb")):
+        noted = json.loads(path.read_text(encoding="utf-8"))["metadata"].get("papermill", {})
+        if noted.get("duration") is not None:
+            out[path.stem] = round(noted["duration"], 1)
+    return out

@@ -1,0 +1,127 @@
+"""What a notebook runs on: its parameters, completed by a profile and checked before anything starts."""
+
+import ast
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..config import config, make_config
+from ..datasets import CONTENTS, Dataset, load_dataset
+from ..encoders import Features, encode_items, get_encoder
+from ..errors import ConfigError, unknown_name
+from ..storage import project_root
+
+
+@config
+class Profile:
+    """One file of ``papermill_runs/profiles``: a complete set of choices."""
+
+    dataset: str
+    content: str  # packaged or full
+    seeds: tuple[int, ...]  # each seed is one random split and one initialisation
+    text_encoder: str
+    image_encoder: str
+    image_size: int  # pixels; the side to which pictures are squeezed
+    epochs: int
+    early_stopping_epochs: int  # upper limit of the early-stopped runs
+    batch_size: int
+    learning_rate: float
+
+
+@config
+class NotebookParameters:
+    """The cell tagged ``parameters``; None = as the profile says."""
+
+    profile: str
+    dataset: str | None = None
+    content: str | None = None
+    seeds: tuple[int, ...] | None = None
+    text_encoder: str | None = None
+    image_encoder: str | None = None
+    run_dir: str | None = None
+
+
+def read_profile(name: str) -> Profile:
+    """Profile by name; ``ConfigError`` for an unknown one or a bad file."""
+    folder = project_root() / "papermill_runs" / "profiles"
+    known = [path.stem for path in folder.glob("*.yaml")]
+    if name not in known:
+        raise ConfigError(unknown_name("profile", name, known))
+    values = yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8"))
+    return make_config(Profile, values)
+
+
+def runs_dir() -> Path:
+    """Where run folders go: ``BONMF_RUNS``, default ``papermill_runs/runs`` of the checkout."""
+    given = os.environ.get("BONMF_RUNS")
+    return Path(given) if given else project_root() / "papermill_runs" / "runs"
+
+
+class Run:
+    """One notebook run: the settled choices, the data and features (loaded on first use) and the run folder."""
+
+    def __init__(self, parameters: NotebookParameters):
+        chosen = read_profile(parameters.profile)
+        given = {key: value for key, value in asdict(parameters).items() if value is not None}
+        changes = {key: value for key, value in given.items() if key not in ("profile", "run_dir")}
+        self.settings = make_config(Profile, asdict(chosen) | changes)
+        self.profile = parameters.profile
+        if self.settings.content not in CONTENTS:
+            raise ConfigError(unknown_name("content", self.settings.content, CONTENTS))
+        if not self.settings.seeds or len(set(self.settings.seeds)) < len(self.settings.seeds):
+            raise ConfigError(f"seeds must be different whole numbers, got {list(self.settings.seeds)}.")
+        get_encoder(self.settings.text_encoder, "text")
+        get_encoder(self.settings.image_encoder, "image")
+        self.run_dir = self._folder(parameters.run_dir, chosen)
+
+    def _folder(self, given: str | None, chosen: Profile) -> Path:
+        if given is not None:
+            return Path(given)
+        name = self.profile
+        if (self.settings.dataset, self.settings.content) != (chosen.dataset, chosen.content):
+            name += f"-{self.settings.dataset.replace(':', '-').replace('/', '-')}-{self.settings.content}"
+        return runs_dir() / name
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        return load_dataset(self.settings.dataset, self.settings.content)
+
+    def features(self, modality: str, pooling: str | None = None) -> Features:
+        """Features of ``text`` or ``image`` by this run's encoder."""
+        encoder = self.settings.text_encoder if modality == "text" else self.settings.image_encoder
+        size = self.settings.image_size if modality == "image" else None
+        return encode_items(self.dataset, modality, encoder, pooling, size)
+
+    def __str__(self) -> str:
+        s = self.settings
+        seeds = f"{len(s.seeds)} seed" + "s" * (len(s.seeds) > 1)
+        return f"profile {self.profile}: {s.dataset}, content {s.content}, {seeds}, {s.text_encoder}, {s.image_encoder}"
+
+
+def start_run(namespace: Mapping[str, Any]) -> Run:
+    """Read a notebook's parameters out of its ``globals()``.
+
+    Raises:
+        ConfigError: papermill passed a parameter that the notebooks do not know, or a value is bad.
+    """
+    known = [field.name for field in fields(NotebookParameters)]  # type: ignore[arg-type]
+    for name in _injected(namespace.get("In", [])):
+        if name not in known:
+            raise ConfigError(unknown_name("notebook parameter", name, known))
+    return Run(make_config(NotebookParameters, {name: namespace[name] for name in known if name in namespace}))
+
+
+def _injected(cells: list[str]) -> list[str]:
+    """Names that papermill set: it injects one cell of assignments under the comment ``# Parameters``."""
+    names = []
+    for cell in cells:
+        if cell.startswith("# Parameters"):
+            for node in ast.parse(cell).body:
+                if isinstance(node, ast.Assign):
+                    names += [target.id for target in node.targets if isinstance(target, ast.Name)]
+    return names

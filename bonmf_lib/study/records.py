@@ -1,0 +1,130 @@
+"""Records: one row per measured number. Reports and tables are made from these rows only."""
+
+import io
+import os
+from dataclasses import asdict, dataclass, fields
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+import pandera.pandas as pa
+
+import bonmf_lib
+
+from ..errors import RecordError
+from ..storage import file_sha256, json_sha256, project_root, write_text
+
+
+@dataclass(frozen=True)
+class Record:
+    """One number and everything that says where it comes from.
+
+    Attributes:
+        experiment: the notebook that asked for it, for instance ``03_model_training``.
+        variant: the row's name in tables; claims refer to it.
+        protocol: how it was trained: ``as published``, ``early stopped`` or ``tuned``.
+        model: registered model name.
+        dataset, fingerprint, content: which ratings, and what their items carry.
+        split: the rule that split them.
+        test_share: test ratings per rating, needed for intervals.
+        config: hash over all settings, data and features.
+        seed: of split, initial weights and batches.
+        metric, value: value is in rating units (mae, rmse), squared rating units (mse) or a share.
+        seconds: training time of the run the number comes from.
+        device: what computed it.
+        code: hash of the library's sources.
+    """
+
+    experiment: str
+    variant: str
+    protocol: str
+    model: str
+    dataset: str
+    fingerprint: str
+    content: str
+    split: str
+    test_share: float
+    config: str
+    seed: int
+    metric: str
+    value: float
+    seconds: float
+    device: str
+    code: str
+
+
+COLUMNS = [field.name for field in fields(Record)]
+SCHEMA = pa.DataFrameSchema(
+    {
+        field.name: pa.Column({str: "str", int: "int64", float: "float64"}[field.type], coerce=True, nullable=False)
+        for field in fields(Record)
+    },
+    strict=True,
+    unique=["experiment", "config", "seed", "metric"],
+)
+
+
+@cache
+def code_version() -> str:
+    """12 hex digits over the library's Python sources: equal sources, equal version."""
+    folder = Path(bonmf_lib.__file__).parent
+    sources = {str(path.relative_to(folder)): file_sha256(path) for path in sorted(folder.rglob("*.py"))}
+    return json_sha256(sources)[:12]
+
+
+def _file(run_dir: Path, experiment: str, config: str, seed: int) -> Path:
+    return run_dir / "records" / experiment / f"{config}-{seed}.csv"
+
+
+def is_recorded(run_dir: Path, experiment: str, config: str, seed: int) -> bool:
+    """Whether that run finished before. ``BONMF_FRESH=1`` answers no, so that everything is run again."""
+    return os.environ.get("BONMF_FRESH") != "1" and _file(run_dir, experiment, config, seed).is_file()
+
+
+def add_records(run_dir: Path, records: list[Record]) -> None:
+    """Keep all records of one finished run (one experiment, config and seed) in one step."""
+    keys = {(record.experiment, record.config, record.seed) for record in records}
+    if len(keys) != 1:
+        raise RecordError(f"add_records takes one run at a time, got {len(keys)}.")
+    table = check_records(pd.DataFrame([asdict(record) for record in records]), "new records")
+    write_text(_file(run_dir, *keys.pop()), table.to_csv(index=False, float_format="%.10g"))
+
+
+def read_records(run_dir: Path) -> pd.DataFrame:
+    """All records of a run folder (or of a published one), sorted; empty when there are none."""
+    files = sorted((run_dir / "records").rglob("*.csv"))
+    published = run_dir / "records.csv"
+    if published.is_file():
+        files.append(published)
+    tables = []
+    for file in files:
+        try:
+            tables.append(check_records(pd.read_csv(io.StringIO(file.read_text(encoding="utf-8"))), str(file)))
+        except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+            raise RecordError(f"{file}: is no record table ({error}); delete it and run again.") from error
+    if not tables:
+        return pd.DataFrame(columns=COLUMNS)
+    order = ["dataset", "content", "experiment", "variant", "protocol", "seed", "metric"]
+    return check_records(pd.concat(tables), str(run_dir)).sort_values(order, ignore_index=True)
+
+
+def published_dir() -> Path:
+    """Folder of the records that took long and are committed."""
+    return project_root() / "papermill_runs" / "published"
+
+
+def read_published() -> pd.DataFrame:
+    """Records of all committed runs."""
+    tables = [read_records(folder) for folder in sorted(published_dir().glob("*/")) if folder.is_dir()]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
+
+
+def check_records(table: pd.DataFrame, source: str) -> pd.DataFrame:
+    """The table with typed columns; ``RecordError`` names the source and the first thing wrong."""
+    try:
+        return SCHEMA.validate(table, lazy=True)[COLUMNS]
+    except pa.errors.SchemaErrors as error:
+        first = error.failure_cases.iloc[0]
+        raise RecordError(
+            f"{source}: {first['column'] or 'table'} fails {first['check']} (at {first['failure_case']!r})."
+        ) from None

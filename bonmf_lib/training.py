@@ -1,0 +1,189 @@
+"""The one training loop: data on the device, batches are slices of a permutation, one host sync per epoch."""
+
+import math
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from .config import config
+from .datasets import Dataset
+from .errors import ConfigError, TrainingError
+from .models import ClosedFormModel, RatingModel
+from .progress import progress
+from .splits import Split
+from .storage import atomic_path
+
+_PREDICT_BATCH = 65_536
+
+
+@config
+class TrainingConfig:
+    """How a model is trained; defaults are the paper's readings (S1: 10 epochs, MSE; S0: Adam, batch 256)."""
+
+    epochs: int = 10  # at most this many passes over the training ratings
+    batch_size: int = 256
+    learning_rate: float = 1e-3  # Adam's usual default; the paper gives none
+    weight_decay: float = 0.0  # L2 on all parameters, Adam's own
+    patience: int | None = None  # stop after this many epochs without a better validation MSE; None = never
+    tf32: bool = False  # allow TF32 matrix products on an NVIDIA GPU
+
+
+@dataclass(frozen=True)
+class Triples:
+    """Users, items (int64) and ratings (float32), each (N,), on one device."""
+
+    users: torch.Tensor
+    items: torch.Tensor
+    ratings: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.ratings)
+
+    @classmethod
+    def of(cls, dataset: Dataset, rows: np.ndarray, device: torch.device) -> "Triples":
+        """The chosen rows of a data set's ratings."""
+        table = dataset.ratings
+        parts = [table["user"].to_numpy()[rows], table["item"].to_numpy()[rows]]
+        parts.append(table["rating"].to_numpy()[rows])
+        return cls(*(torch.from_numpy(part).to(device) for part in parts))
+
+
+@dataclass
+class History:
+    """One entry per epoch: mean training loss, validation MSE (NaN without validation), seconds."""
+
+    train_loss: list[float] = field(default_factory=list)
+    valid_mse: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def best_epoch(self) -> int:
+        """1-based epoch with the lowest validation MSE; the last epoch without validation."""
+        if not self.valid_mse or all(math.isnan(value) for value in self.valid_mse):
+            return len(self.train_loss)
+        return int(np.nanargmin(self.valid_mse)) + 1
+
+
+@torch.no_grad()
+def predict(model: RatingModel, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
+    """Raw predictions (N,) in evaluation mode; ``ModelError`` on ids the model does not know."""
+    model.check_ids(users, items)
+    model.eval()
+    parts = [
+        model(users[start : start + _PREDICT_BATCH], items[start : start + _PREDICT_BATCH])
+        for start in range(0, len(users), _PREDICT_BATCH)
+    ]
+    return torch.cat(parts)
+
+
+def fit(
+    model: RatingModel,
+    dataset: Dataset,
+    split: Split,
+    settings: TrainingConfig,
+    seed: int,
+    device: torch.device,
+    checkpoint: Path | None = None,
+    label: str = "training",
+) -> History:
+    """Train in place on ``split.train``; ``split.test`` is never looked at.
+
+    With ``patience`` the weights of the best validation epoch are restored at the end. With ``checkpoint``
+    the state is kept there after each epoch, and a later call with the same arguments goes on from it and
+    ends with the same weights, bit for bit on one machine's CPU.
+
+    Raises:
+        ConfigError: patience without validation ratings. TrainingError: the loss is not finite.
+    """
+    model.to(device)
+    train = Triples.of(dataset, split.train, device)
+    valid = Triples.of(dataset, split.valid, device) if len(split.valid) else None
+    model.check_ids(train.users, train.items)
+    if isinstance(model, ClosedFormModel):
+        started = time.perf_counter()
+        model.solve(train.users, train.items, train.ratings)
+        return History([_mse(model, train)], [_mse(model, valid)], [time.perf_counter() - started])
+    if settings.patience is not None and valid is None:
+        raise ConfigError("Early stopping needs validation ratings; split with valid > 0 or set patience to None.")
+    torch.backends.cuda.matmul.allow_tf32 = settings.tf32
+    optimiser = torch.optim.Adam(
+        model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+    )
+    history, best = History(), None
+    if checkpoint is not None and checkpoint.is_file():
+        history, best = _restore(checkpoint, model, optimiser, device)
+    for epoch in progress(range(len(history.train_loss), settings.epochs), f"{label}, epoch"):
+        if _stopped(history, settings):
+            break
+        started = time.perf_counter()
+        loss = _one_epoch(model, optimiser, train, settings.batch_size, seed, epoch)
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"{label}: the loss became {loss} in epoch {epoch + 1}; lower the learning rate "
+                f"(now {settings.learning_rate:g}) or check the features."
+            )
+        history.train_loss.append(loss)
+        history.valid_mse.append(_mse(model, valid))
+        history.seconds.append(time.perf_counter() - started)
+        if settings.patience is not None and history.best_epoch == len(history.train_loss):
+            best = {name: value.detach().clone() for name, value in model.state_dict().items()}
+        if checkpoint is not None:
+            _keep(checkpoint, model, optimiser, history, best)
+    if best is not None:
+        model.load_state_dict(best)
+    return history
+
+
+def _stopped(history: History, settings: TrainingConfig) -> bool:
+    return settings.patience is not None and len(history.train_loss) - history.best_epoch >= settings.patience
+
+
+def _one_epoch(
+    model: RatingModel,
+    optimiser: torch.optim.Optimizer,
+    train: Triples,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+) -> float:
+    """One pass; returns the mean loss. All randomness (order, dropout) comes from (seed, epoch)."""
+    model.train()
+    device = train.ratings.device
+    total = torch.zeros((), dtype=torch.float64, device=device)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
+        order = torch.randperm(len(train), device=device)
+        for start in range(0, len(train), batch_size):
+            rows = order[start : start + batch_size]
+            loss = F.mse_loss(model(train.users[rows], train.items[rows]), train.ratings[rows])
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            total += loss.detach() * len(rows)
+    return float(total) / len(train)
+
+
+def _mse(model: RatingModel, part: Triples | None) -> float:
+    if part is None:
+        return math.nan
+    return float(F.mse_loss(predict(model, part.users, part.items).double(), part.ratings.double()))
+
+
+def _keep(path: Path, model, optimiser, history: History, best: dict | None) -> None:
+    state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "best": best}
+    with atomic_path(path) as temporary:
+        torch.save({**state, "history": vars(history)}, temporary)
+
+
+def _restore(path: Path, model, optimiser, device: torch.device) -> tuple[History, dict | None]:
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+        model.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
+    except (RuntimeError, KeyError, ValueError, EOFError) as error:
+        raise TrainingError(f"The checkpoint {path} does not fit this run ({error}); delete it.") from error
+    return History(**state["history"]), state["best"]

@@ -1,0 +1,44 @@
+"""Copy executed notebooks into ``notebooks/`` without anything that tells of the machine that ran them."""
+
+import sys
+from pathlib import Path
+
+import nbformat
+
+from bonmf_lib.storage import write_text
+
+LARGEST = 1_500_000  # bytes a committed notebook may have
+
+
+def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Drop injected parameters, papermill's metadata and timings; renumber the cells."""
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+    count = 0
+    for cell in cells:
+        tags = [tag for tag in cell.metadata.get("tags", []) if not tag.startswith("papermill")]
+        cell.metadata = {"tags": tags} if tags else {}
+        if cell.cell_type == "code":
+            count += 1
+            cell.execution_count = count
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+            for output in cell.outputs:
+                if "execution_count" in output:
+                    output.execution_count = count
+    notebook.cells = cells
+    return notebook
+
+
+def main(source: Path, target: Path) -> None:
+    for path in sorted(source.glob("[0-9]*.ipynb")):
+        text = nbformat.writes(clean(nbformat.read(path, as_version=4))) + "\n"
+        if len(text) > LARGEST:
+            sys.exit(f"{path.name} has {len(text):,} bytes, more than {LARGEST:,}; show fewer or smaller figures.")
+        write_text(target / path.name, text)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
