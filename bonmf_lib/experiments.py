@@ -48,7 +48,7 @@ class Variant:
 
 
 def run_variants(run: Run, experiment: str, variants: list[Variant]) -> pd.DataFrame:
-    """Run every variant on every seed of the run and return this experiment's records."""
+    """Run every variant on every seed of the run; return this experiment's records in the variants' order."""
     jobs = [(variant, seed) for seed in run.settings.seeds for variant in variants]
     hashes = {variant: _hash(run, variant) for variant in variants}
     todo = [(v, seed) for v, seed in jobs if not is_recorded(run.run_dir, experiment, hashes[v], seed)]
@@ -58,8 +58,9 @@ def run_variants(run: Run, experiment: str, variants: list[Variant]) -> pd.DataF
     for variant, seed in progress(todo, f"{experiment}: trainings"):
         _run_one(run, experiment, variant, hashes[variant], seed)
     records = read_records(run.run_dir)
-    wanted = records["config"].isin(hashes.values()) & records["seed"].isin(run.settings.seeds)
-    return records[wanted & (records["experiment"] == experiment)].reset_index(drop=True)
+    place = records["config"].map({config: place for place, config in enumerate(hashes.values())})
+    wanted = place.notna() & records["seed"].isin(run.settings.seeds) & (records["experiment"] == experiment)
+    return records[wanted].sort_values("seed").sort_values("config", key=lambda c: place[c.index], kind="stable")
 
 
 def _note_encoders(run: Run, variants: list[Variant]) -> None:

@@ -178,14 +178,15 @@ def model_comparison(table: pd.DataFrame, metric: str, paper: dict[str, float]) 
     """Mean and 95 % interval per row of ``table`` (index: name; columns mean, low, high), paper values as crosses.
 
     Args:
-        paper: the paper's value by row name; rows without one get no cross.
+        paper: the paper's value by variant name; rows without one get no cross.
     """
     figure, axis = plt.subplots(figsize=(8, 0.5 * len(table) + 1.4))
     places = np.arange(len(table))[::-1]
     spread = np.stack([table["mean"] - table["low"], table["high"] - table["mean"]]).clip(0)
     axis.errorbar(table["mean"], places, xerr=np.nan_to_num(spread), fmt="o", color=PALETTE[0], capsize=3,
                   label="measured here, 95 % interval")  # fmt: skip
-    crosses = [(paper[name], place) for name, place in zip(table.index, places, strict=True) if name in paper]
+    variants = [name.removesuffix(" (as published)") for name in table.index]
+    crosses = [(paper[name], place) for name, place in zip(variants, places, strict=True) if name in paper]
     if crosses:
         axis.scatter(*zip(*crosses, strict=True), marker="x", s=60, color=PAPER_COLOUR, label="paper", zorder=3)
     axis.set_yticks(places, table.index)

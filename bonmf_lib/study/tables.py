@@ -1,0 +1,107 @@
+"""Tables for readers, made from records: means with intervals, paired differences, the papers' values."""
+
+import pandas as pd
+
+from ..evaluation import Estimate, mean_interval, paired_difference
+from .claims import LOWER_IS_BETTER, read_claims
+
+
+def row_name(variant: str, protocol: str) -> str:
+    """How a variant is called in tables; the protocol is named unless it is the only one possible."""
+    return variant if protocol == "closed form" else f"{variant} ({protocol})"
+
+
+def estimates(records: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Mean, low, high (95 %, corrected for overlapping splits) and seeds per row, in order of appearance."""
+    chosen = records[records["metric"] == metric]
+    rows = {}
+    for (variant, protocol), group in chosen.groupby(["variant", "protocol"], sort=False):
+        found = mean_interval(group["value"].to_numpy(), float(group["test_share"].iloc[0]))
+        rows[row_name(variant, protocol)] = {"mean": found.mean, "low": found.low, "high": found.high, "seeds": found.n}
+    return pd.DataFrame(rows).T.rename_axis("model").astype({"seeds": int})
+
+
+def metric_table(records: pd.DataFrame, metrics: dict[str, str], digits: int = 3) -> pd.DataFrame:
+    """One row per model, one column per metric with ``mean ± half-width`` of the 95 % interval.
+
+    Args:
+        metrics: column title by metric name; seconds of training are always added.
+    """
+    columns = {}
+    for metric, title in metrics.items():
+        found = estimates(records, metric)
+        columns[title] = found.apply(lambda row: _plus_minus(row, digits), axis=1)
+    seconds = records.drop_duplicates(["variant", "protocol", "seed"]).groupby(["variant", "protocol"], sort=False)
+    means = seconds["seconds"].mean()
+    columns["training, s"] = pd.Series({row_name(*key): f"{value:.1f}" for key, value in means.items()})
+    return pd.DataFrame(columns).rename_axis("model")
+
+
+def _plus_minus(row: pd.Series, digits: int) -> str:
+    text = f"{row['mean']:.{digits}f}"
+    return text if pd.isna(row["low"]) else f"{text} ± {(row['high'] - row['low']) / 2:.{digits}f}"
+
+
+def differences(records: pd.DataFrame, metric: str, reference: tuple[str, str]) -> pd.DataFrame:
+    """Paired difference of every row to the reference row (variant, protocol) over the same seeds.
+
+    Returns:
+        index model; columns difference, low, high (95 %), p_value, better (whether the mean favours the row).
+    """
+    chosen = records[records["metric"] == metric]
+    groups = {
+        key: group.set_index("seed")["value"] for key, group in chosen.groupby(["variant", "protocol"], sort=False)
+    }
+    share = float(chosen["test_share"].iloc[0])
+    rows = {}
+    for key, values in groups.items():
+        if key == reference:
+            continue
+        ours, theirs = values.align(groups[reference], join="inner")
+        found = paired_difference(ours.to_numpy(), theirs.to_numpy(), share)
+        better = found.mean < 0 if metric in LOWER_IS_BETTER else found.mean > 0
+        rows[row_name(*key)] = {
+            "difference": found.mean, "low": found.low, "high": found.high, "p_value": found.p_value, "better": better,
+        }  # fmt: skip
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+
+
+def difference_sentence(records: pd.DataFrame, metric: str, row: tuple[str, str], reference: tuple[str, str]) -> str:
+    """What the paired difference says, in words chosen by its interval."""
+    pair = records[records[["variant", "protocol"]].apply(tuple, axis=1).isin([row, reference])]
+    found = differences(pair, metric, reference).loc[row_name(*row)]
+    estimate = Estimate(found["difference"], found["low"], found["high"], 0)
+    names = f"{row_name(*row)} and {row_name(*reference)}"
+    if not estimate.excludes_zero:
+        return f"The interval of the difference in {metric} between {names} includes zero: these data do not tell them apart."
+    side = "better" if found["better"] else "worse"
+    return f"{row_name(*row)} is {side} in {metric} than {row_name(*reference)}; the interval of the difference excludes zero."
+
+
+def paper_values(table: str) -> pd.DataFrame:
+    """A paper's table out of ``claims.yaml``: one row per variant of ours, one column per metric."""
+    cells = [claim for claim in read_claims() if claim.kind == "value" and claim.id.startswith(f"{table}: ")]
+    frame = pd.DataFrame(
+        [(cell.variant, cell.metric, cell.value) for cell in cells], columns=["model", "metric", "value"]
+    )
+    order = frame["model"].unique()
+    return frame.pivot(index="model", columns="metric", values="value").loc[order, frame["metric"].unique()]
+
+
+def interpret(table: pd.DataFrame, claim: str) -> str:
+    """One sentence per data set for a claim of the ledger, chosen by its verdict."""
+    rows = table[table["claim"] == claim]
+    return " ".join(_SENTENCES[row.verdict].format(claim=row.claim, data=_data(row)) for row in rows.itertuples())
+
+
+def _data(row) -> str:
+    return f"{row.dataset}, content {row.content}"
+
+
+_SENTENCES = {
+    "reproduced": "{claim}: holds on {data}.",
+    "direction only": "{claim}: on {data} the sign is the claimed one, but the evidence or the size falls short.",
+    "not reproduced": "{claim}: does not hold on {data}.",
+    "not testable on this data": "{claim}: cannot be judged on {data}; it is about other data or about plots and posters.",
+    "not run": "{claim}: was not run on {data}.",
+}
