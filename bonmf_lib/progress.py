@@ -24,7 +24,7 @@ class _Lines:
         self._file = Path(path).open("a", encoding="utf-8")  # noqa: SIM115 - lives as long as the bar
 
     def write(self, text: str) -> None:
-        text = text.strip("\r\n ")
+        text = text.replace("\x1b[A", "").strip()  # nested bars move the cursor; a file has none
         if text:
             self._file.write(text + "\n")
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from .datasets import Dataset
 from .errors import SplitError
@@ -61,3 +62,21 @@ def ratio_split(dataset: Dataset, test: float = 0.3, valid: float = 0.0, seed: i
     parts = np.split(order, [n_test, n_test + n_valid])
     held_out, validation, train = (np.sort(part) for part in parts)
     return Split(train, validation, held_out, f"ratio(test={test:g}, valid={valid:g})", seed, total)
+
+
+def part_summary(dataset: Dataset, split: Split) -> pd.DataFrame:
+    """Per part: ratings, share of all, mean rating, and shares of ratings on users and items without training."""
+    ratings = dataset.ratings
+    seen = {side: np.isin(ratings[side], ratings[side].to_numpy()[split.train]) for side in ("user", "item")}
+    rows = {}
+    for part in PARTS:
+        chosen = getattr(split, part)
+        if len(chosen):
+            rows[part] = {
+                "ratings": len(chosen),
+                "share": len(chosen) / split.n_ratings,
+                "mean rating": float(ratings["rating"].to_numpy()[chosen].mean(dtype=np.float64)),
+                "unseen users": 1 - seen["user"][chosen].mean(),
+                "unseen items": 1 - seen["item"][chosen].mean(),
+            }
+    return pd.DataFrame(rows).T.astype({"ratings": int}).rename_axis("part")

@@ -95,19 +95,18 @@ def neighbour_wall(dataset: Dataset, neighbours: dict[str, dict[int, pd.DataFram
     return figure
 
 
-def feature_map(points: dict[str, np.ndarray], genres: pd.Series, most: int = 6) -> Figure:
-    """2-D maps (items, 2) by name, coloured by each item's rarest of the most frequent genres."""
-    counts = genres.explode().value_counts()
+def feature_map(points: dict[str, np.ndarray], genres: dict[str, pd.Series], most: int = 6) -> Figure:
+    """2-D maps (items, 2) by name, coloured by genre: each item by the rarest it has of the most frequent genres."""
+    counts = pd.concat(genres.values()).explode().value_counts()
     shown = list(counts.index[:most])
-    label = [next((genre for genre in reversed(shown) if genre in row), "other") for row in genres]
     order = [*shown, "other"]
     colours = dict(zip(order, [*PALETTE[: len(shown)], (0.8, 0.8, 0.8)], strict=True))
     figure, axes = plt.subplots(1, len(points), figsize=(6 * len(points), 5), squeeze=False)
     for axis, (name, xy) in zip(axes.flat, points.items(), strict=True):
+        label = np.array([next((genre for genre in reversed(shown) if genre in row), "other") for row in genres[name]])
         for genre in reversed(order):
-            chosen = np.array([value == genre for value in label])
-            axis.scatter(*xy[chosen].T, s=6, color=colours[genre], label=genre, linewidths=0)
-        axis.set(title=f"{name}: items by genre", xlabel="t-SNE 1", ylabel="t-SNE 2", xticks=[], yticks=[])
+            axis.scatter(*xy[label == genre].T, s=6, color=colours[genre], label=genre, linewidths=0)
+        axis.set(title=f"{name.capitalize()}: items by genre", xlabel="t-SNE 1", ylabel="t-SNE 2", xticks=[], yticks=[])
     axes.flat[-1].legend(markerscale=3, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 

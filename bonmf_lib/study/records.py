@@ -1,6 +1,7 @@
 """Records: one row per measured number. Reports and tables are made from these rows only."""
 
 import io
+import json
 import os
 from dataclasses import asdict, dataclass, fields
 from functools import cache
@@ -117,6 +118,24 @@ def read_published() -> pd.DataFrame:
     """Records of all committed runs."""
     tables = [read_records(folder) for folder in sorted(published_dir().glob("*/")) if folder.is_dir()]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
+
+
+def published_manifests() -> pd.DataFrame:
+    """Key facts of every published run's manifest, one column per run; empty when nothing is published."""
+    columns = {}
+    for path in sorted(published_dir().glob("*/manifest.json")):
+        noted = json.loads(path.read_text(encoding="utf-8"))
+        columns[path.parent.name] = {
+            "code": noted["code"]["commit"][:12],
+            "device": ", ".join(noted["device"]),
+            "cores": noted["cores"],
+            "PyTorch": noted["packages"]["torch"],
+            "data": ", ".join(f"{d['dataset']} ({d['content']}) {d['fingerprint'][:12]}" for d in noted["data"]),
+            "encoders": ", ".join(f"{e['encoder']} {e['version'][:12]}" for e in noted["encoders"]),
+            "records": noted["records"],
+            "training, hours": round(noted["training_seconds"] / 3600, 2),
+        }
+    return pd.DataFrame(columns).rename_axis("fact")
 
 
 def check_records(table: pd.DataFrame, source: str) -> pd.DataFrame:

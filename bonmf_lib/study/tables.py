@@ -71,11 +71,13 @@ def difference_sentence(records: pd.DataFrame, metric: str, row: tuple[str, str]
     pair = records[records[["variant", "protocol"]].apply(tuple, axis=1).isin([row, reference])]
     found = differences(pair, metric, reference).loc[row_name(*row)]
     estimate = Estimate(found["difference"], found["low"], found["high"], 0)
-    names = f"{row_name(*row)} and {row_name(*reference)}"
+    ours, theirs = row_name(*row), row_name(*reference)
     if not estimate.excludes_zero:
-        return f"The interval of the difference in {metric} between {names} includes zero: these data do not tell them apart."
+        return (
+            f"{ours} and {theirs}: the interval of the difference in {metric} includes zero, they are not told apart."
+        )
     side = "better" if found["better"] else "worse"
-    return f"{row_name(*row)} is {side} in {metric} than {row_name(*reference)}; the interval of the difference excludes zero."
+    return f"{ours} is {side} than {theirs}: the interval of the difference in {metric} excludes zero."
 
 
 def paper_values(table: str) -> pd.DataFrame:
@@ -85,7 +87,8 @@ def paper_values(table: str) -> pd.DataFrame:
         [(cell.variant, cell.metric, cell.value) for cell in cells], columns=["model", "metric", "value"]
     )
     order = frame["model"].unique()
-    return frame.pivot(index="model", columns="metric", values="value").loc[order, frame["metric"].unique()]
+    wide = frame.set_index(["model", "metric"])["value"].unstack()  # noqa: PD010 - one value per cell, nothing to pool
+    return wide.loc[order, frame["metric"].unique()].rename_axis(columns=None)
 
 
 def interpret(table: pd.DataFrame, claim: str) -> str:
@@ -102,6 +105,6 @@ _SENTENCES = {
     "reproduced": "{claim}: holds on {data}.",
     "direction only": "{claim}: on {data} the sign is the claimed one, but the evidence or the size falls short.",
     "not reproduced": "{claim}: does not hold on {data}.",
-    "not testable on this data": "{claim}: cannot be judged on {data}; it is about other data or about plots and posters.",
+    "not testable on this data": "{claim}: cannot be judged on {data}; it needs other data, or real plots and posters.",
     "not run": "{claim}: was not run on {data}.",
 }
