@@ -23,7 +23,7 @@ export PYTHONWARNINGS ?= ignore::DeprecationWarning
 # Records are written whole or not at all, so a stale lock of a killed run need not stop the next one.
 reproduce: .venv/ready
 	snakemake --snakefile papermill_runs/Snakefile --directory . --cores $(JOBS) --rerun-incomplete --nolock \
-	    --quiet rules host --config profile=$(PROFILE) content=$(CONTENT)
+	    --quiet all --config profile=$(PROFILE) content=$(CONTENT)
 	@echo "Report: $(RUN)/report.html"
 	@echo "Executed notebooks: $(RUN)/notebooks"
 

@@ -160,15 +160,13 @@ def build_dataset(
         table = table.sort_values("raw_id", kind="stable").reset_index(drop=True)
         twice = table["raw_id"].duplicated()
         if twice.any():
-            raise DatasetError(
-                f"{source}: the {kind} {table['raw_id'][twice].iloc[0]!r} is listed twice; keep one row."
-            )
+            raise DatasetError(f"{source}: the {kind} {table['raw_id'][twice].iloc[0]} is listed twice; keep one row.")
         index = pd.Index(table["raw_id"])
         ids = index.get_indexer(ratings[kind])
         if (ids < 0).any():
             stranger = ratings.loc[ids < 0, kind].iloc[0]
             raise DatasetError(
-                f"{source}: the ratings name the {kind} {stranger!r}, which the {kind} table lacks; "
+                f"{source}: the ratings name the {kind} {stranger}, which the {kind} table lacks; "
                 "add its row or drop its ratings."
             )
         tables[kind] = (table.reindex(columns=columns), ids.astype(np.int64))
@@ -182,3 +180,10 @@ def build_dataset(
     )
     table["timestamp"] = table["timestamp"].astype("Int64")
     return Dataset(name, content, table, tables["user"][0], tables["item"][0], scale)
+
+
+def headline(items: pd.DataFrame) -> pd.Series:
+    """Title, year and genres of each item as one line of text."""
+    years = items["year"].map(lambda year: "" if pd.isna(year) else f" ({int(year)})")
+    genres = items["genres"].map(lambda row: f" {', '.join(row)}." if row else "")
+    return items["title"] + years + "." + genres

@@ -15,7 +15,7 @@ import pandas as pd
 
 from ..errors import DatasetError
 from .cards import title_cards
-from .dataset import Dataset, RatingScale, build_dataset, check_ratings
+from .dataset import Dataset, RatingScale, build_dataset, check_ratings, headline
 
 _NO_TEXT = {"item", "title", "year", "image", "image_source", "mal_id"}
 
@@ -97,12 +97,12 @@ def _items(folder: Path, content: str, text_columns: list[str] | None) -> pd.Dat
     genres = table.get("genres", table.get("categories", pd.Series("", index=table.index))).fillna("")
     items["genres"] = [tuple(sorted({g.strip() for g in re.split(r"[|,]", row) if g.strip()})) for row in genres]
     if content == "packaged":
-        items["text"] = items["title"] + ". " + items["genres"].map(", ".join) + "."
+        items["text"] = headline(items)
         items["image"] = title_cards(items)
         return items
     columns = text_columns or [c for c in table.columns if c not in _NO_TEXT and table[c].dtype.kind not in "if"]
     parts = table[columns].fillna("").astype(str).apply(lambda column: column.str.replace("|", ", ").str.strip())
-    free_text = parts.agg(lambda row: ". ".join(filter(None, row)), axis=1) if columns else ""
+    free_text = pd.Series([". ".join(filter(None, row)) for row in parts.to_numpy()], dtype="str")
     items["text"] = (items["title"] + ". " + free_text).map(html.unescape).where(free_text != "")
     items["image"] = [_picture(folder, name) for name in table.get("image", pd.Series("", index=table.index))]
     return items

@@ -9,7 +9,7 @@ import pandas as pd
 from ..errors import DatasetError, SourceError
 from ..sources import Artifact, Mirror, Url, Wheel, extract_members, fetch, open_archive, read_member
 from .cards import title_cards
-from .dataset import Dataset, RatingScale, build_dataset, check_ratings
+from .dataset import Dataset, RatingScale, build_dataset, check_ratings, headline
 
 SCALE = RatingScale(1, 5, 1)
 FINGERPRINTS = {
@@ -144,9 +144,9 @@ def load_movielens(name: str, content: str) -> Dataset:
         items["image"] = items["raw_id"].map(posters)
         items["text"] = items["raw_id"].map(plots)
         described = items["text"].notna()
-        items.loc[described, "text"] = _headline(items[described]) + " " + items.loc[described, "text"]
+        items.loc[described, "text"] = headline(items[described]) + " " + items.loc[described, "text"]
     else:
-        items["text"] = _headline(items)
+        items["text"] = headline(items)
         items["image"] = title_cards(items)
     dataset = build_dataset(name, content, ratings, users, items, SCALE, name)
     if dataset.fingerprint != FINGERPRINTS[name]:
@@ -155,12 +155,6 @@ def load_movielens(name: str, content: str) -> Dataset:
             f"{FINGERPRINTS[name][:12]}...; these are not the {name} ratings, remove the file and fetch it again."
         )
     return dataset
-
-
-def _headline(items: pd.DataFrame) -> pd.Series:
-    """Title, year and genres as one line of text."""
-    years = items["year"].map(lambda year: "" if pd.isna(year) else f" ({int(year)})")
-    return items["title"] + years + ". " + items["genres"].map(", ".join) + "."
 
 
 def split_title(title: str) -> tuple[str, int | None]:

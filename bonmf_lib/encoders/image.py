@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
-import timm
 import torch
 from PIL import Image
 from safetensors.torch import load_file
@@ -17,7 +16,6 @@ from torch.nn import functional as F
 from ..errors import EncoderError
 from ..progress import progress
 from ..sources import Artifact, Wheel, fetch, fetch_hub_folder
-from .onnx_weights import convert_dinov2
 from .registry import register_encoder
 
 GRID = 3  # a picture's region vectors: GRID x GRID cells of averaged patches
@@ -53,6 +51,8 @@ class VisionTransformer:
 
     def model(self) -> nn.Module:
         """The timm model with its pretrained weights, in evaluation mode."""
+        import timm  # seconds to import, needed only when nothing is cached
+
         model = timm.create_model(
             self.architecture,
             pretrained=False,
@@ -61,6 +61,8 @@ class VisionTransformer:
             dynamic_img_pad=False,
         )
         if self.artifact is not None:
+            from .onnx_weights import convert_dinov2
+
             state = convert_dinov2(fetch(self.artifact), self.name, self.version)
         else:
             folder = fetch_hub_folder(self.repository, self.version, ("model.safetensors", "config.json"))
@@ -75,8 +77,8 @@ class VisionTransformer:
     def encode(self, pictures: Sequence[bytes], device: torch.device) -> dict[str, np.ndarray]:
         """Pooled float32 vectors (pictures, dim) by pooling name, and ``present``: which could be read."""
         model = self.model().to(device)
-        config = timm.data.resolve_model_data_config(model)
-        return encode_pictures_with(model, pictures, self.image_size, config["mean"], config["std"], device, self.name)
+        mean, std = model.pretrained_cfg["mean"], model.pretrained_cfg["std"]  # the pixels it was trained on
+        return encode_pictures_with(model, pictures, self.image_size, mean, std, device, self.name)
 
 
 @torch.inference_mode()

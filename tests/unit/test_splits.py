@@ -1,0 +1,56 @@
+"""Splits: shares, disjointness, determinism, and refusal of impossible ones."""
+
+import numpy as np
+import pytest
+
+from bonmf_lib.errors import SplitError
+from bonmf_lib.splits import Split, part_summary, ratio_split
+
+
+def test_ratio_split_has_the_asked_shares_and_covers_everything(planted):
+    split = ratio_split(planted, test=0.3, valid=0.1, seed=5)
+    total = len(planted.ratings)
+    assert (len(split.test), len(split.valid)) == (round(0.3 * total), round(0.1 * 0.7 * total))
+    rows = np.concatenate([split.train, split.valid, split.test])
+    assert np.array_equal(np.sort(rows), np.arange(total))
+    assert split.test_share == pytest.approx(0.3, abs=1e-3)
+
+
+def test_validation_does_not_move_the_test_part(planted):
+    one, other = ratio_split(planted, valid=0.0, seed=1), ratio_split(planted, valid=0.2, seed=1)
+    assert np.array_equal(one.test, other.test)
+    assert set(other.train) < set(one.train)
+
+
+def test_seeds_decide(planted):
+    assert np.array_equal(ratio_split(planted, seed=1).test, ratio_split(planted, seed=1).test)
+    assert not np.array_equal(ratio_split(planted, seed=1).test, ratio_split(planted, seed=2).test)
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (([0, 1], [1], [2, 3]), "two parts"),
+        (([0, 1], [], [3]), "hold 3 ratings of 4"),
+        (([0, 1, 2, 3], [], []), "empty"),
+    ],
+)
+def test_bad_parts_are_refused(parts, message):
+    with pytest.raises(SplitError, match=message):
+        Split(*(np.array(part, np.int64) for part in parts), "by hand", 0, 4)
+
+
+@pytest.mark.parametrize(("test", "valid"), [(0.0, 0.1), (1.0, 0.1), (0.3, 1.0), (0.3, -0.1)])
+def test_bad_shares_are_refused(planted, test, valid):
+    with pytest.raises(SplitError, match="must lie in"):
+        ratio_split(planted, test=test, valid=valid)
+
+
+def test_part_summary_counts_unseen_items(planted):
+    items = planted.ratings["item"].to_numpy()
+    cold = np.flatnonzero(items == 0)
+    rest = np.flatnonzero(items != 0)
+    table = part_summary(planted, Split(rest, np.array([], np.int64), cold, "one cold item", 0, len(items)))
+    assert table.loc["test", "unseen items"] == 1
+    assert table.loc["train", "unseen items"] == 0
+    assert "valid" not in table.index
