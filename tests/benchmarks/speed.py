@@ -1,0 +1,179 @@
+"""``make bench``: the library against plain references, side by side in one run, on data of MovieLens-1M's size.
+
+References: a DataLoader over (user, item, rating) rows with one concatenation per batch, as tutorials write it;
+scoring all pairs user by user; a Python loop over users for NDCG.
+Before anything is timed, both sides must give the same numbers.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from bonmf_lib.datasets.dataset import Dataset, RatingScale
+from bonmf_lib.device import pick_device
+from bonmf_lib.encoders.features import Features
+from bonmf_lib.evaluation import TopKDefinition, top_k
+from bonmf_lib.experiments import device_name
+from bonmf_lib.models import ModelInputs, build_model
+from bonmf_lib.models.bonmf import BoNMFConfig
+from bonmf_lib.splits import Split
+from bonmf_lib.training import TrainingConfig, fit
+
+USERS, ITEMS, DIM = 6040, 3706, 768  # MovieLens-1M; the paper's text and picture vectors are about 768-d each
+LOSS_TOLERANCE = 1e-4
+
+
+class PlainBoNMF(nn.Module):
+    """The same maths without tables: look up, concatenate, MLP."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.user_embedding, self.item_embedding = model.user_embedding, model.item_embedding
+        self.first, self.rest = model.first, model.rest
+        self.register_buffer("features", torch.cat([model.text, model.image], dim=1))
+
+    def forward(self, users, items):
+        parts = [self.user_embedding(users), self.item_embedding(items), self.features[items]]
+        return self.rest(self.first(torch.cat(parts, dim=1))).squeeze(-1)
+
+
+def synthetic(ratings: int) -> tuple[Dataset, Split, ModelInputs]:
+    """Random ratings and features; speed does not depend on what they say."""
+    random = np.random.default_rng(0)
+    table = pd.DataFrame({"user": random.integers(0, USERS, ratings), "item": random.integers(0, ITEMS, ratings)})
+    table["rating"] = random.integers(1, 6, ratings).astype(np.float32)
+    ids = {"users": pd.DataFrame({"raw_id": range(USERS)}), "items": pd.DataFrame({"raw_id": range(ITEMS)})}
+    dataset = Dataset("synthetic", "packaged", table, ids["users"], ids["items"], RatingScale(1, 5, 1))
+    rows = np.arange(ratings)
+    split = Split(rows[:-10], rows[:0], rows[-10:], "bench", 0, ratings)
+    present = np.ones(ITEMS, bool)
+    text, image = (
+        Features(random.standard_normal((ITEMS, DIM), dtype=np.float32), present, "random", "1", "k") for _ in range(2)
+    )
+    return dataset, split, ModelInputs(USERS, ITEMS, 3.0, text, image)
+
+
+def library_epoch(data, batch: int, device) -> tuple[float, float]:
+    """Seconds and mean loss of one epoch of ``fit``."""
+    dataset, split, inputs = data
+    model = build_model("bonmf", BoNMFConfig(), inputs, seed=0)
+    history = fit(model, dataset, split, TrainingConfig(epochs=1, batch_size=batch), 0, device)
+    return history.seconds[0], history.train_loss[0]
+
+
+def reference_epoch(data, batch: int, device) -> tuple[float, float]:
+    """The same epoch by DataLoader and concatenation: same weights, same order of rows."""
+    dataset, split, inputs = data
+    model = PlainBoNMF(build_model("bonmf", BoNMFConfig(), inputs, seed=0)).to(device)
+    optimiser = torch.optim.Adam(model.parameters(), 1e-3)
+    table = dataset.ratings.iloc[split.train]
+    rows = TensorDataset(*(torch.tensor(table[name].to_numpy()) for name in ("user", "item", "rating")))
+    generator = torch.Generator().manual_seed(int(np.random.SeedSequence([0, 0]).generate_state(1)[0]))
+    order = torch.randperm(len(rows), generator=generator).tolist()
+    started, total = time.perf_counter(), 0.0
+    for users, items, ratings in DataLoader(rows, batch_size=batch, sampler=order):
+        loss = nn.functional.mse_loss(model(users.to(device), items.to(device)), ratings.to(device))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        total += loss.item() * len(ratings)
+    return time.perf_counter() - started, total / len(rows)
+
+
+def bench_training(data, batch: int, device, rounds: int) -> dict:
+    """Alternate both sides; losses must agree, ratios are taken pair by pair."""
+    pairs = [(reference_epoch(data, batch, device), library_epoch(data, batch, device)) for _ in range(rounds)]
+    for (_, reference_loss), (_, library_loss) in pairs:
+        assert abs(reference_loss - library_loss) < LOSS_TOLERANCE, (reference_loss, library_loss)
+    return row(f"training epoch, batch {batch}", [(a[0], b[0]) for a, b in pairs])
+
+
+def bench_all_pairs(data, device, rounds: int, users: int) -> dict:
+    """Score every item for ``users`` users: user by user against two projected tables."""
+    model = build_model("bonmf", BoNMFConfig(), data[2], seed=0).to(device).eval()
+    plain = PlainBoNMF(model).eval()
+    chosen, items = torch.arange(users, device=device), torch.arange(ITEMS, device=device)
+
+    @torch.no_grad()
+    def reference():
+        return torch.stack([plain(user.expand(ITEMS), items) for user in chosen])
+
+    torch.testing.assert_close(reference()[:5], model.score_all_items(chosen[:5]), atol=1e-3, rtol=1e-3)
+    return row(
+        f"all pairs, {users} users x {ITEMS} items",
+        timed_pairs(reference, lambda: model.score_all_items(chosen), rounds),
+    )
+
+
+def bench_ndcg(rounds: int) -> dict:
+    """NDCG@10 of 300,000 test ratings: a Python loop over users against the vectorised metric."""
+    random = np.random.default_rng(0)
+    users, truth = random.integers(0, USERS, 300_000), random.integers(1, 6, 300_000).astype(np.float32)
+    predicted = random.standard_normal(300_000).astype(np.float32)
+
+    def reference():
+        out = []
+        for user in np.unique(users):
+            mine = np.flatnonzero(users == user)
+            gains = np.exp2(truth[mine]) - 1
+            discount = 1 / np.log2(np.arange(2, 12))[: len(mine)]
+            got = gains[np.argsort(-predicted[mine], kind="stable")][:10] @ discount
+            out.append(got / (np.sort(gains)[::-1][:10] @ discount))
+        return np.array(out)
+
+    np.testing.assert_allclose(reference(), top_k(users, truth, predicted)["ndcg"], rtol=1e-9)
+    return row(
+        "NDCG@10 of 300,000 ratings",
+        timed_pairs(reference, lambda: top_k(users, truth, predicted, TopKDefinition()), rounds),
+    )
+
+
+def timed_pairs(reference: Callable, library: Callable, rounds: int) -> list[tuple[float, float]]:
+    """Seconds of both sides, in turn."""
+    out = []
+    for _ in range(rounds):
+        times = []
+        for call in (reference, library):
+            started = time.perf_counter()
+            call()
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            times.append(time.perf_counter() - started)
+        out.append(tuple(times))
+    return out
+
+
+def row(name: str, pairs: list[tuple[float, float]]) -> dict:
+    """Median seconds of both sides, and the median and range of the pairwise ratio."""
+    ratios = [reference / library for reference, library in pairs]
+    return {
+        "what": name,
+        "reference, s": round(statistics.median(pair[0] for pair in pairs), 3),
+        "library, s": round(statistics.median(pair[1] for pair in pairs), 3),
+        "ratio": f"{statistics.median(ratios):.1f}x ({min(ratios):.1f} to {max(ratios):.1f})",
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ratings", type=int, default=700_000, help="training ratings (the paper's 70 %% of 1M)")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    device = pick_device()
+    print(f"device {device_name(device)}, {torch.get_num_threads()} threads, PyTorch {torch.__version__}", flush=True)
+    data = synthetic(options.ratings)
+    table = [bench_training(data, batch, device, options.rounds) for batch in (256, 2048, 8192)]
+    table.append(bench_all_pairs(data, device, options.rounds, users=200))
+    table.append(bench_ndcg(options.rounds))
+    print(pd.DataFrame(table).to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""The committed notebooks: well-formed, clean, and strict about their parameters. nbval re-executes them."""
+
+import json
+import re
+
+import nbformat
+import papermill
+import pytest
+
+from bonmf_lib.study.parameters import NotebookParameters
+from tests.conftest import ROOT
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def notebook(request):
+    return nbformat.read(request.param, as_version=4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_there_are_notebooks_in_order():
+    names = [path.stem for path in NOTEBOOKS]
+    assert names[0] == "00_start_here"
+    assert names[-1] == "13_report"
+
+
+def test_first_code_cell_is_the_parameters_cell_with_every_parameter(notebook):
+    first = code_cells(notebook)[0]
+    assert first.metadata.get("tags") == ["parameters"]
+    names = re.findall(r"^(\w+) = ", first.source, re.MULTILINE)
+    assert names == list(NotebookParameters.__dataclass_fields__)
+
+
+def test_opens_with_a_title_and_was_executed_without_noise(notebook):
+    assert notebook.cells[0].source.startswith("# ")
+    assert any(cell.outputs for cell in code_cells(notebook))
+    for cell in code_cells(notebook):
+        assert cell.execution_count is not None
+        for output in cell.outputs:
+            assert output.output_type != "error"
+            assert output.get("name") != "stderr"
+
+
+def test_is_small_and_tells_nothing_of_the_machine(notebook):
+    text = json.dumps(notebook)
+    assert len(text) < 1_500_000
+    shown = json.dumps([[output for output in cell.outputs if "data" not in output] for cell in code_cells(notebook)])
+    assert not re.search(r"/(home|root|Users|tmp|work)/", shown)
+    assert "papermill" not in notebook.metadata
+
+
+def test_code_cells_are_short(notebook):
+    assert max(len(cell.source.splitlines()) for cell in code_cells(notebook)) <= 25
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [({"datset": "ml-1m"}, "Did you mean 'dataset'"), ({"seeds": "five"}, "seeds"), ({"profile": "fast"}, "profile")],
+)
+@pytest.mark.parametrize("path", [NOTEBOOKS[0], NOTEBOOKS[-1]], ids=lambda path: path.stem)
+def test_a_bad_parameter_stops_at_once(tmp_path, path, parameters, message):
+    with pytest.raises(papermill.PapermillExecutionError, match=message) as caught:
+        papermill.execute_notebook(path, tmp_path / "out.ipynb", parameters, kernel_name="python3", progress_bar=False)
+    assert caught.value.cell_index <= 3

@@ -1,0 +1,268 @@
+"""Records, claims, verdicts, ledger and the command line."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bonmf_lib.errors import ConfigError, RecordError
+from bonmf_lib.study import tables
+from bonmf_lib.study.__main__ import main
+from bonmf_lib.study.claims import BetterClaim, EquivalentClaim, ValueClaim, judge, read_claims
+from bonmf_lib.study.ledger import ledger, readable, verdict_counts
+from bonmf_lib.study.manifest import write_manifest
+from bonmf_lib.study.parameters import NotebookParameters, Run, start_run
+from bonmf_lib.study.records import COLUMNS, Record, add_records, is_recorded, read_records
+
+COMMON = {"id": "c", "source": "bonmf", "statement": "s", "paper": "p", "datasets": ("ml-1m",)}
+VALUE = ValueClaim(**COMMON, kind="value", variant="A", metric="mse", value=0.70, tolerance=0.01)
+BETTER = BetterClaim(**COMMON, kind="better", variant="A", than=("B",), metric="mse")
+
+
+def record(variant="A", seed=0, value=0.7, **changes) -> Record:
+    values = {
+        "experiment": "e", "variant": variant, "protocol": "as published", "model": "bonmf", "dataset": "ml-1m",
+        "fingerprint": "f", "content": "full", "split": "ratio", "test_share": 0.3, "config": f"config-{variant}",
+        "seed": seed, "metric": "mse", "value": value, "seconds": 1.0, "device": "cpu", "code": "x",
+    }  # fmt: skip
+    return Record(**values | changes)
+
+
+def table(**variants) -> pd.DataFrame:
+    """Records of variants given as lists of one value per seed."""
+    rows = [record(name, seed, value) for name, values in variants.items() for seed, value in enumerate(values)]
+    return pd.DataFrame([dataclasses.asdict(row) for row in rows])
+
+
+def verdict(claim, records) -> str:
+    (judgement,) = judge((claim,), records)
+    return judgement.verdict
+
+
+NOISE = np.array([0.001, -0.001, 0.0005, -0.0005, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (0.70 + NOISE, "reproduced"),
+        (0.706 + NOISE, "reproduced"),  # within 1 %
+        (0.78 + NOISE, "not reproduced"),
+        (0.62 + NOISE, "not reproduced"),  # better than claimed is not the claim
+        ([0.70], "reproduced"),
+    ],
+)
+def test_value_verdicts(values, expected):
+    assert verdict(VALUE, table(A=values)) == expected
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "expected"),
+    [
+        (0.70 + NOISE, 0.75 - NOISE, "reproduced"),
+        (0.75 + NOISE, 0.70 - NOISE, "not reproduced"),
+        (0.7490 + 10 * NOISE, 0.75 - 10 * NOISE, "direction only"),
+    ],
+)
+def test_better_verdicts_for_an_error(ours, theirs, expected):
+    assert verdict(BETTER, table(A=ours, B=theirs)) == expected
+
+
+def test_better_means_higher_for_a_ranking_metric():
+    claim = BETTER.model_copy(update={"metric": "ndcg@10"})
+    records = table(A=0.8 + NOISE, B=0.7 - NOISE).assign(metric="ndcg@10")
+    assert verdict(claim, records) == "reproduced"
+
+
+def test_better_must_beat_every_competitor():
+    claim = BETTER.model_copy(update={"than": ("B", "C")})
+    assert verdict(claim, table(A=0.70 + NOISE, B=0.75 - NOISE, C=0.69 + NOISE)) == "not reproduced"
+
+
+def test_claimed_size_decides_between_reproduced_and_direction_only():
+    sized = BETTER.model_copy(update={"percent": (5.0, 10.0)})
+    assert verdict(sized, table(A=0.70 + NOISE, B=0.75 - NOISE)) == "reproduced"  # 6.7 %
+    assert verdict(sized, table(A=0.70 + NOISE, B=0.71 - NOISE)) == "direction only"  # 1.4 %
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [(0.7001, "reproduced"), (0.72, "not reproduced")],
+)
+def test_equivalence_verdicts(other, expected):
+    claim = EquivalentClaim(**COMMON, kind="equivalent", variants=("A", "B"), metric="mse", margin=0.5)
+    assert verdict(claim, table(A=0.70 + NOISE, B=other + NOISE)) == expected
+
+
+def test_noisy_equivalence_is_not_proven():
+    claim = EquivalentClaim(**COMMON, kind="equivalent", variants=("A", "B"), metric="mse", margin=0.5)
+    assert verdict(claim, table(A=0.70 + 10 * NOISE, B=0.70 - 10 * NOISE)) == "direction only"
+
+
+def test_what_was_not_run_and_what_cannot_be_judged():
+    records = table(A=0.70 + NOISE)
+    assert verdict(BETTER, records) == "not run"
+    assert verdict(VALUE, records.assign(dataset="ml-100k")) == "not testable on this data"
+    posters = VALUE.model_copy(update={"content": "full"})
+    assert verdict(posters, records.assign(content="packaged")) == "not testable on this data"
+    assert verdict(posters, records) == "reproduced"
+    assert verdict(VALUE, records.assign(protocol="tuned")) == "not run"
+
+
+def test_comparisons_are_adjusted_together():
+    """One comparison passes alone; among twenty hopeless ones Holm asks for more."""
+    values = {"A": 0.70 + 5 * NOISE, "B": 0.722 - 5 * NOISE}
+    assert verdict(BETTER, table(**values)) == "reproduced"
+    noise = {f"N{n}": 0.722 + 5 * np.roll(NOISE, n) for n in range(20)}
+    others = tuple(BETTER.model_copy(update={"id": name, "variant": name}) for name in noise)
+    judged = judge((BETTER, *others), table(**values, **noise))
+    assert judged[0].verdict == "direction only"
+
+
+def test_claims_file_holds_every_number_of_the_papers():
+    claims = {claim.id: claim for claim in read_claims()}
+    assert len(claims) == len(read_claims())
+    values = [claim for claim in claims.values() if claim.kind == "value"]
+    in_table_1 = {id_: claim.value for id_, claim in claims.items() if id_.startswith("BoNMF Table 1: ")}
+    assert len(in_table_1) == 7 * 3
+    assert in_table_1["BoNMF Table 1: SVD, MSE"] == 5.011
+    assert sum(claim.id.startswith("BM3 Table 3") for claim in values) == 4 * (9 + 9 + 8)
+    assert claims["BM3 Table 3, Sports: BM3, R@20"].value == pytest.approx(0.0980)
+    words = {id_[7] for id_ in claims if id_.startswith("BoNMF (")}
+    assert words == set("abcdefghijklm")
+    assert not claims["NeuMF revisited: MF, tuned, HR@10"].verified
+
+
+def test_ledger_of_no_records_is_all_not_run():
+    found = ledger(pd.DataFrame(columns=COLUMNS))
+    assert set(found["verdict"]) == {"not run"}
+    assert verdict_counts(found)["not run"] == len(read_claims())
+    assert readable(found).empty
+
+
+def test_readable_ledger_shows_number_and_interval():
+    records = table(**{"NMD (ID only)": 0.80 + NOISE, "BoNMF": 0.78 - NOISE})
+    shown = readable(ledger(records)).set_index("claim")
+    assert shown.loc["BoNMF Table 1: BoNMF, MSE", "ours"].startswith("0.7800 [0.77")
+    assert shown.loc["BoNMF (a)", "ours"].startswith("+2.50 % [")
+
+
+def test_sentences_follow_verdicts_and_intervals():
+    records = table(A=0.70 + NOISE, B=0.75 - NOISE)
+    pair = (("A", "as published"), ("B", "as published"))
+    assert "is better than" in tables.difference_sentence(records, "mse", *pair)
+    assert "is worse than" in tables.difference_sentence(records, "mse", *pair[::-1])
+    close = table(A=0.70 + NOISE, B=0.70 - NOISE)
+    assert "not told apart" in tables.difference_sentence(close, "mse", *pair)
+    judged = pd.DataFrame({"claim": ["c"], "dataset": ["ml-1m"], "content": ["full"], "verdict": ["not reproduced"]})
+    assert tables.interpret(judged, "c") == "c: does not hold on ml-1m, content full."
+
+
+def test_tables_name_protocol_and_half_width():
+    found = tables.metric_table(table(A=0.70 + NOISE), {"mse": "MSE"})
+    assert found.index.tolist() == ["A (as published)"]
+    assert found.loc["A (as published)", "MSE"].startswith("0.700 ± 0.00")
+
+
+def test_records_are_written_whole_and_read_back(tmp_path):
+    add_records(tmp_path, [record(seed=1, value=1 / 3), record(seed=1, metric="rmse", value=0.5)])
+    assert is_recorded(tmp_path, "e", "config-A", 1)
+    assert not is_recorded(tmp_path, "e", "config-A", 2)
+    found = read_records(tmp_path)
+    assert found["value"].tolist() == pytest.approx([1 / 3, 0.5])
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_fresh_runs_everything_again(tmp_path, monkeypatch):
+    add_records(tmp_path, [record()])
+    monkeypatch.setenv("BONMF_FRESH", "1")
+    assert not is_recorded(tmp_path, "e", "config-A", 0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace("0.7,", "much,"),
+        lambda text: text + text.splitlines()[1] + "\n",  # the same number twice
+        lambda text: text.replace("seed", "sed"),
+        lambda text: "",
+    ],
+)
+def test_malformed_records_are_refused_by_name(tmp_path, change):
+    add_records(tmp_path, [record()])
+    (file,) = tmp_path.rglob("*.csv")
+    file.write_text(change(file.read_text()))
+    with pytest.raises(RecordError, match=r"config-A-0\.csv|test_"):
+        read_records(tmp_path)
+
+
+def test_two_runs_at_once_are_refused(tmp_path):
+    with pytest.raises(RecordError, match="one run at a time"):
+        add_records(tmp_path, [record(seed=0), record(seed=1)])
+
+
+def test_manifest_gathers_the_records(tmp_path):
+    add_records(tmp_path, [record()])
+    write_manifest(tmp_path)
+    noted = json.loads((tmp_path / "manifest.json").read_text())
+    assert noted["records"] == 1
+    assert noted["data"] == [{"dataset": "ml-1m", "content": "full", "fingerprint": "f"}]
+    assert len(pd.read_csv(tmp_path / "records.csv")) == 1
+    with pytest.raises(RecordError, match="holds no records"):
+        write_manifest(tmp_path / "empty")
+
+
+def test_ledger_on_the_command_line(tmp_path, capsys):
+    add_records(tmp_path, [record("BoNMF", seed=seed, value=0.78) for seed in [0]])
+    assert main(["ledger", "--records", str(tmp_path)]) == 0
+    assert "BoNMF Table 1: BoNMF, MSE" in capsys.readouterr().out
+    assert main(["ledger", "--records", str(tmp_path), "--format", "json"]) == 0
+    rows = {row["claim"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["BoNMF Table 1: BoNMF, MSE"]["verdict"] == "not reproduced"
+    assert rows["BoNMF Table 1: BoNMF, MSE"]["ours"] == 0.78
+    assert main(["ledger", "--records", str(tmp_path / "absent")]) == 2
+    assert "no run folder" in capsys.readouterr().err
+
+
+def test_ledger_reads_the_published_records_from_a_shell():
+    done = subprocess.run(
+        [sys.executable, "-m", "bonmf_lib.study", "ledger", "--format", "json"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert {row["claim"] for row in json.loads(done.stdout)} >= {claim.id for claim in read_claims()}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"profile": "quik"}, "Did you mean 'quick'"),
+        ({"profile": "smoke", "dataset": 5}, r"dataset: .*string"),
+        ({"profile": "smoke", "content": "ful"}, "Did you mean 'full'"),
+        ({"profile": "smoke", "seeds": [1, 1]}, "different whole numbers"),
+        ({"profile": "smoke", "seeds": "[1, 2]"}, "seeds"),
+        ({"profile": "smoke", "seeds": [0.5]}, "seeds"),
+    ],
+)
+def test_bad_notebook_parameters(values, message):
+    with pytest.raises(ConfigError, match=message):
+        start_run(values)
+
+
+def test_parameters_complete_the_profile(tmp_path, monkeypatch):
+    monkeypatch.setenv("BONMF_RUNS", str(tmp_path))
+    run = start_run({"profile": "smoke", "seeds": [4], "unrelated": 1})
+    assert (run.settings.seeds, run.settings.dataset) == ((4,), "planted")
+    assert run.run_dir == tmp_path / "smoke"
+    assert Run(NotebookParameters(profile="smoke", dataset="ml-1m")).run_dir == tmp_path / "smoke-ml-1m-packaged"
+
+
+def test_a_parameter_papermill_injected_by_mistake_is_named():
+    namespace = {"In": ["", "# Parameters\ndatset = 'ml-1m'\n"], "profile": "smoke", "datset": "ml-1m"}
+    with pytest.raises(ConfigError, match="Did you mean 'dataset'"):
+        start_run(namespace)
