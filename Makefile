@@ -1,4 +1,4 @@
-# make reproduce | make test | make lab | make bench | make notebooks
+# make reproduce | make test | make lab | make bench | make notebooks | make publish
 PROFILE ?= quick
 CONTENT ?=
 JOBS ?= 1
@@ -9,7 +9,7 @@ RUN := $(or $(BONMF_RUNS),papermill_runs/runs)/$(PROFILE)$(if $(CONTENT),-$(CONT
 export PATH := $(BIN):$(PATH)
 export PYTHONWARNINGS ?= ignore::DeprecationWarning
 
-.PHONY: reproduce test lab bench notebooks clean
+.PHONY: reproduce test lab bench publish notebooks
 
 # One environment from the lock; made anew when the lock changes.
 .venv/ready: requirements.lock
@@ -38,6 +38,11 @@ lab: .venv/ready
 
 bench: .venv/ready
 	python -m tests.benchmarks.speed
+
+# Keep a long run's records for every reader: PROFILE=paper after `make reproduce PROFILE=paper`.
+publish: .venv/ready
+	mkdir -p papermill_runs/published/$(notdir $(RUN))
+	cp $(RUN)/records.csv $(RUN)/manifest.json papermill_runs/published/$(notdir $(RUN))/
 
 # Take the executed notebooks of the default profile over into notebooks/.
 notebooks: reproduce

@@ -60,7 +60,8 @@ def run_variants(run: Run, experiment: str, variants: list[Variant]) -> pd.DataF
     records = read_records(run.run_dir)
     place = records["config"].map({config: place for place, config in enumerate(hashes.values())})
     wanted = place.notna() & records["seed"].isin(run.settings.seeds) & (records["experiment"] == experiment)
-    return records[wanted].sort_values("seed").sort_values("config", key=lambda c: place[c.index], kind="stable")
+    ordered = records[wanted].assign(place=place).sort_values(["place", "seed"], kind="stable", ignore_index=True)
+    return ordered.drop(columns="place")
 
 
 def _note_encoders(run: Run, variants: list[Variant]) -> None:

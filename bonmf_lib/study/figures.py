@@ -21,7 +21,12 @@ PAPER_COLOUR = PALETTE[3]
 def set_style() -> None:
     """Common look of all figures; call once per notebook."""
     sns.set_theme(context="notebook", style="whitegrid", palette="colorblind")
-    plt.rcParams |= {"figure.dpi": 80, "savefig.bbox": "tight", "axes.titlesize": "medium"}
+    plt.rcParams |= {
+        "figure.dpi": 80,
+        "savefig.bbox": "tight",
+        "axes.titlesize": "medium",
+        "figure.constrained_layout.use": True,
+    }
 
 
 def rating_distribution(dataset: Dataset) -> Figure:
@@ -35,7 +40,7 @@ def rating_distribution(dataset: Dataset) -> Figure:
         left.bar([f"{value:g}" for value in shares.index], shares.to_numpy(), color=PALETTE[0])
         left.yaxis.set_major_formatter("{x:.0%}")
         left.set(ylabel="share of ratings")
-    left.set(xlabel="rating", title="Ratings lean to the upper half of the scale")
+    left.set(xlabel="rating", title="How often each rating is given")
     for side, colour in (("item", PALETTE[0]), ("user", PALETTE[1])):
         counts = np.sort(activity(dataset, side).to_numpy())[::-1]
         right.plot(np.arange(1, len(counts) + 1) / len(counts), np.cumsum(counts) / counts.sum(), color=colour,
@@ -43,7 +48,7 @@ def rating_distribution(dataset: Dataset) -> Figure:
     right.plot([0, 1], [0, 1], ":", color="grey", label="all equally active")
     right.xaxis.set_major_formatter("{x:.0%}")
     right.yaxis.set_major_formatter("{x:.0%}")
-    right.set(xlabel="most active share", ylabel="share of ratings", title="Long tail: few ids hold most ratings")
+    right.set(xlabel="most active share", ylabel="share of ratings", title="Long tail: ratings held by the most active")
     right.legend()
     return figure
 
@@ -62,7 +67,7 @@ def picture_wall(dataset: Dataset, items: Sequence[int], columns: int = 8) -> Fi
 def _show_picture(axis: Axes, dataset: Dataset, item: int, note: str = "") -> None:
     axis.axis("off")
     row = dataset.items.iloc[item]
-    title = row["title"] if len(row["title"]) <= 20 else row["title"][:18] + "..."
+    title = row["title"] if len(row["title"]) <= 18 else row["title"][:15] + "..."
     axis.set_title("\n".join(filter(None, [title, note])), fontsize=8)
     if isinstance(row["image"], str):
         with Image.open(row["image"]) as picture:
@@ -91,7 +96,6 @@ def neighbour_wall(dataset: Dataset, neighbours: dict[str, dict[int, pd.DataFram
         _show_picture(row[0], dataset, query, f"query, {name}")
         for axis, found in zip(row[1:], table.itertuples(), strict=False):
             _show_picture(axis, dataset, found.item, f"{found.similarity:.2f}")
-    figure.tight_layout()
     return figure
 
 
@@ -120,12 +124,12 @@ def probe_bars(probe: pd.DataFrame) -> Figure:
     axis.scatter(range(len(order)), chance, marker="_", s=300, color="black", label="chance", zorder=3)
     axis.set(xlabel="", ylabel="average precision", title="Which genres a linear probe reads from the features")
     axis.tick_params(axis="x", rotation=40)
-    axis.legend(title="")
+    axis.legend(title="", loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
 def learning_curves(histories: dict[str, list[History]]) -> Figure:
-    """Training and validation MSE per epoch by name: mean over seeds, band = lowest to highest."""
+    """Training and validation MSE per epoch by name: mean over seeds up to the first one's stop, band = range."""
     figure, axes = plt.subplots(1, 2, figsize=(11, 3.8), sharey=True)
     for place, (name, runs) in enumerate(histories.items()):
         for axis, curves in zip(axes, ([r.train_loss for r in runs], [r.valid_mse for r in runs]), strict=True):
@@ -169,6 +173,7 @@ def error_by_activity(predictions: dict[str, pd.DataFrame], counts: dict[str, np
             errors = ((table["predicted"] - table["rating"]) ** 2).groupby(bucket, observed=False).mean()
             axis.plot(labels, errors, marker="o", ms=4, color=PALETTE[place], label=name)
         axis.set(xlabel=f"training ratings of the {side}", ylabel="test MSE", title=f"Error by {side} activity")
+        axis.tick_params(axis="x", rotation=20)
     axes[1].legend()
     return figure
 
@@ -187,7 +192,9 @@ def model_comparison(table: pd.DataFrame, metric: str, paper: dict[str, float]) 
     variants = [name.removesuffix(" (as published)") for name in table.index]
     crosses = [(paper[name], place) for name, place in zip(variants, places, strict=True) if name in paper]
     if crosses:
-        axis.scatter(*zip(*crosses, strict=True), marker="x", s=60, color=PAPER_COLOUR, label="paper", zorder=3)
+        axis.scatter(
+            *zip(*crosses, strict=True), marker="x", s=60, color=PAPER_COLOUR, label="paper (MovieLens-1M)", zorder=3
+        )
     axis.set_yticks(places, table.index)
     axis.set(xlabel=f"test {metric}", title=f"Test {metric} by model")
     axis.legend(loc="best")

@@ -23,17 +23,11 @@ def write_manifest(run_dir: Path) -> None:
     Raises:
         RecordError: the run has no records.
     """
-    records = _gathered(run_dir)
-    write_text(run_dir / "records.csv", records.to_csv(index=False, float_format="%.10g"))
-    write_text(run_dir / "manifest.json", json.dumps(manifest(run_dir, records), indent=2, sort_keys=True) + "\n")
-
-
-def _gathered(run_dir: Path) -> pd.DataFrame:
-    (run_dir / "records.csv").unlink(missing_ok=True)
     records = read_records(run_dir)
     if records.empty:
         raise RecordError(f"{run_dir} holds no records; run the notebooks first.")
-    return records
+    write_text(run_dir / "records.csv", records.to_csv(index=False, float_format="%.10g"))
+    write_text(run_dir / "manifest.json", json.dumps(manifest(run_dir, records), indent=2, sort_keys=True) + "\n")
 
 
 def manifest(run_dir: Path, records: pd.DataFrame) -> dict:

@@ -92,11 +92,8 @@ def add_records(run_dir: Path, records: list[Record]) -> None:
 
 
 def read_records(run_dir: Path) -> pd.DataFrame:
-    """All records of a run folder (or of a published one), sorted; empty when there are none."""
-    files = sorted((run_dir / "records").rglob("*.csv"))
-    published = run_dir / "records.csv"
-    if published.is_file():
-        files.append(published)
+    """All records of a run folder, sorted; empty when there are none. A published one has them in one file."""
+    files = sorted((run_dir / "records").rglob("*.csv")) or list(run_dir.glob("records.csv"))
     tables = []
     for file in files:
         try:
