@@ -8,6 +8,7 @@ from ..errors import BonmfError, ConfigError
 from .ledger import ledger, readable, verdict_counts
 from .manifest import write_manifest
 from .records import read_published, read_records
+from .tables import headline_markdown
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,10 +21,13 @@ def main(arguments: list[str] | None = None) -> int:
     show.add_argument("--all", action="store_true", help="also list the claims that were not run (table)")
     manifest = commands.add_parser("manifest", help="write manifest.json and records.csv into a run folder")
     manifest.add_argument("run_dir", type=Path)
+    commands.add_parser("headline", help="the README's table, from the published records")
     options = parser.parse_args(arguments)
     try:
         if options.command == "manifest":
             write_manifest(options.run_dir)
+        elif options.command == "headline":
+            print(headline_markdown(read_published()))
         else:
             print(_ledger_text(options.records, options.format, options.all))
     except BonmfError as error:
@@ -39,7 +43,7 @@ def _ledger_text(run_dir: Path | None, style: str, everything: bool) -> str:
     if style == "json":
         return table.to_json(orient="records", indent=2)
     counts = ", ".join(f"{count} {verdict}" for verdict, count in verdict_counts(table).items())
-    shown = readable(table, everything)
+    shown = readable(table, everything).drop(columns="statement")
     if shown.empty:
         return f"No claim was run yet.\n\n{counts}"
     return f"{shown.to_string(index=False, max_colwidth=70)}\n\n{counts}"

@@ -47,7 +47,7 @@ def readable(table: pd.DataFrame, everything: bool = False) -> pd.DataFrame:
     shown = table if everything else table[table["verdict"] != "not run"]
     shown = shown.assign(seeds=shown["seeds"].astype("Int64"))
     shown["ours"] = [_interval(row) for row in shown.itertuples()]
-    return shown[["claim", "statement", "paper", "ours", "seeds", "dataset", "content", "verdict"]]
+    return shown[["claim", "statement", "source", "paper", "ours", "seeds", "dataset", "content", "verdict"]]
 
 
 def _interval(row) -> str:

@@ -4,6 +4,7 @@ import pandas as pd
 
 from ..evaluation import Estimate, mean_interval, paired_difference
 from .claims import LOWER_IS_BETTER, read_claims
+from .ledger import ledger
 
 
 def row_name(variant: str, protocol: str) -> str:
@@ -108,3 +109,29 @@ _SENTENCES = {
     "not testable on this data": "{claim}: cannot be judged on {data}; it needs other data, or real plots and posters.",
     "not run": "{claim}: was not run on {data}.",
 }
+
+
+def headline_markdown(published: pd.DataFrame) -> str:
+    """The README's table: MovieLens-1M, real plots and posters, against the paper's Table 1."""
+    records = published[(published["dataset"] == "ml-1m") & (published["content"] == "full")]
+    paper = paper_values("BoNMF Table 1")
+    verdicts = ledger(records).set_index("claim")["verdict"]
+    lines = [
+        "| model | MSE in the paper | MSE measured | Precision@10 | NDCG@10 | the paper's MSE is |",
+        "|---|---|---|---|---|---|",
+    ]
+    measured = metric_table(records, {name: name for name in ("mse", "precision@10", "ndcg@10")})
+    rows = records.drop_duplicates(["variant", "protocol"]).sort_values(["protocol", "variant"], kind="stable")
+    for variant, protocol in rows[["variant", "protocol"]].itertuples(index=False):
+        name = row_name(variant, protocol)
+        claimed = variant in paper.index and protocol == "as published"
+        printed = f"{paper.loc[variant, 'mse']:.4f}" if claimed else ""
+        claim = [
+            c.id
+            for c in read_claims()
+            if c.id.startswith("BoNMF Table 1") and (c.variant, c.metric) == (variant, "mse")
+        ]
+        verdict = verdicts[claim[0]] if claimed else ""
+        cells = [name, printed, *measured.loc[name, ["mse", "precision@10", "ndcg@10"]], verdict]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)

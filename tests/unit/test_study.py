@@ -17,6 +17,7 @@ from bonmf_lib.study.ledger import ledger, readable, verdict_counts
 from bonmf_lib.study.manifest import write_manifest
 from bonmf_lib.study.parameters import NotebookParameters, Run, start_run
 from bonmf_lib.study.records import COLUMNS, Record, add_records, is_recorded, read_records
+from tests.conftest import ROOT
 
 COMMON = {"id": "c", "source": "bonmf", "statement": "s", "paper": "p", "datasets": ("ml-1m",)}
 VALUE = ValueClaim(**COMMON, kind="value", variant="A", metric="mse", value=0.70, tolerance=0.01)
@@ -236,6 +237,12 @@ def test_ledger_reads_the_published_records_from_a_shell():
         check=True,
     )
     assert {row["claim"] for row in json.loads(done.stdout)} >= {claim.id for claim in read_claims()}
+
+
+def test_readme_shows_the_published_numbers(capsys):
+    """The headline table in the README is the one the published records give."""
+    assert main(["headline"]) == 0
+    assert capsys.readouterr().out.strip() in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
