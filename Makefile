@@ -2,6 +2,7 @@
 PROFILE ?= quick
 CONTENT ?=
 JOBS ?= 1
+FRESH ?=
 PYTHON ?= python3
 
 BIN := $(CURDIR)/.venv/bin
@@ -22,8 +23,8 @@ export PYTHONWARNINGS ?= ignore::DeprecationWarning
 
 # Records are written whole or not at all, so a stale lock of a killed run need not stop the next one.
 reproduce: .venv/ready
-	snakemake --snakefile papermill_runs/Snakefile --directory . --cores $(JOBS) --rerun-incomplete --nolock \
-	    --quiet all --config profile=$(PROFILE) content=$(CONTENT)
+	$(if $(FRESH),BONMF_FRESH=1) snakemake --snakefile papermill_runs/Snakefile --directory . --cores $(JOBS) --rerun-incomplete --nolock \
+	    $(if $(FRESH),--forceall) --quiet all --config profile=$(PROFILE) content=$(CONTENT)
 	@echo "Report: $(RUN)/report.html"
 	@echo "Executed notebooks: $(RUN)/notebooks"
 
