@@ -54,7 +54,7 @@ def run_variants(run: Run, experiment: str, variants: list[Variant]) -> pd.DataF
     todo = [(v, seed) for v, seed in jobs if not is_recorded(run.run_dir, experiment, hashes[v], seed)]
     if len(todo) < len(jobs):
         announce(f"{experiment}: {len(jobs) - len(todo)} of {len(jobs)} trainings are recorded already")
-    _note_encoders(run, variants)
+    _note_encoders(run, experiment, variants)
     for variant, seed in progress(todo, f"{experiment}: trainings"):
         _run_one(run, experiment, variant, hashes[variant], seed)
     records = read_records(run.run_dir)
@@ -64,11 +64,11 @@ def run_variants(run: Run, experiment: str, variants: list[Variant]) -> pd.DataF
     return ordered.drop(columns="place")
 
 
-def _note_encoders(run: Run, variants: list[Variant]) -> None:
+def _note_encoders(run: Run, experiment: str, variants: list[Variant]) -> None:
     """Keep which encoders a run folder's numbers rest on, for its manifest."""
     used = [run.features(m) for m in ("text", "image") if any(variant.uses(m) for variant in variants)]
     notes = [{"encoder": f.encoder, "version": f.version, "key": f.key, "items": int(f.present.sum())} for f in used]
-    write_text(run.run_dir / "encoders.json", json.dumps(notes, indent=2))
+    write_text(run.run_dir / "encoders" / f"{experiment}.json", json.dumps(notes, indent=2))
 
 
 def _hash(run: Run, variant: Variant) -> str:

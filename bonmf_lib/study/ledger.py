@@ -18,6 +18,7 @@ COLUMNS = [
     "dataset",
     "content",
     "verdict",
+    "note",
 ]
 
 
@@ -34,7 +35,12 @@ def _row(judgement: Judgement) -> dict:
         row["paper"] += " [unverified]"
     if ours is not None:
         row |= {"ours": ours.mean, "low": ours.low, "high": ours.high, "seeds": ours.n}
-    return row | {"dataset": judgement.dataset, "content": judgement.content, "verdict": judgement.verdict}
+    return row | {
+        "dataset": judgement.dataset,
+        "content": judgement.content,
+        "verdict": judgement.verdict,
+        "note": claim.note,
+    }
 
 
 def verdict_counts(table: pd.DataFrame) -> pd.Series:

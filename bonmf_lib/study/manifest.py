@@ -36,9 +36,9 @@ def manifest(run_dir: Path, records: pd.DataFrame) -> dict:
     data = records[["dataset", "content", "fingerprint"]].drop_duplicates()
     return {
         "code": {
-            "commit": _git(root),
-            "library": code_version(),
-            "libraries_in_records": sorted(records["code"].unique()),
+            "written_at_commit": _git(root),
+            "written_by_library": code_version(),
+            "libraries_behind_records": sorted(records["code"].unique()),
         },
         "lock_sha256": file_sha256(root / "requirements.lock"),
         "packages": {name: version(name) for name in _PACKAGES},
@@ -60,8 +60,9 @@ def _git(root: Path) -> str:
 
 
 def _encoders(run_dir: Path) -> list[dict]:
-    path = run_dir / "encoders.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    """The encoders that all experiments noted, each once."""
+    notes = [note for path in sorted((run_dir / "encoders").glob("*.json")) for note in json.loads(path.read_text())]
+    return list({note["key"]: note for note in notes}.values())
 
 
 def _notebook_seconds(run_dir: Path) -> dict[str, float]:

@@ -123,8 +123,8 @@ def published_manifests() -> pd.DataFrame:
     for path in sorted(published_dir().glob("*/manifest.json")):
         noted = json.loads(path.read_text(encoding="utf-8"))
         columns[path.parent.name] = {
-            "commit": noted["code"]["commit"][:12],
-            "library version behind the records": ", ".join(noted["code"]["libraries_in_records"]),
+            "library version behind the records": ", ".join(noted["code"]["libraries_behind_records"]),
+            "gathered at commit": noted["code"]["written_at_commit"][:12],
             "device": ", ".join(noted["device"]),
             "cores": noted["cores"],
             "PyTorch": noted["packages"]["torch"],
