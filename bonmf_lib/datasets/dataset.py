@@ -61,12 +61,19 @@ class Dataset:
     def fingerprint(self) -> str:
         """sha256 of the int32 rows (raw user, raw item, rating in steps), sorted by user, then item.
 
-        Raw ids that are no integers are replaced by their rank among all raw ids.
+        Raw ids that are no integers are replaced by their rank among all raw ids; data that int32 cannot hold
+        are hashed as float64 rows.
         """
         columns = [_integer_ids(self.users["raw_id"])[self.ratings["user"].to_numpy()]]
         columns.append(_integer_ids(self.items["raw_id"])[self.ratings["item"].to_numpy()])
         columns.append(np.rint(self.ratings["rating"].to_numpy(np.float64) / self.scale.step))
-        rows = np.stack(columns, axis=1).astype(np.int32)
+        exact = np.stack(columns, axis=1)
+        rows = exact.astype(np.int32)
+        if not np.array_equal(rows, exact) or self.scale.step < 1e-3:  # ids or ratings that int32 cannot hold
+            columns[2] = self.ratings["rating"].to_numpy(np.float64)
+            rows = np.stack(columns, axis=1)
+            rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
+            return hashlib.sha256(np.ascontiguousarray(rows, dtype="<f8").tobytes()).hexdigest()
         rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
         return hashlib.sha256(np.ascontiguousarray(rows, dtype="<i4").tobytes()).hexdigest()
 
@@ -117,7 +124,9 @@ def check_ratings(ratings: pd.DataFrame, scale: RatingScale | None, source: str,
         raise DatasetError(_first_failure(error.failure_cases, source, first_line)) from None
     if "timestamp" not in ratings:
         ratings["timestamp"] = pd.NA
-    ratings["timestamp"] = pd.to_numeric(ratings["timestamp"], errors="coerce").astype("Int64")
+    if ratings["timestamp"].notna().any() and pd.to_numeric(ratings["timestamp"], errors="coerce").isna().all():
+        raise DatasetError(f"{source}: 'timestamp' holds no numbers; give seconds since 1970 or drop the column.")
+    ratings["timestamp"] = pd.to_numeric(ratings["timestamp"], errors="coerce").round().astype("Int64")
     return ratings[["user", "item", "rating", "timestamp"]]
 
 

@@ -8,6 +8,7 @@ occupation]) and ``dataset.toml`` (``scale = [low, high, step]``, ``text_columns
 import html
 import re
 import tomllib
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -39,10 +40,20 @@ def load_folder(path: str, content: str) -> Dataset:
     users_file = folder / "users.csv"
     if users_file.is_file():
         users = _csv(users_file).rename(columns={"user": "raw_id"})
+        if "raw_id" not in users:
+            raise DatasetError(f"{users_file}: the column 'user' is missing; the header must name it.")
     else:
         users = pd.DataFrame({"raw_id": ratings["user"].unique()})
+    ratings["item"], items["raw_id"] = _comparable(ratings["item"], items["raw_id"])
+    ratings["user"], users["raw_id"] = _comparable(ratings["user"], users["raw_id"])
     name = f"folder:{folder.resolve().name}"
     return build_dataset(name, content, ratings, users, items, scale or _observed_scale(ratings["rating"]), str(folder))
+
+
+def _comparable(one: pd.Series, other: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Ids of two files as numbers where both files have numbers only, else as text."""
+    both_numbers = one.dtype.kind in "iuf" and other.dtype.kind in "iuf"
+    return (one, other) if both_numbers else (one.astype(str), other.astype(str))
 
 
 def _settings(path: Path) -> dict:
@@ -55,8 +66,14 @@ def _settings(path: Path) -> dict:
     unknown = set(settings) - {"scale", "text_columns"}
     if unknown:
         raise DatasetError(f"{path}: unknown key {min(unknown)!r}; only scale and text_columns are known.")
-    if "scale" in settings and len(settings["scale"]) != 3:
+    scale = settings.get("scale", [1, 2, 1])
+    if not isinstance(scale, list) or len(scale) != 3 or not all(isinstance(x, int | float) for x in scale):
         raise DatasetError(f"{path}: scale must be [low, high, step].")
+    if scale[0] >= scale[1] or scale[2] <= 0:
+        raise DatasetError(f"{path}: scale {scale} must rise from low to high by a positive step.")
+    columns = settings.get("text_columns", [])
+    if not isinstance(columns, list) or not all(isinstance(column, str) for column in columns):
+        raise DatasetError(f"{path}: text_columns must be a list of column names.")
     return settings
 
 
@@ -94,7 +111,7 @@ def _items(folder: Path, content: str, text_columns: list[str] | None) -> pd.Dat
     items["title"] = table["title"].astype(str).map(html.unescape)
     items["year"] = pd.to_numeric(table.get("year", pd.Series(index=table.index)), errors="coerce")
     items["year"] = items["year"].round().astype("Int64")
-    genres = table.get("genres", table.get("categories", pd.Series("", index=table.index))).fillna("")
+    genres = table.get("genres", table.get("categories", pd.Series("", index=table.index))).astype("str").fillna("")
     items["genres"] = [tuple(sorted({g.strip() for g in re.split(r"[|,]", row) if g.strip()})) for row in genres]
     if content == "packaged":
         items["text"] = headline(items)
@@ -104,7 +121,15 @@ def _items(folder: Path, content: str, text_columns: list[str] | None) -> pd.Dat
     parts = table[columns].fillna("").astype(str).apply(lambda column: column.str.replace("|", ", ").str.strip())
     free_text = pd.Series([". ".join(filter(None, row)) for row in parts.to_numpy()], dtype="str")
     items["text"] = (items["title"] + ". " + free_text).map(html.unescape).where(free_text != "")
-    items["image"] = [_picture(folder, name) for name in table.get("image", pd.Series("", index=table.index))]
+    named = table.get("image", pd.Series(None, index=table.index, dtype="str"))
+    items["image"] = [_picture(folder, name) for name in named]
+    lost = named.notna() & items["image"].isna()
+    if lost.any():
+        warnings.warn(
+            f"{path}: {lost.sum()} pictures named there do not exist and count as missing, "
+            f"the first is {named[lost].iloc[0]!r} on line {int(lost.idxmax()) + 2}.",
+            stacklevel=2,
+        )
     return items
 
 

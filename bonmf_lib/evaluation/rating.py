@@ -43,9 +43,10 @@ def top_k(
 
     precision: relevant items among the first min(K, n_u), divided by min(K, n_u); n_u = the user's test items.
     recall: relevant items among the first K, divided by all relevant ones; NaN for users with none.
-    ndcg: DCG@K / ideal DCG@K with discount 1 / log2(rank + 1) (Järvelin & Kekäläinen, 2002).
+    ndcg: DCG@K / ideal DCG@K with discount 1 / log2(rank + 1) (Järvelin & Kekäläinen, 2002); NaN for users
+        whose items have no gain at all.
 
-    Equal predictions keep the order of the rows, which is by row number and so independent of the truth.
+    Equal predictions are ordered at random (always the same way): the order of the rows may tell of the truth.
 
     Returns:
         arrays (users with at least one test item,), users in ascending order, under ``user``, ``precision``,
@@ -55,10 +56,11 @@ def top_k(
     counts = np.bincount(user)
     gains = np.exp2(truth.astype(np.float64)) - 1 if definition.gain == "exponential" else truth.astype(np.float64)
     relevant = truth >= definition.threshold
+    tie_break = np.random.default_rng(0).permutation(len(user))
 
     def first_k(score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Rows among each user's K best by score, and their 0-based ranks."""
-        order = np.lexsort((-score, user))
+        order = np.lexsort((tie_break, -score, user))
         rank = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
         return order[rank < definition.k], rank[rank < definition.k]
 
@@ -70,24 +72,38 @@ def top_k(
     hits = np.bincount(user[chosen], relevant[chosen], minlength=len(ids))
     relevant_total = np.bincount(user, relevant, minlength=len(ids)).astype(np.float64)
     relevant_total[relevant_total == 0] = np.nan
+    ideal = dcg(truth)
+    ideal[ideal == 0] = np.nan
     return {
         "user": ids,
         "precision": hits / np.minimum(counts, definition.k),
         "recall": hits / relevant_total,
-        "ndcg": dcg(predicted) / dcg(truth),
+        "ndcg": dcg(predicted) / ideal,
     }
 
 
-def rating_metrics(users: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
-    """All recorded metrics by name, averaged over users where they are per user.
+def relevance_threshold(low: float, high: float) -> float:
+    """Ratings from here on are relevant: three quarters up the scale, 4 on a scale of 1 to 5."""
+    return low + 0.75 * (high - low)
 
-    Names: mse, rmse, mae, precision@K, recall@K, ndcg@K for the K in ``KS`` (threshold 4, exponential gain)
-    and ndcg-linear@10.
+
+def rating_metrics(
+    users: np.ndarray, truth: np.ndarray, predicted: np.ndarray, threshold: float = DEFINITION.threshold
+) -> dict[str, float]:
+    """All recorded metrics by name, averaged over the users for whom they are defined.
+
+    Names: mse, rmse, mae, precision@K, recall@K, ndcg@K for the K in ``KS`` (exponential gain) and
+    ndcg-linear@10. A metric that is defined for no user (no rating reaches the threshold) is left out.
     """
     out = rating_errors(truth, predicted)
     for k in KS:
-        per_user = top_k(users, truth, predicted, TopKDefinition(k=k))
-        out |= {f"{name}@{k}": float(np.nanmean(per_user[name])) for name in ("precision", "recall", "ndcg")}
-    linear = top_k(users, truth, predicted, TopKDefinition(gain="linear"))
-    out[f"ndcg-linear@{DEFINITION.k}"] = float(np.mean(linear["ndcg"]))
-    return out
+        per_user = top_k(users, truth, predicted, TopKDefinition(k=k, threshold=threshold))
+        out |= {f"{name}@{k}": _mean(per_user[name]) for name in ("precision", "recall", "ndcg")}
+    linear = top_k(users, truth, predicted, TopKDefinition(gain="linear", threshold=threshold))
+    out[f"ndcg-linear@{DEFINITION.k}"] = _mean(linear["ndcg"])
+    return {name: value for name, value in out.items() if np.isfinite(value)}
+
+
+def _mean(values: np.ndarray) -> float:
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else float("nan")

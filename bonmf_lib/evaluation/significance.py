@@ -35,7 +35,7 @@ def mean_interval(values: np.ndarray, test_share: float, level: float = 0.95) ->
     """
     values = np.asarray(values, np.float64)
     n = len(values)
-    mean = float(values.mean())
+    mean = float(values.mean()) if n else float("nan")
     if n < 2:
         return Estimate(mean, float("nan"), float("nan"), n)
     error = float(values.std(ddof=1) * np.sqrt(1 / n + test_share / (1 - test_share)))

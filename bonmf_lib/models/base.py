@@ -104,7 +104,7 @@ def build_model(name: str, config: Any, inputs: ModelInputs, seed: int) -> Ratin
     entry = get_model(name)
     if not isinstance(config, entry.config):
         raise ConfigError(f"{name} takes a {entry.config.__name__}, got a {type(config).__name__}.")
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         return entry.model(config, inputs)
 

@@ -43,7 +43,7 @@ def _ledger_text(run_dir: Path | None, style: str, everything: bool) -> str:
     if style == "json":
         return table.to_json(orient="records", indent=2)
     counts = ", ".join(f"{count} {verdict}" for verdict, count in verdict_counts(table).items())
-    shown = readable(table, everything).drop(columns="statement")
+    shown = readable(table, everything).drop(columns=["statement", "note"])
     if shown.empty:
         return f"No claim was run yet.\n\n{counts}"
     return f"{shown.to_string(index=False, max_colwidth=70)}\n\n{counts}"

@@ -2,15 +2,17 @@
 
 Rules (also in the README):
 
-* value: *reproduced* when our 95 % interval comes within the table's tolerance of the paper's value, else
-  *not reproduced*.
-* better: *reproduced* when the paired difference over seeds has the claimed sign with a Holm-adjusted
-  p < 0.05 (and, where the claim states a size, the relative difference's interval meets it); *direction only*
-  when only the sign is right (or only the size is wrong); else *not reproduced*.
+* value: *reproduced* when our whole 95 % interval lies within the claim's tolerance (2 % unless it says
+  otherwise) of the paper's value, *not reproduced* when it lies wholly outside, else *inconclusive*; with fewer
+  than three seeds always *inconclusive*. Noise never helps a claim.
+* better: *reproduced* when the paired difference to the hardest competitor has the claimed sign with a
+  Holm-adjusted p < 0.05 (and, where the claim states a size, the relative difference's interval meets it);
+  *direction only* when only the sign is right (or only the size is wrong); else *not reproduced*.
 * equivalent: *reproduced* when every pairwise relative difference's 90 % interval lies inside the claimed
-  margin (two one-sided tests at 5 %), *direction only* when every mean does, else *not reproduced*.
-* *not testable on this data*: the records are of another data set, or of packaged content where the claim is
-  about plots or posters. *not run*: no records.
+  margin (two one-sided tests at 5 %), *direction only* when only the farthest pair's mean does, else
+  *not reproduced*.
+* *not testable on this data*: the records are of another data set or split, or of packaged content where the
+  claim is about plots or posters. *not run*: no records, or no seed in common.
 """
 
 from dataclasses import dataclass, replace
@@ -27,7 +29,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from ..errors import ConfigError
 from ..evaluation import Estimate, holm, mean_interval, paired_difference
 
-VERDICTS = ("reproduced", "direction only", "not reproduced", "not testable on this data", "not run")
+VERDICTS = ("reproduced", "direction only", "inconclusive", "not reproduced", "not testable on this data", "not run")
+OWN_SOURCE = "this-study"  # checks we add; not counted among the papers' claims
+LEAST_SEEDS = 3  # to judge a number
 LOWER_IS_BETTER = ("mse", "mse-cold-items", "rmse", "mae", "seconds", "peak-memory")
 
 
@@ -42,6 +46,7 @@ class _Claim(_Model):
     paper: str  # the paper's number or words, as shown in tables
     datasets: tuple[str, ...]  # where it can be judged
     content: Literal["any", "full"] = "any"  # full: only with real plots and posters
+    split: str = ""  # how the records' split rule must begin; empty = any split
     protocol: str = "as published"
     verified: bool = True  # False: quoted from memory, never a gate
     note: str = ""
@@ -90,8 +95,9 @@ class _Table(_Model):
     rows: dict[str, list[float | None]]  # row title -> values in column order
     variants: dict[str, str] = {}  # row title -> variant name where they differ
     full_content: tuple[str, ...] = ()  # rows that need real plots or posters
+    split: str = ""
     protocol: str = "as published"
-    tolerance: float = 0.01
+    tolerance: float = 0.02
     scale: float = 1.0  # printed value x scale = value
     verified: bool = True
     note: str = ""
@@ -113,6 +119,7 @@ class _Table(_Model):
             paper=f"{value:g}",
             datasets=self.datasets,
             content="full" if row in self.full_content else "any",
+            split=self.split,
             protocol=self.protocol,
             verified=self.verified,
             note=self.note,
@@ -181,22 +188,24 @@ def _measure(claim: Claim, dataset: str, content: str, records: pd.DataFrame) ->
     values = {name: _per_seed(records, name, claim) for name in names}
     if any(series.empty for series in values.values()):
         return Judgement(claim, dataset, content, None, "not run")
-    if dataset not in claim.datasets or (claim.content == "full" and content != "full"):
+    chosen = records[records["variant"].isin(names)]
+    other_data = dataset not in claim.datasets or (claim.content == "full" and content != "full")
+    if other_data or not chosen["split"].str.startswith(claim.split).all():
         return Judgement(claim, dataset, content, None, "not testable on this data")
-    share = float(records["test_share"].median())
+    share = float(chosen["test_share"].median())
     if claim.kind == "value":
         ours = mean_interval(values[claim.variant].to_numpy(), share)
     elif claim.kind == "better":
         ours = _hardest(claim, values, share)
     else:
         ours = _widest(claim, values, share)
-    return Judgement(claim, dataset, content, ours, "")
+    return Judgement(claim, dataset, content, ours, "" if ours.n else "not run")
 
 
 def _per_seed(records: pd.DataFrame, variant: str, claim: Claim) -> pd.Series:
     chosen = (records["variant"] == variant) & (records["metric"] == claim.metric)
     rows = records[chosen & (records["protocol"].isin([claim.protocol, "closed form"]))]
-    return rows.drop_duplicates("seed").set_index("seed")["value"].sort_index()
+    return rows.groupby("seed")["value"].first()  # the same run may stand in several experiments
 
 
 def _gain(claim: Claim, ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
@@ -206,13 +215,14 @@ def _gain(claim: Claim, ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
 
 
 def _hardest(claim: BetterClaim, values: dict[str, pd.Series], share: float) -> Estimate:
-    """Relative improvement in percent over the competitor that leaves the least of it."""
+    """Relative improvement in percent over the competitor with the least evidence for one."""
     estimates = []
     for other in claim.than:
         ours, theirs = values[claim.variant].align(values[other], join="inner")
         gain = _gain(claim, ours.to_numpy(), theirs.to_numpy())
         estimates.append(paired_difference(gain, np.zeros_like(gain), share))
-    return min(estimates, key=lambda estimate: estimate.mean)
+    # A competitor that is not beaten decides; among beaten ones, the one with the weakest evidence.
+    return min(estimates, key=lambda e: (e.mean > 0, -e.p_value if e.mean > 0 else e.mean))
 
 
 def _widest(claim: EquivalentClaim, values: dict[str, pd.Series], share: float) -> Estimate:
@@ -231,12 +241,14 @@ def _p_value(judgement: Judgement) -> float:
 
 def _verdict(judgement: Judgement, adjusted_p: float) -> str:
     claim, ours = judgement.claim, judgement.ours
-    if ours is None:
+    if ours is None or not ours.n:
         return judgement.verdict
     if claim.kind == "value":
-        low, high = (ours.mean, ours.mean) if ours.n < 2 else (ours.low, ours.high)
         margin = claim.tolerance * abs(claim.value)
-        return "reproduced" if low - margin <= claim.value <= high + margin else "not reproduced"
+        low, high = claim.value - margin, claim.value + margin
+        if ours.n < LEAST_SEEDS or not (ours.high < low or ours.low > high or low <= ours.low <= ours.high <= high):
+            return "inconclusive"
+        return "reproduced" if low <= ours.mean <= high else "not reproduced"
     if claim.kind == "equivalent":
         inside = -claim.margin < ours.low and ours.high < claim.margin
         return "reproduced" if inside else "direction only" if abs(ours.mean) < claim.margin else "not reproduced"

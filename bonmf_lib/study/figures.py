@@ -1,6 +1,7 @@
 """The study's figures: one function each, colour-blind-safe, titles that name the finding's axis."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,10 +9,10 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from PIL import Image
 
 from ..datasets import Dataset
 from ..datasets.summary import activity, top_share
+from ..encoders.image import decode
 from ..training import History
 
 PALETTE = sns.color_palette("colorblind")
@@ -27,6 +28,12 @@ def set_style() -> None:
         "axes.titlesize": "medium",
         "figure.constrained_layout.use": True,
     }
+
+
+def _finished(figure: Figure) -> Figure:
+    """The figure, closed for pyplot: a notebook then shows it once, as the value of its cell."""
+    plt.close(figure)
+    return figure
 
 
 def rating_distribution(dataset: Dataset) -> Figure:
@@ -50,7 +57,7 @@ def rating_distribution(dataset: Dataset) -> Figure:
     right.yaxis.set_major_formatter("{x:.0%}")
     right.set(xlabel="most active share", ylabel="share of ratings", title="Long tail: ratings held by the most active")
     right.legend()
-    return figure
+    return _finished(figure)
 
 
 def picture_wall(dataset: Dataset, items: Sequence[int], columns: int = 8) -> Figure:
@@ -61,7 +68,7 @@ def picture_wall(dataset: Dataset, items: Sequence[int], columns: int = 8) -> Fi
         axis.axis("off")
     for axis, item in zip(axes.flat, items, strict=False):
         _show_picture(axis, dataset, item)
-    return figure
+    return _finished(figure)
 
 
 def _show_picture(axis: Axes, dataset: Dataset, item: int, note: str = "") -> None:
@@ -69,9 +76,9 @@ def _show_picture(axis: Axes, dataset: Dataset, item: int, note: str = "") -> No
     row = dataset.items.iloc[item]
     title = row["title"] if len(row["title"]) <= 18 else row["title"][:15] + "..."
     axis.set_title("\n".join(filter(None, [title, note])), fontsize=8)
-    if isinstance(row["image"], str):
-        with Image.open(row["image"]) as picture:
-            axis.imshow(np.asarray(picture.convert("RGB").resize((100, 150))))
+    pixels = decode(Path(row["image"]).read_bytes(), (100, 150)) if isinstance(row["image"], str) else None
+    if pixels is not None:
+        axis.imshow(pixels)
     else:
         axis.text(
             0.5,
@@ -96,7 +103,7 @@ def neighbour_wall(dataset: Dataset, neighbours: dict[str, dict[int, pd.DataFram
         _show_picture(row[0], dataset, query, f"query, {name}")
         for axis, found in zip(row[1:], table.itertuples(), strict=False):
             _show_picture(axis, dataset, found.item, f"{found.similarity:.2f}")
-    return figure
+    return _finished(figure)
 
 
 def feature_map(points: dict[str, np.ndarray], genres: dict[str, pd.Series], most: int = 6) -> Figure:
@@ -112,7 +119,7 @@ def feature_map(points: dict[str, np.ndarray], genres: dict[str, pd.Series], mos
             axis.scatter(*xy[label == genre].T, s=6, color=colours[genre], label=genre, linewidths=0)
         axis.set(title=f"{name.capitalize()}: items by genre", xlabel="t-SNE 1", ylabel="t-SNE 2", xticks=[], yticks=[])
     axes.flat[-1].legend(markerscale=3, loc="center left", bbox_to_anchor=(1, 0.5))
-    return figure
+    return _finished(figure)
 
 
 def probe_bars(probe: pd.DataFrame) -> Figure:
@@ -125,7 +132,7 @@ def probe_bars(probe: pd.DataFrame) -> Figure:
     axis.set(xlabel="", ylabel="average precision", title="Which genres a linear probe reads from the features")
     axis.tick_params(axis="x", rotation=40)
     axis.legend(title="", loc="center left", bbox_to_anchor=(1, 0.5))
-    return figure
+    return _finished(figure)
 
 
 def learning_curves(histories: dict[str, list[History]]) -> Figure:
@@ -141,7 +148,7 @@ def learning_curves(histories: dict[str, list[History]]) -> Figure:
     for axis, title in zip(axes, ("training", "validation"), strict=True):
         axis.set(xlabel="epoch", ylabel="MSE", title=f"{title.capitalize()} error by epoch")
     axes[1].legend()
-    return figure
+    return _finished(figure)
 
 
 def calibration(predictions: dict[str, pd.DataFrame], bins: int = 15) -> Figure:
@@ -155,7 +162,7 @@ def calibration(predictions: dict[str, pd.DataFrame], bins: int = 15) -> Figure:
     axis.plot(limits, limits, ":", color="grey", label="perfectly calibrated")
     axis.set(xlabel="predicted rating", ylabel="mean true rating", title="Calibration on test ratings")
     axis.legend()
-    return figure
+    return _finished(figure)
 
 
 def error_by_activity(predictions: dict[str, pd.DataFrame], counts: dict[str, np.ndarray]) -> Figure:
@@ -175,7 +182,7 @@ def error_by_activity(predictions: dict[str, pd.DataFrame], counts: dict[str, np
         axis.set(xlabel=f"training ratings of the {side}", ylabel="test MSE", title=f"Error by {side} activity")
         axis.tick_params(axis="x", rotation=20)
     axes[1].legend()
-    return figure
+    return _finished(figure)
 
 
 def model_comparison(table: pd.DataFrame, metric: str, paper: dict[str, float]) -> Figure:
@@ -198,7 +205,7 @@ def model_comparison(table: pd.DataFrame, metric: str, paper: dict[str, float]) 
     axis.set_yticks(places, table.index)
     axis.set(xlabel=f"test {metric}", title=f"Test {metric} by model")
     axis.legend(loc="best")
-    return figure
+    return _finished(figure)
 
 
 def verdict_bars(counts: pd.Series) -> Figure:
@@ -209,4 +216,4 @@ def verdict_bars(counts: pd.Series) -> Figure:
     axis.bar_label(bars, padding=3)
     axis.set(xlabel="claims", title="Claims by verdict")
     axis.grid(axis="y", visible=False)
-    return figure
+    return _finished(figure)

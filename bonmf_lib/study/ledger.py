@@ -4,7 +4,7 @@ from functools import cache
 
 import pandas as pd
 
-from .claims import VERDICTS, Judgement, judge, read_claims
+from .claims import OWN_SOURCE, VERDICTS, Judgement, judge, read_claims
 
 COLUMNS = [
     "claim",
@@ -44,8 +44,13 @@ def _row(judgement: Judgement) -> dict:
 
 
 def verdict_counts(table: pd.DataFrame) -> pd.Series:
-    """Number of claims per verdict, in the order of ``VERDICTS``."""
-    return table["verdict"].value_counts().reindex(VERDICTS, fill_value=0).rename("claims")
+    """Number of the papers' claims per verdict, in the order of ``VERDICTS``; our own checks are not counted."""
+    return (
+        table.loc[table["source"] != OWN_SOURCE, "verdict"]
+        .value_counts()
+        .reindex(VERDICTS, fill_value=0)
+        .rename("claims")
+    )
 
 
 def readable(table: pd.DataFrame, everything: bool = False) -> pd.DataFrame:
@@ -53,7 +58,7 @@ def readable(table: pd.DataFrame, everything: bool = False) -> pd.DataFrame:
     shown = table if everything else table[table["verdict"] != "not run"]
     shown = shown.assign(seeds=shown["seeds"].astype("Int64"))
     shown["ours"] = [_interval(row) for row in shown.itertuples()]
-    return shown[["claim", "statement", "source", "paper", "ours", "seeds", "dataset", "content", "verdict"]]
+    return shown[["claim", "statement", "source", "paper", "ours", "seeds", "dataset", "content", "verdict", "note"]]
 
 
 def _interval(row) -> str:

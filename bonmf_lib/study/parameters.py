@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import Field
 
 from ..config import config, make_config
 from ..datasets import CONTENTS, Dataset, load_dataset
@@ -26,11 +27,11 @@ class Profile:
     seeds: tuple[int, ...]  # each seed is one random split and one initialisation
     text_encoder: str
     image_encoder: str
-    image_size: int  # pixels; the side to which pictures are squeezed
-    epochs: int
-    early_stopping_epochs: int  # upper limit of the early-stopped runs
-    batch_size: int
-    learning_rate: float
+    image_size: int = Field(ge=8)  # pixels; the side to which pictures are squeezed
+    epochs: int = Field(gt=0)
+    early_stopping_epochs: int = Field(gt=0)  # upper limit of the early-stopped runs
+    batch_size: int = Field(gt=0)
+    learning_rate: float = Field(gt=0)
 
 
 @config
@@ -68,6 +69,8 @@ class Run:
     def __init__(self, parameters: NotebookParameters):
         chosen = read_profile(parameters.profile)
         given = {key: value for key, value in asdict(parameters).items() if value is not None}
+        if str(given.get("dataset", "")).startswith("folder:"):
+            given.setdefault("content", "full")  # a user's own texts and pictures are there to be used
         changes = {key: value for key, value in given.items() if key not in ("profile", "run_dir")}
         self.settings = make_config(Profile, asdict(chosen) | changes)
         self.profile = parameters.profile

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,7 @@ import pandera.pandas as pa
 
 import bonmf_lib
 
+from ..datasets import Dataset
 from ..errors import RecordError
 from ..storage import file_sha256, json_sha256, project_root, write_text
 
@@ -61,7 +63,7 @@ SCHEMA = pa.DataFrameSchema(
         for field in fields(Record)
     },
     strict=True,
-    unique=["experiment", "config", "seed", "metric"],
+    unique=["experiment", "dataset", "content", "variant", "protocol", "seed", "metric"],
 )
 
 
@@ -79,7 +81,19 @@ def _file(run_dir: Path, experiment: str, config: str, seed: int) -> Path:
 
 def is_recorded(run_dir: Path, experiment: str, config: str, seed: int) -> bool:
     """Whether that run finished before. ``BONMF_FRESH=1`` answers no, so that everything is run again."""
-    return os.environ.get("BONMF_FRESH") != "1" and _file(run_dir, experiment, config, seed).is_file()
+    return not fresh_wanted() and _file(run_dir, experiment, config, seed).is_file()
+
+
+def fresh_wanted() -> bool:
+    """Whether ``BONMF_FRESH=1`` asks to measure again what is recorded or half-trained."""
+    return os.environ.get("BONMF_FRESH") == "1"
+
+
+def mark_current(run_dir: Path, experiment: str, dataset: Dataset, configs: list[str], seeds: Sequence[int]) -> None:
+    """Note which settings and seeds an experiment now has on a data set: records of earlier ones are kept but not
+    read, so that two settings are never pooled into one row."""
+    name = f"{experiment}--{dataset.name.replace(':', '-')}-{dataset.content}.json"
+    write_text(run_dir / "current" / name, json.dumps({"configs": configs, "seeds": list(seeds)}, indent=2))
 
 
 def add_records(run_dir: Path, records: list[Record]) -> None:
@@ -92,8 +106,12 @@ def add_records(run_dir: Path, records: list[Record]) -> None:
 
 
 def read_records(run_dir: Path) -> pd.DataFrame:
-    """All records of a run folder, sorted; empty when there are none. A published one has them in one file."""
-    files = sorted((run_dir / "records").rglob("*.csv")) or list(run_dir.glob("records.csv"))
+    """The current records of a run folder, sorted; empty when there are none. A published one has them in one file.
+
+    Raises:
+        RecordError: a file is malformed, or two settings stand behind one number.
+    """
+    files = _current_files(run_dir) or list(run_dir.glob("records.csv"))
     tables = []
     for file in files:
         try:
@@ -103,7 +121,16 @@ def read_records(run_dir: Path) -> pd.DataFrame:
     if not tables:
         return pd.DataFrame(columns=COLUMNS)
     order = ["dataset", "content", "experiment", "variant", "protocol", "seed", "metric"]
-    return check_records(pd.concat(tables), str(run_dir)).sort_values(order, ignore_index=True)
+    return check_records(pd.concat(tables, ignore_index=True), str(run_dir)).sort_values(order, ignore_index=True)
+
+
+def _current_files(run_dir: Path) -> list[Path]:
+    files = sorted((run_dir / "records").rglob("*.csv"))
+    notes = [json.loads(path.read_text(encoding="utf-8")) for path in (run_dir / "current").glob("*.json")]
+    if not notes:
+        return files
+    wanted = {f"{config}-{seed}.csv" for note in notes for config in note["configs"] for seed in note["seeds"]}
+    return [file for file in files if file.name in wanted]
 
 
 def published_dir() -> Path:

@@ -174,6 +174,56 @@ def test_truncated_gzip(folder):
         load(folder)
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("scale = 5", r"scale must be \[low, high, step\]"),
+        ("scale = [1, 5, 0]", "positive step"),
+        ('text_columns = "plot"', "list of column names"),
+        ('text_columns = ["plot"]', "text column 'plot' is not in"),
+    ],
+)
+def test_bad_settings(folder, settings, message):
+    (folder / "dataset.toml").write_text(settings)
+    with pytest.raises(DatasetError, match=message):
+        load(folder)
+
+
+def test_ids_may_be_text_in_one_file_only(folder):
+    (folder / "items.csv").write_text("item,title,genres\n1,Alpha,3\n2,Beta,\nspecial,Gamma,4\n")
+    data = load(folder)
+    assert data.n_items == 3
+    assert data.items["genres"].tolist()[0] == ("3.0",)
+
+
+def test_users_table_without_users(folder):
+    (folder / "users.csv").write_text("person,gender\n7,F\n")
+    with pytest.raises(DatasetError, match="column 'user' is missing"):
+        load(folder)
+
+
+def test_pictures_that_do_not_exist_are_counted(folder):
+    (folder / "images" / "1.jpg").unlink()
+    with pytest.warns(UserWarning, match=r"1 pictures named there do not exist.*line 2"):
+        assert load(folder).items["image"].isna().all()
+
+
+def test_timestamps_that_are_no_numbers(folder):
+    (folder / "ratings.csv").write_text("user,item,rating,timestamp\n7,1,5,2020-01-01\n")
+    with pytest.raises(DatasetError, match="'timestamp' holds no numbers"):
+        load(folder)
+    (folder / "ratings.csv").write_text("user,item,rating,timestamp\n7,1,5,1.5\n")
+    assert load(folder).ratings["timestamp"].tolist() == [2]
+
+
+def test_fingerprint_tells_ratings_apart_that_int32_cannot_hold(folder):
+    found = set()
+    for last in ("1.0000001", "1.0000002"):
+        (folder / "ratings.csv").write_text(f"user,item,rating\n7,1,5\n7,2,3\n9,1,{last}\n9,2,1.00000005\n")
+        found.add(load(folder).fingerprint)
+    assert len(found) == 2
+
+
 def test_unknown_settings_key(folder):
     (folder / "dataset.toml").write_text("scales = [1, 5, 1]\n")
     with pytest.raises(DatasetError, match="unknown key 'scales'"):

@@ -7,6 +7,7 @@ from sklearn.metrics import mean_absolute_error, mean_squared_error, ndcg_score
 
 from bonmf_lib.errors import ConfigError
 from bonmf_lib.evaluation import TopKDefinition, holm, mean_interval, paired_difference, rating_metrics, top_k
+from bonmf_lib.evaluation.rating import relevance_threshold
 
 
 @pytest.fixture
@@ -48,9 +49,24 @@ def test_precision_and_recall_by_hand():
     assert strict["recall"][0] == 1.0
 
 
-def test_ties_keep_the_order_of_the_rows():
-    found = top_k(np.zeros(3), np.array([1.0, 5.0, 5.0]), np.zeros(3), TopKDefinition(k=1))
-    assert found["precision"].tolist() == [0.0]
+def test_ties_do_not_profit_from_the_order_of_the_rows():
+    """A file sorted by rating must not make a constant predictor look like a perfect one."""
+    users, truth = np.repeat(np.arange(50), 20), np.tile(np.linspace(5, 1, 20), 50)
+    constant = top_k(users, truth, np.zeros(1000), TopKDefinition(k=5))["ndcg"].mean()
+    perfect = top_k(users, truth, truth, TopKDefinition(k=5))["ndcg"].mean()
+    assert perfect == 1
+    assert constant < 0.6
+    assert constant == top_k(users, truth, np.zeros(1000), TopKDefinition(k=5))["ndcg"].mean()
+
+
+def test_other_scales_have_a_threshold_and_leave_undefined_metrics_out():
+    assert relevance_threshold(1, 5) == 4
+    users, truth = np.array([0, 0, 1, 1]), np.array([0.0, 0.0, 1.0, 0.0], np.float32)
+    found = rating_metrics(users, truth, truth, relevance_threshold(0, 1))
+    assert found["recall@1"] == found["ndcg-linear@10"] == 1  # user 0 has nothing to find and is not counted
+    nothing = rating_metrics(users, np.zeros(4, np.float32), truth, relevance_threshold(0, 1))
+    assert "recall@1" not in nothing
+    assert all(np.isfinite(value) for value in nothing.values())
 
 
 @pytest.mark.parametrize("values", [{"k": 0}, {"gain": "square"}])
