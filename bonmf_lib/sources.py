@@ -24,10 +24,10 @@ from .storage import atomic_dir, atomic_path, cache_dir, file_sha256, mirror_dir
 
 @dataclass(frozen=True)
 class Mirror:
-    """A file below ``BONMF_MIRROR``, used where it lies."""
+    """A file below ``BONMF_MIRROR``, used where it lies. ``sha256`` as in :class:`Url`."""
 
     path: str
-    sha256: str
+    sha256: str | None
 
     def __str__(self) -> str:
         return f"mirror file {self.path}"
@@ -134,7 +134,7 @@ def fetch(artifact: Artifact) -> Path:
         except SourceError as error:
             tried.append(f"{place}: {error}")
     attempts = "; ".join(tried)
-    files = [place.path for place in artifact.places if isinstance(place, Mirror)] or ["the file"]
+    files = list({place.path: None for place in artifact.places if isinstance(place, Mirror)}) or ["the file"]
     raise SourceError(
         f"Cannot get {artifact.name!r}. Tried {attempts}. "
         f"To supply it by hand, put {' or '.join(files)} into a folder and set BONMF_MIRROR to that folder."

@@ -77,6 +77,8 @@ ML_100K = Artifact(
 ML_1M = Artifact(
     "ml-1m",
     (
+        Mirror("ml-1m.zip", "a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20"),
+        # A copy with the same ratings and fewer timestamps.
         Mirror("ml-1m.zip", "0bf7f9d3feca053c4a527276716a3f866014f91fb7b476ec2fac15770c4f7d4c"),
         Url(
             "https://files.grouplens.org/datasets/movielens/ml-1m.zip",
@@ -123,6 +125,7 @@ POSTERS = Artifact(
     "ml-1m-posters",
     (
         Mirror("ml1m-images.zip", "185b66b0c5f4f58454f7547e7828550bb72ac734fe577efd3b3dd4f57de6a17b"),
+        Mirror("ml1m-images.zip", None),  # as packed by the web host
         Url(
             "https://github.com/antonsteenvoorden/ml1m-images/archive/1d450572b990db652f22727cf822054c9ff29bf9.zip",
             None,
