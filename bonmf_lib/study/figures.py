@@ -211,7 +211,13 @@ def model_comparison(table: pd.DataFrame, metric: str, paper: dict[str, float]) 
 def verdict_bars(counts: pd.Series) -> Figure:
     """Number of claims by verdict."""
     figure, axis = plt.subplots(figsize=(8, 2.4))
-    colours = [PALETTE[2], PALETTE[8], PALETTE[3], PALETTE[7], (0.85, 0.85, 0.85)]
+    judged = {
+        "reproduced": PALETTE[2],
+        "direction only": PALETTE[8],
+        "inconclusive": PALETTE[1],
+        "not reproduced": PALETTE[3],
+    }
+    colours = [judged.get(verdict, (0.85, 0.85, 0.85)) for verdict in counts.index]
     bars = axis.barh(counts.index[::-1], counts.to_numpy()[::-1], color=colours[::-1])
     axis.bar_label(bars, padding=3)
     axis.set(xlabel="claims", title="Claims by verdict")

@@ -162,4 +162,4 @@ def fusion_sentence(records: pd.DataFrame) -> str:
         (("BoNMF", stopped), ("NMD (ID only)", stopped)),
         (("NMD (ID only)", stopped), ("NMD (ID only)", fixed)),
     ]
-    return " ".join(difference_sentence(records, "mse", *pair) for pair in pairs)
+    return "\n".join(difference_sentence(records, "mse", *pair) for pair in pairs)
