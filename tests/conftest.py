@@ -35,16 +35,21 @@ def split(planted) -> Split:
     return ratio_split(planted, test=0.3, valid=0.1, seed=0)
 
 
+def model_inputs(dataset: Dataset, split: Split, text_encoder: str, image_encoder: str) -> ModelInputs:
+    """Everything a model may look at, the mean taken over the training ratings."""
+    return ModelInputs(
+        dataset.n_users,
+        dataset.n_items,
+        mean_rating=float(dataset.ratings["rating"].to_numpy()[split.train].mean()),
+        text=encode_items(dataset, "text", text_encoder),
+        image=encode_items(dataset, "image", image_encoder),
+        demographics=one_hot_demographics(dataset),
+    )
+
+
 @pytest.fixture(scope="session")
 def inputs(planted, split) -> ModelInputs:
-    return ModelInputs(
-        planted.n_users,
-        planted.n_items,
-        mean_rating=float(planted.ratings["rating"].to_numpy()[split.train].mean()),
-        text=encode_items(planted, "text", "tfidf"),
-        image=encode_items(planted, "image", "pixels"),
-        demographics=one_hot_demographics(planted),
-    )
+    return model_inputs(planted, split, "tfidf", "pixels")
 
 
 @pytest.fixture

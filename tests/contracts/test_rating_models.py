@@ -1,19 +1,16 @@
 """What every registered model must do."""
 
-import dataclasses
-
 import pytest
 import torch
 from torch.nn import functional as F
 
 from bonmf_lib.datasets import load_dataset
-from bonmf_lib.encoders import encode_items
 from bonmf_lib.errors import ModelError
 from bonmf_lib.evaluation import rating_errors
-from bonmf_lib.models import ClosedFormModel, ModelInputs, build_model, get_model, list_models, one_hot_demographics
+from bonmf_lib.models import ClosedFormModel, build_model, get_model, list_models
 from bonmf_lib.splits import ratio_split
 from bonmf_lib.training import TrainingConfig, Triples, fit, predict
-from tests.conftest import CPU
+from tests.conftest import CPU, model_inputs
 
 pytestmark = pytest.mark.parametrize("name", list_models())
 SETTINGS = TrainingConfig(epochs=8, batch_size=128, learning_rate=0.003)
@@ -92,20 +89,13 @@ def test_beats_its_floor_on_ml_100k(name):
     """One seed, packaged content: every model beats the global mean by far, every trained one the biases too."""
     data = load_dataset("ml-100k", "packaged")
     split = ratio_split(data, test=0.3, valid=0.1, seed=0)
-    inputs = ModelInputs(
-        data.n_users,
-        data.n_items,
-        mean_rating=float(data.ratings["rating"].to_numpy()[split.train].mean()),
-        text=encode_items(data, "text", "minilm-l6"),
-        image=encode_items(data, "image", "pixels"),
-        demographics=one_hot_demographics(data),
-    )
+    inputs = model_inputs(data, split, "minilm-l6", "pixels")
     test = Triples.of(data, split.test, CPU)
     settings = TrainingConfig(epochs=15, batch_size=1024, learning_rate=2e-3, patience=3)
     errors = {}
     for other in {name, "global-mean", "user-item-bias"}:
         model = build_model(other, default_config(other), inputs, seed=0)
-        fit(model, data, split, dataclasses.replace(settings), 0, CPU)
+        fit(model, data, split, settings, 0, CPU)
         errors[other] = rating_errors(test.ratings.numpy(), predict(model, test.users, test.items).numpy())["mse"]
     if name == "global-mean":
         assert errors[name] == pytest.approx(1.27, abs=0.03)  # the variance of the ratings
