@@ -1,6 +1,7 @@
 """Run model variants over seeds: split, train, evaluate once on test, record. Finished runs are not repeated."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,15 +13,19 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from .config import config_hash
+from .datasets import Dataset
 from .device import pick_device
-from .evaluation.rating import rating_metrics, relevance_threshold
-from .models import ModelInputs, build_model, one_hot_demographics
+from .encoders import Features
+from .evaluation.ranking import ranking_metrics
+from .evaluation.rating import cold_errors, rating_metrics, relevance_threshold
+from .models import Interactions, ModelInputs, RatingModel, build_model, item_fields, user_fields
 from .progress import announce, progress
 from .splits import Split, ratio_split
 from .storage import atomic_path, write_text
 from .study.parameters import Run
 from .study.records import Record, add_records, code_version, fresh_wanted, is_recorded, mark_current, read_records
 from .training import History, TrainingConfig, Triples, fit, predict
+from .tuning import Search, Settings, choose
 
 TEST_SHARE = 0.3  # the paper's 7:3
 VALID_SHARE = 0.1  # of the training part, where a protocol needs validation
@@ -33,8 +38,13 @@ class Variant:
     Attributes:
         name: the row's name; claims refer to it.
         protocol: ``as published`` (fixed epochs on the whole training part), ``early stopped`` or ``tuned``.
-        model_config: may carry ``use_text``, ``use_image``, ``use_demographics``; what it does not use is
-            neither computed nor hashed.
+        model_config: may carry ``use_text``, ``use_image``, ``use_demographics``, ``use_fields``; what it does not
+            use is neither computed nor hashed.
+        text_encoder, image_encoder: instead of the run's.
+        test_share: of all ratings. keep: share of the training part that is used.
+        search: what is chosen on validation first, anew for every seed; the model is then trained with the chosen
+            settings on training and validation ratings together.
+        members: trainings from different initial weights whose predictions are averaged.
     """
 
     name: str
@@ -42,66 +52,93 @@ class Variant:
     model: str
     model_config: Any
     training: TrainingConfig
+    text_encoder: str | None = None
+    image_encoder: str | None = None
+    test_share: float = TEST_SHARE
+    keep: float = 1.0
+    search: Search | None = None
+    members: int = 1
 
     def uses(self, what: str) -> bool:
         return bool(getattr(self.model_config, f"use_{what}", False))
 
+    def features(self, run: Run, modality: str) -> Features | None:
+        """The item features it reads, or None."""
+        encoder = self.text_encoder if modality == "text" else self.image_encoder
+        return run.features(modality, encoder=encoder) if self.uses(modality) else None
 
-def run_variants(run: Run, experiment: str, variants: list[Variant]) -> pd.DataFrame:
-    """Run every variant on every seed of the run; return this experiment's records in the variants' order."""
-    jobs = [(variant, seed) for seed in run.settings.seeds for variant in variants]
-    hashes = {variant: _hash(run, variant) for variant in variants}
-    mark_current(run.run_dir, experiment, run.dataset, list(hashes.values()), run.settings.seeds)
-    todo = [(v, seed) for v, seed in jobs if not is_recorded(run.run_dir, experiment, hashes[v], seed)]
+    @property
+    def validates(self) -> bool:
+        """Whether its training, once its settings are chosen, watches validation ratings."""
+        return self.training.patience is not None and self.search is None
+
+
+def run_variants(
+    run: Run, experiment: str, variants: list[Variant], seeds: tuple[int, ...] | None = None
+) -> pd.DataFrame:
+    """Run every variant on every seed (by default the run's); return this experiment's records in the variants' order.
+
+    What another experiment of the same run folder trained with the same settings is evaluated, not trained again.
+    """
+    seeds = run.settings.seeds if seeds is None else seeds
+    jobs = [(variant, seed) for seed in seeds for variant in variants]
+    hashes = {id(variant): _hash(run, variant) for variant in variants}
+    configs = [hashes[id(variant)] for variant in variants]
+    mark_current(run.run_dir, experiment, run.dataset, configs, seeds)
+    todo = [(v, seed) for v, seed in jobs if not is_recorded(run.run_dir, experiment, hashes[id(v)], seed)]
     if len(todo) < len(jobs):
         announce(f"{experiment}: {len(jobs) - len(todo)} of {len(jobs)} trainings are recorded already")
     _note_encoders(run, experiment, variants)
     for variant, seed in progress(todo, f"{experiment}: trainings"):
-        _run_one(run, experiment, variant, hashes[variant], seed)
+        _run_one(run, experiment, variant, hashes[id(variant)], seed)
     records = read_records(run.run_dir)
-    place = records["config"].map({config: place for place, config in enumerate(hashes.values())})
-    wanted = place.notna() & records["seed"].isin(run.settings.seeds) & (records["experiment"] == experiment)
+    place = records["config"].map({config: place for place, config in enumerate(configs)})
+    wanted = place.notna() & records["seed"].isin(seeds) & (records["experiment"] == experiment)
     ordered = records[wanted].assign(place=place).sort_values(["place", "seed"], kind="stable", ignore_index=True)
     return ordered.drop(columns="place")
 
 
 def _note_encoders(run: Run, experiment: str, variants: list[Variant]) -> None:
     """Keep which encoders a run folder's numbers rest on, for its manifest."""
-    used = [run.features(m) for m in ("text", "image") if any(variant.uses(m) for variant in variants)]
-    notes = [{"encoder": f.encoder, "version": f.version, "key": f.key, "items": int(f.present.sum())} for f in used]
+    used = {f.key: f for v in variants for m in ("text", "image") if (f := v.features(run, m)) is not None}
+    notes = [
+        {"encoder": f.encoder, "version": f.version, "key": f.key, "items": int(f.present.sum())} for f in used.values()
+    ]
     write_text(run.run_dir / "encoders" / f"{experiment}.json", json.dumps(notes, indent=2))
 
 
 def _hash(run: Run, variant: Variant) -> str:
-    features = [run.features(modality).key for modality in ("text", "image") if variant.uses(modality)]
+    """Over everything that decides the numbers, besides the code and the seed."""
+    features = [f.key for modality in ("text", "image") if (f := variant.features(run, modality)) is not None]
     scale = run.dataset.scale
     data = [run.dataset.fingerprint, run.dataset.content, run.dataset.n_users, run.dataset.n_items, asdict(scale)]
-    if variant.uses("demographics"):
+    if variant.uses("demographics") or variant.uses("fields"):
         data.append(run.dataset.users.to_csv())
-    split = [TEST_SHARE, VALID_SHARE if variant.training.patience is not None else 0.0]
-    names = [variant.name, variant.protocol, variant.model]
-    return config_hash(names, data, split, features, variant.model_config, variant.training)
+    if variant.uses("fields"):
+        data.append(run.dataset.items[["genres", "year"]].to_csv())
+    split = [variant.test_share, VALID_SHARE if variant.validates or variant.search else 0.0, variant.keep]
+    names = [variant.name, variant.protocol, variant.model, variant.members]
+    search = variant.search and variant.search.described()
+    return config_hash(names, data, split, features, variant.model_config, variant.training, search)
 
 
 def _run_one(run: Run, experiment: str, variant: Variant, config: str, seed: int) -> None:
-    dataset, device = run.dataset, pick_device()
+    dataset = run.dataset
     split = split_of(run, variant, seed)
-    model = build_model(variant.model, variant.model_config, _inputs(run, variant, split), seed)
-    stem = f"{config}-{seed}"
-    # Other code starts anew instead of going on from this code's half-trained weights.
-    checkpoint = run.run_dir / "checkpoints" / f"{stem}-{code_version()}.pt"
-    if fresh_wanted():
-        checkpoint.unlink(missing_ok=True)
-    label = f"{variant.name} ({variant.protocol}), seed {seed}"
-    history = fit(model, dataset, split, variant.training, seed, device, checkpoint, label)
-    test = Triples.of(dataset, split.test, device)
-    predicted = predict(model, test.users, test.items).clamp(dataset.scale.low, dataset.scale.high).cpu().numpy()
-    with atomic_path(_predictions(run, config, seed)) as temporary:
-        save_file({"predicted": predicted}, temporary)
-    write_text(_history(run, config, seed), json.dumps(vars(history)))
-    threshold = relevance_threshold(dataset.scale.low, dataset.scale.high)
-    metrics = rating_metrics(test.users.cpu().numpy(), test.ratings.cpu().numpy(), predicted, threshold)
-    metrics["best_epoch"] = float(history.best_epoch)
+    if fresh_wanted() or not _history(run, config, seed).is_file():
+        _train(run, variant, config, seed, split)
+    noted = json.loads(_history(run, config, seed).read_text(encoding="utf-8"))
+    if variant.training.loss == "bce":
+        metrics = noted["ranking"]
+    else:
+        table = read_predictions(run, variant, seed)
+        users, items, truth, predicted = (table[name].to_numpy() for name in ("user", "item", "rating", "predicted"))
+        threshold = relevance_threshold(dataset.scale.low, dataset.scale.high)
+        train_counts = np.bincount(dataset.ratings["item"].to_numpy()[split.train], minlength=dataset.n_items)
+        metrics = rating_metrics(users, truth, predicted, threshold)
+        metrics |= cold_errors(items, truth, predicted, train_counts)
+    metrics["best_epoch"] = float(noted["best_epoch"])
+    now = code_version()
     common = {
         "experiment": experiment,
         "variant": variant.name,
@@ -114,33 +151,91 @@ def _run_one(run: Run, experiment: str, variant: Variant, config: str, seed: int
         "test_share": split.test_share,
         "config": config,
         "seed": seed,
-        "seconds": sum(history.seconds),
-        "device": device_name(device),
-        "code": code_version(),
+        "seconds": sum(noted["seconds"]),
+        "device": noted["device"],
+        "code": now if noted["code"] == now else f"trained by {noted['code']}, evaluated by {now}",
     }
     add_records(run.run_dir, [Record(metric=name, value=value, **common) for name, value in metrics.items()])
-    checkpoint.unlink(missing_ok=True)
+
+
+def _train(run: Run, variant: Variant, config: str, seed: int, split: Split) -> None:
+    """Choose the settings where the variant searches, train, predict the test ratings; keep predictions and history."""
+    dataset, device = run.dataset, pick_device()
+    label = f"{variant.name} ({variant.protocol}), seed {seed}"
+    settings = Settings(variant.model_config, variant.training)
+    if variant.search is not None:
+        searched = _split(run, variant.test_share, VALID_SHARE, variant.keep, seed)
+        settings = choose(
+            variant.model, settings, variant.search, dataset, searched, _inputs(run, variant, searched),
+            seed, device, tuning_path(run, variant, seed), label,
+        )  # fmt: skip
+    test = Triples.of(dataset, split.test, device)
+    predictions, histories, ranking = [], [], {}
+    for model, history in _members(run, variant, settings, config, seed, split, device, label):
+        histories.append(history)
+        if settings.training.loss == "bce":
+            ranking = _ranking(model, dataset, split, device)
+        predictions.append(predict(model, test.users, test.items).cpu().numpy())
+    predicted = np.mean(predictions, axis=0).clip(dataset.scale.low, dataset.scale.high)
+    with atomic_path(_predictions(run, config, seed)) as temporary:
+        save_file({"predicted": predicted}, temporary)
+    first = vars(histories[0]) | {"seconds": np.sum([h.seconds for h in histories], axis=0).tolist()}
+    noted = first | {"best_epoch": histories[0].best_epoch, "ranking": ranking, "code": code_version()}
+    write_text(_history(run, config, seed), json.dumps(noted | {"device": device_name(device)}))
+
+
+def _members(
+    run: Run,
+    variant: Variant,
+    settings: Settings,
+    config: str,
+    seed: int,
+    split: Split,
+    device: torch.device,
+    label: str,
+) -> Iterator[tuple[RatingModel, History]]:
+    """The trained members of a variant, one after the other; most variants have one."""
+    inputs = _inputs(run, variant, split)
+    for member in range(variant.members):
+        own = seed if member == 0 else int(np.random.SeedSequence([seed, member]).generate_state(1)[0])
+        model = build_model(variant.model, settings.model_config, inputs, own)
+        # Other code starts anew instead of going on from this code's half-trained weights.
+        checkpoint = run.run_dir / "checkpoints" / f"{config}-{seed}-{member}-{code_version()}.pt"
+        if fresh_wanted():
+            checkpoint.unlink(missing_ok=True)
+        yield model, fit(model, run.dataset, split, settings.training, own, device, checkpoint, label)
+        checkpoint.unlink(missing_ok=True)
+
+
+def _ranking(model: RatingModel, dataset: Dataset, split: Split, device: torch.device) -> dict[str, float]:
+    """Full-ranking metrics of a model of implicit feedback: every test rating counts as relevant."""
+    users, items = dataset.ratings["user"].to_numpy(), dataset.ratings["item"].to_numpy()
+    train, test = ((users[rows], items[rows]) for rows in (split.train, split.test))
+    model.eval()
+    return ranking_metrics(model.score_all_items, train, test, dataset.n_users, dataset.n_items, device=device)
 
 
 def split_of(run: Run, variant: Variant, seed: int) -> Split:
-    """The split a variant was run on: with validation ratings only where its training uses them."""
-    valid = VALID_SHARE if variant.training.patience is not None else 0.0
-    return _split(run, valid, seed)
+    """The split a variant was run on: with validation ratings only where its last training uses them."""
+    return _split(run, variant.test_share, VALID_SHARE if variant.validates else 0.0, variant.keep, seed)
 
 
 @lru_cache(maxsize=16)
-def _split(run: Run, valid: float, seed: int) -> Split:
-    return ratio_split(run.dataset, TEST_SHARE, valid, seed)
+def _split(run: Run, test: float, valid: float, keep: float, seed: int) -> Split:
+    return ratio_split(run.dataset, test, valid, seed, keep)
 
 
 def _inputs(run: Run, variant: Variant, split: Split) -> ModelInputs:
+    train = run.dataset.ratings.iloc[split.train]
     return ModelInputs(
         n_users=run.dataset.n_users,
         n_items=run.dataset.n_items,
-        mean_rating=float(run.dataset.ratings["rating"].to_numpy()[split.train].mean(dtype=np.float64)),
-        text=run.features("text") if variant.uses("text") else None,
-        image=run.features("image") if variant.uses("image") else None,
-        demographics=one_hot_demographics(run.dataset) if variant.uses("demographics") else None,
+        mean_rating=float(train["rating"].to_numpy().mean(dtype=np.float64)),
+        text=variant.features(run, "text"),
+        image=variant.features(run, "image"),
+        user_fields=user_fields(run.dataset) if variant.uses("fields") or variant.uses("demographics") else {},
+        item_fields=item_fields(run.dataset) if variant.uses("fields") else {},
+        interactions=Interactions(*(train[name].to_numpy() for name in ("user", "item", "rating"))),
     )
 
 
@@ -152,8 +247,24 @@ def read_predictions(run: Run, variant: Variant, seed: int) -> pd.DataFrame:
 
 
 def read_history(run: Run, variant: Variant, seed: int) -> History:
-    """Learning curve of a finished run."""
-    return History(**json.loads(_history(run, _hash(run, variant), seed).read_text(encoding="utf-8")))
+    """Learning curve of a finished run (of its first member)."""
+    noted = json.loads(_history(run, _hash(run, variant), seed).read_text(encoding="utf-8"))
+    return History(noted["train_loss"], noted["valid_mse"], noted["seconds"])
+
+
+def read_trials(run: Run, variants: list[Variant], seeds: tuple[int, ...]) -> pd.DataFrame:
+    """All trials of the variants' finished searches: one row per variant, seed and trial."""
+    rows = []
+    for variant in variants:
+        for seed in seeds if variant.search else ():
+            trials = json.loads(tuning_path(run, variant, seed).read_text(encoding="utf-8"))["trials"]
+            rows += [{"variant": variant.name, "seed": seed, **trial} for trial in trials]
+    return pd.DataFrame(rows).drop(columns="curve")
+
+
+def tuning_path(run: Run, variant: Variant, seed: int) -> Path:
+    """Where the trials of a variant's search are kept."""
+    return run.run_dir / "tuning" / f"{_hash(run, variant)}-{seed}.json"
 
 
 def _predictions(run: Run, config: str, seed: int) -> Path:

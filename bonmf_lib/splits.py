@@ -1,6 +1,6 @@
 """Dataset -> Split: which ratings train, validate and test."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ class Split:
 
     Attributes:
         train, valid, test: sorted int64 row numbers; ``valid`` may be empty (then nothing can be tuned).
+        unused: rows left out on purpose, to study sparser data; usually empty.
         rule: how it was made, for instance ``ratio(test=0.3, valid=0.1)``.
         seed: the seed that made it.
         n_ratings: rows of the data set that was split.
@@ -28,9 +29,10 @@ class Split:
     rule: str
     seed: int
     n_ratings: int
+    unused: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __post_init__(self) -> None:
-        rows = np.concatenate([self.train, self.valid, self.test])
+        rows = np.concatenate([self.train, self.valid, self.test, self.unused])
         if len(np.unique(rows)) != len(rows):
             raise SplitError(f"{self.rule}: a rating stands in two parts.")
         if len(rows) != self.n_ratings or rows.min() < 0 or rows.max() >= self.n_ratings:
@@ -44,7 +46,7 @@ class Split:
         return len(self.test) / self.n_ratings
 
 
-def ratio_split(dataset: Dataset, test: float = 0.3, valid: float = 0.0, seed: int = 0) -> Split:
+def ratio_split(dataset: Dataset, test: float = 0.3, valid: float = 0.0, seed: int = 0, keep: float = 1.0) -> Split:
     """Random split of all ratings, the paper's 7:3 by default.
 
     The test part depends on ``test`` and ``seed`` alone, so runs with and without validation share it.
@@ -52,16 +54,21 @@ def ratio_split(dataset: Dataset, test: float = 0.3, valid: float = 0.0, seed: i
     Args:
         test: share of all ratings that test, in (0, 1).
         valid: share of the remaining ratings that validate, in [0, 1).
+        keep: share of the training part that is used, in (0, 1].
     """
-    if not 0 < test < 1 or not 0 <= valid < 1:
-        raise SplitError(f"test must lie in (0, 1) and valid in [0, 1), got test={test}, valid={valid}.")
+    if not 0 < test < 1 or not 0 <= valid < 1 or not 0 < keep <= 1:
+        raise SplitError(
+            f"test must lie in (0, 1), valid in [0, 1) and keep in (0, 1], got test={test}, valid={valid}, keep={keep}."
+        )
     total = len(dataset.ratings)
     order = np.random.default_rng(seed).permutation(total)
     n_test = round(test * total)
     n_valid = round(valid * (total - n_test))
-    parts = np.split(order, [n_test, n_test + n_valid])
-    held_out, validation, train = (np.sort(part) for part in parts)
-    return Split(train, validation, held_out, f"ratio(test={test:g}, valid={valid:g})", seed, total)
+    n_train = round(keep * (total - n_test - n_valid))
+    parts = np.split(order, np.cumsum([n_test, n_valid, n_train]))
+    held_out, validation, train, unused = (np.sort(part) for part in parts)
+    kept = f", keep={keep:g}" if keep < 1 else ""
+    return Split(train, validation, held_out, f"ratio(test={test:g}, valid={valid:g}{kept})", seed, total, unused)
 
 
 def part_summary(dataset: Dataset, split: Split) -> pd.DataFrame:

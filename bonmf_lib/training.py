@@ -2,9 +2,11 @@
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Literal
 
 import numpy as np
 import torch
@@ -33,7 +35,15 @@ class TrainingConfig:
     patience: int | None = Field(
         None, gt=0
     )  # stop after this many epochs without a better validation MSE; None = never
+    loss: Literal["mse", "bce"] = "mse"  # bce: every training rating is a positive, whatever its stars
+    negatives: int = Field(0, ge=0)  # unrated items drawn per positive; bce only
     tf32: bool = False  # allow TF32 matrix products on an NVIDIA GPU
+
+    def __post_init__(self) -> None:
+        if (self.loss == "bce") != (self.negatives > 0):
+            raise ConfigError("TrainingConfig.negatives must be positive with loss 'bce' and 0 with 'mse'.")
+        if self.loss == "bce" and self.patience is not None:
+            raise ConfigError("TrainingConfig.patience watches the validation MSE, which loss 'bce' does not have.")
 
 
 @dataclass(frozen=True)
@@ -93,12 +103,14 @@ def fit(
     device: torch.device,
     checkpoint: Path | None = None,
     label: str = "training",
+    stop: Callable[[History], bool] | None = None,
 ) -> History:
     """Train in place on ``split.train``; ``split.test`` is never looked at.
 
-    With ``patience`` the weights of the best validation epoch are restored at the end. With ``checkpoint``
-    the state is kept there after each epoch, and a later call with the same arguments goes on from it and
-    ends with the same weights, bit for bit on one machine's CPU.
+    ``stop`` is asked after each epoch and may end the training early. With ``patience`` the weights of the best
+    validation epoch are restored at the end. With ``checkpoint`` the state is kept there after each epoch, and a
+    later call with the same arguments goes on from it and ends with the same weights, bit for bit on one machine's
+    CPU.
 
     Raises:
         ConfigError: patience without validation ratings. TrainingError: the loss is not finite.
@@ -117,6 +129,7 @@ def fit(
     optimiser = torch.optim.Adam(
         model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
+    negatives = NegativeSampler(model, train, settings.negatives) if settings.loss == "bce" else None
     history, best = History(), None
     if checkpoint is not None and checkpoint.is_file():
         history, best = _restore(checkpoint, model, optimiser, device)
@@ -124,7 +137,7 @@ def fit(
         if _stopped(history, settings):
             break
         started = time.perf_counter()
-        loss = _one_epoch(model, optimiser, train, settings.batch_size, seed, epoch)
+        loss = _one_epoch(model, optimiser, train, settings.batch_size, seed, epoch, negatives)
         if not math.isfinite(loss):
             raise TrainingError(
                 f"{label}: the loss became {loss} in epoch {epoch + 1}; lower the learning rate "
@@ -137,6 +150,8 @@ def fit(
             best = {name: value.detach().clone() for name, value in model.state_dict().items()}
         if checkpoint is not None:
             _keep(checkpoint, model, optimiser, history, best)
+        if stop is not None and stop(history):
+            break
     if best is not None:
         model.load_state_dict(best)
     return history
@@ -146,6 +161,32 @@ def _stopped(history: History, settings: TrainingConfig) -> bool:
     return settings.patience is not None and len(history.train_loss) - history.best_epoch >= settings.patience
 
 
+class NegativeSampler:
+    """Items that a user has not rated in training, uniformly (rejection until none is left that was rated)."""
+
+    def __init__(self, model: RatingModel, train: Triples, per_positive: int):
+        self.n_items, self.per_positive = model.n_items, per_positive
+        self.rated = torch.sort(train.users * model.n_items + train.items).values  # one key per training rating
+        full = torch.bincount(train.users, minlength=model.n_users) >= model.n_items
+        if full.any():
+            raise TrainingError(f"User {int(full.nonzero()[0])} rated every item in training: no negative to draw.")
+
+    def draw(self, users: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Users (B,) -> users and unrated items, both (B * per_positive,)."""
+        users = users.repeat_interleave(self.per_positive)
+        items = torch.randint(self.n_items, users.shape).to(users.device)  # drawn on the CPU: the same on every device
+        while True:
+            again = self._is_rated(users, items).nonzero().squeeze(1)
+            if not len(again):
+                return users, items
+            items[again] = torch.randint(self.n_items, again.shape).to(users.device)
+
+    def _is_rated(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
+        keys = users * self.n_items + items
+        place = torch.searchsorted(self.rated, keys).clamp(max=len(self.rated) - 1)
+        return self.rated[place] == keys
+
+
 def _one_epoch(
     model: RatingModel,
     optimiser: torch.optim.Optimizer,
@@ -153,8 +194,10 @@ def _one_epoch(
     batch_size: int,
     seed: int,
     epoch: int,
+    negatives: NegativeSampler | None,
 ) -> float:
-    """One pass; returns the mean loss. All randomness (order, dropout) comes from (seed, epoch)."""
+    """One pass; returns the mean loss without penalties. All randomness (order, dropout, negatives) comes from
+    (seed, epoch)."""
     model.train()
     device = train.ratings.device
     total = torch.zeros((), dtype=torch.float64, device=device)
@@ -163,12 +206,28 @@ def _one_epoch(
         order = torch.randperm(len(train)).to(device)  # drawn on the CPU: the same on every device
         for start in range(0, len(train), batch_size):
             rows = order[start : start + batch_size]
-            loss = F.mse_loss(model(train.users[rows], train.items[rows]), train.ratings[rows])
+            users, items = train.users[rows], train.items[rows]
+            if negatives is None:
+                loss = F.mse_loss(model(users, items), train.ratings[rows])
+            else:
+                loss = _implicit_loss(model, users, items, negatives)
+            penalty = model.penalty(users, items)
             optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            (loss if penalty is None else loss + penalty).backward()
             optimiser.step()
             total += loss.detach() * len(rows)
     return float(total) / len(train)
+
+
+def _implicit_loss(
+    model: RatingModel, users: torch.Tensor, items: torch.Tensor, negatives: NegativeSampler
+) -> torch.Tensor:
+    """Binary cross-entropy of the model's outputs as logits: batch rows are 1, drawn negatives 0."""
+    other_users, other_items = negatives.draw(users)
+    logits = model(torch.cat([users, other_users]), torch.cat([items, other_items]))
+    target = torch.zeros_like(logits)
+    target[: len(users)] = 1
+    return F.binary_cross_entropy_with_logits(logits, target)
 
 
 def _mse(model: RatingModel, part: Triples | None) -> float:

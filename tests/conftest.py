@@ -8,7 +8,7 @@ import torch
 
 from bonmf_lib.datasets import Dataset, load_planted
 from bonmf_lib.encoders import encode_items
-from bonmf_lib.models import ModelInputs, one_hot_demographics
+from bonmf_lib.models import Interactions, ModelInputs, item_fields, user_fields
 from bonmf_lib.splits import Split, ratio_split
 
 os.environ.setdefault("BONMF_PROGRESS", "off")
@@ -36,14 +36,17 @@ def split(planted) -> Split:
 
 
 def model_inputs(dataset: Dataset, split: Split, text_encoder: str, image_encoder: str) -> ModelInputs:
-    """Everything a model may look at, the mean taken over the training ratings."""
+    """Everything a model may look at, from the training ratings only."""
+    train = dataset.ratings.iloc[split.train]
     return ModelInputs(
         dataset.n_users,
         dataset.n_items,
-        mean_rating=float(dataset.ratings["rating"].to_numpy()[split.train].mean()),
+        mean_rating=float(train["rating"].mean()),
         text=encode_items(dataset, "text", text_encoder),
         image=encode_items(dataset, "image", image_encoder),
-        demographics=one_hot_demographics(dataset),
+        user_fields=user_fields(dataset),
+        item_fields=item_fields(dataset),
+        interactions=Interactions(*(train[name].to_numpy() for name in ("user", "item", "rating"))),
     )
 
 

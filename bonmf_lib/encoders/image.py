@@ -1,7 +1,7 @@
 """Image encoders: timm Vision Transformers (packaged or from a hub) and a raw-pixel baseline."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -81,7 +81,6 @@ class VisionTransformer:
         return encode_pictures_with(model, pictures, self.image_size, mean, std, device, self.name)
 
 
-@torch.inference_mode()
 def encode_pictures_with(
     model: nn.Module,
     pictures: Sequence[bytes],
@@ -92,6 +91,37 @@ def encode_pictures_with(
     label: str,
 ) -> dict[str, np.ndarray]:
     """Encode with any timm ViT; pictures are decoded in a thread while the model works."""
+
+    def pool(pixels: torch.Tensor) -> dict[str, torch.Tensor]:
+        tokens = model.forward_features(pixels).float()  # (B, prefix + patches, dim), class token first
+        patches = tokens[:, model.num_prefix_tokens :]
+        side = int(patches.shape[1] ** 0.5)
+        regions = F.adaptive_avg_pool2d(patches.transpose(1, 2).unflatten(2, (side, side)), GRID)  # (B, dim, 3, 3)
+        return {
+            "cls": tokens[:, 0],
+            "mean": patches.mean(1),
+            f"grid{GRID}": regions.flatten(2).transpose(1, 2).flatten(1),  # (B, 9 * dim), region by region
+        }
+
+    return pool_pictures(pool, pictures, size, mean, std, device, label)
+
+
+@torch.inference_mode()
+def pool_pictures(
+    pool: Callable[[torch.Tensor], dict[str, torch.Tensor]],
+    pictures: Sequence[bytes],
+    size: int,
+    mean: tuple,
+    std: tuple,
+    device: torch.device,
+    label: str,
+) -> dict[str, np.ndarray]:
+    """Vectors of every picture by pooling name, and ``present``: which could be read.
+
+    Args:
+        pool: normalised pixels (B, 3, size, size) -> vectors (B, dim) by pooling name.
+        mean, std: per channel, of pixels in [0, 1].
+    """
     shift = torch.tensor(mean, device=device).view(1, 3, 1, 1)
     scale = torch.tensor(std, device=device).view(1, 3, 1, 1)
     batch_size = 64 if device.type == "cuda" else 8
@@ -105,18 +135,9 @@ def encode_pictures_with(
             continue
         pixels = torch.from_numpy(np.stack([decoded[row] for row in good])).to(device)  # (B, H, W, 3) uint8
         pixels = (pixels.permute(0, 3, 1, 2).float() / 255 - shift) / scale
-        tokens = model.forward_features(pixels).float()  # (B, prefix + patches, dim), class token first
-        patches = tokens[:, model.num_prefix_tokens :]
-        side = int(patches.shape[1] ** 0.5)
-        regions = F.adaptive_avg_pool2d(patches.transpose(1, 2).unflatten(2, (side, side)), GRID)  # (B, dim, 3, 3)
-        pooled = {
-            "cls": tokens[:, 0],
-            "mean": patches.mean(1),
-            f"grid{GRID}": regions.flatten(2).transpose(1, 2).flatten(1),  # (B, 9 * dim), region by region
-        }
         rows = start + np.array(good)
         present[rows] = True
-        for pooling, vectors in pooled.items():
+        for pooling, vectors in pool(pixels).items():
             target = out.setdefault(pooling, np.zeros((len(pictures), vectors.shape[1]), np.float32))
             target[rows] = vectors.cpu().numpy()
     if not out:

@@ -36,6 +36,21 @@ def rating_errors(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
     return {"mse": mse, "rmse": mse**0.5, "mae": float(np.mean(np.abs(error)))}
 
 
+COLD = 5  # items with fewer training ratings are cold
+
+
+def cold_errors(
+    items: np.ndarray, truth: np.ndarray, predicted: np.ndarray, train_counts: np.ndarray
+) -> dict[str, float]:
+    """``mse-cold-items`` over the test rows (N,) of items with fewer than ``COLD`` training ratings; {} without any.
+
+    Args:
+        train_counts: training ratings per item, (n_items,).
+    """
+    cold = train_counts[items] < COLD
+    return {"mse-cold-items": rating_errors(truth[cold], predicted[cold])["mse"]} if cold.any() else {}
+
+
 def top_k(
     users: np.ndarray, truth: np.ndarray, predicted: np.ndarray, definition: TopKDefinition = DEFINITION
 ) -> dict[str, np.ndarray]:

@@ -1,24 +1,38 @@
 """One file per model: the network and its equations, nothing else."""
 
-from . import bias, bonmf  # noqa: F401 - importing them registers the models
+from . import (  # noqa: F401 - importing them registers the models
+    bias,
+    biased_svd,
+    bonmf,
+    deepfm,
+    early_fusion,
+    fm,
+    svd,
+    svdpp,
+    tensor_fusion,
+    wide_deep,
+)
 from .base import (
     ClosedFormModel,
+    Interactions,
     ModelInputs,
     RatingModel,
     build_model,
     get_model,
     list_models,
-    one_hot_demographics,
     register,
 )
+from .fields import item_fields, user_fields
 
 __all__ = [
     "ClosedFormModel",
+    "Interactions",
     "ModelInputs",
     "RatingModel",
     "build_model",
     "get_model",
+    "item_fields",
     "list_models",
-    "one_hot_demographics",
     "register",
+    "user_fields",
 ]

@@ -1,26 +1,36 @@
 """What every rating model offers, what it may see, and the registry of all models."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from ..datasets import Dataset
 from ..encoders import Features
 from ..errors import ConfigError, ModelError, unknown_name
 
 
 @dataclass(frozen=True, eq=False)
+class Interactions:
+    """Training ratings, for models that read whole histories: users, items (int64), ratings (float32), each (N,)."""
+
+    users: np.ndarray
+    items: np.ndarray
+    ratings: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class ModelInputs:
-    """All that a model may look at besides the ids it is asked about; no test rating is in here.
+    """All that a model may look at besides the ids it is asked about; no validation or test rating is in here.
 
     Attributes:
         mean_rating: mean of the training ratings.
         text, image: features of all items, or None when the run has none.
-        demographics: one-hot gender, age group and occupation, float32 (n_users, fields), or None.
+        user_fields, item_fields: categorical side information by field name, float32 (n_users or n_items, levels);
+            rows sum to 1, or to 0 where unknown.
+        interactions: the training ratings.
     """
 
     n_users: int
@@ -28,7 +38,14 @@ class ModelInputs:
     mean_rating: float
     text: Features | None = None
     image: Features | None = None
-    demographics: np.ndarray | None = None
+    user_fields: Mapping[str, np.ndarray] = field(default_factory=dict)
+    item_fields: Mapping[str, np.ndarray] = field(default_factory=dict)
+    interactions: Interactions | None = None
+
+    @property
+    def demographics(self) -> np.ndarray | None:
+        """All user fields side by side, (n_users, levels), or None."""
+        return np.concatenate(list(self.user_fields.values()), axis=1) if self.user_fields else None
 
 
 class RatingModel(nn.Module):
@@ -41,6 +58,10 @@ class RatingModel(nn.Module):
 
     def forward(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
         raise TypeError(f"{type(self).__name__} defines no forward pass.")
+
+    def penalty(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor | None:
+        """Regularisation of one batch, (B,), (B,) -> scalar, added to its mean loss; None = the model has none."""
+        return None
 
     def check_ids(self, users: torch.Tensor, items: torch.Tensor) -> None:
         """Raise ``ModelError`` when an id is not one the model was built for."""
@@ -107,17 +128,3 @@ def build_model(name: str, config: Any, inputs: ModelInputs, seed: int) -> Ratin
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         return entry.model(config, inputs)
-
-
-def one_hot_demographics(dataset: Dataset) -> np.ndarray | None:
-    """Gender, age (in decades) and occupation as one-hot columns, (n_users, fields); None if nothing is known."""
-    columns = []
-    for name in ("gender", "age", "occupation"):
-        values = dataset.users[name]
-        if values.isna().all():
-            continue
-        if name == "age":
-            values = (values.astype("Float64") // 10).clip(1, 6)
-        levels = sorted(values.dropna().unique())
-        columns += [(values == level).fillna(False).to_numpy(np.float32) for level in levels]
-    return np.stack(columns, axis=1) if columns else None

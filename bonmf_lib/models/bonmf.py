@@ -8,16 +8,15 @@ demographics. The paper gives no equation for missing pictures: here a missing t
 vector to the first hidden layer instead of its projection.
 """
 
-from collections.abc import Callable
-
 import torch
+from pydantic import Field
 from torch import nn
-from torch.nn import functional as F
 
 from ..config import config
 from ..encoders import Features
 from ..errors import ConfigError, ModelError
 from .base import ModelInputs, RatingModel, register
+from .layers import gathered, id_embedding, required, rows_of
 
 
 @config
@@ -31,6 +30,7 @@ class BoNMFConfig:
     use_image: bool = True
     use_demographics: bool = False  # the paper lists demographics among the data, not among the inputs
     dropout: float = 0.0  # after each hidden layer; the paper's text gives no rate
+    regularisation: float = Field(0.0, ge=0)  # L2 on the ID embeddings, per rating; the paper's text gives none
     embedding_std: float = 0.05  # of the initial embeddings; ours, the paper gives none
 
 
@@ -47,12 +47,11 @@ class BoNMF(RatingModel):
         super().__init__(inputs)
         if not config.hidden:
             raise ConfigError("BoNMFConfig.hidden needs at least one layer.")
+        self.regularisation = config.regularisation
         sizes: dict[str, int] = {}
         if config.use_ids:
-            self.user_embedding = nn.Embedding(inputs.n_users, config.embedding_dim)  # (U, 50)
-            self.item_embedding = nn.Embedding(inputs.n_items, config.embedding_dim)  # (I, 50)
-            nn.init.normal_(self.user_embedding.weight, std=config.embedding_std)
-            nn.init.normal_(self.item_embedding.weight, std=config.embedding_std)
+            self.user_embedding = id_embedding(inputs.n_users, config.embedding_dim, config.embedding_std)  # (U, 50)
+            self.item_embedding = id_embedding(inputs.n_items, config.embedding_dim, config.embedding_std)  # (I, 50)
             sizes |= {"user_id": config.embedding_dim, "item_id": config.embedding_dim}
         self.modalities = []
         for name, wanted, features in (
@@ -60,7 +59,7 @@ class BoNMF(RatingModel):
             ("image", config.use_image, inputs.image),
         ):
             if wanted:
-                self._add_modality(name, features, config.hidden[0])
+                self._add_modality(name, required(features, name, "BoNMF"), config.hidden[0])
                 sizes[name] = features.dim
         if config.use_demographics:
             if inputs.demographics is None:
@@ -79,9 +78,7 @@ class BoNMF(RatingModel):
         nn.init.constant_(layers[-1].bias, inputs.mean_rating)
         self.rest = nn.Sequential(*layers)
 
-    def _add_modality(self, name: str, features: Features | None, hidden: int) -> None:
-        if features is None:
-            raise ModelError(f"BoNMF was asked to use the {name}, but got no {name} features.")
+    def _add_modality(self, name: str, features: Features, hidden: int) -> None:
         self.modalities.append(name)
         self.register_buffer(name, torch.from_numpy(features.standardized()), persistent=False)  # (I, dim)
         if not features.present.all():
@@ -97,25 +94,31 @@ class BoNMF(RatingModel):
         """Sum of all user inputs through W1, and b1: (N,) -> (N, H); None = all users in order."""
         part = self.first.bias.expand(self.n_users if users is None else len(users), -1)
         if "user_id" in self.columns:
-            part = part + self._project("user_id", _rows(self.user_embedding.weight, users))
+            part = part + self._project("user_id", rows_of(self.user_embedding.weight, users))
         if "demographics" in self.columns:
-            part = part + self._project("demographics", _rows(self.demographics, users))
+            part = part + self._project("demographics", rows_of(self.demographics, users))
         return part
 
     def item_part(self, items: torch.Tensor | None) -> torch.Tensor:
         """Sum of all item inputs through W1: (N,) -> (N, H); None = all items in order."""
         part = self.first.bias.new_zeros(self.n_items if items is None else len(items), self.first.out_features)
         if "item_id" in self.columns:
-            part = part + self._project("item_id", _rows(self.item_embedding.weight, items))
+            part = part + self._project("item_id", rows_of(self.item_embedding.weight, items))
         for name in self.modalities:
-            part = part + self._project(name, _rows(getattr(self, name), items))
+            part = part + self._project(name, rows_of(getattr(self, name), items))
             if f"{name}_absent" in self._buffers:
-                part = part + _rows(getattr(self, f"{name}_absent"), items) * getattr(self, f"{name}_missing")
+                part = part + rows_of(getattr(self, f"{name}_absent"), items) * getattr(self, f"{name}_missing")
         return part
 
     def forward(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
-        hidden = _gathered(self.user_part, users, self.n_users) + _gathered(self.item_part, items, self.n_items)
+        hidden = gathered(self.user_part, users, self.n_users) + gathered(self.item_part, items, self.n_items)
         return self.rest(hidden).squeeze(-1)  # (B, H) -> (B,)
+
+    def penalty(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor | None:
+        if not self.regularisation or "user_id" not in self.columns:
+            return None
+        squares = self.user_embedding(users).square().sum(1) + self.item_embedding(items).square().sum(1)
+        return self.regularisation * squares.mean()
 
     @torch.no_grad()
     def score_all_items(self, users: torch.Tensor) -> torch.Tensor:
@@ -127,12 +130,3 @@ class BoNMF(RatingModel):
             hidden = rows.unsqueeze(1) + item_table.unsqueeze(0)  # (block, I, H)
             out[start : start + block] = self.rest(hidden).squeeze(-1)
         return out
-
-
-def _rows(table: torch.Tensor, ids: torch.Tensor | None) -> torch.Tensor:
-    return table if ids is None else F.embedding(ids, table)
-
-
-def _gathered(part: Callable[[torch.Tensor | None], torch.Tensor], ids: torch.Tensor, total: int) -> torch.Tensor:
-    """First-layer part of each row (B, H), through a table of all ``total`` ids when that is less work."""
-    return part(ids) if len(ids) < total else F.embedding(ids, part(None))

@@ -27,11 +27,18 @@ class Profile:
     seeds: tuple[int, ...]  # each seed is one random split and one initialisation
     text_encoder: str
     image_encoder: str
+    cnn_encoder: str  # the picture encoder of the paper's CNN-based row
     image_size: int = Field(ge=8)  # pixels; the side to which pictures are squeezed
     epochs: int = Field(gt=0)
     early_stopping_epochs: int = Field(gt=0)  # upper limit of the early-stopped runs
     batch_size: int = Field(gt=0)
     learning_rate: float = Field(gt=0)
+    comparison_seeds: int = Field(gt=0)  # the first so many seeds are used where many models are compared (04, 05)
+    comparison_batch_size: int = Field(gt=0)  # of their rows as published
+    comparison_learning_rate: float = Field(gt=0)
+    tuning_batch_size: int = Field(gt=0)  # of searches and ablation grids
+    tuning_epochs: int = Field(gt=0)  # upper limit of every trial
+    tuning_trials: int = Field(gt=0)  # per model and seed
 
 
 @config
@@ -80,6 +87,7 @@ class Run:
             raise ConfigError(f"seeds must be different whole numbers, got {list(self.settings.seeds)}.")
         get_encoder(self.settings.text_encoder, "text")
         get_encoder(self.settings.image_encoder, "image")
+        get_encoder(self.settings.cnn_encoder, "image")
         self.run_dir = self._folder(parameters.run_dir, chosen)
 
     def _folder(self, given: str | None, chosen: Profile) -> Path:
@@ -94,9 +102,14 @@ class Run:
     def dataset(self) -> Dataset:
         return load_dataset(self.settings.dataset, self.settings.content)
 
-    def features(self, modality: str, pooling: str | None = None) -> Features:
-        """Features of ``text`` or ``image`` by this run's encoder."""
-        encoder = self.settings.text_encoder if modality == "text" else self.settings.image_encoder
+    @property
+    def comparison_seeds(self) -> tuple[int, ...]:
+        """The seeds of wide comparisons."""
+        return self.settings.seeds[: self.settings.comparison_seeds]
+
+    def features(self, modality: str, pooling: str | None = None, encoder: str | None = None) -> Features:
+        """Features of ``text`` or ``image``, by this run's encoder unless another is named."""
+        encoder = encoder or (self.settings.text_encoder if modality == "text" else self.settings.image_encoder)
         size = self.settings.image_size if modality == "image" else None
         return encode_items(self.dataset, modality, encoder, pooling, size)
 

@@ -11,6 +11,7 @@ import timm
 import torch
 from onnx.reference import ReferenceEvaluator
 from PIL import Image
+from sklearn.datasets import load_sample_images
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch.nn import functional as F
 from transformers import (
@@ -117,6 +118,46 @@ def test_packaged_dinov2_equals_the_graph_it_was_taken_from():
         found = model.forward_features(torch.from_numpy(pixels)).numpy()
     assert np.corrcoef(close.ravel(), expected.ravel())[0, 1] > 0.999
     np.testing.assert_allclose(found, expected, atol=2e-3)
+
+
+def drawn_pictures(count: int) -> list[bytes]:
+    """PNG files of random pixels, brightest in different channels."""
+    random, out = np.random.default_rng(0), []
+    for number in range(count):
+        picture = io.BytesIO()
+        pixels = random.integers(0, 256, (40, 60, 3)) * (np.arange(3) == number % 3)
+        Image.fromarray(pixels.astype(np.uint8)).save(picture, "PNG")
+        out.append(picture.getvalue())
+    return out
+
+
+def test_convolutional_features_do_not_depend_on_the_batch():
+    encoder = replace(get_encoder("efficientnet-lite0", "image"), image_size=64)
+    pictures = drawn_pictures(11)  # two batches
+    mixed = [*pictures[:4], pictures[4][:40], *pictures[5:]]
+    found, again = encoder.encode(mixed, CPU), encoder.encode(mixed, CPU)
+    assert found["mean"].shape == (11, 1280)
+    assert found["present"].tolist() == [row != 4 for row in range(11)]
+    assert not found["mean"][4].any()
+    np.testing.assert_array_equal(found["mean"], again["mean"])
+    for row in (0, 5, 10):
+        np.testing.assert_allclose(encoder.encode([mixed[row]], CPU)["mean"][0], found["mean"][row], atol=1e-4)
+    assert np.abs(found["mean"][0] - found["mean"][1]).max() > 0.1
+
+
+def test_convolutional_weights_know_a_daisy():
+    """The ImageNet head on our own features: wrong pixels, padding or weights would name something else."""
+    encoder = get_encoder("efficientnet-lite0", "image")
+    picture = io.BytesIO()
+    Image.fromarray(load_sample_images().images[1]).save(picture, "PNG")
+    features = torch.from_numpy(encoder.encode([picture.getvalue()], CPU)["mean"])
+    with torch.inference_mode():
+        assert int(encoder.model().classifier(features).argmax()) == 985
+
+
+def test_weights_that_do_not_fit_are_refused():
+    with pytest.raises(EncoderError, match="do not fit tf_efficientnet_lite1"):
+        replace(get_encoder("efficientnet-lite0", "image"), architecture="tf_efficientnet_lite1").model()
 
 
 def test_minilm_puts_like_with_like():

@@ -1,0 +1,95 @@
+"""Parts that several models share: projected item features with missing ones, and tables of all ids."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from ..encoders import Features
+from ..errors import ModelError
+
+
+def rows_of(table: torch.Tensor, ids: torch.Tensor | None) -> torch.Tensor:
+    """Rows (N, dim) of a table; None = all of them in order."""
+    return table if ids is None else F.embedding(ids, table)
+
+
+def gathered(part: Callable[[torch.Tensor | None], torch.Tensor], ids: torch.Tensor, total: int) -> torch.Tensor:
+    """``part(ids)`` (B, H), through a table of all ``total`` ids when that is less work."""
+    return part(ids) if len(ids) < total else F.embedding(ids, part(None))
+
+
+def id_embedding(count: int, dim: int, std: float) -> nn.Embedding:
+    """Embeddings (count, dim) drawn from N(0, std)."""
+    table = nn.Embedding(count, dim)
+    nn.init.normal_(table.weight, std=std)
+    return table
+
+
+def mlp(sizes: Sequence[int], dropout: float = 0.0, bias: float = 0.0) -> nn.Sequential:
+    """Linear layers of the given sizes, each followed by ReLU and dropout, then one output that starts at ``bias``."""
+    layers: list[nn.Module] = []
+    for before, after in pairwise(sizes):
+        layers += [nn.Linear(before, after), nn.ReLU(), nn.Dropout(dropout)]
+    layers.append(nn.Linear(sizes[-1], 1))
+    nn.init.constant_(layers[-1].bias, bias)
+    return nn.Sequential(*layers)
+
+
+def required(features: Features | None, modality: str, model: str) -> Features:
+    """The features; ``ModelError`` when the run has none."""
+    if features is None:
+        raise ModelError(f"{model} was asked to use the {modality}, but got no {modality} features.")
+    return features
+
+
+class ProjectedFeatures(nn.Module):
+    """W x_i of standardised frozen features, or a learned vector where x_i is missing: (N,) -> (N, dim)."""
+
+    def __init__(self, features: Features, dim: int):
+        super().__init__()
+        self.linear = nn.Linear(features.dim, dim, bias=False)
+        self.register_buffer("matrix", torch.from_numpy(features.standardized()), persistent=False)  # (I, features)
+        self.missing = None
+        if not features.present.all():
+            absent = torch.from_numpy(~features.present).float().unsqueeze(1)  # (I, 1)
+            self.register_buffer("absent", absent, persistent=False)
+            self.missing = nn.Parameter(torch.zeros(1, dim))
+
+    def forward(self, items: torch.Tensor | None) -> torch.Tensor:
+        out = self.linear(rows_of(self.matrix, items))
+        if self.missing is not None:
+            out = out + rows_of(self.absent, items) * self.missing
+        return out
+
+
+class SparseRows(nn.Module):
+    """A fixed sparse matrix (R, C) whose product with a dense table has a gradient: rows of users' or items' histories.
+
+    PyTorch's own product of a CSR matrix makes the transpose anew in every backward pass; here it is kept.
+    """
+
+    def __init__(self, rows: torch.Tensor, columns: torch.Tensor, values: torch.Tensor, shape: tuple[int, int]):
+        super().__init__()
+        matrix = torch.sparse_coo_tensor(torch.stack([rows, columns]), values, shape).coalesce()
+        with warnings.catch_warnings(action="ignore"):  # PyTorch calls CSR a beta feature
+            self.register_buffer("matrix", matrix.to_sparse_csr(), persistent=False)
+            self.register_buffer("transposed", matrix.t().coalesce().to_sparse_csr(), persistent=False)
+
+    def forward(self, table: torch.Tensor) -> torch.Tensor:
+        """(C, dim) -> (R, dim)."""
+        return _Product.apply(table, self.matrix, self.transposed)
+
+
+class _Product(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, table: torch.Tensor, matrix: torch.Tensor, transposed: torch.Tensor) -> torch.Tensor:
+        ctx.transposed = transposed
+        return matrix @ table
+
+    @staticmethod
+    def backward(ctx, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        return ctx.transposed @ gradient, None, None

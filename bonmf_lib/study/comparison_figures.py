@@ -1,0 +1,121 @@
+"""Figures that compare models: paired differences, Shapley values, and the search for hyperparameters."""
+
+from itertools import cycle
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from .claims import LOWER_IS_BETTER
+from .figures import PALETTE, PAPER_COLOUR, _finished, plt
+
+BETTER, WORSE, OPEN = PALETTE[2], PALETTE[1], (0.55, 0.55, 0.55)
+
+
+def forest_plot(table: pd.DataFrame, reference: str, metric: str, paper: dict[str, float] | None = None) -> Figure:
+    """Paired difference of each row to the reference with its 95 % interval; colour = which side of zero it is on.
+
+    Args:
+        table: index: name; columns mean, low, high of (row - reference); NaN bounds = one seed, no interval.
+        reference: name of the row that was subtracted.
+        metric: decides which direction is better.
+        paper: the paper's difference by name, drawn as crosses.
+    """
+    figure, axis = plt.subplots(figsize=(8, 0.45 * len(table) + 1.9))
+    places = np.arange(len(table))[::-1]
+    mean, low, high = (table[name].to_numpy(float) for name in ("mean", "low", "high"))
+    sign = np.where(low > 0, 1, np.where(high < 0, -1, 0))
+    if metric in LOWER_IS_BETTER:
+        sign = -sign
+    spread = np.nan_to_num(np.stack([mean - low, high - mean]).clip(0))
+    kinds = {1: (BETTER, "o", "better"), -1: (WORSE, "s", "worse"), 0: (OPEN, "D", "not told apart")}
+    for kind, (colour, marker, label) in kinds.items():
+        rows = sign == kind
+        if rows.any():
+            axis.errorbar(
+                mean[rows], places[rows], xerr=spread[:, rows], fmt=marker, color=colour, capsize=3, label=label
+            )
+    crosses = [(paper[name], place) for name, place in zip(table.index, places, strict=True) if name in (paper or {})]
+    if crosses:
+        axis.scatter(*zip(*crosses, strict=True), marker="x", s=60, color=PAPER_COLOUR, label="paper", zorder=3)
+    axis.axvline(0, color="black", linewidth=1)
+    axis.margins(x=0.08)
+    axis.set_yticks(places, table.index)
+    axis.set_ylim(-0.7, len(table) - 0.3)
+    left, right = ("better", "worse") if metric in LOWER_IS_BETTER else ("worse", "better")
+    axis.set(
+        xlabel=f"← {left}     difference in test {metric}     {right} →",
+        title=f"Test {metric}: paired difference to {reference}, 95 % interval",
+    )
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return _finished(figure)
+
+
+def shapley_bars(table: pd.DataFrame, metric: str = "value") -> Figure:
+    """Shapley values, and pairwise interactions beside them, with 95 % intervals.
+
+    Args:
+        table: of :func:`bonmf_lib.evaluation.shapley.shapley_table`.
+        metric: what the players' values are measured in.
+    """
+    kinds = [kind for kind in ("value", "interaction") if (table["kind"] == kind).any()]
+    most = max((table["kind"] == kind).sum() for kind in kinds)
+    figure, axes = plt.subplots(1, len(kinds), figsize=(5.5 * len(kinds), 0.45 * most + 1.6), squeeze=False)
+    titles = {
+        "value": f"Shapley value: change in {metric} owed to each part",
+        "interaction": f"Interaction: change in {metric} beyond the parts",
+    }
+    for axis, kind in zip(axes.flat, kinds, strict=True):
+        rows = table[table["kind"] == kind].iloc[::-1]
+        spread = np.nan_to_num(np.stack([rows["mean"] - rows["low"], rows["high"] - rows["mean"]]).clip(0))
+        known = (rows["low"] > 0) | (rows["high"] < 0)
+        axis.barh(
+            rows.index, rows["mean"], xerr=spread, capsize=3, color=[PALETTE[0] if row else OPEN for row in known]
+        )
+        axis.axvline(0, color="black", linewidth=1)
+        axis.grid(axis="y", visible=False)
+        axis.xaxis.set_major_locator(MaxNLocator(5))
+        axis.margins(x=0.08)
+        axis.set(xlabel=f"change in {metric}", title=titles[kind])
+    handles = [Line2D([], [], marker="s", linestyle="", color=colour) for colour in (PALETTE[0], OPEN)]
+    figure.legend(
+        handles,
+        ["interval excludes zero", "interval includes zero"],
+        loc="outside lower center",
+        ncols=2,
+        frameon=False,
+    )
+    return _finished(figure)
+
+
+def search_progress(trials: pd.DataFrame) -> Figure:
+    """Validation MSE of every trial (points) and the best so far (steps) by trial, per model.
+
+    Args:
+        trials: columns model, trial (from 0), value (NaN = failed), best (lowest value so far).
+    """
+    trials = trials.astype({"value": float, "best": float})
+    figure, axis = plt.subplots(figsize=(8, 4))
+    axis.set_ylabel("validation MSE")
+    markers = cycle("os^Dv<>P")
+    for (place, (name, rows)), marker in zip(enumerate(trials.groupby("model", sort=False)), markers, strict=False):
+        rows = rows.sort_values("trial")
+        colour = PALETTE[place % len(PALETTE)]
+        axis.scatter(rows["trial"] + 1, rows["value"], s=24, color=colour, alpha=0.5, marker=marker, linewidths=0)
+        lowest = rows["best"].iloc[-1]
+        axis.step(rows["trial"] + 1, rows["best"], where="post", color=colour, label=f"{name} (best {lowest:.4f})")
+    best, values = trials["best"].to_numpy(), trials["value"].to_numpy()
+    if np.isfinite(values).any():  # one diverged trial must not flatten all the others
+        low, high = np.nanmin(values), np.nanquantile(values, 0.9)
+        top = max(high, np.nanquantile(best, 0.98))
+        margin = 0.08 * (top - low) or 0.01
+        axis.set_ylim(low - margin, top + margin)
+        above = int((values > top + margin).sum())
+        if above:
+            axis.set_ylabel(f"validation MSE ({above} trials above)")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.set(xlabel="trial", title="Search: lowest validation MSE by number of trials")
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return _finished(figure)

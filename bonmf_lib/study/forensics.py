@@ -1,0 +1,186 @@
+"""Which definitions of Precision@K and NDCG are consistent with a paper's printed column. Works on tables only.
+
+A table of values has one row per definition (index: :class:`MetricDefinition`, or its label) and one column per model
+row of the paper. A near definition is evidence of how a number may have come about, not proof.
+"""
+
+from collections.abc import Sequence
+from itertools import permutations
+from math import factorial
+
+import numpy as np
+import pandas as pd
+
+from ..errors import RecordError
+from ..evaluation.definitions import MetricDefinition, definition_grid
+
+TOLERANCE = 0.02  # relative: closer than this to a printed value counts as agreeing with it
+FIELDS = ("metric", "k", "threshold", "candidates", "averaging", "variant", "empty", "gain")
+SHARED = ("k", "threshold", "candidates", "averaging")  # what precision and NDCG of one evaluation have in common
+
+
+def value_table(definitions: Sequence[MetricDefinition], columns: dict[str, np.ndarray]) -> pd.DataFrame:
+    """Values (definitions,) per model row as a table for :func:`fit_to_paper`."""
+    return pd.DataFrame(columns, index=pd.Index(list(definitions), dtype=object, name="definition"))
+
+
+def fit_to_paper(values: pd.DataFrame, paper: pd.Series, tolerance: float = TOLERANCE) -> pd.DataFrame:
+    """Distance of every definition to the paper's column, over the model rows that both have.
+
+    Returns:
+        index definition (label), nearest first, undefined ones last; columns: the definition's ``FIELDS`` (k,
+        threshold NaN = none), ``rmse``, ``largest`` (absolute) and ``largest_at`` (its row), ``spearman`` (NaN for a
+        constant), ``within`` (rows closer than ``tolerance``, relative), ``rows``, ``rmse_as_set`` (both columns
+        sorted: level and spread alone), ``distinct`` (False: a nearer or earlier one has the same values).
+    """
+    ours, printed = _aligned(values, paper)
+    error = ours.to_numpy() - printed.to_numpy()
+    worst = np.abs(error)
+    fits = pd.DataFrame([{name: getattr(d, name) for name in FIELDS} for d in ours.index])
+    fits = fits.astype({"k": float, "threshold": float, "empty": float})
+    fits["rmse"] = np.sqrt(np.mean(error**2, axis=1))
+    fits["largest"] = worst.max(axis=1)
+    fits["largest_at"] = ours.columns.to_numpy()[np.nan_to_num(worst, nan=-1.0).argmax(axis=1)]
+    fits["spearman"] = _spearman(ours, printed)
+    fits["within"] = (worst <= tolerance * np.abs(printed.to_numpy())).sum(axis=1)
+    fits["rows"] = len(printed)
+    fits["rmse_as_set"] = np.sqrt(np.mean((np.sort(ours.to_numpy(), axis=1) - np.sort(printed)) ** 2, axis=1))
+    fits.index = pd.Index([d.label for d in ours.index], name="definition")
+    order = np.argsort(fits["rmse"].to_numpy(), kind="stable")
+    fits = fits.iloc[order]
+    fits["distinct"] = ~pd.DataFrame(ours.to_numpy()[order]).round(12).duplicated().to_numpy()
+    return fits
+
+
+def order_evidence(values: pd.DataFrame, paper: pd.Series, draws: int = 5040) -> tuple[float, float]:
+    """Whether the paper's values belong to their rows: reordered, would they be met as closely?
+
+    The paper's column is permuted over the rows (all orders up to 7 rows, ``draws`` random ones beyond). Under each
+    order the nearest definition is chosen anew, so the choice among many definitions is paid for.
+
+    Returns:
+        rmse of the nearest definition; share of orders whose nearest definition is at least as near (a p-value,
+        1 where every definition is constant over the rows).
+    """
+    ours, printed = _aligned(values, paper)
+    ours, printed = ours.dropna().to_numpy(), printed.to_numpy()
+    n = len(printed)
+    if factorial(n) <= draws:
+        orders = np.array(list(permutations(range(n))))
+    else:
+        random = np.random.default_rng(0)
+        orders = np.array([np.arange(n), *(random.permutation(n) for _ in range(draws - 1))])
+    shuffled = printed[orders]
+    mean_squares = np.mean(ours**2, axis=1)[:, None] + np.mean(printed**2) - 2 * ours @ shuffled.T / n
+    nearest = mean_squares.min(axis=0)  # of the definitions, per order; the first order is the paper's own
+    return float(np.sqrt(max(nearest[0], 0.0))), float(np.mean(nearest <= nearest[0] + 1e-12))
+
+
+def joint_fit(precision: pd.DataFrame, ndcg: pd.DataFrame) -> pd.DataFrame:
+    """Pairs of definitions that one evaluation could have used for both columns.
+
+    They share K, threshold, candidates and averaging; graded gains have no threshold and go with any.
+
+    Args:
+        precision, ndcg: from :func:`fit_to_paper`.
+
+    Returns:
+        one row per pair, nearest first: ``SHARED``, ``precision`` and ``ndcg`` (labels), ``rmse_precision``,
+        ``rmse_ndcg``, ``rmse`` (root mean square of both), ``within_precision``, ``within_ndcg``, ``rows``.
+    """
+    keys = ["k", "candidates", "averaging"]
+    kept = [*SHARED, "rmse", "within", "rows"]
+    left, right = (
+        table[kept].rename_axis(name).reset_index() for table, name in ((precision, "precision"), (ndcg, "ndcg"))
+    )
+    pairs = left.merge(right, on=keys, suffixes=("_precision", "_ndcg"))
+    pairs = pairs[pairs["threshold_ndcg"].isna() | (pairs["threshold_ndcg"] == pairs["threshold_precision"])]
+    pairs = pairs.rename(columns={"threshold_precision": "threshold", "rows_precision": "rows"})
+    pairs["rmse"] = np.sqrt((pairs["rmse_precision"] ** 2 + pairs["rmse_ndcg"] ** 2) / 2)
+    wanted = ["precision", "ndcg", *SHARED, "rmse", "rmse_precision", "rmse_ndcg", "within_precision", "within_ndcg"]
+    return pairs.sort_values("rmse", kind="stable")[[*wanted, "rows"]].reset_index(drop=True)
+
+
+def fit_sentence(fits: pd.DataFrame, name: str, tolerance: float = TOLERANCE) -> str:
+    """How many definitions agree with the paper's column, and which is nearest, computed from the table.
+
+    Args:
+        fits: from :func:`fit_to_paper`.
+        name: of the column, e.g. ``Precision@K``.
+    """
+    defined = fits[fits["distinct"] & fits["rmse"].notna()]
+    if defined.empty:
+        return f"{name}: no definition has a value on every row; nothing can be said."
+    rows, near = int(fits["rows"].iloc[0]), defined.iloc[0]
+    agreeing = int((defined["within"] == rows).sum())
+    count = "None" if agreeing == 0 else "All" if agreeing == len(defined) else str(agreeing)
+    rank = "constant over the rows" if pd.isna(near["spearman"]) else f"rank correlation {near['spearman']:.2f}"
+    return (
+        f"{name}: {count} of the {len(defined)} definitions with distinct values "
+        f"{'comes' if agreeing == 1 else 'come'} within {tolerance:.0%} of the paper on all {rows} rows. "
+        f"Nearest is {defined.index[0]}: rmse {near['rmse']:.4f}, at most {near['largest']:.4f} away "
+        f"({near['largest_at']}), {near['within']} of {rows} rows within {tolerance:.0%}, {rank}."
+    )
+
+
+def joint_sentence(precision: pd.DataFrame, ndcg: pd.DataFrame) -> str:
+    """Whether one K, threshold, candidate set and averaging serve both columns, computed from the two tables."""
+    pairs = joint_fit(precision, ndcg)
+    pairs = pairs[pairs["rmse"].notna()]
+    if pairs.empty:
+        return "No definition of Precision@K shares its choices with one of NDCG; nothing can be said of both at once."
+    rows, best = int(pairs["rows"].iloc[0]), pairs.iloc[0]
+    apart = [name for name in SHARED if not _same(name, precision.iloc[0], ndcg.iloc[0])]
+    alone = (
+        "The definitions nearest to each column share " + _listed(SHARED)
+        if not apart
+        else "The definitions nearest to each column differ in " + _listed(apart)
+    )
+    consistent = pairs[(pairs["within_precision"] == rows) & (pairs["within_ndcg"] == rows)]
+    verdict = f"{len(consistent) or 'no'} of {len(pairs)} pairs that share them all"
+    return (
+        f"{alone}. Of both columns at once, {verdict} {'is' if len(consistent) == 1 else 'are'} "
+        f"within {TOLERANCE:.0%} on all {rows} rows; the nearest pair is {best['precision']} with {best['ndcg']} "
+        f"(rmse {best['rmse_precision']:.4f} and {best['rmse_ndcg']:.4f})."
+    )
+
+
+def evidence_sentence(values: pd.DataFrame, paper: pd.Series, name: str, level: float = 0.05) -> str:
+    """What :func:`order_evidence` says, in words chosen by its share."""
+    rmse, share = order_evidence(values, paper)
+    verb = "is" if share <= level else "is not"
+    return (
+        f"{name}: the order of the paper's rows {verb} told from a random one: the nearest definition "
+        f"(rmse {rmse:.4f}) is matched by {share:.1%} of the orders of the paper's values over the rows."
+    )
+
+
+def _aligned(values: pd.DataFrame, paper: pd.Series) -> tuple[pd.DataFrame, pd.Series]:
+    """Both on the shared model rows, the index as definitions."""
+    shared = [model for model in paper.index if model in values.columns]
+    if not shared:
+        raise RecordError("The table of values has no model row of the paper.")
+    known = {d.label: d for d in definition_grid()} if any(isinstance(d, str) for d in values.index) else {}
+    unknown = [d for d in values.index if isinstance(d, str) and d not in known]
+    if unknown:
+        raise RecordError(f"Not a definition of the grid: {unknown[0]!r}.")
+    index = pd.Index([known.get(d, d) if isinstance(d, str) else d for d in values.index], dtype=object)
+    return values[shared].set_axis(index).astype(float), paper[shared].astype(float)
+
+
+def _spearman(values: pd.DataFrame, paper: pd.Series) -> np.ndarray:
+    """Rank correlation (definitions,) over the rows, ties at their mean rank; NaN for a constant or undefined one."""
+    ranks, printed = values.round(12).rank(axis=1).to_numpy(), paper.rank().to_numpy()
+    ranks, printed = ranks - ranks.mean(axis=1, keepdims=True), printed - printed.mean()
+    scale = np.sqrt((ranks**2).sum(axis=1) * (printed**2).sum())
+    return np.divide(ranks @ printed, scale, out=np.full(len(ranks), np.nan), where=scale > 0)
+
+
+def _same(name: str, precision: pd.Series, ndcg: pd.Series) -> bool:
+    ours, theirs = precision[name], ndcg[name]
+    return ours == theirs or (pd.isna(theirs) and (name == "threshold" or pd.isna(ours)))
+
+
+def _listed(names: Sequence[str]) -> str:
+    words = [{"k": "K"}.get(name, name) for name in names]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
