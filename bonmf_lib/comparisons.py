@@ -1,6 +1,7 @@
 """The rows of the study's wide comparisons: models, settings and search spaces, in the order of the tables."""
 
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
@@ -9,6 +10,7 @@ from .experiments import Variant
 from .models.bias import GlobalMeanConfig, UserItemBiasConfig
 from .models.biased_svd import BiasedSVDConfig
 from .models.bonmf import BoNMFConfig
+from .models.bonmf_plus import BoNMFPlusConfig
 from .models.deepfm import DeepFMConfig
 from .models.early_fusion import EarlyFusionConfig
 from .models.fm import FMConfig
@@ -21,10 +23,12 @@ from .training import TrainingConfig
 from .tuning import Search
 
 TRIAL_PATIENCE = 2  # epochs that a trial may go without a better validation MSE
+MEMBERS = 5  # networks whose predictions the ensemble averages
+SPARSE = 0.1  # share of the training ratings that "sparse data" means
 
 Space = dict[str, BaseDistribution]
-_RATE: Space = {"training.learning_rate": FloatDistribution(5e-4, 1e-2, log=True)}
-_L2: Space = {"model.regularisation": CategoricalDistribution([0.0, 0.003, 0.01, 0.03, 0.1])}
+_RATE: Space = {"training.learning_rate": FloatDistribution(1e-3, 2e-2, log=True)}
+_L2: Space = {"model.regularisation": CategoricalDistribution([0.0, 0.01, 0.02, 0.05, 0.1])}
 _DROPOUT: Space = {"model.dropout": CategoricalDistribution([0.0, 0.2, 0.4])}
 
 
@@ -40,6 +44,10 @@ SPACES: dict[str, Space] = {
     "fm": _RATE | _L2 | _width("factors", 16, 32, 50, 64),
     "wide-deep": _RATE | _L2 | _DROPOUT | _width("embedding_dim", 16, 32, 50, 64),
     "deepfm": _RATE | _L2 | _DROPOUT | _width("factors", 16, 32, 50, 64),
+    "bonmf+": _RATE
+    | {"model.regularisation": FloatDistribution(0.03, 0.15, log=True)}
+    | {"model.cold_dropout": CategoricalDistribution([0.0, 0.1])}
+    | _width("factors", 64, 128, 256),
     "biased-svd": _RATE | _FACTORISATION | _width("factors", 50, 100, 200),
     "svd++": _RATE | _FACTORISATION | _width("factors", 20, 50, 100),
     "svd": _width("factors", 2, 5, 10, 20, 50)
@@ -71,15 +79,26 @@ def closed_form(name: str, model: str, config: Any, **others: Any) -> Variant:
     return Variant(name, "closed form", model, config, TrainingConfig(), **others)
 
 
+def _large_batches(run: Run) -> TrainingConfig:
+    settings = run.settings
+    return TrainingConfig(
+        epochs=settings.tuning_epochs,
+        batch_size=settings.tuning_batch_size,
+        learning_rate=settings.tuning_learning_rate,
+        patience=TRIAL_PATIENCE,
+    )
+
+
+def early_stopped(run: Run, name: str, config: Any, model: str = "bonmf", **training: Any) -> Variant:
+    """A row of an ablation: large batches, stopped at its best validation epoch."""
+    settings = replace(_large_batches(run), **training)
+    return Variant(name, f"early stopped, batch {settings.batch_size}", model, config, settings)
+
+
 def tuned(run: Run, variant: Variant) -> Variant:
     """The same row with its settings chosen by a search on validation, every row with the same budget."""
     settings = run.settings
-    training = TrainingConfig(
-        epochs=settings.tuning_epochs,
-        batch_size=settings.tuning_batch_size,
-        learning_rate=settings.comparison_learning_rate,
-        patience=TRIAL_PATIENCE,
-    )
+    training = _large_batches(run)
     search = Search(tuple(SPACES[variant.model].items()), settings.tuning_trials)
     return replace(variant, protocol="tuned", training=training, search=search)
 
@@ -110,3 +129,116 @@ def table1_rows(run: Run) -> list[Variant]:
 def tuned_rows(run: Run) -> list[Variant]:
     """Every row of :func:`table1_rows` that has something to tune."""
     return [tuned(run, variant) for variant in table1_rows(run) if variant.model in SPACES]
+
+
+def best_rows(run: Run) -> list[Variant]:
+    """What we would build instead: one network, and the mean of several from the same search."""
+    single = tuned(run, published(run, "BoNMF+", "bonmf+", BoNMFPlusConfig()))
+    return [single, replace(single, name=f"BoNMF+, {MEMBERS} members", members=MEMBERS)]
+
+
+def best_ablation_rows(run: Run) -> list[Variant]:
+    """BoNMF+ at its default settings, with one part changed at a time."""
+    changes = {
+        "BoNMF+": {},
+        "BoNMF+, no content": {"use_text": False, "use_image": False, "use_fields": False, "gate": False},
+        "BoNMF+, no picture": {"use_image": False},
+        "BoNMF+, no gate": {"gate": False},
+        "BoNMF+, cold-item dropout": {"cold_dropout": 0.1},
+        "BoNMF+, no raters": {"use_item_history": False},
+        "BoNMF+, no histories": {"use_item_history": False, "use_user_history": False},
+        "BoNMF+, with MLP": {"hidden": (64,)},
+    }
+    return [early_stopped(run, name, BoNMFPlusConfig(**change), model="bonmf+") for name, change in changes.items()]
+
+
+MODALITIES = ("ID", "text", "picture")
+
+
+def modality_rows(run: Run) -> dict[frozenset[str], Variant]:
+    """BoNMF on every subset of its inputs; on none of them only the mean rating is left."""
+    rows: dict[frozenset[str], Variant] = {frozenset(): closed_form("Global mean", "global-mean", GlobalMeanConfig())}
+    for size in range(1, len(MODALITIES) + 1):
+        for subset in map(frozenset, combinations(MODALITIES, size)):
+            config = BoNMFConfig(use_ids="ID" in subset, use_text="text" in subset, use_image="picture" in subset)
+            name = " + ".join(m for m in MODALITIES if m in subset)
+            rows[subset] = early_stopped(run, f"BoNMF on {name}", config)
+    return rows
+
+
+def ablation_rows(run: Run) -> dict[str, list[Variant]]:
+    """One list of rows per question; each starts with the network as the paper has it."""
+    batch, rate = run.settings.tuning_batch_size, run.settings.tuning_learning_rate
+    layers = {
+        (128, 64): "MLP 128-64",
+        (64, 32): "MLP 64-32",
+        (128, 64, 32): "MLP 128-64-32",
+        (128,): "MLP 128",
+        (64,): "MLP 64",
+    }
+    return {
+        "depth and width": [early_stopped(run, name, BoNMFConfig(hidden=hidden)) for hidden, name in layers.items()],
+        "embedding size": [
+            early_stopped(run, f"embedding {size}", BoNMFConfig(embedding_dim=size)) for size in (50, 16, 32, 64)
+        ],
+        "batch size and learning rate": [
+            early_stopped(run, f"batch {b}, rate {r:g}", BoNMFConfig(), batch_size=b, learning_rate=r)
+            for b, r in (
+                (batch, rate),
+                (batch, rate / 3),
+                (batch, rate * 3),
+                (batch // 4, rate),
+                (batch // 4, rate / 3),
+            )
+        ],
+        "regularisation": [
+            early_stopped(run, "none", BoNMFConfig()),
+            early_stopped(run, "dropout 0.2", BoNMFConfig(dropout=0.2)),
+            early_stopped(run, "dropout 0.5", BoNMFConfig(dropout=0.5)),
+            early_stopped(run, "L2 0.01 on embeddings", BoNMFConfig(regularisation=0.01)),
+            early_stopped(run, "L2 0.1 on embeddings", BoNMFConfig(regularisation=0.1)),
+            early_stopped(run, "weight decay 1e-5", BoNMFConfig(), weight_decay=1e-5),
+        ],
+        "side information": [
+            early_stopped(run, "none", BoNMFConfig()),
+            early_stopped(run, "demographics", BoNMFConfig(use_demographics=True)),
+        ],
+    }
+
+
+def claimed_ablations(run: Run) -> list[Variant]:
+    """The ablations that the papers make claims about, as published."""
+    sparse = {"keep": SPARSE}
+    return [
+        published(run, "BoNMF, 3 layers", "bonmf", BoNMFConfig(hidden=(128, 64, 32))),
+        published(run, "BoNMF, embedding 64", "bonmf", BoNMFConfig(embedding_dim=64)),
+        published(run, "BoNMF, embedding 16", "bonmf", BoNMFConfig(embedding_dim=16)),
+        published(run, "BoNMF, demographics", "bonmf", BoNMFConfig(use_demographics=True)),
+        published(run, "BoNMF, 10 % of ratings", "bonmf", BoNMFConfig(), **sparse),
+        closed_form("User + item bias, 10 % of ratings", "user-item-bias", UserItemBiasConfig(), **sparse),
+    ]
+
+
+def review_rows(run: Run) -> list[Variant]:
+    """The other reading of the paper: 80/20, dropout and L2, embedding 16 to 64, and implicit feedback with BCE."""
+    base = published(run, "", "bonmf", BoNMFConfig(dropout=0.2), test_share=0.2)
+    base = replace(base, training=replace(base.training, weight_decay=1e-6))
+    rows = [
+        replace(base, name=f"BoNMF, 80/20, embedding {size}", model_config=BoNMFConfig(dropout=0.2, embedding_dim=size))
+        for size in (16, 32, 64)
+    ]
+    rows += [replace(rows[1], name=f"{name}, 80/20", model=model, model_config=config) for name, model, config in (
+        ("FM", "fm", FMConfig(factors=32)),
+        ("Wide & Deep", "wide-deep", WideDeepConfig(embedding_dim=32)),
+        ("DeepFM", "deepfm", DeepFMConfig(factors=32)),
+    )]  # fmt: skip
+    return rows
+
+
+def implicit_rows(run: Run) -> list[Variant]:
+    """BoNMF and its ID-only network on implicit feedback: every rating a positive, as many unrated items negative."""
+    rows = []
+    for name, config in (("BoNMF", BoNMFConfig()), ("NMD (ID only)", BoNMFConfig(use_text=False, use_image=False))):
+        row = published(run, f"{name}, implicit", "bonmf", config, test_share=0.2)
+        rows.append(replace(row, training=replace(row.training, loss="bce", negatives=1)))
+    return rows

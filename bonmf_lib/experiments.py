@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ def run_variants(
     """
     seeds = run.settings.seeds if seeds is None else seeds
     jobs = [(variant, seed) for seed in seeds for variant in variants]
-    hashes = {id(variant): _hash(run, variant) for variant in variants}
+    hashes = {id(variant): variant_hash(run, variant) for variant in variants}
     configs = [hashes[id(variant)] for variant in variants]
     mark_current(run.run_dir, experiment, run.dataset, configs, seeds)
     todo = [(v, seed) for v, seed in jobs if not is_recorded(run.run_dir, experiment, hashes[id(v)], seed)]
@@ -107,7 +107,7 @@ def _note_encoders(run: Run, experiment: str, variants: list[Variant]) -> None:
     write_text(run.run_dir / "encoders" / f"{experiment}.json", json.dumps(notes, indent=2))
 
 
-def _hash(run: Run, variant: Variant) -> str:
+def variant_hash(run: Run, variant: Variant) -> str:
     """Over everything that decides the numbers, besides the code and the seed."""
     features = [f.key for modality in ("text", "image") if (f := variant.features(run, modality)) is not None]
     scale = run.dataset.scale
@@ -166,7 +166,7 @@ def _train(run: Run, variant: Variant, config: str, seed: int, split: Split) -> 
     if variant.search is not None:
         searched = _split(run, variant.test_share, VALID_SHARE, variant.keep, seed)
         settings = choose(
-            variant.model, settings, variant.search, dataset, searched, _inputs(run, variant, searched),
+            variant.model, settings, variant.search, dataset, searched, model_inputs(run, variant, searched),
             seed, device, tuning_path(run, variant, seed), label,
         )  # fmt: skip
     test = Triples.of(dataset, split.test, device)
@@ -195,7 +195,7 @@ def _members(
     label: str,
 ) -> Iterator[tuple[RatingModel, History]]:
     """The trained members of a variant, one after the other; most variants have one."""
-    inputs = _inputs(run, variant, split)
+    inputs = model_inputs(run, variant, split)
     for member in range(variant.members):
         own = seed if member == 0 else int(np.random.SeedSequence([seed, member]).generate_state(1)[0])
         model = build_model(variant.model, settings.model_config, inputs, own)
@@ -225,7 +225,7 @@ def _split(run: Run, test: float, valid: float, keep: float, seed: int) -> Split
     return ratio_split(run.dataset, test, valid, seed, keep)
 
 
-def _inputs(run: Run, variant: Variant, split: Split) -> ModelInputs:
+def model_inputs(run: Run, variant: Variant, split: Split) -> ModelInputs:
     train = run.dataset.ratings.iloc[split.train]
     return ModelInputs(
         n_users=run.dataset.n_users,
@@ -243,12 +243,12 @@ def read_predictions(run: Run, variant: Variant, seed: int) -> pd.DataFrame:
     """Test ratings and predictions of a finished run: user, item, rating, predicted."""
     rows = split_of(run, variant, seed).test
     table = run.dataset.ratings.iloc[rows][["user", "item", "rating"]].reset_index(drop=True)
-    return table.assign(predicted=load_file(_predictions(run, _hash(run, variant), seed))["predicted"])
+    return table.assign(predicted=load_file(_predictions(run, variant_hash(run, variant), seed))["predicted"])
 
 
 def read_history(run: Run, variant: Variant, seed: int) -> History:
     """Learning curve of a finished run (of its first member)."""
-    noted = json.loads(_history(run, _hash(run, variant), seed).read_text(encoding="utf-8"))
+    noted = json.loads(_history(run, variant_hash(run, variant), seed).read_text(encoding="utf-8"))
     return History(noted["train_loss"], noted["valid_mse"], noted["seconds"])
 
 
@@ -263,8 +263,8 @@ def read_trials(run: Run, variants: list[Variant], seeds: tuple[int, ...]) -> pd
 
 
 def tuning_path(run: Run, variant: Variant, seed: int) -> Path:
-    """Where the trials of a variant's search are kept."""
-    return run.run_dir / "tuning" / f"{_hash(run, variant)}-{seed}.json"
+    """Where the trials of a variant's search are kept; the name of the row and its members do not change them."""
+    return run.run_dir / "tuning" / f"{variant_hash(run, replace(variant, name='', members=1))}-{seed}.json"
 
 
 def _predictions(run: Run, config: str, seed: int) -> Path:

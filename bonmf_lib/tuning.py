@@ -21,8 +21,8 @@ from .training import History, TrainingConfig, fit
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
-STARTUP_TRIALS = 5  # drawn at random before the sampler models the results; the first one is the given settings
-PRUNING_STARTS = 3  # epochs that every trial gets before it may be stopped for lagging behind the median
+STARTUP_TRIALS = 4  # drawn at random before the sampler models the results; the first one is the given settings
+PRUNING_STARTS = 2  # epochs that every trial gets before it may be stopped for lagging behind the median
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from . import (  # noqa: F401 - importing them registers the models
     bias,
     biased_svd,
     bonmf,
+    bonmf_plus,
     deepfm,
     early_fusion,
     fm,

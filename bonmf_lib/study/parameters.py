@@ -37,6 +37,7 @@ class Profile:
     comparison_batch_size: int = Field(gt=0)  # of their rows as published
     comparison_learning_rate: float = Field(gt=0)
     tuning_batch_size: int = Field(gt=0)  # of searches and ablation grids
+    tuning_learning_rate: float = Field(gt=0)  # where searches start
     tuning_epochs: int = Field(gt=0)  # upper limit of every trial
     tuning_trials: int = Field(gt=0)  # per model and seed
 

@@ -1,9 +1,11 @@
 """Tables for readers, made from records: means with intervals, paired differences, the papers' values."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from ..errors import RecordError
-from ..evaluation import Estimate, mean_interval, paired_difference
+from ..evaluation import Estimate, holm, mean_interval, paired_difference
 from .claims import LOWER_IS_BETTER, read_claims
 from .ledger import ledger, readable
 
@@ -24,11 +26,12 @@ def estimates(records: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def _one_data_set(records: pd.DataFrame) -> pd.DataFrame:
-    """The records themselves; means over several data sets would mean nothing."""
+    """Records of one data set, since means over several would mean nothing; a run that stands in several experiments
+    counts once."""
     found = records[["dataset", "content"]].drop_duplicates()
     if len(found) != 1:
         raise RecordError(f"This table needs the records of one data set and content, got {len(found)}.")
-    return records
+    return records.drop_duplicates(["variant", "protocol", "seed", "metric"])
 
 
 def metric_table(records: pd.DataFrame, metrics: dict[str, str], digits: int = 3) -> pd.DataFrame:
@@ -41,7 +44,11 @@ def metric_table(records: pd.DataFrame, metrics: dict[str, str], digits: int = 3
     for metric, title in metrics.items():
         found = estimates(records, metric)
         columns[title] = found.apply(lambda row: _plus_minus(row, digits), axis=1)
-    seconds = records.drop_duplicates(["variant", "protocol", "seed"]).groupby(["variant", "protocol"], sort=False)
+    seconds = (
+        _one_data_set(records)
+        .drop_duplicates(["variant", "protocol", "seed"])
+        .groupby(["variant", "protocol"], sort=False)
+    )
     means = seconds["seconds"].mean()
     columns["training, s"] = pd.Series({row_name(*key): f"{value:.1f}" for key, value in means.items()})
     return pd.DataFrame(columns).rename_axis("model")
@@ -56,7 +63,9 @@ def differences(records: pd.DataFrame, metric: str, reference: tuple[str, str]) 
     """Paired difference of every row to the reference row (variant, protocol) over the same seeds.
 
     Returns:
-        index model; columns difference, low, high (95 %), p_value, better (whether the mean favours the row).
+        index model; columns difference, low, high (95 %), percent (of the reference's mean), effect (difference over
+        the standard deviation of the differences, Cohen's d_z), p_value, p_holm (adjusted over the rows), better
+        (whether the mean favours the row).
     """
     chosen = _one_data_set(records)[records["metric"] == metric]
     groups = {
@@ -70,10 +79,33 @@ def differences(records: pd.DataFrame, metric: str, reference: tuple[str, str]) 
         ours, theirs = values.align(groups[reference], join="inner")
         found = paired_difference(ours.to_numpy(), theirs.to_numpy(), share)
         better = found.mean < 0 if metric in LOWER_IS_BETTER else found.mean > 0
+        spread = (ours - theirs).std()
         rows[row_name(*key)] = {
-            "difference": found.mean, "low": found.low, "high": found.high, "p_value": found.p_value, "better": better,
+            "difference": found.mean, "low": found.low, "high": found.high,
+            "percent": 100 * found.mean / theirs.mean(), "effect": found.mean / spread if spread > 0 else float("nan"),
+            "p_value": found.p_value, "better": better,
         }  # fmt: skip
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+    table.insert(table.columns.get_loc("p_value") + 1, "p_holm", holm(table["p_value"].tolist()))
+    return table
+
+
+def side_by_side(records: pd.DataFrame, metric: str, protocols: Sequence[str], paper: pd.DataFrame) -> pd.DataFrame:
+    """One row per variant: the paper's value and ours under each protocol, ``mean ± half-width`` of the 95 % interval.
+
+    A variant without training (closed form) stands in the first protocol's column.
+    """
+    rows = _one_data_set(records)
+    rows = rows.assign(protocol=rows["protocol"].replace("closed form", protocols[0]))
+    rows = rows[rows["protocol"].isin(protocols) & (rows["metric"] == metric)]
+    cells = {}
+    for (variant, protocol), group in rows.groupby(["variant", "protocol"], sort=False):
+        found = mean_interval(group["value"].to_numpy(), float(group["test_share"].iloc[0]))
+        cells[variant, protocol] = _plus_minus(pd.Series({"mean": found.mean, "low": found.low, "high": found.high}), 4)
+    variants = rows["variant"].drop_duplicates()
+    table = pd.DataFrame({p: [cells.get((v, p), "") for v in variants] for p in protocols}, index=variants)
+    table.insert(0, "paper", [f"{paper.loc[v, metric]:.4f}" if v in paper.index else "" for v in variants])
+    return table.rename_axis("model")
 
 
 def difference_sentence(records: pd.DataFrame, metric: str, row: tuple[str, str], reference: tuple[str, str]) -> str:

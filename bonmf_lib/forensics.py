@@ -1,0 +1,194 @@
+"""Runs made to explain the paper's numbers: leaks on purpose, readings of its metrics, variants of SVD.
+
+Nothing here is a recommendation. Each run answers under which practice or definition a printed number would appear.
+"""
+
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from .config import config_hash
+from .device import pick_device
+from .evaluation.definitions import definition_grid, evaluate_all_items, evaluate_definitions
+from .evaluation.rating import rating_errors
+from .experiments import Variant, device_name, model_inputs, read_predictions, split_of, variant_hash
+from .models import RatingModel, build_model
+from .models.svd import SVD, SVDConfig
+from .progress import progress
+from .splits import Split, ratio_split
+from .storage import write_text
+from .study.parameters import Run
+from .study.records import Record, add_records, code_version, is_recorded, mark_current, read_records
+from .training import History, Triples, fit, predict
+
+PROTOCOL = "forensics"
+LEAKS = {
+    "held out": "none: trained on 70 %, evaluated on the other 30 %",
+    "on its training ratings": "evaluated on the ratings it was trained on",
+    "test ratings in training": "trained on all ratings, evaluated on 30 % of them",
+    "9:1 split": "none, but easier: trained on 90 %, evaluated on 10 %",
+}
+SVD_FACTORS = (1, 2, 5, 10, 20, 50, 100)
+SVD_CENTRES = ("none", "global", "user", "item")
+
+
+def leak_curves(run: Run, experiment: str, variant: Variant, seed: int) -> pd.DataFrame:
+    """MSE after each epoch under every practice of ``LEAKS``; kept as records ``mse-epoch-NN``.
+
+    Returns:
+        index epoch (from 1), one column per practice.
+    """
+    variant = replace(variant, training=replace(variant.training, epochs=run.settings.early_stopping_epochs))
+    config = config_hash(variant_hash(run, variant), list(LEAKS))
+    mark_current(run.run_dir, experiment, run.dataset, [config], [seed])
+    if not is_recorded(run.run_dir, experiment, config, seed):
+        half = split_of(run, variant, seed)
+        # A split refuses a rating in two parts, so one rating stays out: all others train.
+        everything = Split(np.delete(np.arange(half.n_ratings), half.test[0]), half.valid, half.test[:1],
+                           "all ratings but one train", seed, half.n_ratings)  # fmt: skip
+        easier = ratio_split(run.dataset, 0.1, 0.0, seed)
+        found = dict(zip(list(LEAKS)[:2], _curves(run, variant, half, (half.test, half.train), seed), strict=True))
+        found["test ratings in training"] = _curves(run, variant, everything, (half.test,), seed)[0]
+        found["9:1 split"] = _curves(run, variant, easier, (easier.test,), seed)[0]
+        common = {
+            "experiment": experiment, "protocol": PROTOCOL, "model": variant.model, "dataset": run.dataset.name,
+            "fingerprint": run.dataset.fingerprint, "content": run.dataset.content, "config": config, "seed": seed,
+            "seconds": 0.0, "device": device_name(pick_device()), "code": code_version(),
+        }  # fmt: skip
+        records = []
+        for leak, curve in found.items():
+            split = easier if leak == "9:1 split" else half
+            for epoch, value in enumerate(curve, start=1):
+                records.append(Record(variant=f"{variant.name}, {leak}", metric=f"mse-epoch-{epoch:02d}", value=value,
+                                      split=split.rule, test_share=split.test_share, **common))  # fmt: skip
+        add_records(run.run_dir, records)
+    records = read_records(run.run_dir)
+    return leak_table(records[records["config"] == config])
+
+
+def leak_table(records: pd.DataFrame) -> pd.DataFrame:
+    """Records of :func:`leak_curves` as one column per practice, index epoch."""
+    rows = records[records["metric"].str.startswith("mse-epoch-")]
+    table = rows.assign(epoch=rows["metric"].str[-2:].astype(int), leak=rows["variant"].str.split(", ", n=1).str[1])
+    wide = table.pivot_table(index="epoch", columns="leak", values="value")
+    return wide[[leak for leak in LEAKS if leak in wide]].rename_axis(columns=None)
+
+
+def _curves(run: Run, variant: Variant, split: Split, parts: tuple[np.ndarray, ...], seed: int) -> list[list[float]]:
+    """Train on a split; MSE of clipped predictions after each epoch on the given rows."""
+    device = pick_device()
+    model = build_model(variant.model, variant.model_config, model_inputs(run, variant, split), seed)
+    curves: list[list[float]] = [[] for _ in parts]
+
+    def evaluate(history: History) -> bool:
+        for curve, rows in zip(curves, parts, strict=True):
+            curve.append(_clipped_mse(run, model, rows))
+        return False
+
+    fit(model, run.dataset, split, variant.training, seed, device, label=f"{variant.name}, {PROTOCOL}", stop=evaluate)
+    return curves
+
+
+def _clipped_mse(run: Run, model: RatingModel, rows: np.ndarray) -> float:
+    truth, predicted = _predicted(run, model, rows)
+    return rating_errors(truth, predicted)["mse"]
+
+
+def _predicted(run: Run, model: RatingModel, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    part, scale = Triples.of(run.dataset, rows, pick_device()), run.dataset.scale
+    predicted = predict(model, part.users, part.items).clamp(scale.low, scale.high)
+    return part.ratings.cpu().numpy(), predicted.cpu().numpy()
+
+
+def definition_values(run: Run, variants: list[Variant], seed: int) -> dict[str, pd.DataFrame]:
+    """Every reading of Precision@K and NDCG for every row, by the part it is evaluated on.
+
+    The rows are trained again from the same seed, since all pairs of users and items must be scored.
+
+    Returns:
+        ``test`` and ``train`` (own ratings of that part) and ``all items`` (test ratings among all unrated items):
+        index definition (label), one column per row.
+    """
+    rated, everything = definition_grid(("rated",)), definition_grid(("all",))
+    columns: dict[str, dict[str, np.ndarray]] = {"test": {}, "train": {}, "all items": {}}
+    for variant in progress(variants, "readings of the metrics: models"):
+        path = run.run_dir / "forensics" / f"definitions-{variant_hash(run, variant)}-{seed}.csv"
+        if not path.is_file():
+            values = _definitions_of(run, variant, seed, rated, everything)
+            write_text(path, pd.DataFrame(values, columns=["part", "definition", "value"]).to_csv(index=False))
+        table = pd.read_csv(path)
+        for part, group in table.groupby("part"):
+            columns[part][variant.name] = group.set_index("definition")["value"]
+    return {part: pd.DataFrame(found).reindex(labels) for part, found, labels in (
+        ("test", columns["test"], [d.label for d in rated]),
+        ("train", columns["train"], [d.label for d in rated]),
+        ("all items", columns["all items"], [d.label for d in everything]),
+    )}  # fmt: skip
+
+
+def _definitions_of(run: Run, variant: Variant, seed: int, rated: list, everything: list) -> list[tuple]:
+    split, device = split_of(run, variant, seed), pick_device()
+    model = build_model(variant.model, variant.model_config, model_inputs(run, variant, split), seed)
+    fit(model, run.dataset, split, variant.training, seed, device, label=f"{variant.name}, {PROTOCOL}")
+    users, items = (run.dataset.ratings[side].to_numpy() for side in ("user", "item"))
+    out = []
+    for part, rows in (("test", split.test), ("train", split.train)):
+        values = evaluate_definitions(users[rows], *_predicted(run, model, rows), rated)
+        out += [(part, d.label, value) for d, value in zip(rated, values, strict=True)]
+    model.eval()
+    everybody = torch.arange(run.dataset.n_users, device=device).split(512)
+    scores = torch.cat([model.score_all_items(block).cpu() for block in everybody]).numpy()
+    test = (users[split.test], items[split.test], run.dataset.ratings["rating"].to_numpy()[split.test])
+    values = evaluate_all_items(scores, (users[split.train], items[split.train]), test, everything)
+    return out + [("all items", d.label, value) for d, value in zip(everything, values, strict=True)]
+
+
+def svd_variants(run: Run, seed: int) -> pd.DataFrame:
+    """MSE of truncated SVD over filling (centring), factors, clipping and the part it is evaluated on.
+
+    Returns:
+        columns centre, factors, part (``held out``, ``in sample``), clipped, mse.
+    """
+    split = ratio_split(run.dataset, seed=seed)
+    path = _svd_path(run, seed)
+    if path.is_file():
+        return pd.read_csv(path)
+    ratings, scale, rows = run.dataset.ratings, run.dataset.scale, []
+    variant = Variant("SVD", "closed form", "svd", SVDConfig(), training=None)
+    inputs = model_inputs(run, variant, split)
+    train = Triples.of(run.dataset, split.train, torch.device("cpu"))
+    for centre, factors in progress(list(product(SVD_CENTRES, SVD_FACTORS)), "SVD: variants"):
+        model = SVD(SVDConfig(factors=factors, centre=centre), inputs)
+        model.solve(train.users, train.items, train.ratings)
+        for part, chosen in (("held out", split.test), ("in sample", split.train)):
+            truth = ratings["rating"].to_numpy()[chosen]
+            users, items = (torch.from_numpy(ratings[side].to_numpy()[chosen]) for side in ("user", "item"))
+            predicted = predict(model, users, items).numpy()
+            for clipped in (False, True):
+                shown = predicted.clip(scale.low, scale.high) if clipped else predicted
+                rows.append((centre, factors, part, clipped, rating_errors(truth, shown)["mse"]))
+    table = pd.DataFrame(rows, columns=["centre", "factors", "part", "clipped", "mse"])
+    write_text(path, table.to_csv(index=False))
+    return table
+
+
+def _svd_path(run: Run, seed: int) -> Path:
+    data = config_hash(run.dataset.fingerprint, list(SVD_FACTORS), list(SVD_CENTRES))
+    return run.run_dir / "forensics" / f"svd-{data}-{seed}.csv"
+
+
+def mean_test_values(run: Run, variants: list[Variant], seeds: tuple[int, ...]) -> pd.DataFrame:
+    """Readings over own test ratings, mean over seeds, from kept predictions: index label, one column per row."""
+    rated, columns = definition_grid(("rated",)), {}
+    for variant in variants:
+        values = []
+        for seed in seeds:
+            table = read_predictions(run, variant, seed)
+            columns_of = (table[name].to_numpy() for name in ("user", "rating", "predicted"))
+            values.append(evaluate_definitions(*columns_of, rated))
+        columns[variant.name] = np.mean(values, axis=0)
+    return pd.DataFrame(columns, index=pd.Index([d.label for d in rated], name="definition"))
