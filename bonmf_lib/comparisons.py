@@ -206,6 +206,9 @@ def ablation_rows(run: Run) -> dict[str, list[Variant]]:
     }
 
 
+ABLATION_BASES = ("BoNMF", "NMD (ID only)", "BoNMF, no picture", "BoNMF, no text")  # rows that ablations refer to
+
+
 def claimed_ablations(run: Run) -> list[Variant]:
     """The ablations that the papers make claims about, as published."""
     sparse = {"keep": SPARSE}

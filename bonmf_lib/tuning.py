@@ -53,16 +53,22 @@ class Settings:
         """With ``model.<field>`` and ``training.<field>`` set to new values."""
         parts: dict[str, dict[str, Any]] = {"model": {}, "training": {}}
         for name, value in values.items():
-            part, _, field = name.partition(".")
-            if part not in parts or not hasattr(self.model_config if part == "model" else self.training, field):
-                raise ConfigError(f"A search space names model.<field> or training.<field>, got {name!r}.")
+            part, field = self._place(name)
             parts[part][field] = tuple(value) if isinstance(value, list) else value
         return Settings(replace(self.model_config, **parts["model"]), replace(self.training, **parts["training"]))
 
     def values(self, search: Search) -> dict[str, Any]:
         """Their values of the searched fields."""
-        fields = {"model": self.model_config, "training": self.training}
-        return {name: getattr(fields[name.partition(".")[0]], name.partition(".")[2]) for name, _ in search.space}
+        owners = {"model": self.model_config, "training": self.training}
+        places = {name: self._place(name) for name, _ in search.space}
+        return {name: getattr(owners[part], field) for name, (part, field) in places.items()}
+
+    def _place(self, name: str) -> tuple[str, str]:
+        """``model`` or ``training``, and the field, of a searched name."""
+        part, _, field = name.partition(".")
+        if not hasattr({"model": self.model_config, "training": self.training}.get(part), field):
+            raise ConfigError(f"A search space names model.<field> or training.<field>, got {name!r}.")
+        return part, field
 
 
 def choose(
@@ -114,6 +120,8 @@ def _one_trial(model, start, search, dataset, split, inputs, seed, device, earli
     try:
         history = fit(built, dataset, split, settings.training, seed, device, stop=lags_behind)
     except TrainingError:
+        history = History()
+    if not history.valid_mse or not np.isfinite(history.valid_mse).all():  # diverged, perhaps in its very last batch
         return result | {"state": TrialState.FAIL.name, "value": None, "best_epoch": 0, "curve": [], "seconds": 0.0}
     return result | {
         "state": (TrialState.PRUNED if pruned else TrialState.COMPLETE).name,

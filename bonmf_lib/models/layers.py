@@ -74,8 +74,8 @@ class SparseRows(nn.Module):
 
     def __init__(self, rows: torch.Tensor, columns: torch.Tensor, values: torch.Tensor, shape: tuple[int, int]):
         super().__init__()
-        matrix = torch.sparse_coo_tensor(torch.stack([rows, columns]), values, shape).coalesce()
-        with warnings.catch_warnings(action="ignore"):  # PyTorch calls CSR a beta feature
+        with warnings.catch_warnings(action="ignore"):  # PyTorch calls CSR a beta feature, and invariants unchecked
+            matrix = torch.sparse_coo_tensor(torch.stack([rows, columns]), values, shape).coalesce()
             self.register_buffer("matrix", matrix.to_sparse_csr(), persistent=False)
             self.register_buffer("transposed", matrix.t().coalesce().to_sparse_csr(), persistent=False)
 

@@ -4,10 +4,14 @@
     r_ui = MLP(z_ui)                                                128 -> 64 -> 1
 
 The ones keep all lower-order products. The paper gives no sizes; the outer product forces small ones.
+
+The first layer is linear in z_ui, so it is applied to the item's share of the product first, which a large batch does
+once per item; z_ui itself is never made.
 """
 
 import torch
 from pydantic import Field
+from torch import nn
 
 from ..config import config
 from .base import ModelInputs, RatingModel, register
@@ -33,15 +37,18 @@ class TensorFusion(RatingModel):
         self.regularisation = config.regularisation
         self.user_embedding = id_embedding(inputs.n_users, config.embedding_dim, config.embedding_std)
         self.item_embedding = id_embedding(inputs.n_items, config.embedding_dim, config.embedding_std)
-        self.modalities = torch.nn.ModuleDict()
+        self.modalities = nn.ModuleDict()
         for name, wanted, features in (
             ("text", config.use_text, inputs.text),
             ("image", config.use_image, inputs.image),
         ):
             if wanted:
                 self.modalities[name] = ProjectedFeatures(required(features, name, "Tensor fusion"), config.feature_dim)
-        size = (config.embedding_dim + 1) ** 2 * (config.feature_dim + 1) ** len(self.modalities)
-        self.mlp = mlp([size, *config.hidden], config.dropout, inputs.mean_rating)
+        user_size = config.embedding_dim + 1  # a
+        item_size = user_size * (config.feature_dim + 1) ** len(self.modalities)  # b
+        self.first = nn.Linear(user_size * item_size, config.hidden[0])
+        self.dropout = nn.Dropout(config.dropout)
+        self.rest = mlp(config.hidden, config.dropout, inputs.mean_rating)
 
     def item_tensor(self, items: torch.Tensor | None) -> torch.Tensor:
         """[1 ; q_i] x [1 ; t_i] x [1 ; v_i], flattened: (N,) -> (N, size)."""
@@ -50,9 +57,18 @@ class TensorFusion(RatingModel):
             out = _outer(out, _with_one(features(items)))
         return out
 
+    def item_part(self, items: torch.Tensor | None) -> torch.Tensor:
+        """First layer's weights times the item's share of the product: (N,) -> (N, a * H)."""
+        tensor = self.item_tensor(items)  # (N, b)
+        hidden = self.first.out_features
+        weight = self.first.weight.view(hidden, -1, tensor.shape[1])  # (H, a, b)
+        return tensor @ weight.permute(2, 1, 0).flatten(1)
+
     def forward(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
-        item = gathered(self.item_tensor, items, self.n_items)
-        return self.mlp(_outer(_with_one(self.user_embedding(users)), item)).squeeze(-1)
+        user = _with_one(self.user_embedding(users))  # (B, a)
+        item = gathered(self.item_part, items, self.n_items).unflatten(1, (user.shape[1], -1))  # (B, a, H)
+        hidden = torch.bmm(user.unsqueeze(1), item).squeeze(1) + self.first.bias  # (B, H)
+        return self.rest(self.dropout(hidden.relu())).squeeze(-1)
 
     def penalty(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor | None:
         if not self.regularisation:

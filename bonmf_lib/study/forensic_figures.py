@@ -1,4 +1,4 @@
-"""Figures of the search for a paper's metric definitions: all of them at a glance, and one model's value by choice."""
+"""Figures of the forensics: metric definitions at a glance and one by one, leaks by epoch, variants of SVD."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..errors import RecordError
-from .figures import PALETTE, _finished
+from .figures import PALETTE, PAPER_COLOUR, _finished
 from .forensics import TOLERANCE
 
 _PRECISION = {"list": "hits / min(K, n)", "fixed": "hits / K", "recommended": "hits / recommended"}
@@ -113,6 +113,44 @@ def definition_heat(
     figure.suptitle(
         f"{name} by K and relevance, {pool}, {mean}\nboxed: within {TOLERANCE:.0%} of the paper's {paper:.4f}"
     )
+    return _finished(figure)
+
+
+def leak_plot(curves: pd.DataFrame, paper: float, published_epochs: int) -> Figure:
+    """MSE by epoch under each practice, the paper's value and its number of epochs marked.
+
+    Args:
+        curves: index epoch, one column per practice.
+    """
+    figure, axis = plt.subplots(figsize=(8, 4.2))
+    for place, name in enumerate(curves.columns):
+        axis.plot(curves.index, curves[name], marker=".", color=PALETTE[place], label=name)
+    axis.axhline(paper, linestyle="--", color=PAPER_COLOUR, label=f"paper: {paper:.4f}")
+    axis.axvline(published_epochs, linestyle=":", color="grey", label=f"{published_epochs} epochs, as published")
+    axis.set(xlabel="epoch", ylabel="MSE", title="Under which practice does the paper's error appear?")
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return _finished(figure)
+
+
+def svd_plot(table: pd.DataFrame, paper: float) -> Figure:
+    """MSE of truncated SVD by number of factors, for every filling, part and clipping; the paper's value marked.
+
+    Args:
+        table: columns centre, factors, part, clipped, mse.
+    """
+    parts = list(table["part"].unique())
+    figure, axes = plt.subplots(1, len(parts), figsize=(5.2 * len(parts), 4), sharey=True, squeeze=False)
+    names = {"none": "0 stars", "global": "mean of all", "user": "user's mean", "item": "item's mean"}
+    for axis, part in zip(axes.flat, parts, strict=True):
+        for place, centre in enumerate(table["centre"].unique()):
+            for clipped, style in ((False, "-"), (True, "--")):
+                chosen = (table["part"] == part) & (table["centre"] == centre) & (table["clipped"] == clipped)
+                rows = table[chosen].sort_values("factors")
+                label = names[centre] + (", clipped" if clipped else "")
+                axis.plot(rows["factors"], rows["mse"], style, marker=".", color=PALETTE[place], label=label)
+        axis.axhline(paper, linestyle=":", color=PAPER_COLOUR, label=f"paper: {paper:g}")
+        axis.set(xscale="log", yscale="log", xlabel="factors", ylabel="MSE", title=f"Truncated SVD, {part}")
+    axes.flat[-1].legend(title="unknown ratings are", loc="center left", bbox_to_anchor=(1, 0.5))
     return _finished(figure)
 
 

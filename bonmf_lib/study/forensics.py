@@ -184,3 +184,45 @@ def _same(name: str, precision: pd.Series, ndcg: pd.Series) -> bool:
 def _listed(names: Sequence[str]) -> str:
     words = [{"k": "K"}.get(name, name) for name in names]
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+COLUMNS = {"precision": ("Precision@K", "precision@10"), "ndcg": ("NDCG", "ndcg@10")}  # names here and in claims.yaml
+
+
+def by_metric(values: dict[str, pd.DataFrame]) -> dict[str, dict[tuple[str, str], pd.DataFrame]]:
+    """Readings (index label) by part, split into the paper's two columns, each by its name and its key in the
+    paper's table; the parts with own ratings come first. ``test`` joins own ratings and all items, which one
+    evaluation of the test part could have used."""
+    parts = {"test": pd.concat([values["test"], values["all items"]]), "train": values["train"]}
+    metric_of = {d.label: d.metric for d in definition_grid()}
+    return {
+        part: {name: table[table.index.map(metric_of) == metric] for metric, name in COLUMNS.items()}
+        for part, table in parts.items()
+    }
+
+
+def leak_sentence(curves: pd.DataFrame, paper: float, published_epochs: int) -> str:
+    """Which practices of a leak figure reach the paper's value, and when; computed from the curves."""
+    parts = []
+    for name in curves.columns:
+        curve = curves[name].dropna()
+        lowest, reached = curve.min(), curve.index[curve <= paper * (1 + TOLERANCE)]
+        at = f"{curve.get(published_epochs, np.nan):.4f} after {published_epochs} epochs"
+        verdict = f"reaches it in epoch {reached[0]}" if len(reached) else f"never comes below {lowest:.4f}"
+        parts.append(f"{name}: {verdict} ({at})")
+    return f"The paper's {paper:.4f}, within {TOLERANCE:.0%} or below. " + "; ".join(parts) + "."
+
+
+def svd_sentence(table: pd.DataFrame, paper: float) -> str:
+    """Which variant of SVD lands nearest to the paper's value, by part; computed from the table."""
+    parts = []
+    for part, rows in table.groupby("part", sort=False):
+        near = rows.iloc[(rows["mse"] - paper).abs().argmin()]
+        fill = "0 stars" if near["centre"] == "none" else f"the mean ({near['centre']})"
+        clipped = "clipped" if near["clipped"] else "not clipped"
+        parts.append(f"{part}: {near['mse']:.3f} with {near['factors']} factors, unknown ratings {fill}, {clipped}")
+    filled = table[table["centre"] != "none"]["mse"]
+    return (
+        f"Nearest to the paper's {paper:g}: " + "; ".join(parts) + ". "
+        f"With unknown ratings at a mean, no variant is above {filled.max():.3f}."
+    )

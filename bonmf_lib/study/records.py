@@ -115,13 +115,19 @@ def read_records(run_dir: Path) -> pd.DataFrame:
     tables = []
     for file in files:
         try:
-            tables.append(check_records(pd.read_csv(io.StringIO(file.read_text(encoding="utf-8"))), str(file)))
+            tables.append(pd.read_csv(io.StringIO(file.read_text(encoding="utf-8"))))
         except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
             raise RecordError(f"{file}: is no record table ({error}); delete it and run again.") from error
     if not tables:
         return pd.DataFrame(columns=COLUMNS)
     order = ["dataset", "content", "experiment", "variant", "protocol", "seed", "metric"]
-    return check_records(pd.concat(tables, ignore_index=True), str(run_dir)).sort_values(order, ignore_index=True)
+    try:
+        records = check_records(pd.concat(tables, ignore_index=True), str(run_dir))
+    except RecordError:
+        for file, table in zip(files, tables, strict=True):
+            check_records(table, str(file))  # names the file, if it is one file's fault
+        raise
+    return records.sort_values(order, ignore_index=True)
 
 
 def _current_files(run_dir: Path) -> list[Path]:

@@ -1,6 +1,7 @@
 """Tables for readers, made from records: means with intervals, paired differences, the papers' values."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -38,10 +39,11 @@ def metric_table(records: pd.DataFrame, metrics: dict[str, str], digits: int = 3
     """One row per model, one column per metric with ``mean ± half-width`` of the 95 % interval.
 
     Args:
-        metrics: column title by metric name; seconds of training are always added.
+        metrics: column title by metric name; one that no row has is left out. Seconds of training are always added.
     """
     columns = {}
-    for metric, title in metrics.items():
+    measured = set(records["metric"])
+    for metric, title in ((metric, title) for metric, title in metrics.items() if metric in measured):
         found = estimates(records, metric)
         columns[title] = found.apply(lambda row: _plus_minus(row, digits), axis=1)
     seconds = (
@@ -51,7 +53,7 @@ def metric_table(records: pd.DataFrame, metrics: dict[str, str], digits: int = 3
     )
     means = seconds["seconds"].mean()
     columns["training, s"] = pd.Series({row_name(*key): f"{value:.1f}" for key, value in means.items()})
-    return pd.DataFrame(columns).rename_axis("model")
+    return pd.DataFrame(columns).fillna("").rename_axis("model")
 
 
 def _plus_minus(row: pd.Series, digits: int) -> str:
@@ -106,6 +108,76 @@ def side_by_side(records: pd.DataFrame, metric: str, protocols: Sequence[str], p
     table = pd.DataFrame({p: [cells.get((v, p), "") for v in variants] for p in protocols}, index=variants)
     table.insert(0, "paper", [f"{paper.loc[v, metric]:.4f}" if v in paper.index else "" for v in variants])
     return table.rename_axis("model")
+
+
+def chosen_settings(trials: pd.DataFrame) -> pd.DataFrame:
+    """Per row of a search: its settings with the lowest validation MSE, that MSE, and how many trials ended how.
+
+    Args:
+        trials: of one seed; columns variant, params (dict), state, value, best_epoch.
+    """
+    out = {}
+    for variant, group in trials.groupby("variant", sort=False):
+        done = group[group["state"] == "COMPLETE"]
+        best = done.loc[done["value"].astype(float).idxmin()]
+        settings = ", ".join(f"{name.partition('.')[2]} = {_short(value)}" for name, value in best["params"].items())
+        out[variant] = {
+            "settings": settings, "epochs": best["best_epoch"], "validation MSE": round(float(best["value"]), 4),
+            "trials": len(group), "stopped early": int((group["state"] == "PRUNED").sum()),
+        }  # fmt: skip
+    return pd.DataFrame(out).T.rename_axis("model")
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def search_curves(trials: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """One seed's trials for a figure: model, trial (from 0), value, best (lowest value so far)."""
+    rows = trials[trials["seed"] == seed].rename(columns={"variant": "model", "number": "trial"})
+    rows = rows.drop_duplicates(["model", "trial"]).astype({"value": float})
+    return rows.assign(best=rows.groupby("model")["value"].cummin())[["model", "trial", "value", "best"]]
+
+
+def signatures(diagnoses: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """One row per model: which failure signatures are present, and the numbers that decide them."""
+    out = {}
+    for model, table in diagnoses.items():
+        conditions = table[table["role"] == "condition"].drop_duplicates("quantity").set_index("quantity")["value"]
+        present = table.loc[table["present"].astype(bool), "signature"].unique()
+        out[model] = conditions.round(3).to_dict() | {"signatures": "; ".join(present) or "none"}
+    return pd.DataFrame(out).T.rename_axis("model")
+
+
+def by_subset(records: pd.DataFrame, variants: dict[frozenset[str], Any], metric: str) -> list[dict]:
+    """Per seed, the metric of the row that stands for each subset: what Shapley values are made from."""
+    rows = records[records["metric"] == metric].set_index(["variant", "seed"])["value"]
+    seeds = rows.index.unique("seed")
+    return [{subset: rows[variant.name, seed] for subset, variant in variants.items()} for seed in seeds]
+
+
+def shapley_sentence(table: pd.DataFrame, metric: str) -> str:
+    """Which inputs improve a metric and which hurt it, by their intervals."""
+    values = table[table["kind"] == "value"]
+    sign = -1 if metric in LOWER_IS_BETTER else 1
+    low, high = (values[["low", "high"]] * sign).min(axis=1), (values[["low", "high"]] * sign).max(axis=1)
+    found = {"improves": low > 0, "worsens": high < 0, "is not told from zero": ~((low > 0) | (high < 0))}
+    parts = [f"{', '.join(values.index[rows])}: {what}" for what, rows in found.items() if rows.any()]
+    return f"{metric}, share of each input: " + "; ".join(parts) + "."
+
+
+def best_sentence(records: pd.DataFrame, metric: str, row: tuple[str, str]) -> str:
+    """Whether a row beats every other one, in words chosen by the adjusted p-values and intervals."""
+    found = differences(records, metric, row)  # other rows minus this one
+    sign = 1 if metric in LOWER_IS_BETTER else -1
+    beaten = (sign * found["difference"] > 0) & (found["p_holm"] < 0.05)
+    rest = ", ".join(found.index[~beaten])
+    if beaten.all():
+        return (
+            f"{row_name(*row)} is better than each of the other {len(found)} rows in {metric} (Holm-adjusted p < 0.05)."
+        )
+    count = f"{int(beaten.sum())} of the other {len(found)} rows"
+    return f"{row_name(*row)} is better than {count} in {metric}; not told apart from, or worse than: {rest}."
 
 
 def difference_sentence(records: pd.DataFrame, metric: str, row: tuple[str, str], reference: tuple[str, str]) -> str:

@@ -7,7 +7,7 @@ from sklearn.metrics import mean_absolute_error, mean_squared_error, ndcg_score
 
 from bonmf_lib.errors import ConfigError
 from bonmf_lib.evaluation import TopKDefinition, holm, mean_interval, paired_difference, rating_metrics, top_k
-from bonmf_lib.evaluation.rating import relevance_threshold
+from bonmf_lib.evaluation.rating import COLD, cold_errors, relevance_threshold
 
 
 @pytest.fixture
@@ -67,6 +67,19 @@ def test_other_scales_have_a_threshold_and_leave_undefined_metrics_out():
     nothing = rating_metrics(users, np.zeros(4, np.float32), truth, relevance_threshold(0, 1))
     assert "recall@1" not in nothing
     assert all(np.isfinite(value) for value in nothing.values())
+
+
+def test_cold_errors_by_hand():
+    counts = np.array([COLD - 1, COLD, 100, 0])  # items 0 and 3 are cold
+    items = np.array([0, 1, 2, 3, 0])
+    truth = np.array([4.0, 5.0, 1.0, 2.0, 3.0], np.float32)
+    predicted = np.array([3.0, 1.0, 5.0, 4.0, 3.0], np.float32)
+    assert cold_errors(items, truth, predicted, counts) == {"mse-cold-items": pytest.approx((1 + 4 + 0) / 3)}
+
+
+def test_no_cold_item_in_the_test_part_is_no_metric():
+    items, ratings = np.array([1, 1]), np.array([4.0, 5.0], np.float32)
+    assert cold_errors(items, ratings, ratings, np.array([0, COLD])) == {}  # item 0 is cold but not tested
 
 
 @pytest.mark.parametrize("values", [{"k": 0}, {"gain": "square"}])

@@ -40,6 +40,53 @@ def test_bad_parts_are_refused(parts, message):
         Split(*(np.array(part, np.int64) for part in parts), "by hand", 0, 4)
 
 
+@pytest.mark.parametrize("valid", [0.0, 0.1])
+@pytest.mark.parametrize("keep", [0.5, 0.05])
+def test_sparser_training_leaves_validation_and_test_as_they_are(planted, keep, valid):
+    whole = ratio_split(planted, test=0.3, valid=valid, seed=4)
+    sparse = ratio_split(planted, test=0.3, valid=valid, seed=4, keep=keep)
+    assert np.array_equal(whole.test, sparse.test)
+    assert np.array_equal(whole.valid, sparse.valid)
+    assert set(sparse.train) < set(whole.train)
+    assert len(sparse.train) == round(keep * len(whole.train))
+    assert np.array_equal(np.union1d(sparse.train, sparse.unused), whole.train)
+    assert not set(sparse.unused) & {*sparse.train, *sparse.valid, *sparse.test}
+    assert sparse.test_share == whole.test_share
+
+
+def test_sparser_training_parts_are_nested(planted):
+    parts = [set(ratio_split(planted, seed=4, keep=keep).train) for keep in (0.1, 0.3, 1.0)]
+    assert parts[0] < parts[1] < parts[2]
+
+
+def test_rule_names_the_kept_share_only_where_something_is_left_out(planted):
+    whole, sparse = (ratio_split(planted, test=0.2, valid=0.1, keep=keep) for keep in (1.0, 0.25))
+    assert whole.rule == "ratio(test=0.2, valid=0.1)"
+    assert sparse.rule == "ratio(test=0.2, valid=0.1, keep=0.25)"
+    assert not len(whole.unused)
+
+
+@pytest.mark.parametrize("keep", [0.0, -0.5, 1.1])
+def test_bad_kept_shares_are_refused(planted, keep):
+    with pytest.raises(SplitError, match=f"keep={keep}"):
+        ratio_split(planted, keep=keep)
+
+
+def test_too_small_a_kept_share_is_refused(planted):
+    with pytest.raises(SplitError, match="train or test is empty"):
+        ratio_split(planted, keep=1e-6)
+
+
+def test_unused_ratings_count_as_a_part():
+    rows = [np.array(part, np.int64) for part in ([0], [], [1], [2, 3])]
+    train, valid, test, unused = rows
+    assert Split(train, valid, test, "by hand", 0, 4, unused).unused is unused
+    with pytest.raises(SplitError, match="two parts"):
+        Split(train, valid, test, "by hand", 0, 4, np.array([0, 2, 3]))
+    with pytest.raises(SplitError, match="hold 2 ratings of 4"):
+        Split(train, valid, test, "by hand", 0, 4)
+
+
 @pytest.mark.parametrize(("test", "valid"), [(0.0, 0.1), (1.0, 0.1), (0.3, 1.0), (0.3, -0.1)])
 def test_bad_shares_are_refused(planted, test, valid):
     with pytest.raises(SplitError, match="must lie in"):

@@ -1,0 +1,240 @@
+"""Runs of variants: what is trained anew, what is used again, and that every setting of a row is honoured."""
+
+import json
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+
+from bonmf_lib import experiments, tuning
+from bonmf_lib.comparisons import best_rows, tuned
+from bonmf_lib.encoders import registry
+from bonmf_lib.encoders.image import PixelEncoder
+from bonmf_lib.experiments import Variant, read_history, read_predictions, run_variants, split_of, tuning_path
+from bonmf_lib.models import build_model
+from bonmf_lib.models.biased_svd import BiasedSVDConfig
+from bonmf_lib.models.bonmf import BoNMFConfig
+from bonmf_lib.splits import ratio_split
+from bonmf_lib.study.parameters import NotebookParameters, Run
+from bonmf_lib.training import TrainingConfig, Triples, fit, predict
+from tests.conftest import CPU, model_inputs
+
+TRAINING = TrainingConfig(epochs=2, batch_size=256, learning_rate=0.005)
+ROW = Variant("Biased SVD", "as published", "biased-svd", BiasedSVDConfig(factors=5), TRAINING)
+BONMF = Variant("BoNMF", "as published", "bonmf", BoNMFConfig(embedding_dim=4, hidden=(8,)), TRAINING)
+
+
+@pytest.fixture
+def run(tmp_path) -> Run:
+    return Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path / "run")))
+
+
+@pytest.fixture
+def trainings(monkeypatch) -> list[str]:
+    """Labels of all trainings from here on, a search's trials included."""
+    labels = []
+
+    def noted(module, label):
+        original = module.fit
+
+        def fit_noted(*args, **kwargs):
+            labels.append(label)
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(module, "fit", fit_noted)
+
+    noted(experiments, "final")
+    noted(tuning, "trial")
+    return labels
+
+
+def values(records) -> dict:
+    return records.set_index(["variant", "seed", "metric"])["value"].to_dict()
+
+
+# What is trained anew
+
+
+def test_finished_runs_are_not_repeated(run, trainings):
+    first = run_variants(run, "one", [ROW])
+    assert trainings == ["final"] * 2  # the profile has two seeds
+    assert values(run_variants(run, "one", [ROW])) == values(first)
+    assert len(trainings) == 2
+
+
+def test_another_experiment_evaluates_what_is_trained_already(run, monkeypatch):
+    first = run_variants(run, "one", [ROW, BONMF], seeds=(0,))
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(experiments, "fit", refuse)
+    second = run_variants(run, "two", [BONMF, ROW], seeds=(0,))
+    assert values(second) == values(first)
+    assert set(second["experiment"]) == {"two"}
+    assert second["variant"].drop_duplicates().tolist() == ["BoNMF", "Biased SVD"]  # in its own order
+    for other in (replace(ROW, training=replace(TRAINING, epochs=3)), replace(ROW, keep=0.5), replace(ROW, members=2)):
+        with pytest.raises(AssertionError, match="trained again"):
+            run_variants(run, "two", [other], seeds=(0,))
+    with pytest.raises(AssertionError, match="trained again"):
+        run_variants(run, "two", [ROW], seeds=(1,))
+
+
+def test_fresh_trains_again_and_ends_with_the_same_numbers(run, trainings, monkeypatch):
+    first = run_variants(run, "one", [ROW], seeds=(0,))
+    monkeypatch.setenv("BONMF_FRESH", "1")
+    again = run_variants(run, "one", [ROW], seeds=(0,))
+    assert trainings == ["final"] * 2
+    assert values(again) == values(first)
+
+
+def test_training_killed_between_epochs_goes_on_from_its_checkpoint(run, tmp_path, monkeypatch):
+    longer = replace(ROW, training=replace(TRAINING, epochs=4))
+    other = Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path / "undisturbed")))
+    whole = run_variants(other, "one", [longer], seeds=(0,))
+
+    def killed(*args, **kwargs):
+        def after_two(history):
+            if len(history.train_loss) == 2:
+                raise KeyboardInterrupt
+            return False
+
+        return fit(*args, **kwargs, stop=after_two)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(experiments, "fit", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_variants(run, "one", [longer], seeds=(0,))
+    (checkpoint,) = (run.run_dir / "checkpoints").iterdir()
+    assert len(torch.load(checkpoint, weights_only=True)["history"]["train_loss"]) == 2
+    assert values(run_variants(run, "one", [longer], seeds=(0,))) == values(whole)
+    assert not list((run.run_dir / "checkpoints").iterdir())
+
+
+def test_rows_of_one_search_share_its_trials(run, trainings):
+    single, several = best_rows(run)
+    several = replace(several, members=2)
+    run_variants(run, "one", [single], seeds=(0,))
+    assert trainings == ["trial"] * run.settings.tuning_trials + ["final"]
+    run_variants(run, "one", [single, several], seeds=(0,))
+    assert trainings[run.settings.tuning_trials + 1 :] == ["final"] * 2
+    assert tuning_path(run, single, 0) == tuning_path(run, several, 0)
+
+
+# What a row's settings do
+
+
+def test_members_are_averaged_and_differ_in_their_seeds(run):
+    several = replace(BONMF, members=2)
+    run_variants(run, "one", [several], seeds=(7,))
+    split = ratio_split(run.dataset, test=0.3, seed=7)
+    inputs = model_inputs(run.dataset, split, "tfidf", "pixels")
+    test = Triples.of(run.dataset, split.test, CPU)
+    predictions = []
+    for seed in (7, int(np.random.SeedSequence([7, 1]).generate_state(1)[0])):
+        model = build_model("bonmf", several.model_config, inputs, seed)
+        fit(model, run.dataset, split, TRAINING, seed, CPU)
+        predictions.append(predict(model, test.users, test.items).numpy())
+    assert np.abs(predictions[0] - predictions[1]).mean() > 0.01
+    found = read_predictions(run, several, 7)["predicted"].to_numpy()
+    low, high = run.dataset.scale.low, run.dataset.scale.high
+    np.testing.assert_allclose(found, np.mean(predictions, axis=0).clip(low, high), atol=1e-5)
+
+
+@dataclass(frozen=True)
+class Mirrored(PixelEncoder):
+    """Another picture encoder: the pixels the other way round."""
+
+    name: str = "mirrored-pixels"
+
+    def encode(self, pictures, device):
+        found = super().encode(pictures, device)
+        return found | {"mean": found["mean"][:, ::-1] ** 2}
+
+
+def test_picture_encoder_of_a_row_replaces_the_runs(run, empty_cache, monkeypatch):
+    monkeypatch.setitem(registry._ENCODERS, "mirrored-pixels", Mirrored())
+    other = replace(BONMF, name="other pictures", image_encoder="mirrored-pixels")
+    ours, theirs = (variant.features(run, "image") for variant in (BONMF, other))
+    assert ours.encoder != theirs.encoder
+    assert ours.key != theirs.key
+    assert not np.array_equal(ours.matrix, theirs.matrix)
+    assert np.array_equal(BONMF.features(run, "text").matrix, other.features(run, "text").matrix)
+    records = run_variants(run, "one", [BONMF, replace(other, name="BoNMF", protocol="other")], seeds=(0,))
+    assert records["config"].nunique() == 2
+    one, two = (
+        read_predictions(run, variant, 0)["predicted"]
+        for variant in (BONMF, replace(other, name="BoNMF", protocol="other"))
+    )
+    assert not np.array_equal(one, two)
+    noted = json.loads((run.run_dir / "encoders" / "one.json").read_text())
+    assert {note["encoder"] for note in noted} == {"tfidf/mean", "pixels/mean", "mirrored-pixels/mean"} or len(
+        noted
+    ) == 3
+
+
+def test_encoder_of_what_a_row_does_not_use_changes_nothing(run, empty_cache, monkeypatch):
+    monkeypatch.setitem(registry._ENCODERS, "mirrored-pixels", Mirrored())
+    blind = replace(BONMF, model_config=replace(BONMF.model_config, use_image=False))
+    assert blind.features(run, "image") is None
+    first = run_variants(run, "one", [blind], seeds=(0,))
+    second = run_variants(run, "one", [replace(blind, image_encoder="mirrored-pixels")], seeds=(0,))
+    assert first["config"].unique().tolist() == second["config"].unique().tolist()
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule", "share"),
+    [
+        ({}, "ratio(test=0.3, valid=0)", 0.3),
+        ({"test_share": 0.2}, "ratio(test=0.2, valid=0)", 0.2),
+        ({"keep": 0.1}, "ratio(test=0.3, valid=0, keep=0.1)", 0.3),
+        ({"training": replace(TRAINING, patience=1)}, "ratio(test=0.3, valid=0.1)", 0.3),
+        ({"keep": 0.5, "test_share": 0.4}, "ratio(test=0.4, valid=0, keep=0.5)", 0.4),
+    ],
+)
+def test_split_of_a_row_is_recorded_and_used(run, monkeypatch, changes, rule, share):
+    used = []
+    monkeypatch.setattr(experiments, "fit", lambda *args, **kwargs: used.append(args[2]) or fit(*args, **kwargs))
+    variant = replace(ROW, **changes)
+    records = run_variants(run, "one", [variant], seeds=(0,))
+    assert set(records["split"]) == {rule}
+    assert records["test_share"].unique() == pytest.approx([share], abs=1e-3)
+    valid = 0.1 if variant.training.patience else 0.0
+    expected = ratio_split(run.dataset, variant.test_share, valid, 0, variant.keep)
+    (split,) = used
+    for part in ("train", "valid", "test", "unused"):
+        assert np.array_equal(getattr(split, part), getattr(expected, part))
+    assert len(read_predictions(run, variant, 0)) == len(expected.test)
+
+
+def test_search_of_a_sparse_row_sees_only_the_kept_ratings(run, monkeypatch):
+    used = []
+    monkeypatch.setattr(tuning, "fit", lambda *args, **kwargs: used.append(args[2]) or fit(*args, **kwargs))
+    sparse = tuned(run, replace(ROW, keep=0.5))
+    run_variants(run, "one", [sparse], seeds=(0,))
+    expected = ratio_split(run.dataset, 0.3, 0.1, 0, 0.5)
+    assert len(used) == run.settings.tuning_trials
+    for split in used:
+        assert np.array_equal(split.train, expected.train)
+        assert np.array_equal(split.valid, expected.valid)
+
+
+def test_records_hold_errors_of_the_predictions_and_of_cold_items(run):
+    sparse = replace(ROW, keep=0.1)
+    found = run_variants(run, "one", [sparse], seeds=(0,)).set_index("metric")["value"]
+    table = read_predictions(run, sparse, 0)
+    error = (table["predicted"].astype(float) - table["rating"]) ** 2
+    assert found["mse"] == pytest.approx(error.mean())
+    train = run.dataset.ratings.iloc[split_of(run, sparse, 0).train]
+    cold = table["item"].map(train["item"].value_counts()).fillna(0) < 5
+    assert 0 < cold.sum() < len(cold)
+    assert found["mse-cold-items"] == pytest.approx(error[cold].mean())
+    assert found["best_epoch"] == len(read_history(run, sparse, 0).train_loss) == TRAINING.epochs
+
+
+def test_implicit_rows_record_rankings_only(run):
+    implicit = replace(ROW, training=replace(TRAINING, loss="bce", negatives=1))
+    metrics = set(run_variants(run, "one", [implicit], seeds=(0,))["metric"])
+    assert {"recall@10", "ndcg@10", "hr@10"} <= metrics
+    assert not {"mse", "rmse", "mae"} & metrics

@@ -1,0 +1,209 @@
+"""Implicit feedback: which negatives are drawn, the loss by hand, penalties, and whether anything is learned."""
+
+import math
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from bonmf_lib.errors import ConfigError, TrainingError
+from bonmf_lib.evaluation.ranking import ranking_metrics
+from bonmf_lib.models import ModelInputs, build_model
+from bonmf_lib.models.biased_svd import BiasedSVDConfig
+from bonmf_lib.splits import Split, ratio_split
+from bonmf_lib.training import NegativeSampler, TrainingConfig, Triples, fit
+from tests.conftest import CPU
+
+IMPLICIT = TrainingConfig(epochs=1, batch_size=100_000, loss="bce", negatives=2)
+ALL_ROWS = 100_000  # a batch size that takes every rating at once
+
+
+def triples(pairs: list[tuple[int, int]]) -> Triples:
+    users, items = torch.tensor(pairs).T
+    return Triples(users, items, torch.ones(len(pairs)))
+
+
+def sampler_of(pairs, n_users, n_items, per_positive) -> NegativeSampler:
+    return NegativeSampler(SimpleNamespace(n_users=n_users, n_items=n_items), triples(pairs), per_positive)
+
+
+# Negatives
+
+
+def test_negatives_are_never_training_items(planted, split, inputs):
+    train = Triples.of(planted, split.train, CPU)
+    sampler = NegativeSampler(SimpleNamespace(n_users=inputs.n_users, n_items=inputs.n_items), train, 20)
+    users, items = sampler.draw(train.users)
+    assert torch.equal(users, train.users.repeat_interleave(20))
+    rated = set(zip(train.users.tolist(), train.items.tolist(), strict=True))
+    drawn = set(zip(users.tolist(), items.tolist(), strict=True))
+    assert not rated & drawn
+    assert len(rated) + len(drawn) == inputs.n_users * inputs.n_items  # everything else does come up
+
+
+@pytest.mark.parametrize("user", [0, 1, 2])
+def test_negatives_are_uniform_over_the_rest(user):
+    rated = {0: [0, 3, 7], 1: [9], 2: []}
+    pairs = [(owner, item) for owner, items in rated.items() for item in items]
+    sampler = sampler_of(pairs[::-1], 3, 10, 6)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        _, items = sampler.draw(torch.full((5_000,), user))
+    counts = np.bincount(items, minlength=10)
+    rest = np.setdiff1d(np.arange(10), rated[user])
+    assert counts[rest].sum() == 30_000
+    assert stats.chisquare(counts[rest]).pvalue > 0.01
+
+
+def test_one_unrated_item_is_found_among_many():
+    sampler = sampler_of([(0, item) for item in range(50) if item != 17], 1, 50, 4)
+    assert sampler.draw(torch.zeros(3, dtype=torch.long))[1].tolist() == [17] * 12
+
+
+def test_users_do_not_answer_for_each_other():
+    """Keys of user and item must not collide: what user 0 rated last is not what user 1 rated first."""
+    sampler = sampler_of([(0, 2), (1, 1)], 2, 3, 200)
+    users, items = sampler.draw(torch.tensor([0, 1]))
+    assert set(items[users == 0].tolist()) == {0, 1}
+    assert set(items[users == 1].tolist()) == {0, 2}
+
+
+def test_user_who_rated_everything_is_named():
+    with pytest.raises(TrainingError, match="User 1 rated every item"):
+        sampler_of([(0, 0), (1, 0), (1, 1), (1, 2)], 3, 3, 1)
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"loss": "bce", "negatives": 1, "patience": 2}, "patience watches the validation MSE"),
+        ({"loss": "bce"}, "must be positive with loss 'bce'"),
+        ({"negatives": 1}, "and 0 with 'mse'"),
+        ({"loss": "mse", "negatives": 3}, "and 0 with 'mse'"),
+    ],
+)
+def test_impossible_settings(values, message):
+    with pytest.raises(ConfigError, match=message):
+        TrainingConfig(**values)
+
+
+# Loss and penalty
+
+
+class Recorded:
+    """Stands in for the sampler: the negatives are given, so that the loss can be written down."""
+
+    def __init__(self, users, items):
+        self.users, self.items = torch.tensor(users), torch.tensor(items)
+
+    def __call__(self, model, train, per_positive):
+        return SimpleNamespace(draw=lambda users: (self.users, self.items))
+
+
+def small_model(regularisation: float):
+    """Four users by five items, and 6 of their ratings; a user's logit for an item is far from 0."""
+    inputs = ModelInputs(4, 5, mean_rating=0.5)
+    model = build_model("biased-svd", BiasedSVDConfig(factors=3, regularisation=regularisation), inputs, seed=0)
+    draw = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=draw))
+    return model
+
+
+@pytest.fixture
+def small_data(planted):
+    """Six training ratings, none of them 1, and a test rating."""
+    rows = [(0, 0), (0, 1), (1, 2), (2, 0), (3, 4), (3, 3), (2, 2)]
+    table = planted.ratings.iloc[: len(rows)].copy()
+    table["user"], table["item"] = np.array(rows).T
+    table["rating"] = np.float32([5, 2, 3, 4, 2, 5, 3])
+    dataset = replace(planted, ratings=table, users=planted.users.iloc[:4], items=planted.items.iloc[:5])
+    return dataset, Split(np.arange(6), np.arange(0), np.array([6]), "by hand", 0, 7)
+
+
+NEGATIVES = ([0, 1, 2, 3, 0, 1], [3, 0, 1, 2, 4, 4])
+
+
+def test_loss_by_hand(small_data, monkeypatch):
+    """- log sigmoid(x) of ratings, whatever their stars, and - log(1 - sigmoid(x)) of negatives; the mean of all."""
+    monkeypatch.setattr("bonmf_lib.training.NegativeSampler", Recorded(*NEGATIVES))
+    dataset, split = small_data
+    model = small_model(0.1)
+    logits = model.score_all_items(torch.arange(4)).double().numpy()
+    pairs = dataset.ratings[["user", "item"]].to_numpy()[split.train]
+    terms = [math.log1p(math.exp(-logits[user, item])) for user, item in pairs]
+    terms += [math.log1p(math.exp(logits[user, item])) for user, item in zip(*NEGATIVES, strict=True)]
+    history = fit(model, dataset, split, replace(IMPLICIT, negatives=1), 0, CPU)
+    assert history.train_loss == [pytest.approx(np.mean(terms), rel=1e-5)]  # without the penalty
+
+
+@pytest.mark.parametrize("loss", ["bce", "mse"])
+def test_penalty_is_added_to_the_loss(small_data, monkeypatch, loss):
+    """The gradient of the only step is the loss's plus the penalty's; the penalty is that of the batch's ratings."""
+    monkeypatch.setattr("bonmf_lib.training.NegativeSampler", Recorded(*NEGATIVES))
+    dataset, split = small_data
+    settings = TrainingConfig(epochs=1, batch_size=ALL_ROWS, loss=loss, negatives=int(loss == "bce"))
+    gradients = {}
+    for regularisation in (0.0, 0.5):
+        model = small_model(regularisation)
+        fit(model, dataset, split, settings, 0, CPU)
+        gradients[regularisation] = {name: parameter.grad for name, parameter in model.named_parameters()}
+    model = small_model(0.5)
+    train = Triples.of(dataset, split.train, CPU)
+    model.penalty(train.users, train.items).backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad.any()
+        torch.testing.assert_close(gradients[0.5][name], gradients[0.0][name] + parameter.grad, msg=name)
+
+
+def test_every_epoch_draws_other_negatives_and_the_same_seed_the_same(planted, split, inputs, monkeypatch):
+    drawn = []
+
+    class Noted(NegativeSampler):
+        def draw(self, users):
+            drawn.append(super().draw(users))
+            return drawn[-1]
+
+    monkeypatch.setattr("bonmf_lib.training.NegativeSampler", Noted)
+    for seed in (3, 3, 4):
+        model = build_model("biased-svd", BiasedSVDConfig(factors=4), inputs, seed=0)
+        fit(model, planted, split, replace(IMPLICIT, epochs=2), seed, CPU)
+    items = [items for _, items in drawn]
+    assert len(items) == 6
+    assert torch.equal(items[0], items[2])
+    assert torch.equal(items[1], items[3])
+    assert not torch.equal(items[0], items[1])
+    assert not torch.equal(items[0], items[4])
+
+
+# Learning
+
+
+@pytest.mark.parametrize("model", ["biased-svd", "bonmf"])
+def test_training_beats_random_and_untrained_ranking(planted, inputs, model):
+    """Only high ratings are kept, so that what was rated tells of taste; which items are rated at all is random."""
+    liked = replace(planted, ratings=planted.ratings[planted.ratings["rating"] >= 4].reset_index(drop=True))
+    split = ratio_split(liked, test=0.3, seed=0)
+    users, items = liked.ratings["user"].to_numpy(), liked.ratings["item"].to_numpy()
+    train, test = ((users[rows], items[rows]) for rows in (split.train, split.test))
+
+    def ndcg(score) -> float:
+        return ranking_metrics(score, train, test, inputs.n_users, inputs.n_items, device=CPU)["ndcg@10"]
+
+    from bonmf_lib.models import get_model
+
+    built = build_model(model, get_model(model).config(), replace(inputs, mean_rating=0.0), seed=0)
+    before = ndcg(built.score_all_items)
+    draw = torch.Generator().manual_seed(0)
+    random = ndcg(lambda users: torch.rand(len(users), inputs.n_items, generator=draw))
+    history = fit(built, liked, split, replace(IMPLICIT, epochs=15, batch_size=256, learning_rate=0.005), 0, CPU)
+    built.eval()
+    assert history.train_loss[-1] < history.train_loss[0]
+    assert ndcg(built.score_all_items) > 1.5 * max(random, before)

@@ -1,0 +1,376 @@
+"""Search of hyper-parameters: reproducible, resumable, fair, and blind to the test part."""
+
+import dataclasses
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+
+from bonmf_lib import tuning
+from bonmf_lib.comparisons import SPACES, best_rows, tuned_rows
+from bonmf_lib.errors import ConfigError, TrainingError
+from bonmf_lib.experiments import read_history, read_predictions, read_trials, run_variants, split_of, tuning_path
+from bonmf_lib.models import ClosedFormModel, build_model, get_model, list_models
+from bonmf_lib.splits import ratio_split
+from bonmf_lib.study.parameters import NotebookParameters, Run
+from bonmf_lib.training import TrainingConfig, Triples, fit, predict
+from bonmf_lib.tuning import PRUNING_STARTS, STARTUP_TRIALS, Search, Settings, choose
+from tests.conftest import CPU, ROOT, model_inputs
+
+TRAINING = TrainingConfig(epochs=5, batch_size=512, learning_rate=0.005, patience=2)
+RATES = {"training.learning_rate": FloatDistribution(1e-3, 2e-2, log=True)}
+FACTORS = RATES | {"model.factors": CategoricalDistribution([10, 50, 100])}
+
+
+@pytest.fixture
+def search(planted, split, inputs, tmp_path):
+    """Run a search and give its choice and its trials without their seconds."""
+
+    def run(space=FACTORS, trials=7, model="biased-svd", training=TRAINING, seed=0, file="trials.json", **changes):
+        given = {"dataset": planted, "split": split, "inputs": inputs} | changes
+        start, path = Settings(get_model(model).config(), training), tmp_path / file
+        chosen = choose(
+            model, start, Search(tuple(space.items()), trials),
+            given["dataset"], given["split"], given["inputs"], seed, CPU, path, "test",
+        )  # fmt: skip
+        return chosen, timeless(path)
+
+    return run
+
+
+def timeless(path) -> list[dict]:
+    trials = json.loads(path.read_text(encoding="utf-8"))["trials"]
+    return [{name: value for name, value in trial.items() if name != "seconds"} for trial in trials]
+
+
+# What a search tries and what it chooses
+
+
+def test_same_search_twice_has_the_same_trials_and_another_seed_others(search):
+    one, again, other = search(file="one.json"), search(file="again.json"), search(file="other.json", seed=1)
+    assert one == again
+    assert [trial["params"] for trial in one[1]][1:] != [trial["params"] for trial in other[1]][1:]
+
+
+def test_first_trial_has_the_given_settings_and_later_ones_do_not(search):
+    _, trials = search()
+    given = {"training.learning_rate": 0.005, "model.factors": get_model("biased-svd").config().factors}
+    assert trials[0]["params"] == given
+    assert [trial["number"] for trial in trials] == list(range(7))
+    assert len({json.dumps(trial["params"]) for trial in trials}) == 7
+    for trial in trials:
+        for name, distribution in FACTORS.items():
+            assert distribution._contains(distribution.to_internal_repr(trial["params"][name]))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_choice_is_the_complete_trial_with_the_lowest_error_and_its_best_epoch(search, seed):
+    chosen, trials = search(seed=seed)
+    complete = [trial for trial in trials if trial["state"] == "COMPLETE"]
+    best = min(complete, key=lambda trial: min(trial["curve"]))
+    assert chosen.training.learning_rate == best["params"]["training.learning_rate"]
+    assert chosen.model_config.factors == best["params"]["model.factors"]
+    assert chosen.training.epochs == np.argmin(best["curve"]) + 1
+    assert chosen.training.patience is None
+    assert chosen.training.batch_size == TRAINING.batch_size
+    for trial in complete:
+        assert trial["value"] == min(trial["curve"])
+        assert trial["best_epoch"] == np.argmin(trial["curve"]) + 1
+
+
+def test_best_epoch_may_lie_before_the_last(search):
+    """A learning rate at which the network soon overfits: the chosen number of epochs is not the trial's."""
+    fast = replace(TRAINING, epochs=30, learning_rate=0.05)
+    chosen, (trial,) = search({"training.learning_rate": FloatDistribution(0.01, 0.1)}, 1, training=fast)
+    assert len(trial["curve"]) == trial["best_epoch"] + fast.patience < 30
+    assert chosen.training.epochs == trial["best_epoch"]
+
+
+def test_trial_is_the_training_that_its_settings_describe(search, planted, split, inputs):
+    chosen, trials = search()
+    model = build_model("biased-svd", chosen.model_config, inputs, seed=0)
+    history = fit(model, planted, split, chosen.training, 0, CPU)
+    assert min(history.valid_mse) == min(t["value"] for t in trials if t["state"] == "COMPLETE")
+
+
+def test_tuples_and_texts_can_be_searched(search):
+    space = {
+        "model.hidden": CategoricalDistribution([(128, 64), (16,)]),
+        "model.use_image": CategoricalDistribution([True, False]),
+    }
+    chosen, trials = search(space, 5, "bonmf")
+    assert chosen.model_config.hidden in ((128, 64), (16,))
+    assert {tuple(trial["params"]["model.hidden"]) for trial in trials} == {(128, 64), (16,)}
+    again, _ = search(space, 5, "bonmf")  # read back from JSON, where tuples are lists
+    assert again == chosen
+
+
+# Interrupted searches
+
+
+@pytest.mark.parametrize("killed_in", [0, 1, 4, 6])
+def test_killed_search_goes_on_to_the_same_trials_and_choice(search, monkeypatch, tmp_path, killed_in):
+    whole = search(file="whole.json")
+    with monkeypatch.context() as patch:
+        patch.setattr(tuning, "fit", killed_at(killed_in))
+        with pytest.raises(KeyboardInterrupt):
+            search(file="killed.json")
+    assert (
+        len(timeless(tmp_path / "killed.json")) == killed_in if killed_in else not (tmp_path / "killed.json").exists()
+    )
+    calls = []
+    monkeypatch.setattr(tuning, "fit", lambda *args, **kwargs: calls.append(1) or fit(*args, **kwargs))
+    assert search(file="killed.json") == whole
+    assert len(calls) == 7 - killed_in
+
+
+def killed_at(number: int):
+    done = []
+
+    def fit_until(*args, **kwargs):
+        if len(done) == number:
+            raise KeyboardInterrupt
+        done.append(1)
+        return fit(*args, **kwargs)
+
+    return fit_until
+
+
+def test_finished_search_trains_nothing(search, monkeypatch):
+    first = search()
+    monkeypatch.setattr(tuning, "fit", killed_at(0))
+    assert search() == first
+
+
+# Trials that go wrong
+
+
+@pytest.mark.parametrize(
+    "name", ["model.factor", "training.learning_rat", "optimiser.factors", "factors", "model.", ""]
+)
+@pytest.mark.parametrize("alone", [True, False])
+def test_bad_names_in_a_space(search, name, alone):
+    space = {name: FloatDistribution(0, 1)} if alone else RATES | {name: FloatDistribution(0, 1)}
+    with pytest.raises(ConfigError, match=r"names model\.<field> or training\.<field>, got"):
+        search(space, 2)
+
+
+HUGE = {"training.learning_rate": CategoricalDistribution([0.005, 1e30])}
+
+
+@pytest.mark.parametrize(
+    "training",
+    [TRAINING, replace(TRAINING, epochs=1, patience=None, batch_size=100_000)],
+    ids=["in the loss", "only after the last batch"],
+)
+def test_diverging_trials_fail_and_are_not_chosen(search, training):
+    chosen, trials = search(HUGE, 7, training=training)
+    failed = [trial for trial in trials if trial["params"]["training.learning_rate"] == 1e30]
+    assert 0 < len(failed) < 7
+    for trial in failed:
+        assert (trial["state"], trial["value"], trial["best_epoch"], trial["curve"]) == ("FAIL", None, 0, [])
+    assert all(trial["state"] != "FAIL" for trial in trials if trial not in failed)
+    assert chosen.training.learning_rate == 0.005
+
+
+def test_search_goes_on_after_the_given_settings_diverge(search):
+    chosen, trials = search(HUGE, 7, training=replace(TRAINING, learning_rate=1e30))
+    assert trials[0]["state"] == "FAIL"
+    assert chosen.training.learning_rate == 0.005
+
+
+def test_search_without_a_finished_trial_says_so(search):
+    with pytest.raises(TrainingError, match="no trial of the search finished"):
+        search(
+            {"training.learning_rate": CategoricalDistribution([1e30])},
+            2,
+            training=replace(TRAINING, learning_rate=1e30),
+        )
+
+
+def test_lagging_trial_is_stopped_early_and_not_chosen(search, tmp_path):
+    """After better trials than this network can have, kept by hand, a new trial is stopped; without them it is not."""
+    patient = replace(TRAINING, patience=None, epochs=PRUNING_STARTS + 3)
+    _, alone = search(FACTORS, STARTUP_TRIALS + 1, training=patient, file="alone.json")
+    kept = [
+        {"number": n, "params": trial["params"], "state": "COMPLETE", "value": 0.01, "best_epoch": 1,
+         "curve": [0.01] * patient.epochs, "seconds": 0.0}
+        for n, trial in enumerate(alone[:-1])
+    ]  # fmt: skip
+    (tmp_path / "lag.json").write_text(json.dumps({"trials": kept}))
+    chosen, (*_, last) = search(FACTORS, STARTUP_TRIALS + 1, training=patient, file="lag.json")
+    assert last["state"] == "PRUNED"
+    assert len(last["curve"]) == PRUNING_STARTS
+    assert chosen.model_config.factors == kept[0]["params"]["model.factors"]
+    assert [len(trial["curve"]) for trial in alone[:STARTUP_TRIALS]] == [patient.epochs] * STARTUP_TRIALS
+
+
+def test_pruned_trial_is_not_chosen_even_with_the_lowest_error(search, tmp_path):
+    _, trials = search(trials=2)
+    trials[1] |= {"state": "PRUNED", "value": 0.0}
+    (tmp_path / "trials.json").write_text(json.dumps({"trials": [t | {"seconds": 0.0} for t in trials]}))
+    chosen, _ = search(trials=2)
+    assert chosen.training.learning_rate == trials[0]["params"]["training.learning_rate"] == 0.005
+
+
+# The study's spaces
+
+
+def rows_of(profile: str, tmp_path) -> list:
+    run = Run(NotebookParameters(profile=profile, run_dir=str(tmp_path)))
+    return tuned_rows(run) + best_rows(run)
+
+
+PROFILES = sorted(path.stem for path in (ROOT / "papermill_runs" / "profiles").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_row_has_the_same_number_of_trials(profile, tmp_path):
+    rows = rows_of(profile, tmp_path)
+    assert len({row.search.trials for row in rows}) == 1
+    assert len({(row.training.epochs, row.training.batch_size, row.training.patience) for row in rows}) == 1
+    assert {row.protocol for row in rows} == {"tuned"}
+    assert {row.model for row in rows} == set(SPACES)
+    assert set(list_models()) - set(SPACES) == {"global-mean"}  # the one model with nothing to tune
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_spaces_name_fields_and_hold_the_starting_settings(profile, tmp_path):
+    for row in rows_of(profile, tmp_path):
+        start = Settings(row.model_config, row.training)
+        for name, value in start.values(row.search).items():  # raises where a name is no field
+            distribution = dict(row.search.space)[name]
+            try:
+                inside = distribution._contains(distribution.to_internal_repr(value))
+            except ValueError:  # no choice of a categorical one
+                inside = False
+            assert inside, (row.name, name, value)
+
+
+@pytest.mark.parametrize("model", sorted(SPACES))
+def test_models_are_searched_over_what_they_have(model):
+    """Trained models vary the learning rate; closed forms, which have none, vary no training setting."""
+    names = set(SPACES[model])
+    if issubclass(get_model(model).model, ClosedFormModel):
+        assert not any(name.startswith("training.") for name in names)
+    else:
+        assert {"training.learning_rate", "model.regularisation"} < names
+
+
+# The test part is never looked at
+
+
+def with_other_ratings(dataset, rows):
+    """The same data set, the ratings of these rows turned round: 1 becomes 5, 2 becomes 4."""
+    ratings = dataset.ratings.copy()
+    turned = dataset.scale.low + dataset.scale.high - ratings["rating"].to_numpy()[rows]
+    ratings.iloc[rows, ratings.columns.get_loc("rating")] = turned
+    return dataclasses.replace(dataset, ratings=ratings)
+
+
+def chosen_and_refitted(search, model, dataset, file):
+    """Search on validation, then train on training and validation ratings together, as the study does."""
+    searched, final = (ratio_split(dataset, test=0.3, valid=valid, seed=0) for valid in (0.1, 0.0))
+    inputs = model_inputs(dataset, searched, "tfidf", "pixels")
+    chosen, trials = search(
+        SPACES[model], STARTUP_TRIALS + 1, model, replace(TRAINING, epochs=3, batch_size=1024), file=file,
+        dataset=dataset, split=searched, inputs=inputs,
+    )  # fmt: skip
+    refitted = build_model(model, chosen.model_config, model_inputs(dataset, final, "tfidf", "pixels"), seed=0)
+    fit(refitted, dataset, final, chosen.training, 0, CPU)
+    return chosen, trials, refitted
+
+
+POISONED = ["bonmf", "biased-svd", "svd++", "fm", "tensor-fusion", "user-item-bias"]
+
+
+@pytest.mark.parametrize("model", POISONED)
+def test_poisoned_test_ratings_change_no_choice_and_no_weight(search, planted, split, model):
+    poisoned = with_other_ratings(planted, split.test)
+    chosen, trials, refitted = chosen_and_refitted(search, model, planted, "clean.json")
+    other_chosen, other_trials, other = chosen_and_refitted(search, model, poisoned, "poisoned.json")
+    assert chosen == other_chosen
+    assert trials == other_trials
+    state, other_state = refitted.state_dict(), other.state_dict()
+    assert state.keys() == other_state.keys()
+    for name, value in state.items():
+        assert torch.equal(value, other_state[name]), name
+    everyone = Triples.of(planted, np.arange(len(planted.ratings)), CPU)  # what no state holds: histories, fields
+    one, two = (predict(model, everyone.users, everyone.items) for model in (refitted, other))
+    assert torch.equal(one, two)
+
+
+@pytest.mark.parametrize("part", ["train", "valid"])
+@pytest.mark.parametrize("model", ["biased-svd", "user-item-bias"])
+def test_other_training_or_validation_ratings_do_change_the_trials(search, planted, split, model, part):
+    """The test above could fail: what may be looked at is."""
+    _, trials, refitted = chosen_and_refitted(search, model, planted, "clean.json")
+    poisoned = with_other_ratings(planted, getattr(split, part))
+    _, other_trials, other = chosen_and_refitted(search, model, poisoned, "poisoned.json")
+    assert [trial["value"] for trial in trials] != [trial["value"] for trial in other_trials]
+    assert not torch.equal(refitted.user_bias, other.user_bias)
+
+
+@pytest.mark.parametrize("model", ["bonmf", "biased-svd", "svd++"])
+def test_poisoned_test_ratings_change_nothing_with_implicit_feedback(planted, model):
+    settings = TrainingConfig(epochs=2, batch_size=512, loss="bce", negatives=2)
+    split = ratio_split(planted, seed=0)
+    states = []
+    for dataset in (planted, with_other_ratings(planted, split.test)):
+        built = build_model(model, get_model(model).config(), model_inputs(dataset, split, "tfidf", "pixels"), seed=0)
+        history = fit(built, dataset, split, settings, 0, CPU)
+        states.append(built.state_dict() | {"loss": torch.tensor(history.train_loss)})
+    assert states[0].keys() == states[1].keys()
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+
+
+ROWS = ["BoNMF", "Tensor product", "User + item bias", "Biased SVD", "SVD++", "FM"]
+
+
+def test_poisoned_test_ratings_change_no_prediction_of_a_run(tmp_path):
+    """From the data set to the records: equal trials and predictions, and errors that are not."""
+    runs = [Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path / name))) for name in ("clean", "poisoned")]
+    rows = {row.name: row for row in tuned_rows(runs[0])}
+    best = replace(best_rows(runs[0])[1], members=2)
+    variants = [replace(row, search=replace(row.search, trials=3)) for row in (*(rows[name] for name in ROWS), best)]
+    published = replace(rows["BoNMF"], protocol="as published", search=None, training=replace(TRAINING, patience=None))
+    implicit = replace(published.training, epochs=2, loss="bce", negatives=1)
+    variants += [
+        published,
+        replace(published, protocol="early stopped", training=TRAINING),
+        replace(published, name="BoNMF, implicit", training=implicit),
+    ]
+    test = split_of(runs[0], variants[0], 0).test
+    runs[1].dataset = with_other_ratings(runs[0].dataset, test)
+    clean, poisoned = (run_variants(run, "e", variants, seeds=(0,)) for run in runs)
+    for variant in variants:
+        if variant.search:
+            assert tuning_path(runs[0], variant, 0).name != tuning_path(runs[1], variant, 0).name  # searched anew
+            assert timeless(tuning_path(runs[0], variant, 0)) == timeless(tuning_path(runs[1], variant, 0))
+        one, two = (read_predictions(run, variant, 0) for run in runs)
+        assert np.array_equal(one["predicted"], two["predicted"]), variant.name
+        assert (one["rating"] + two["rating"] == 6).all()
+        one, two = (read_history(run, variant, 0) for run in runs)
+        assert one.train_loss == two.train_loss
+        np.testing.assert_array_equal(one.valid_mse, two.valid_mse)
+    keys = ["variant", "protocol"]
+    mse, other_mse = (table[table["metric"] == "mse"].set_index(keys)["value"] for table in (clean, poisoned))
+    assert len(mse) == len(variants) - 1  # implicit feedback has no rating error
+    assert (mse < 0.8 * other_mse).all()
+    trials = read_trials(runs[0], variants, (0,))
+    assert (trials.groupby("variant").size() == 3).all()
+
+
+def test_tuned_row_is_trained_on_training_and_validation_ratings_together(tmp_path):
+    run = Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path)))
+    (row,) = (row for row in tuned_rows(run) if row.name == "Biased SVD")
+    records = run_variants(run, "e", [row], seeds=(0,))
+    assert set(records["split"]) == {"ratio(test=0.3, valid=0)"}
+    (trials,) = (timeless(path) for path in (tmp_path / "tuning").glob("*.json"))
+    best = min((t for t in trials if t["state"] == "COMPLETE"), key=lambda trial: trial["value"])
+    history = read_history(run, row, 0)
+    assert len(history.train_loss) == best["best_epoch"]
+    assert np.isnan(history.valid_mse).all()
