@@ -20,7 +20,7 @@ def row_name(variant: str, protocol: str) -> str:
 
 def estimates(records: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Mean, low, high (95 %, corrected for overlapping splits) and seeds per row, in order of appearance."""
-    chosen = _one_data_set(records)[records["metric"] == metric]
+    chosen = _one_data_set(records[records["metric"] == metric])
     rows = {}
     for (variant, protocol), group in chosen.groupby(["variant", "protocol"], sort=False):
         found = mean_interval(group["value"].to_numpy(), float(group["test_share"].iloc[0]))
@@ -71,7 +71,7 @@ def differences(records: pd.DataFrame, metric: str, reference: tuple[str, str]) 
         the standard deviation of the differences, Cohen's d_z), p_value, p_holm (adjusted over the rows), better
         (whether the mean favours the row).
     """
-    chosen = _one_data_set(records)[records["metric"] == metric]
+    chosen = _one_data_set(records[records["metric"] == metric])
     groups = {
         key: group.set_index("seed")["value"] for key, group in chosen.groupby(["variant", "protocol"], sort=False)
     }
