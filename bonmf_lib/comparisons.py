@@ -23,7 +23,6 @@ from .training import TrainingConfig
 from .tuning import Search
 
 TRIAL_PATIENCE = 2  # epochs that a trial may go without a better validation MSE
-MEMBERS = 5  # networks whose predictions the ensemble averages
 SPARSE = 0.1  # share of the training ratings that "sparse data" means
 
 Space = dict[str, BaseDistribution]
@@ -134,7 +133,8 @@ def tuned_rows(run: Run) -> list[Variant]:
 def best_rows(run: Run) -> list[Variant]:
     """What we would build instead: one network, and the mean of several from the same search."""
     single = tuned(run, published(run, "BoNMF+", "bonmf+", BoNMFPlusConfig()))
-    return [single, replace(single, name=f"BoNMF+, {MEMBERS} members", members=MEMBERS)]
+    members = run.settings.ensemble_members
+    return [single, replace(single, name=f"BoNMF+, {members} members", members=members)]
 
 
 def best_ablation_rows(run: Run) -> list[Variant]:

@@ -16,6 +16,7 @@ from .config import config_hash
 from .datasets import Dataset
 from .device import pick_device
 from .encoders import Features
+from .errors import ConfigError
 from .evaluation.ranking import ranking_metrics
 from .evaluation.rating import cold_errors, rating_metrics, relevance_threshold
 from .models import Interactions, ModelInputs, RatingModel, build_model, item_fields, user_fields
@@ -59,6 +60,10 @@ class Variant:
     search: Search | None = None
     members: int = 1
 
+    def __post_init__(self) -> None:
+        if self.training is not None and self.training.loss == "bce" and (self.search or self.members > 1):
+            raise ConfigError(f"{self.name}: a search and an average of members need ratings, loss 'bce' has none.")
+
     def uses(self, what: str) -> bool:
         return bool(getattr(self.model_config, f"use_{what}", False))
 
@@ -78,7 +83,8 @@ def run_variants(
 ) -> pd.DataFrame:
     """Run every variant on every seed (by default the run's); return this experiment's records in the variants' order.
 
-    What another experiment of the same run folder trained with the same settings is evaluated, not trained again.
+    What the same run folder holds already, trained with the same settings for another row or experiment, is
+    evaluated, not trained again.
     """
     seeds = run.settings.seeds if seeds is None else seeds
     jobs = [(variant, seed) for seed in seeds for variant in variants]
@@ -122,12 +128,17 @@ def variant_hash(run: Run, variant: Variant) -> str:
     return config_hash(names, data, split, features, variant.model_config, variant.training, search)
 
 
+def training_hash(run: Run, variant: Variant) -> str:
+    """Like :func:`variant_hash`, without what the row is called: rows that share it are trained once."""
+    return variant_hash(run, replace(variant, name="", protocol=""))
+
+
 def _run_one(run: Run, experiment: str, variant: Variant, config: str, seed: int) -> None:
     dataset = run.dataset
     split = split_of(run, variant, seed)
-    if fresh_wanted() or not _history(run, config, seed).is_file():
-        _train(run, variant, config, seed, split)
-    noted = json.loads(_history(run, config, seed).read_text(encoding="utf-8"))
+    if fresh_wanted() or not _history(run, variant, seed).is_file():
+        _train(run, variant, seed, split)
+    noted = json.loads(_history(run, variant, seed).read_text(encoding="utf-8"))
     if variant.training.loss == "bce":
         metrics = noted["ranking"]
     else:
@@ -158,7 +169,7 @@ def _run_one(run: Run, experiment: str, variant: Variant, config: str, seed: int
     add_records(run.run_dir, [Record(metric=name, value=value, **common) for name, value in metrics.items()])
 
 
-def _train(run: Run, variant: Variant, config: str, seed: int, split: Split) -> None:
+def _train(run: Run, variant: Variant, seed: int, split: Split) -> None:
     """Choose the settings where the variant searches, train, predict the test ratings; keep predictions and history."""
     dataset, device = run.dataset, pick_device()
     label = f"{variant.name} ({variant.protocol}), seed {seed}"
@@ -171,31 +182,30 @@ def _train(run: Run, variant: Variant, config: str, seed: int, split: Split) -> 
         )  # fmt: skip
     test = Triples.of(dataset, split.test, device)
     predictions, histories, ranking = [], [], {}
-    for model, history in _members(run, variant, settings, config, seed, split, device, label):
+    for model, history in _members(run, variant, settings, seed, split, device, label):
         histories.append(history)
         if settings.training.loss == "bce":
             ranking = _ranking(model, dataset, split, device)
         predictions.append(predict(model, test.users, test.items).cpu().numpy())
     predicted = np.mean(predictions, axis=0).clip(dataset.scale.low, dataset.scale.high)
-    with atomic_path(_predictions(run, config, seed)) as temporary:
+    with atomic_path(_predictions(run, variant, seed)) as temporary:
         save_file({"predicted": predicted}, temporary)
     first = vars(histories[0]) | {"seconds": np.sum([h.seconds for h in histories], axis=0).tolist()}
     noted = first | {"best_epoch": histories[0].best_epoch, "ranking": ranking, "code": code_version()}
-    write_text(_history(run, config, seed), json.dumps(noted | {"device": device_name(device)}))
+    write_text(_history(run, variant, seed), json.dumps(noted | {"device": device_name(device)}))
 
 
 def _members(
     run: Run,
     variant: Variant,
     settings: Settings,
-    config: str,
     seed: int,
     split: Split,
     device: torch.device,
     label: str,
 ) -> Iterator[tuple[RatingModel, History]]:
     """The trained members of a variant, one after the other; most variants have one."""
-    inputs = model_inputs(run, variant, split)
+    inputs, config = model_inputs(run, variant, split), training_hash(run, variant)
     for member in range(variant.members):
         own = seed if member == 0 else int(np.random.SeedSequence([seed, member]).generate_state(1)[0])
         model = build_model(variant.model, settings.model_config, inputs, own)
@@ -243,12 +253,12 @@ def read_predictions(run: Run, variant: Variant, seed: int) -> pd.DataFrame:
     """Test ratings and predictions of a finished run: user, item, rating, predicted."""
     rows = split_of(run, variant, seed).test
     table = run.dataset.ratings.iloc[rows][["user", "item", "rating"]].reset_index(drop=True)
-    return table.assign(predicted=load_file(_predictions(run, variant_hash(run, variant), seed))["predicted"])
+    return table.assign(predicted=load_file(_predictions(run, variant, seed))["predicted"])
 
 
 def read_history(run: Run, variant: Variant, seed: int) -> History:
     """Learning curve of a finished run (of its first member)."""
-    noted = json.loads(_history(run, variant_hash(run, variant), seed).read_text(encoding="utf-8"))
+    noted = json.loads(_history(run, variant, seed).read_text(encoding="utf-8"))
     return History(noted["train_loss"], noted["valid_mse"], noted["seconds"])
 
 
@@ -263,16 +273,16 @@ def read_trials(run: Run, variants: list[Variant], seeds: tuple[int, ...]) -> pd
 
 
 def tuning_path(run: Run, variant: Variant, seed: int) -> Path:
-    """Where the trials of a variant's search are kept; the name of the row and its members do not change them."""
-    return run.run_dir / "tuning" / f"{variant_hash(run, replace(variant, name='', members=1))}-{seed}.json"
+    """Where the trials of a variant's search are kept; how many members are then trained does not change them."""
+    return run.run_dir / "tuning" / f"{training_hash(run, replace(variant, members=1))}-{seed}.json"
 
 
-def _predictions(run: Run, config: str, seed: int) -> Path:
-    return run.run_dir / "predictions" / f"{config}-{seed}.safetensors"
+def _predictions(run: Run, variant: Variant, seed: int) -> Path:
+    return run.run_dir / "predictions" / f"{training_hash(run, variant)}-{seed}.safetensors"
 
 
-def _history(run: Run, config: str, seed: int) -> Path:
-    return run.run_dir / "history" / f"{config}-{seed}.json"
+def _history(run: Run, variant: Variant, seed: int) -> Path:
+    return run.run_dir / "history" / f"{training_hash(run, variant)}-{seed}.json"
 
 
 def device_name(device: torch.device) -> str:

@@ -3,7 +3,9 @@
 Nothing here is a recommendation. Each run answers under which practice or definition a printed number would appear.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -15,14 +17,14 @@ from .config import config_hash
 from .device import pick_device
 from .evaluation.definitions import definition_grid, evaluate_all_items, evaluate_definitions
 from .evaluation.rating import rating_errors
-from .experiments import Variant, device_name, model_inputs, read_predictions, split_of, variant_hash
+from .experiments import Variant, device_name, model_inputs, split_of, training_hash, variant_hash
 from .models import RatingModel, build_model
 from .models.svd import SVD, SVDConfig
 from .progress import progress
 from .splits import Split, ratio_split
 from .storage import write_text
 from .study.parameters import Run
-from .study.records import Record, add_records, code_version, is_recorded, mark_current, read_records
+from .study.records import Record, add_records, code_version, fresh_wanted, is_recorded, mark_current, read_records
 from .training import History, Triples, fit, predict
 
 PROTOCOL = "forensics"
@@ -51,20 +53,20 @@ def leak_curves(run: Run, experiment: str, variant: Variant, seed: int) -> pd.Da
         everything = Split(np.delete(np.arange(half.n_ratings), half.test[0]), half.valid, half.test[:1],
                            "all ratings but one train", seed, half.n_ratings)  # fmt: skip
         easier = ratio_split(run.dataset, 0.1, 0.0, seed)
-        found = dict(zip(list(LEAKS)[:2], _curves(run, variant, half, (half.test, half.train), seed), strict=True))
-        found["test ratings in training"] = _curves(run, variant, everything, (half.test,), seed)[0]
-        found["9:1 split"] = _curves(run, variant, easier, (easier.test,), seed)[0]
+        trainings = ((half, (half.test, half.train)), (everything, (half.test,)), (easier, (easier.test,)))
+        curves = [curve for split, parts in trainings for curve in _curves(run, variant, split, parts, seed)]
         common = {
             "experiment": experiment, "protocol": PROTOCOL, "model": variant.model, "dataset": run.dataset.name,
             "fingerprint": run.dataset.fingerprint, "content": run.dataset.content, "config": config, "seed": seed,
-            "seconds": 0.0, "device": device_name(pick_device()), "code": code_version(),
+            "device": device_name(pick_device()), "code": code_version(),
         }  # fmt: skip
         records = []
-        for leak, curve in found.items():
+        for leak, (curve, seconds) in zip(LEAKS, curves, strict=True):
             split = easier if leak == "9:1 split" else half
             for epoch, value in enumerate(curve, start=1):
                 records.append(Record(variant=f"{variant.name}, {leak}", metric=f"mse-epoch-{epoch:02d}", value=value,
-                                      split=split.rule, test_share=split.test_share, **common))  # fmt: skip
+                                      seconds=seconds, split=split.rule, test_share=split.test_share,
+                                      **common))  # fmt: skip
         add_records(run.run_dir, records)
     records = read_records(run.run_dir)
     return leak_table(records[records["config"] == config])
@@ -78,8 +80,10 @@ def leak_table(records: pd.DataFrame) -> pd.DataFrame:
     return wide[[leak for leak in LEAKS if leak in wide]].rename_axis(columns=None)
 
 
-def _curves(run: Run, variant: Variant, split: Split, parts: tuple[np.ndarray, ...], seed: int) -> list[list[float]]:
-    """Train on a split; MSE of clipped predictions after each epoch on the given rows."""
+def _curves(
+    run: Run, variant: Variant, split: Split, parts: tuple[np.ndarray, ...], seed: int
+) -> list[tuple[list[float], float]]:
+    """Train on a split; per part, MSE of clipped predictions after each epoch, and seconds of training."""
     device = pick_device()
     model = build_model(variant.model, variant.model_config, model_inputs(run, variant, split), seed)
     curves: list[list[float]] = [[] for _ in parts]
@@ -89,8 +93,9 @@ def _curves(run: Run, variant: Variant, split: Split, parts: tuple[np.ndarray, .
             curve.append(_clipped_mse(run, model, rows))
         return False
 
-    fit(model, run.dataset, split, variant.training, seed, device, label=f"{variant.name}, {PROTOCOL}", stop=evaluate)
-    return curves
+    label = f"{variant.name}, {PROTOCOL}"
+    history = fit(model, run.dataset, split, variant.training, seed, device, label=label, stop=evaluate)
+    return [(curve, sum(history.seconds)) for curve in curves]
 
 
 def _clipped_mse(run: Run, model: RatingModel, rows: np.ndarray) -> float:
@@ -116,11 +121,9 @@ def definition_values(run: Run, variants: list[Variant], seed: int) -> dict[str,
     rated, everything = definition_grid(("rated",)), definition_grid(("all",))
     columns: dict[str, dict[str, np.ndarray]] = {"test": {}, "train": {}, "all items": {}}
     for variant in progress(variants, "readings of the metrics: models"):
-        path = run.run_dir / "forensics" / f"definitions-{variant_hash(run, variant)}-{seed}.csv"
-        if not path.is_file():
-            values = _definitions_of(run, variant, seed, rated, everything)
-            write_text(path, pd.DataFrame(values, columns=["part", "definition", "value"]).to_csv(index=False))
-        table = pd.read_csv(path)
+        key = config_hash(training_hash(run, variant), [d.label for d in rated + everything])
+        make = partial(_definitions_of, run, variant, seed, rated, everything)
+        table = _kept(run.run_dir / "forensics" / f"definitions-{key}-{seed}.csv", make)
         for part, group in table.groupby("part"):
             columns[part][variant.name] = group.set_index("definition")["value"]
     return {part: pd.DataFrame(found).reindex(labels) for part, found, labels in (
@@ -130,7 +133,7 @@ def definition_values(run: Run, variants: list[Variant], seed: int) -> dict[str,
     )}  # fmt: skip
 
 
-def _definitions_of(run: Run, variant: Variant, seed: int, rated: list, everything: list) -> list[tuple]:
+def _definitions_of(run: Run, variant: Variant, seed: int, rated: list, everything: list) -> pd.DataFrame:
     split, device = split_of(run, variant, seed), pick_device()
     model = build_model(variant.model, variant.model_config, model_inputs(run, variant, split), seed)
     fit(model, run.dataset, split, variant.training, seed, device, label=f"{variant.name}, {PROTOCOL}")
@@ -144,7 +147,8 @@ def _definitions_of(run: Run, variant: Variant, seed: int, rated: list, everythi
     scores = torch.cat([model.score_all_items(block).cpu() for block in everybody]).numpy()
     test = (users[split.test], items[split.test], run.dataset.ratings["rating"].to_numpy()[split.test])
     values = evaluate_all_items(scores, (users[split.train], items[split.train]), test, everything)
-    return out + [("all items", d.label, value) for d, value in zip(everything, values, strict=True)]
+    out += [("all items", d.label, value) for d, value in zip(everything, values, strict=True)]
+    return pd.DataFrame(out, columns=["part", "definition", "value"])
 
 
 def svd_variants(run: Run, seed: int) -> pd.DataFrame:
@@ -153,10 +157,12 @@ def svd_variants(run: Run, seed: int) -> pd.DataFrame:
     Returns:
         columns centre, factors, part (``held out``, ``in sample``), clipped, mse.
     """
+    key = config_hash(run.dataset.fingerprint, list(SVD_FACTORS), list(SVD_CENTRES))
+    return _kept(run.run_dir / "forensics" / f"svd-{key}-{seed}.csv", partial(_svd_variants, run, seed))
+
+
+def _svd_variants(run: Run, seed: int) -> pd.DataFrame:
     split = ratio_split(run.dataset, seed=seed)
-    path = _svd_path(run, seed)
-    if path.is_file():
-        return pd.read_csv(path)
     ratings, scale, rows = run.dataset.ratings, run.dataset.scale, []
     variant = Variant("SVD", "closed form", "svd", SVDConfig(), training=None)
     inputs = model_inputs(run, variant, split)
@@ -171,24 +177,11 @@ def svd_variants(run: Run, seed: int) -> pd.DataFrame:
             for clipped in (False, True):
                 shown = predicted.clip(scale.low, scale.high) if clipped else predicted
                 rows.append((centre, factors, part, clipped, rating_errors(truth, shown)["mse"]))
-    table = pd.DataFrame(rows, columns=["centre", "factors", "part", "clipped", "mse"])
-    write_text(path, table.to_csv(index=False))
-    return table
+    return pd.DataFrame(rows, columns=["centre", "factors", "part", "clipped", "mse"])
 
 
-def _svd_path(run: Run, seed: int) -> Path:
-    data = config_hash(run.dataset.fingerprint, list(SVD_FACTORS), list(SVD_CENTRES))
-    return run.run_dir / "forensics" / f"svd-{data}-{seed}.csv"
-
-
-def mean_test_values(run: Run, variants: list[Variant], seeds: tuple[int, ...]) -> pd.DataFrame:
-    """Readings over own test ratings, mean over seeds, from kept predictions: index label, one column per row."""
-    rated, columns = definition_grid(("rated",)), {}
-    for variant in variants:
-        values = []
-        for seed in seeds:
-            table = read_predictions(run, variant, seed)
-            columns_of = (table[name].to_numpy() for name in ("user", "rating", "predicted"))
-            values.append(evaluate_definitions(*columns_of, rated))
-        columns[variant.name] = np.mean(values, axis=0)
-    return pd.DataFrame(columns, index=pd.Index([d.label for d in rated], name="definition"))
+def _kept(path: Path, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """The table kept in a run folder, made first where there is none (or ``BONMF_FRESH=1`` asks for it)."""
+    if fresh_wanted() or not path.is_file():
+        write_text(path, make().to_csv(index=False))
+    return pd.read_csv(path)

@@ -9,7 +9,7 @@ import numpy as np
 import optuna
 import torch
 from optuna.distributions import BaseDistribution, distribution_to_json
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from .datasets import Dataset
 from .errors import ConfigError, TrainingError
@@ -88,7 +88,14 @@ def choose(
     Trial 0 has the settings given as ``start``; the others are drawn by a tree-structured Parzen estimator, and
     stopped early when their best validation MSE lags behind the median trial's. Trials are kept in ``path`` (JSON)
     after each; a later call goes on from there and chooses the same. ``split.test`` is never looked at.
+
+    Raises:
+        ConfigError: the search space leaves out a value of ``start``. TrainingError: no trial finished.
     """
+    try:  # Optuna would only say so in the middle of the first trial
+        _frozen_trial(search, TrialState.COMPLETE, start.values(search), value=0.0)
+    except ValueError as error:
+        raise ConfigError(f"{label}: the search space leaves out the settings it starts from ({error}).") from None
     trials: list[dict] = json.loads(path.read_text(encoding="utf-8"))["trials"] if path.is_file() else []
     for number in progress(range(len(trials), search.trials), f"{label}, trial"):
         trials.append(_one_trial(model, start, search, dataset, split, inputs, seed, device, trials, number))
@@ -141,16 +148,15 @@ def _study(search: Search, earlier: list[dict], seed: int, number: int) -> optun
         pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=PRUNING_STARTS),
     )
     for trial in earlier:
-        study.add_trial(
-            optuna.create_trial(
-                state=TrialState[trial["state"]],
-                params={name: _as_choice(value) for name, value in trial["params"].items()},
-                distributions=dict(search.space),
-                value=trial["value"],
-                intermediate_values=dict(enumerate(trial["curve"], start=1)),
-            )
-        )
+        curve = dict(enumerate(trial["curve"], start=1))
+        state = TrialState[trial["state"]]
+        study.add_trial(_frozen_trial(search, state, trial["params"], value=trial["value"], intermediate_values=curve))
     return study
+
+
+def _frozen_trial(search: Search, state: TrialState, params: dict[str, Any], **others: Any) -> FrozenTrial:
+    params = {name: _as_choice(value) for name, value in params.items()}
+    return optuna.create_trial(state=state, params=params, distributions=dict(search.space), **others)
 
 
 def _as_choice(value: Any) -> Any:

@@ -78,19 +78,11 @@ class VisionTransformer:
         """Pooled float32 vectors (pictures, dim) by pooling name, and ``present``: which could be read."""
         model = self.model().to(device)
         mean, std = model.pretrained_cfg["mean"], model.pretrained_cfg["std"]  # the pixels it was trained on
-        return encode_pictures_with(model, pictures, self.image_size, mean, std, device, self.name)
+        return pool_pictures(vit_pooling(model), pictures, self.image_size, mean, std, device, self.name)
 
 
-def encode_pictures_with(
-    model: nn.Module,
-    pictures: Sequence[bytes],
-    size: int,
-    mean: tuple,
-    std: tuple,
-    device: torch.device,
-    label: str,
-) -> dict[str, np.ndarray]:
-    """Encode with any timm ViT; pictures are decoded in a thread while the model works."""
+def vit_pooling(model: nn.Module) -> Callable[[torch.Tensor], dict[str, torch.Tensor]]:
+    """How a timm ViT makes vectors by pooling name, (B, dim) or (B, regions * dim), of pixels (B, 3, side, side)."""
 
     def pool(pixels: torch.Tensor) -> dict[str, torch.Tensor]:
         tokens = model.forward_features(pixels).float()  # (B, prefix + patches, dim), class token first
@@ -103,7 +95,7 @@ def encode_pictures_with(
             f"grid{GRID}": regions.flatten(2).transpose(1, 2).flatten(1),  # (B, 9 * dim), region by region
         }
 
-    return pool_pictures(pool, pictures, size, mean, std, device, label)
+    return pool
 
 
 @torch.inference_mode()
@@ -117,6 +109,8 @@ def pool_pictures(
     label: str,
 ) -> dict[str, np.ndarray]:
     """Vectors of every picture by pooling name, and ``present``: which could be read.
+
+    Pictures are decoded in a thread while the model works.
 
     Args:
         pool: normalised pixels (B, 3, size, size) -> vectors (B, dim) by pooling name.

@@ -10,15 +10,13 @@ from torch import nn
 
 from ..config import config
 from .base import ModelInputs, RatingModel, register
-from .layers import id_embedding
+from .layers import id_embedding, rows_of
 
 
 @config
 class BiasedSVDConfig:
     factors: int = Field(100, ge=1)  # scikit-surprise's
-    regularisation: float = Field(
-        0.06, ge=0
-    )  # lambda, per rating; scikit-surprise's 0.02 goes with 20 slow epochs of SGD
+    regularisation: float = Field(0.06, ge=0)  # lambda, per rating; ours (scikit-surprise's 0.02 is for slow SGD)
     embedding_std: float = Field(0.03, ge=0)  # of the initial factors; ours
 
 
@@ -41,11 +39,12 @@ class BiasedSVD(RatingModel):
 
     def forward(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
         interaction = (self.user_vectors(users) * self.item_factors(items)).sum(1)
-        return self.mean + self.user_bias[users] + self.item_bias[items] + interaction
+        return self.mean + rows_of(self.user_bias, users) + rows_of(self.item_bias, items) + interaction
 
     def penalty(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
         factors = self.user_factors(users).square().sum(1) + self.item_factors(items).square().sum(1)
-        return self.regularisation * (factors + self.user_bias[users] ** 2 + self.item_bias[items] ** 2).mean()
+        biases = rows_of(self.user_bias, users).square() + rows_of(self.item_bias, items).square()
+        return self.regularisation * (factors + biases).mean()
 
     @torch.no_grad()
     def score_all_items(self, users: torch.Tensor) -> torch.Tensor:

@@ -16,7 +16,7 @@ from ..config import config
 from ..encoders import Features
 from ..errors import ConfigError, ModelError
 from .base import ModelInputs, RatingModel, register
-from .layers import gathered, id_embedding, required, rows_of
+from .layers import embedding_penalty, gathered, id_embedding, required, rows_of, score_all_pairs
 
 
 @config
@@ -115,18 +115,10 @@ class BoNMF(RatingModel):
         return self.rest(hidden).squeeze(-1)  # (B, H) -> (B,)
 
     def penalty(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor | None:
-        if not self.regularisation or "user_id" not in self.columns:
+        if "user_id" not in self.columns:
             return None
-        squares = self.user_embedding(users).square().sum(1) + self.item_embedding(items).square().sum(1)
-        return self.regularisation * squares.mean()
+        return embedding_penalty(self.regularisation, self.user_embedding, self.item_embedding, users, items)
 
     @torch.no_grad()
     def score_all_items(self, users: torch.Tensor) -> torch.Tensor:
-        item_table, user_rows = self.item_part(None), self.user_part(users)  # (I, H), (B, H)
-        out = torch.empty(len(users), self.n_items, device=users.device)
-        block = 8 if users.device.type == "cpu" else 256  # users at once: the hidden layer fits the cache
-        for start in range(0, len(users), block):
-            rows = user_rows[start : start + block]
-            hidden = rows.unsqueeze(1) + item_table.unsqueeze(0)  # (block, I, H)
-            out[start : start + block] = self.rest(hidden).squeeze(-1)
-        return out
+        return score_all_pairs(self.rest, self.user_part(users), self.item_part(None))

@@ -19,7 +19,7 @@ from torch import nn
 from ..config import config
 from ..errors import ConfigError, ModelError
 from .base import ModelInputs, RatingModel, register
-from .layers import ProjectedFeatures, SparseRows, id_embedding, mlp, required
+from .layers import ProjectedFeatures, SparseRows, id_embedding, mlp, required, rows_of
 
 
 @config
@@ -116,8 +116,8 @@ class BoNMFPlus(RatingModel):
 
     def forward(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
         item_table, item_bias = self.item_tables()
-        user, item = self.user_table()[users], item_table[items]  # (B, k)
-        out = self.mean + self.user_bias[users] + item_bias[items] + (user * item).sum(1)
+        user, item = rows_of(self.user_table(), users), rows_of(item_table, items)  # (B, k)
+        out = self.mean + rows_of(self.user_bias, users) + rows_of(item_bias, items) + (user * item).sum(1)
         return out if self.mlp is None else out + self.mlp(torch.cat([user, item], 1)).squeeze(1)
 
     def penalty(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
@@ -129,7 +129,7 @@ class BoNMFPlus(RatingModel):
             item_side = item_side + self.rated_factors.weight.square().sum(1)
         if self.has_content:
             item_side = item_side + self.content_table().square().sum(1)
-        return self.config.regularisation * (user_side[users] + item_side[items]).mean()
+        return self.config.regularisation * (rows_of(user_side, users) + rows_of(item_side, items)).mean()
 
     @torch.no_grad()
     def score_all_items(self, users: torch.Tensor) -> torch.Tensor:

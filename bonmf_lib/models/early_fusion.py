@@ -13,7 +13,7 @@ from torch import nn
 
 from ..config import config
 from .base import ModelInputs, RatingModel, register
-from .layers import ProjectedFeatures, gathered, id_embedding, mlp, required, rows_of
+from .layers import ProjectedFeatures, embedding_penalty, gathered, id_embedding, mlp, required, rows_of
 
 
 @config
@@ -62,7 +62,4 @@ class EarlyFusion(RatingModel):
         return self.rest(self.dropout(hidden.relu())).squeeze(-1)
 
     def penalty(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor | None:
-        if not self.regularisation:
-            return None
-        squares = self.user_embedding(users).square().sum(1) + self.item_embedding(items).square().sum(1)
-        return self.regularisation * squares.mean()
+        return embedding_penalty(self.regularisation, self.user_embedding, self.item_embedding, users, items)

@@ -13,8 +13,13 @@ from ..errors import ModelError
 
 
 def rows_of(table: torch.Tensor, ids: torch.Tensor | None) -> torch.Tensor:
-    """Rows (N, dim) of a table; None = all of them in order."""
-    return table if ids is None else F.embedding(ids, table)
+    """Rows (N, dim) or entries (N,) of a table; None = all of them in order.
+
+    The gradient of ``table[ids]`` is summed by several threads in no fixed order, this one always in the same.
+    """
+    if ids is None:
+        return table
+    return F.embedding(ids, table) if table.dim() == 2 else table.index_select(0, ids)
 
 
 def gathered(part: Callable[[torch.Tensor | None], torch.Tensor], ids: torch.Tensor, total: int) -> torch.Tensor:
@@ -27,6 +32,26 @@ def id_embedding(count: int, dim: int, std: float) -> nn.Embedding:
     table = nn.Embedding(count, dim)
     nn.init.normal_(table.weight, std=std)
     return table
+
+
+def embedding_penalty(
+    regularisation: float, user_embedding: nn.Embedding, item_embedding: nn.Embedding, users, items
+) -> torch.Tensor | None:
+    """lambda * mean over the batch of |p_u|^2 + |q_i|^2; None when lambda is 0."""
+    if not regularisation:
+        return None
+    squares = user_embedding(users).square().sum(1) + item_embedding(items).square().sum(1)
+    return regularisation * squares.mean()
+
+
+def score_all_pairs(rest: nn.Module, user_rows: torch.Tensor, item_table: torch.Tensor) -> torch.Tensor:
+    """``rest(u + i)`` for all pairs, (B, H), (I, H) -> (B, I), a block of users at a time."""
+    out = user_rows.new_empty(len(user_rows), len(item_table))
+    block = 8 if user_rows.device.type == "cpu" else 256  # users at once: the hidden layer fits the cache
+    for start in range(0, len(user_rows), block):
+        hidden = user_rows[start : start + block].unsqueeze(1) + item_table.unsqueeze(0)  # (block, I, H)
+        out[start : start + block] = rest(hidden).squeeze(-1)
+    return out
 
 
 def mlp(sizes: Sequence[int], dropout: float = 0.0, bias: float = 0.0) -> nn.Sequential:

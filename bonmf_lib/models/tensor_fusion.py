@@ -12,10 +12,11 @@ once per item; z_ui itself is never made.
 import torch
 from pydantic import Field
 from torch import nn
+from torch.nn import functional as F
 
 from ..config import config
 from .base import ModelInputs, RatingModel, register
-from .layers import ProjectedFeatures, gathered, id_embedding, mlp, required, rows_of
+from .layers import ProjectedFeatures, embedding_penalty, id_embedding, mlp, required, rows_of
 
 
 @config
@@ -66,15 +67,15 @@ class TensorFusion(RatingModel):
 
     def forward(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
         user = _with_one(self.user_embedding(users))  # (B, a)
-        item = gathered(self.item_part, items, self.n_items).unflatten(1, (user.shape[1], -1))  # (B, a, H)
-        hidden = torch.bmm(user.unsqueeze(1), item).squeeze(1) + self.first.bias  # (B, H)
+        shared = len(items) >= self.n_items  # then a table of all items is less work than the rows' own parts
+        table = self.item_part(None if shared else items).view(-1, self.first.out_features)  # (N * a, H)
+        places = items if shared else torch.arange(len(items), device=items.device)
+        rows = places.unsqueeze(1) * user.shape[1] + torch.arange(user.shape[1], device=items.device)  # (B, a)
+        hidden = F.embedding_bag(rows, table, mode="sum", per_sample_weights=user) + self.first.bias  # (B, H)
         return self.rest(self.dropout(hidden.relu())).squeeze(-1)
 
     def penalty(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor | None:
-        if not self.regularisation:
-            return None
-        squares = self.user_embedding(users).square().sum(1) + self.item_embedding(items).square().sum(1)
-        return self.regularisation * squares.mean()
+        return embedding_penalty(self.regularisation, self.user_embedding, self.item_embedding, users, items)
 
 
 def _with_one(rows: torch.Tensor) -> torch.Tensor:

@@ -19,7 +19,7 @@ from ..config import config
 from ..errors import ConfigError
 from .base import ModelInputs, register
 from .fm import FieldModel, item_vector, user_vector
-from .layers import gathered, mlp
+from .layers import gathered, mlp, score_all_pairs
 
 
 @config
@@ -60,12 +60,8 @@ class DeepFieldModel(FieldModel):
 
     @torch.no_grad()
     def score_all_items(self, users: torch.Tensor) -> torch.Tensor:
-        out = super().score_all_items(users)  # (B, I)
-        user_rows, item_table = self.user_part(users).unsqueeze(1), self.item_part(None).unsqueeze(0)
-        block = 8 if users.device.type == "cpu" else 256  # users at once: the hidden layer fits the cache
-        for start in range(0, len(users), block):
-            out[start : start + block] += self.rest(user_rows[start : start + block] + item_table).squeeze(-1)
-        return out
+        deep = score_all_pairs(self.rest, self.user_part(users), self.item_part(None))
+        return super().score_all_items(users) + deep
 
 
 @register("wide-deep", WideDeepConfig)

@@ -40,6 +40,7 @@ class Profile:
     tuning_learning_rate: float = Field(gt=0)  # where searches start
     tuning_epochs: int = Field(gt=0)  # upper limit of every trial
     tuning_trials: int = Field(gt=0)  # per model and seed
+    ensemble_members: int = Field(gt=0)  # networks whose predictions BoNMF+'s ensemble averages
 
 
 @config

@@ -59,6 +59,25 @@ def test_same_seed_same_predictions(name, planted, split, inputs):
     assert torch.equal(one, again)
 
 
+@pytest.mark.parametrize("batch", [150, 40_000])  # few rows, and enough of them for several threads
+def test_same_gradients_with_several_threads(name, inputs, batch):
+    generator = torch.Generator().manual_seed(0)
+    users, items = (torch.randint(n, (batch,), generator=generator) for n in (inputs.n_users, inputs.n_items))
+    model = build_model(name, default_config(name), inputs, seed=0).eval()
+    gradients, threads = [], torch.get_num_threads()
+    torch.set_num_threads(max(2, threads))
+    for _ in range(4):
+        model.zero_grad()
+        loss = model(users, items).square().mean()
+        penalty = model.penalty(users, items)
+        if loss.requires_grad:
+            (loss if penalty is None else loss + penalty).backward()
+        gradients.append([parameter.grad.clone() for parameter in model.parameters()])
+    torch.set_num_threads(threads)
+    for again in gradients[1:]:
+        assert all(torch.equal(one, other) for one, other in zip(gradients[0], again, strict=True))
+
+
 def test_save_and_load_round_trip(name, planted, split, inputs, tmp_path):
     model, _ = fitted(name, planted, split, inputs)
     torch.save(model.state_dict(), tmp_path / "model.pt")

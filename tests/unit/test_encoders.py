@@ -27,7 +27,7 @@ from transformers import (
 from bonmf_lib.datasets import load_dataset, load_planted
 from bonmf_lib.encoders import encode_items, get_encoder
 from bonmf_lib.encoders.features import Features, cached_poolings
-from bonmf_lib.encoders.image import encode_pictures_with
+from bonmf_lib.encoders.image import pool_pictures, vit_pooling
 from bonmf_lib.encoders.onnx_weights import convert_dinov2
 from bonmf_lib.encoders.text import encode_texts_with
 from bonmf_lib.errors import EncoderError
@@ -85,7 +85,7 @@ def test_picture_poolings_by_hand(name):
     Image.fromarray(np.arange(3 * patch * 3 * patch * 3, dtype=np.uint8).reshape(3 * patch, 3 * patch, 3)).save(
         picture, "PNG"
     )
-    found = encode_pictures_with(model, [picture.getvalue()], 3 * patch, (0.5,) * 3, (0.5,) * 3, CPU, "tiny")
+    found = pool_pictures(vit_pooling(model), [picture.getvalue()], 3 * patch, (0.5,) * 3, (0.5,) * 3, CPU, "tiny")
     pixels = torch.arange(3 * patch * 3 * patch * 3, dtype=torch.uint8).view(1, 3 * patch, 3 * patch, 3)
     with torch.no_grad():
         tokens = model.forward_features((pixels.permute(0, 3, 1, 2) / 255 - 0.5) / 0.5)[0]

@@ -96,6 +96,7 @@ def test_trial_is_the_training_that_its_settings_describe(search, planted, split
     assert min(history.valid_mse) == min(t["value"] for t in trials if t["state"] == "COMPLETE")
 
 
+@pytest.mark.filterwarnings("ignore:Choices for a categorical distribution")
 def test_tuples_and_texts_can_be_searched(search):
     space = {
         "model.hidden": CategoricalDistribution([(128, 64), (16,)]),
