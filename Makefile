@@ -43,7 +43,7 @@ bench: .venv/ready
 # Keep a long run's records for every reader: PROFILE=paper after `make reproduce PROFILE=paper`.
 publish: .venv/ready
 	mkdir -p papermill_runs/published/$(notdir $(RUN))
-	cp $(RUN)/records.csv $(RUN)/manifest.json papermill_runs/published/$(notdir $(RUN))/
+	cp -r $(RUN)/records.csv $(RUN)/manifest.json $(RUN)/tables papermill_runs/published/$(notdir $(RUN))/
 
 # Take the executed notebooks of the default profile over into notebooks/.
 notebooks: reproduce

@@ -263,12 +263,15 @@ def read_history(run: Run, variant: Variant, seed: int) -> History:
 
 
 def read_trials(run: Run, variants: list[Variant], seeds: tuple[int, ...]) -> pd.DataFrame:
-    """All trials of the variants' finished searches: one row per variant, seed and trial."""
+    """All trials of the variants' finished searches: one row per variant, seed and trial; ``params`` is JSON."""
     rows = []
     for variant in variants:
         for seed in seeds if variant.search else ():
             trials = json.loads(tuning_path(run, variant, seed).read_text(encoding="utf-8"))["trials"]
-            rows += [{"variant": variant.name, "seed": seed, **trial} for trial in trials]
+            rows += [
+                {"variant": variant.name, "seed": seed, **trial, "params": json.dumps(trial["params"])}
+                for trial in trials
+            ]
     return pd.DataFrame(rows).drop(columns="curve")
 
 

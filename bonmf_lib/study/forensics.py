@@ -114,7 +114,9 @@ def fit_sentence(fits: pd.DataFrame, name: str, tolerance: float = TOLERANCE) ->
     rows, near = int(fits["rows"].iloc[0]), defined.iloc[0]
     agreeing = int((defined["within"] == rows).sum())
     count = "None" if agreeing == 0 else "All" if agreeing == len(defined) else str(agreeing)
-    rank = "constant over the rows" if pd.isna(near["spearman"]) else f"rank correlation {near['spearman']:.2f}"
+    rank = f"rank correlation {near['spearman']:.2f}"
+    if pd.isna(near["spearman"]):
+        rank = "the same value on every row, so it tells none apart"
     return (
         f"{name}: {count} of the {len(defined)} definitions with distinct values "
         f"{'comes' if agreeing == 1 else 'come'} within {tolerance:.0%} of the paper on all {rows} rows. "

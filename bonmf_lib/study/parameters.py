@@ -34,6 +34,7 @@ class Profile:
     batch_size: int = Field(gt=0)
     learning_rate: float = Field(gt=0)
     comparison_seeds: int = Field(gt=0)  # the first so many seeds are used where many models are compared (04, 05)
+    ablation_seeds: int = Field(gt=0)  # likewise, for grids that no claim is judged on
     comparison_batch_size: int = Field(gt=0)  # of their rows as published
     comparison_learning_rate: float = Field(gt=0)
     tuning_batch_size: int = Field(gt=0)  # of searches and ablation grids
@@ -91,6 +92,7 @@ class Run:
         get_encoder(self.settings.image_encoder, "image")
         get_encoder(self.settings.cnn_encoder, "image")
         self.run_dir = self._folder(parameters.run_dir, chosen)
+        self._features: dict[tuple[str, str | None, str], Features] = {}
 
     def _folder(self, given: str | None, chosen: Profile) -> Path:
         if given is not None:
@@ -109,11 +111,19 @@ class Run:
         """The seeds of wide comparisons."""
         return self.settings.seeds[: self.settings.comparison_seeds]
 
+    @property
+    def ablation_seeds(self) -> tuple[int, ...]:
+        """The seeds of grids that no claim is judged on."""
+        return self.settings.seeds[: self.settings.ablation_seeds]
+
     def features(self, modality: str, pooling: str | None = None, encoder: str | None = None) -> Features:
         """Features of ``text`` or ``image``, by this run's encoder unless another is named."""
         encoder = encoder or (self.settings.text_encoder if modality == "text" else self.settings.image_encoder)
-        size = self.settings.image_size if modality == "image" else None
-        return encode_items(self.dataset, modality, encoder, pooling, size)
+        key = modality, pooling, encoder
+        if key not in self._features:
+            size = self.settings.image_size if modality == "image" else None
+            self._features[key] = encode_items(self.dataset, modality, encoder, pooling, size)
+        return self._features[key]
 
     def __str__(self) -> str:
         s = self.settings

@@ -150,6 +150,19 @@ def read_published() -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
 
 
+def keep_table(run_dir: Path, name: str, table: pd.DataFrame) -> None:
+    """Keep a table that explains the records (trials of searches, readings of a metric), to be published with them."""
+    write_text(run_dir / "tables" / f"{name}.csv", table.to_csv(index=False, float_format="%.6g"))
+
+
+def published_table(run: str, name: str) -> pd.DataFrame:
+    """A table kept with a published run; ``RecordError`` when there is none."""
+    path = published_dir() / run / "tables" / f"{name}.csv"
+    if not path.is_file():
+        raise RecordError(f"The published run {run!r} has no table {name!r}.")
+    return pd.read_csv(path)
+
+
 def published_manifests() -> pd.DataFrame:
     """Key facts of every published run's manifest, one column per run; empty when nothing is published."""
     columns = {}
