@@ -31,7 +31,7 @@ reproduce: .venv/ready
 test: .venv/ready
 	ruff check .
 	ruff format --check .
-	runs=$$(mktemp -d) && trap 'rm -rf "$$runs"' EXIT && BONMF_RUNS="$$runs" BONMF_PROGRESS=off \
+	runs=$$(mktemp -d) && trap 'rm -rf "$$runs"' EXIT && BONMF_RUNS="$$runs" BONMF_PROGRESS=off BONMF_WORKERS=$${BONMF_WORKERS:-$$(nproc)} \
 	    pytest --nbval --nbval-current-env --nbval-cell-timeout=1200 tests notebooks
 
 lab: .venv/ready

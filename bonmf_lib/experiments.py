@@ -20,6 +20,7 @@ from .errors import ConfigError
 from .evaluation.ranking import ranking_metrics
 from .evaluation.rating import cold_errors, rating_metrics, relevance_threshold
 from .models import Interactions, ModelInputs, RatingModel, build_model, item_fields, user_fields
+from .parallel import in_parallel
 from .progress import announce, progress
 from .splits import Split, ratio_split
 from .storage import atomic_path, write_text
@@ -95,8 +96,13 @@ def run_variants(
     if len(todo) < len(jobs):
         announce(f"{experiment}: {len(jobs) - len(todo)} of {len(jobs)} trainings are recorded already")
     _note_encoders(run, experiment, variants)
-    for variant, seed in progress(todo, f"{experiment}: trainings"):
-        _run_one(run, experiment, variant, hashes[id(variant)], seed)
+    groups: dict[tuple, list] = {}  # what shares a training or a search runs one after the other
+    for variant, seed in todo:
+        key = training_hash(run, replace(variant, members=1)), seed
+        groups.setdefault(key, []).append((variant, hashes[id(variant)]))
+    jobs = [(run, experiment, group, seed) for (_, seed), group in groups.items()]
+    for _ in progress(in_parallel(_run_group, jobs), f"{experiment}: trainings", len(jobs)):
+        pass
     records = read_records(run.run_dir)
     place = records["config"].map({config: place for place, config in enumerate(configs)})
     wanted = place.notna() & records["seed"].isin(seeds) & (records["experiment"] == experiment)
@@ -131,6 +137,11 @@ def variant_hash(run: Run, variant: Variant) -> str:
 def training_hash(run: Run, variant: Variant) -> str:
     """Like :func:`variant_hash`, without what the row is called: rows that share it are trained once."""
     return variant_hash(run, replace(variant, name="", protocol=""))
+
+
+def _run_group(run: Run, experiment: str, group: list[tuple[Variant, str]], seed: int) -> None:
+    for variant, config in group:
+        _run_one(run, experiment, variant, config, seed)
 
 
 def _run_one(run: Run, experiment: str, variant: Variant, config: str, seed: int) -> None:

@@ -20,6 +20,7 @@ from .evaluation.rating import rating_errors
 from .experiments import Variant, device_name, model_inputs, split_of, training_hash, variant_hash
 from .models import RatingModel, build_model
 from .models.svd import SVD, SVDConfig
+from .parallel import in_parallel
 from .progress import progress
 from .splits import Split, ratio_split
 from .storage import write_text
@@ -54,7 +55,8 @@ def leak_curves(run: Run, experiment: str, variant: Variant, seed: int) -> pd.Da
                            "all ratings but one train", seed, half.n_ratings)  # fmt: skip
         easier = ratio_split(run.dataset, 0.1, 0.0, seed)
         trainings = ((half, (half.test, half.train)), (everything, (half.test,)), (easier, (easier.test,)))
-        curves = [curve for split, parts in trainings for curve in _curves(run, variant, split, parts, seed)]
+        jobs = [(run, variant, split, parts, seed) for split, parts in trainings]
+        curves = [curve for found in in_parallel(_curves, jobs) for curve in found]
         common = {
             "experiment": experiment, "protocol": PROTOCOL, "model": variant.model, "dataset": run.dataset.name,
             "fingerprint": run.dataset.fingerprint, "content": run.dataset.content, "config": config, "seed": seed,
@@ -120,10 +122,9 @@ def definition_values(run: Run, variants: list[Variant], seed: int) -> dict[str,
     """
     rated, everything = definition_grid(("rated",)), definition_grid(("all",))
     columns: dict[str, dict[str, np.ndarray]] = {"test": {}, "train": {}, "all items": {}}
-    for variant in progress(variants, "readings of the metrics: models"):
-        key = config_hash(training_hash(run, variant), [d.label for d in rated + everything])
-        make = partial(_definitions_of, run, variant, seed, rated, everything)
-        table = _kept(run.run_dir / "forensics" / f"definitions-{key}-{seed}.csv", make)
+    jobs = [(run, variant, seed, rated, everything) for variant in variants]
+    tables = progress(in_parallel(_definitions_of, jobs), "readings of the metrics: models", len(jobs))
+    for variant, table in zip(variants, tables, strict=True):
         for part, group in table.groupby("part"):
             columns[part][variant.name] = group.set_index("definition")["value"]
     return {part: pd.DataFrame(found).reindex(labels) for part, found, labels in (
@@ -134,6 +135,12 @@ def definition_values(run: Run, variants: list[Variant], seed: int) -> dict[str,
 
 
 def _definitions_of(run: Run, variant: Variant, seed: int, rated: list, everything: list) -> pd.DataFrame:
+    key = config_hash(training_hash(run, variant), [d.label for d in rated + everything])
+    make = partial(_evaluate_definitions, run, variant, seed, rated, everything)
+    return _kept(run.run_dir / "forensics" / f"definitions-{key}-{seed}.csv", make)
+
+
+def _evaluate_definitions(run: Run, variant: Variant, seed: int, rated: list, everything: list) -> pd.DataFrame:
     split, device = split_of(run, variant, seed), pick_device()
     model = build_model(variant.model, variant.model_config, model_inputs(run, variant, split), seed)
     fit(model, run.dataset, split, variant.training, seed, device, label=f"{variant.name}, {PROTOCOL}")

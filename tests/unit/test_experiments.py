@@ -11,6 +11,7 @@ from bonmf_lib import experiments, tuning
 from bonmf_lib.comparisons import best_rows, tuned
 from bonmf_lib.encoders import registry
 from bonmf_lib.encoders.image import PixelEncoder
+from bonmf_lib.errors import ConfigError, TrainingError
 from bonmf_lib.experiments import Variant, read_history, read_predictions, run_variants, split_of, tuning_path
 from bonmf_lib.models import build_model
 from bonmf_lib.models.biased_svd import BiasedSVDConfig
@@ -18,6 +19,7 @@ from bonmf_lib.models.bonmf import BoNMFConfig
 from bonmf_lib.splits import ratio_split
 from bonmf_lib.study.parameters import NotebookParameters, Run
 from bonmf_lib.training import TrainingConfig, Triples, fit, predict
+from bonmf_lib.tuning import Search
 from tests.conftest import CPU, model_inputs
 
 TRAINING = TrainingConfig(epochs=2, batch_size=256, learning_rate=0.005)
@@ -26,7 +28,8 @@ BONMF = Variant("BoNMF", "as published", "bonmf", BoNMFConfig(embedding_dim=4, h
 
 
 @pytest.fixture
-def run(tmp_path) -> Run:
+def run(tmp_path, monkeypatch) -> Run:
+    monkeypatch.delenv("BONMF_WORKERS", raising=False)  # monkeypatched trainings stay in this process
     return Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path / "run")))
 
 
@@ -79,6 +82,46 @@ def test_another_experiment_evaluates_what_is_trained_already(run, monkeypatch):
             run_variants(run, "two", [other], seeds=(0,))
     with pytest.raises(AssertionError, match="trained again"):
         run_variants(run, "two", [ROW], seeds=(1,))
+
+
+def test_rows_that_differ_in_name_only_are_trained_once(run, trainings):
+    other = replace(ROW, name="the same again", protocol="early stopped")
+    records = run_variants(run, "one", [ROW, other], seeds=(0,))
+    assert trainings == ["final"]
+    errors = records[records["metric"] == "mse"].set_index("variant")["value"]
+    assert errors["Biased SVD"] == errors["the same again"]
+    assert records["config"].nunique() == 2
+
+
+@pytest.mark.parametrize("change", [{"members": 2}, {"search": Search((), 1)}])
+def test_implicit_feedback_is_neither_searched_nor_averaged(change):
+    with pytest.raises(ConfigError, match=r"Biased SVD: .*need ratings"):
+        replace(ROW, training=replace(TRAINING, loss="bce", negatives=1), **change)
+
+
+def test_workers_end_with_the_same_records(run, tmp_path, monkeypatch):
+    other = Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path / "workers")))
+    rows = [ROW, BONMF, *(replace(row, members=2) for row in best_rows(run)[1:])]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    alone = run_variants(run, "one", rows)
+    torch.set_num_threads(threads)
+    monkeypatch.setenv("BONMF_WORKERS", "2")
+    assert values(run_variants(other, "one", rows)) == values(alone)
+
+
+def test_error_of_a_worker_arrives(run, monkeypatch):
+    monkeypatch.setenv("BONMF_WORKERS", "2")
+    diverging = replace(ROW, training=replace(TRAINING, learning_rate=1e30, epochs=3))
+    with pytest.raises(TrainingError, match="lower the learning rate"):
+        run_variants(run, "one", [diverging])
+
+
+@pytest.mark.parametrize("given", ["0", "two", "-1"])
+def test_bad_number_of_workers(run, monkeypatch, given):
+    monkeypatch.setenv("BONMF_WORKERS", given)
+    with pytest.raises(ConfigError, match="BONMF_WORKERS must be"):
+        run_variants(run, "one", [ROW])
 
 
 def test_fresh_trains_again_and_ends_with_the_same_numbers(run, trainings, monkeypatch):

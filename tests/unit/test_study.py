@@ -10,13 +10,23 @@ import pandas as pd
 import pytest
 
 from bonmf_lib.errors import ConfigError, RecordError
+from bonmf_lib.study import records as records_module
 from bonmf_lib.study import tables
 from bonmf_lib.study.__main__ import main
-from bonmf_lib.study.claims import BetterClaim, EquivalentClaim, ValueClaim, judge, read_claims
+from bonmf_lib.study.claims import VERDICTS, BetterClaim, EquivalentClaim, ValueClaim, judge, read_claims
 from bonmf_lib.study.ledger import ledger, readable, verdict_counts
 from bonmf_lib.study.manifest import write_manifest
 from bonmf_lib.study.parameters import NotebookParameters, Run, start_run
-from bonmf_lib.study.records import COLUMNS, Record, add_records, is_recorded, mark_current, read_records
+from bonmf_lib.study.records import (
+    COLUMNS,
+    Record,
+    add_records,
+    is_recorded,
+    keep_table,
+    mark_current,
+    published_table,
+    read_records,
+)
 from tests.conftest import ROOT
 
 COMMON = {"id": "c", "source": "bonmf", "statement": "s", "paper": "p", "datasets": ("ml-1m",)}
@@ -175,6 +185,30 @@ def test_sentences_follow_verdicts_and_intervals():
     assert "not told apart" in tables.difference_sentence(close, "mse", *pair)
     judged = pd.DataFrame({"claim": ["c"], "dataset": ["ml-1m"], "content": ["full"], "verdict": ["not reproduced"]})
     assert tables.interpret(judged, "c") == "c: does not hold on ml-1m, content full."
+    for verdict in VERDICTS:
+        assert tables.interpret(judged.assign(verdict=verdict), "c").startswith("c: ")
+
+
+def test_lowest_row_is_named_with_those_it_is_not_told_apart_from():
+    tuned = table(A=0.70 + NOISE, B=0.75 - NOISE, C=0.70 - NOISE).assign(protocol="tuned")
+    records = pd.concat([table(B=0.69 + NOISE), tuned])
+    sentence = tables.lowest_sentence(records, "mse")
+    assert sentence.startswith("Lowest mse: B (as published) 0.690; A (tuned) 0.700.")
+    assert sentence.endswith("not told apart from, or worse than: C (tuned).")
+
+
+def test_reproduction_sentence_names_the_reproduced():
+    assert tables.reproduction_sentence({"A": "reproduced", "B": "not reproduced"}).endswith("reproduced: A.")
+    assert tables.reproduction_sentence({"B": "not reproduced"}).endswith("reproduced: none.")
+
+
+def test_kept_tables_are_published_with_the_records(tmp_path, monkeypatch):
+    monkeypatch.setattr(records_module, "published_dir", lambda: tmp_path)
+    kept = pd.DataFrame({"variant": ["A"], "value": [0.123456789]})
+    keep_table(tmp_path / "paper", "trials", kept)
+    assert published_table("paper", "trials").equals(kept.round(6))
+    with pytest.raises(RecordError, match="no table 'svd'"):
+        published_table("paper", "svd")
 
 
 def test_tables_name_protocol_and_half_width():

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from bonmf_lib import tuning
 from bonmf_lib.comparisons import SPACES, best_rows, tuned_rows
@@ -157,6 +157,12 @@ def test_bad_names_in_a_space(search, name, alone):
     space = {name: FloatDistribution(0, 1)} if alone else RATES | {name: FloatDistribution(0, 1)}
     with pytest.raises(ConfigError, match=r"names model\.<field> or training\.<field>, got"):
         search(space, 2)
+
+
+@pytest.mark.parametrize("space", [CategoricalDistribution([10, 50]), IntDistribution(101, 200)])
+def test_search_that_leaves_out_its_start_is_refused(search, space):
+    with pytest.raises(ConfigError, match="leaves out the settings it starts from"):
+        search({"model.factors": space}, 2)
 
 
 HUGE = {"training.learning_rate": CategoricalDistribution([0.005, 1e30])}

@@ -1,0 +1,63 @@
+"""Runs made to explain numbers: each must be what it says, checked against the study's ordinary runs."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bonmf_lib import forensics
+from bonmf_lib.comparisons import closed_form
+from bonmf_lib.experiments import Variant, read_predictions, run_variants
+from bonmf_lib.models.biased_svd import BiasedSVDConfig
+from bonmf_lib.models.svd import SVDConfig
+from bonmf_lib.study.parameters import NotebookParameters, Run
+from bonmf_lib.training import TrainingConfig
+
+TRAINING = TrainingConfig(epochs=3, batch_size=256, learning_rate=0.02)
+ROW = Variant("Biased SVD", "as published", "biased-svd", BiasedSVDConfig(factors=20, regularisation=0.0), TRAINING)
+
+
+@pytest.fixture
+def run(tmp_path) -> Run:
+    return Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path)))
+
+
+def mse(run, row) -> float:
+    records = run_variants(run, "e", [row], seeds=(0,))
+    return records.set_index("metric")["value"]["mse"]
+
+
+def test_honest_curve_is_the_ordinary_run_and_leaks_flatter(run):
+    curves = forensics.leak_curves(run, "leaks", ROW, 0)
+    assert list(curves) == list(forensics.LEAKS)
+    assert len(curves) == run.settings.early_stopping_epochs
+    longer = replace(ROW, training=replace(TRAINING, epochs=len(curves)))
+    assert curves["held out"].iloc[-1] == pytest.approx(mse(run, longer), abs=1e-9)
+    assert curves["held out"][TRAINING.epochs] == pytest.approx(mse(run, ROW), abs=1e-9)
+    last = curves.iloc[-1]
+    assert last["test ratings in training"] < 0.9 * last["held out"]
+    assert last["on its training ratings"] < 0.9 * last["held out"]
+
+
+def test_leak_curves_are_kept(run, monkeypatch):
+    first = forensics.leak_curves(run, "leaks", ROW, 0)
+    monkeypatch.setattr(forensics, "fit", None)
+    assert forensics.leak_curves(run, "leaks", ROW, 0).equals(first)
+
+
+def test_readings_of_the_test_part_come_from_the_predictions_of_the_ordinary_run(run):
+    values = forensics.definition_values(run, [ROW], 0)
+    run_variants(run, "e", [ROW], seeds=(0,))
+    table = read_predictions(run, ROW, 0)
+    grid = forensics.definition_grid(("rated",))
+    columns = (table[name].to_numpy() for name in ("user", "rating", "predicted"))
+    expected = forensics.evaluate_definitions(*columns, grid)
+    np.testing.assert_allclose(values["test"]["Biased SVD"], expected, atol=1e-12)
+    assert not np.allclose(values["train"]["Biased SVD"], expected)
+
+
+def test_svd_grid_holds_the_row_of_the_table(run):
+    row = closed_form("SVD", "svd", SVDConfig(factors=10, centre="user"))
+    grid = forensics.svd_variants(run, 0).set_index(["centre", "factors", "part", "clipped"])["mse"]
+    assert grid["user", 10, "held out", True] == pytest.approx(mse(run, row), rel=1e-6)
+    assert grid["user", 10, "in sample", True] < grid["user", 1, "in sample", True]
