@@ -56,21 +56,24 @@ SPACES: dict[str, Space] = {
 
 
 def published_protocol(run: Run) -> str:
-    """``as published``, unless the profile trains wide comparisons in larger batches to save time."""
-    settings = run.settings
-    same = settings.comparison_batch_size == settings.batch_size
-    return "as published" if same else f"batch {settings.comparison_batch_size}"
+    """``as published``, unless the profile shortens the trainings of wide comparisons."""
+    s = run.settings
+    shortened = (s.comparison_epochs, s.comparison_batch_size, s.comparison_learning_rate, s.comparison_feature_dim)
+    if shortened == (s.epochs, s.batch_size, s.learning_rate, None):
+        return "as published"
+    return f"{s.comparison_epochs} epochs of batch {s.comparison_batch_size}"
 
 
 def published(run: Run, name: str, model: str, config: Any, **others: Any) -> Variant:
     """A row trained for the paper's fixed number of epochs on the whole training part."""
     settings = run.settings
     training = TrainingConfig(
-        epochs=settings.epochs,
+        epochs=settings.comparison_epochs,
         batch_size=settings.comparison_batch_size,
         learning_rate=settings.comparison_learning_rate,
     )
-    return Variant(name, published_protocol(run), model, config, training, **others)
+    dim = settings.comparison_feature_dim
+    return Variant(name, published_protocol(run), model, config, training, feature_dim=dim, **others)
 
 
 def closed_form(name: str, model: str, config: Any, **others: Any) -> Variant:
@@ -91,7 +94,8 @@ def _large_batches(run: Run) -> TrainingConfig:
 def early_stopped(run: Run, name: str, config: Any, model: str = "bonmf", **training: Any) -> Variant:
     """A row of an ablation: large batches, stopped at its best validation epoch."""
     settings = replace(_large_batches(run), **training)
-    return Variant(name, f"early stopped, batch {settings.batch_size}", model, config, settings)
+    dim, protocol = run.settings.comparison_feature_dim, f"early stopped, batch {settings.batch_size}"
+    return Variant(name, protocol, model, config, settings, feature_dim=dim)
 
 
 def tuned(run: Run, variant: Variant) -> Variant:

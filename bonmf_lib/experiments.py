@@ -43,6 +43,7 @@ class Variant:
         model_config: may carry ``use_text``, ``use_image``, ``use_demographics``, ``use_fields``; what it does not
             use is neither computed nor hashed.
         text_encoder, image_encoder: instead of the run's.
+        feature_dim: principal components of text and picture that it reads; None = the features themselves.
         test_share: of all ratings. keep: share of the training part that is used.
         search: what is chosen on validation first, anew for every seed; the model is then trained with the chosen
             settings on training and validation ratings together.
@@ -56,6 +57,7 @@ class Variant:
     training: TrainingConfig
     text_encoder: str | None = None
     image_encoder: str | None = None
+    feature_dim: int | None = None
     test_share: float = TEST_SHARE
     keep: float = 1.0
     search: Search | None = None
@@ -71,7 +73,7 @@ class Variant:
     def features(self, run: Run, modality: str) -> Features | None:
         """The item features it reads, or None."""
         encoder = self.text_encoder if modality == "text" else self.image_encoder
-        return run.features(modality, encoder=encoder) if self.uses(modality) else None
+        return run.features(modality, encoder=encoder, dim=self.feature_dim) if self.uses(modality) else None
 
     @property
     def validates(self) -> bool:

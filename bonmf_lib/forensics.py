@@ -45,7 +45,7 @@ def leak_curves(run: Run, experiment: str, variant: Variant, seed: int) -> pd.Da
     Returns:
         index epoch (from 1), one column per practice.
     """
-    variant = replace(variant, training=replace(variant.training, epochs=run.settings.early_stopping_epochs))
+    variant = replace(variant, training=replace(variant.training, epochs=2 * variant.training.epochs))
     config = config_hash(variant_hash(run, variant), list(LEAKS))
     mark_current(run.run_dir, experiment, run.dataset, [config], [seed])
     if not is_recorded(run.run_dir, experiment, config, seed):

@@ -3,11 +3,12 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
+from sklearn.decomposition import PCA
 
 from ..errors import EncoderError
 from ..storage import atomic_path, cache_dir, json_sha256
@@ -51,6 +52,16 @@ class Features:
         out = (self.matrix - seen.mean(axis=0)) / scale
         out[~self.present] = 0.0
         return out.astype(np.float32)
+
+    def principal(self, dim: int) -> "Features":
+        """The first ``dim`` principal components of the standardised present rows; as they are, if not more."""
+        if dim >= self.dim:
+            return self
+        seen = PCA(dim, svd_solver="full").fit_transform(self.standardized()[self.present].astype(np.float64))
+        matrix = np.zeros((len(self.matrix), dim), np.float32)
+        matrix[self.present] = seen
+        name, key = f"{self.encoder}, {dim} components", json_sha256([self.key, dim])
+        return replace(self, matrix=matrix, encoder=name, key=key, regions=1)
 
 
 def cached_poolings(

@@ -35,8 +35,10 @@ class Profile:
     learning_rate: float = Field(gt=0)
     comparison_seeds: int = Field(gt=0)  # the first so many seeds are used where many models are compared (04, 05)
     ablation_seeds: int = Field(gt=0)  # likewise, for grids that no claim is judged on
-    comparison_batch_size: int = Field(gt=0)  # of their rows as published
+    comparison_epochs: int = Field(gt=0)  # of their rows as published, likewise the next two
+    comparison_batch_size: int = Field(gt=0)
     comparison_learning_rate: float = Field(gt=0)
+    comparison_feature_dim: int | None = Field(gt=0)  # principal components of text and picture; null = all
     tuning_batch_size: int = Field(gt=0)  # of searches and ablation grids
     tuning_learning_rate: float = Field(gt=0)  # where searches start
     tuning_epochs: int = Field(gt=0)  # upper limit of every trial
@@ -92,7 +94,7 @@ class Run:
         get_encoder(self.settings.image_encoder, "image")
         get_encoder(self.settings.cnn_encoder, "image")
         self.run_dir = self._folder(parameters.run_dir, chosen)
-        self._features: dict[tuple[str, str | None, str], Features] = {}
+        self._features: dict[tuple, Features] = {}
 
     def _folder(self, given: str | None, chosen: Profile) -> Path:
         if given is not None:
@@ -116,13 +118,17 @@ class Run:
         """The seeds of grids that no claim is judged on."""
         return self.settings.seeds[: self.settings.ablation_seeds]
 
-    def features(self, modality: str, pooling: str | None = None, encoder: str | None = None) -> Features:
-        """Features of ``text`` or ``image``, by this run's encoder unless another is named."""
+    def features(
+        self, modality: str, pooling: str | None = None, encoder: str | None = None, dim: int | None = None
+    ) -> Features:
+        """Features of ``text`` or ``image``, by this run's encoder unless another is named; with ``dim`` only their
+        first principal components."""
         encoder = encoder or (self.settings.text_encoder if modality == "text" else self.settings.image_encoder)
-        key = modality, pooling, encoder
+        key = modality, pooling, encoder, dim
         if key not in self._features:
             size = self.settings.image_size if modality == "image" else None
-            self._features[key] = encode_items(self.dataset, modality, encoder, pooling, size)
+            found = encode_items(self.dataset, modality, encoder, pooling, size)
+            self._features[key] = found if dim is None else found.principal(dim)
         return self._features[key]
 
     def __str__(self) -> str:

@@ -30,7 +30,7 @@ def mse(run, row) -> float:
 def test_honest_curve_is_the_ordinary_run_and_leaks_flatter(run):
     curves = forensics.leak_curves(run, "leaks", ROW, 0)
     assert list(curves) == list(forensics.LEAKS)
-    assert len(curves) == run.settings.early_stopping_epochs
+    assert len(curves) == 2 * TRAINING.epochs
     longer = replace(ROW, training=replace(TRAINING, epochs=len(curves)))
     assert curves["held out"].iloc[-1] == pytest.approx(mse(run, longer), abs=1e-9)
     assert curves["held out"][TRAINING.epochs] == pytest.approx(mse(run, ROW), abs=1e-9)
