@@ -126,7 +126,7 @@ def leak_plot(curves: pd.DataFrame, paper: float, published_epochs: int) -> Figu
     for place, name in enumerate(curves.columns):
         axis.plot(curves.index, curves[name], marker=".", color=PALETTE[place], label=name)
     axis.axhline(paper, linestyle="--", color=PAPER_COLOUR, label=f"paper: {paper:.4f}")
-    axis.axvline(published_epochs, linestyle=":", color="grey", label=f"{published_epochs} epochs, as published")
+    axis.axvline(published_epochs, linestyle=":", color="grey", label=f"{published_epochs} epochs, as in the table")
     axis.set(xlabel="epoch", ylabel="MSE", title="Under which practice does the paper's error appear?")
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return _finished(figure)

@@ -259,6 +259,19 @@ def test_standardized_ignores_missing_rows_and_constant_columns():
     np.testing.assert_allclose(features.standardized(), [[-1, 0], [1, 0], [0, 0]])
 
 
+def test_principal_components_are_those_of_the_present_rows():
+    rows = np.random.default_rng(0).normal(size=(20, 6)).astype(np.float32) @ np.diag([5, 4, 3, 2, 1, 1])
+    present = np.arange(20) != 3
+    features = Features((rows * present[:, None]).astype(np.float32), present, "e", "1", "k")
+    found = features.principal(2)
+    left, values, _ = np.linalg.svd(features.standardized()[present].astype(np.float64), full_matrices=False)
+    np.testing.assert_allclose(np.abs(found.matrix[present]), np.abs(left[:, :2] * values[:2]), atol=1e-5)
+    assert not found.matrix[3].any()
+    assert np.array_equal(found.present, present)
+    assert found.key not in (features.key, features.principal(3).key)
+    assert features.principal(6) is features
+
+
 def test_features_with_nan_are_refused():
     with pytest.raises(EncoderError, match="NaN"):
         Features(np.array([[np.nan]], np.float32), np.array([True]), "x", "1", "key")
