@@ -186,7 +186,7 @@ def ablation_rows(run: Run) -> dict[str, list[Variant]]:
             early_stopped(run, f"embedding {size}", BoNMFConfig(embedding_dim=size)) for size in (50, 16, 32, 64)
         ],
         "batch size and learning rate": [
-            early_stopped(run, f"batch {b}, rate {r:g}", BoNMFConfig(), batch_size=b, learning_rate=r)
+            early_stopped(run, f"batch {b}, rate {r:.2g}", BoNMFConfig(), batch_size=b, learning_rate=r)
             for b, r in (
                 (batch, rate),
                 (batch, rate / 3),

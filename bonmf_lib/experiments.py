@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from .evaluation.rating import cold_errors, rating_metrics, relevance_threshold
 from .models import Interactions, ModelInputs, RatingModel, build_model, item_fields, user_fields
 from .parallel import in_parallel
 from .progress import announce, progress
-from .splits import Split, ratio_split
+from .splits import Split
 from .storage import atomic_path, write_text
 from .study.parameters import Run
 from .study.records import Record, add_records, code_version, fresh_wanted, is_recorded, mark_current, read_records
@@ -188,7 +187,7 @@ def _train(run: Run, variant: Variant, seed: int, split: Split) -> None:
     label = f"{variant.name} ({variant.protocol}), seed {seed}"
     settings = Settings(variant.model_config, variant.training)
     if variant.search is not None:
-        searched = _split(run, variant.test_share, VALID_SHARE, variant.keep, seed)
+        searched = run.split(variant.test_share, VALID_SHARE, seed, variant.keep)
         settings = choose(
             variant.model, settings, variant.search, dataset, searched, model_inputs(run, variant, searched),
             seed, device, tuning_path(run, variant, seed), label,
@@ -240,12 +239,7 @@ def _ranking(model: RatingModel, dataset: Dataset, split: Split, device: torch.d
 
 def split_of(run: Run, variant: Variant, seed: int) -> Split:
     """The split a variant was run on: with validation ratings only where its last training uses them."""
-    return _split(run, variant.test_share, VALID_SHARE if variant.validates else 0.0, variant.keep, seed)
-
-
-@lru_cache(maxsize=16)
-def _split(run: Run, test: float, valid: float, keep: float, seed: int) -> Split:
-    return ratio_split(run.dataset, test, valid, seed, keep)
+    return run.split(variant.test_share, VALID_SHARE if variant.validates else 0.0, seed, variant.keep)
 
 
 def model_inputs(run: Run, variant: Variant, split: Split) -> ModelInputs:

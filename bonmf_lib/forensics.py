@@ -17,12 +17,12 @@ from .config import config_hash
 from .device import pick_device
 from .evaluation.definitions import definition_grid, evaluate_all_items, evaluate_definitions
 from .evaluation.rating import rating_errors
-from .experiments import Variant, device_name, model_inputs, split_of, training_hash, variant_hash
+from .experiments import TEST_SHARE, Variant, device_name, model_inputs, split_of, training_hash, variant_hash
 from .models import RatingModel, build_model
 from .models.svd import SVD, SVDConfig
 from .parallel import in_parallel
 from .progress import progress
-from .splits import Split, ratio_split
+from .splits import Split
 from .storage import write_text
 from .study.parameters import Run
 from .study.records import Record, add_records, code_version, fresh_wanted, is_recorded, mark_current, read_records
@@ -53,7 +53,7 @@ def leak_curves(run: Run, experiment: str, variant: Variant, seed: int) -> pd.Da
         # A split refuses a rating in two parts, so one rating stays out: all others train.
         everything = Split(np.delete(np.arange(half.n_ratings), half.test[0]), half.valid, half.test[:1],
                            "all ratings but one train", seed, half.n_ratings)  # fmt: skip
-        easier = ratio_split(run.dataset, 0.1, 0.0, seed)
+        easier = run.split(0.1, 0.0, seed)
         trainings = ((half, (half.test, half.train)), (everything, (half.test,)), (easier, (easier.test,)))
         jobs = [(run, variant, split, parts, seed) for split, parts in trainings]
         curves = [curve for found in in_parallel(_curves, jobs) for curve in found]
@@ -169,7 +169,7 @@ def svd_variants(run: Run, seed: int) -> pd.DataFrame:
 
 
 def _svd_variants(run: Run, seed: int) -> pd.DataFrame:
-    split = ratio_split(run.dataset, seed=seed)
+    split = run.split(TEST_SHARE, 0.0, seed)
     ratings, scale, rows = run.dataset.ratings, run.dataset.scale, []
     variant = Variant("SVD", "closed form", "svd", SVDConfig(), training=None)
     inputs = model_inputs(run, variant, split)

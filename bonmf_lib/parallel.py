@@ -4,6 +4,7 @@ Small networks gain more from a second process than from a second thread. On a G
 """
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -30,7 +31,8 @@ def in_parallel(function: Callable[..., Any], jobs: Sequence[tuple]) -> Iterator
     if count <= 1:
         yield from (function(*job) for job in jobs)
         return
-    with parallel_config("loky", n_jobs=count, inner_max_num_threads=1):
+    with parallel_config("loky", n_jobs=count, inner_max_num_threads=1), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "A worker stopped")  # replaced when its memory has grown, nothing is lost
         yield from Parallel(return_as="generator")(delayed(_quietly)(function, job) for job in jobs)
 
 

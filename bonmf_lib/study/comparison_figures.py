@@ -42,12 +42,16 @@ def forest_plot(table: pd.DataFrame, reference: str, metric: str, paper: dict[st
         axis.scatter(*zip(*crosses, strict=True), marker="x", s=60, color=PAPER_COLOUR, label="paper", zorder=3)
     axis.axvline(0, color="black", linewidth=1)
     axis.margins(x=0.08)
-    axis.set_yticks(places, table.index)
+    axis.xaxis.set_major_locator(MaxNLocator(6))
+    protocols = table.index.str.extract(r" \(([^()]*)\)$", expand=False).dropna().unique()
+    shared = f" ({protocols[0]})" if len(protocols) == 1 else ""  # said once, in the title
+    axis.set_yticks(places, [name.removesuffix(shared) for name in table.index])
     axis.set_ylim(-0.7, len(table) - 0.3)
     left, right = ("better", "worse") if metric in LOWER_IS_BETTER else ("worse", "better")
     axis.set(
         xlabel=f"← {left}     difference in test {metric}     {right} →",
-        title=f"Test {metric}: paired difference to {reference}, 95 % interval",
+        title=f"Test {metric}: paired difference to {reference.removesuffix(shared)}, 95 % interval"
+        + ("\n" + shared.strip(" ()") if shared else ""),
     )
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return _finished(figure)
@@ -91,31 +95,27 @@ def shapley_bars(table: pd.DataFrame, metric: str = "value") -> Figure:
 
 
 def search_progress(trials: pd.DataFrame) -> Figure:
-    """Validation MSE of every trial (points) and the best so far (steps) by trial, per model.
+    """How far the best trial so far lies above the best of all, per model: what a smaller budget would have cost.
 
     Args:
         trials: columns model, trial (from 0), value (NaN = failed), best (lowest value so far).
     """
-    trials = trials.astype({"value": float, "best": float})
-    figure, axis = plt.subplots(figsize=(8, 4))
-    axis.set_ylabel("validation MSE")
-    markers = cycle("os^Dv<>P")
-    for (place, (name, rows)), marker in zip(enumerate(trials.groupby("model", sort=False)), markers, strict=False):
-        rows = rows.sort_values("trial")
-        colour = PALETTE[place % len(PALETTE)]
-        axis.scatter(rows["trial"] + 1, rows["value"], s=24, color=colour, alpha=0.5, marker=marker, linewidths=0)
+    figure, axis = plt.subplots(figsize=(8, 4.5))
+    styles = [style for style in ("-", "--", ":") for _ in PALETTE]
+    excess = []
+    for (name, rows), (colour, style) in zip(
+        trials.groupby("model", sort=False), zip(cycle(PALETTE), cycle(styles), strict=False), strict=False
+    ):
+        rows = rows.sort_values("trial").astype({"best": float})
         lowest = rows["best"].iloc[-1]
-        axis.step(rows["trial"] + 1, rows["best"], where="post", color=colour, label=f"{name} (best {lowest:.4f})")
-    best, values = trials["best"].to_numpy(), trials["value"].to_numpy()
-    if np.isfinite(values).any():  # one diverged trial must not flatten all the others
-        low, high = np.nanmin(values), np.nanquantile(values, 0.9)
-        top = max(high, np.nanquantile(best, 0.98))
-        margin = 0.08 * (top - low) or 0.01
-        axis.set_ylim(low - margin, top + margin)
-        above = int((values > top + margin).sum())
-        if above:
-            axis.set_ylabel(f"validation MSE ({above} trials above)")
+        excess.append(100 * (rows["best"] / lowest - 1))
+        label = f"{name} (best {lowest:.4f})"
+        axis.step(rows["trial"] + 1, excess[-1], where="post", color=colour, linestyle=style, label=label)
+    above = np.concatenate(excess)
+    top = max(5.0, float(np.nanquantile(above, 0.9)))  # one bad start must not flatten all the others
+    axis.set_ylim(-0.03 * top, 1.05 * top)
+    cut = " (some start above)" if np.nanmax(above) > 1.05 * top else ""
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axis.set(xlabel="trial", title="Search: lowest validation MSE by number of trials")
-    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    axis.set(xlabel="trials", ylabel=f"validation MSE above the row's best, %{cut}", title="What each trial gained")
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize="small")
     return _finished(figure)

@@ -15,6 +15,7 @@ from ..config import config, make_config
 from ..datasets import CONTENTS, Dataset, load_dataset
 from ..encoders import Features, encode_items, get_encoder
 from ..errors import ConfigError, unknown_name
+from ..splits import Split, ratio_split
 from ..storage import project_root
 
 
@@ -95,6 +96,10 @@ class Run:
         get_encoder(self.settings.cnn_encoder, "image")
         self.run_dir = self._folder(parameters.run_dir, chosen)
         self._features: dict[tuple, Features] = {}
+        self._splits: dict[tuple, Split] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_splits": {}}  # a worker makes the few that it needs
 
     def _folder(self, given: str | None, chosen: Profile) -> Path:
         if given is not None:
@@ -130,6 +135,13 @@ class Run:
             found = encode_items(self.dataset, modality, encoder, pooling, size)
             self._features[key] = found if dim is None else found.principal(dim)
         return self._features[key]
+
+    def split(self, test: float, valid: float, seed: int, keep: float = 1.0) -> Split:
+        """The random split of :func:`bonmf_lib.splits.ratio_split`, made once."""
+        key = self.dataset.fingerprint, test, valid, seed, keep
+        if key not in self._splits:
+            self._splits[key] = ratio_split(self.dataset, test, valid, seed, keep)
+        return self._splits[key]
 
     def __str__(self) -> str:
         s = self.settings

@@ -263,10 +263,10 @@ def reproduction_sentence(verdicts: dict[str, str]) -> str:
     return f"Of the {len(verdicts)} values of MSE that the paper's table prints, reproduced: {names}."
 
 
-def lowest_sentence(records: pd.DataFrame, metric: str) -> str:
+def lowest_sentence(records: pd.DataFrame, metric: str, protocols: Sequence[str] = ("as published", "tuned")) -> str:
     """The best row per protocol, and whether the best tuned one is told apart from every other tuned one."""
     parts = []
-    for protocol in ("as published", "tuned"):
+    for protocol in protocols:
         found = estimates(records[records["protocol"].isin([protocol, "closed form"])], metric)
         parts.append(f"{found['mean'].idxmin()} {found['mean'].min():.3f}")
     tuned = records[records["protocol"] == "tuned"]
