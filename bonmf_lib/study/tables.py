@@ -180,6 +180,8 @@ def best_sentence(records: pd.DataFrame, metric: str, row: tuple[str, str]) -> s
         return (
             f"{row_name(*row)} is better than each of the other {len(found)} rows in {metric} (Holm-adjusted p < 0.05)."
         )
+    if not beaten.any():
+        return f"{row_name(*row)} is better than none of the other {len(found)} rows in {metric} with certainty."
     count = f"{int(beaten.sum())} of the other {len(found)} rows"
     return f"{row_name(*row)} is better than {count} in {metric}; not told apart from, or worse than: {rest}."
 
