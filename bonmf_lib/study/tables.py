@@ -249,7 +249,7 @@ def headline_markdown(published: pd.DataFrame) -> str:
     lowest = main[main["metric"] == "mse"].groupby("variant")["value"].min()
     rest = [variant for variant in lowest.sort_values().index if variant not in paper.index]
     for variant in [*paper.index, *rest]:
-        cells = [variant, *table.loc[variant], rankings[variant], verdicts.get(variant, "")]
+        cells = [variant, *table.loc[variant], rankings.get(variant, ""), verdicts.get(variant, "")]
         lines.append(f"| {' | '.join(cells)} |")
     lines += ["", reproduction_sentence(verdicts), lowest_sentence(main, "mse"), fusion_sentence(records)]
     lines += ["", "| comparison | the paper | measured | verdict |", "|---|---|---|---|"]
@@ -268,12 +268,13 @@ def reproduction_sentence(verdicts: dict[str, str]) -> str:
 def lowest_sentence(records: pd.DataFrame, metric: str, protocols: Sequence[str] = ("as published", "tuned")) -> str:
     """The best row per protocol, and whether the best tuned one is told apart from every other tuned one."""
     parts = []
-    for protocol in protocols:
+    for protocol in [p for p in protocols if (records["protocol"] == p).any()]:
         found = estimates(records[records["protocol"].isin([protocol, "closed form"])], metric)
         parts.append(f"{found['mean'].idxmin()} {found['mean'].min():.3f}")
-    tuned = records[records["protocol"] == "tuned"]
-    means = tuned[tuned["metric"] == metric].groupby("variant")["value"].mean()
-    return f"Lowest {metric}: {'; '.join(parts)}. {best_sentence(tuned, metric, (means.idxmin(), 'tuned'))}"
+    lowest = f"Lowest {metric}: {'; '.join(parts)}."
+    tuned = records[(records["protocol"] == "tuned") & (records["metric"] == metric)]
+    means = tuned.groupby("variant")["value"].mean()
+    return lowest if len(means) < 2 else f"{lowest} {best_sentence(tuned, metric, (means.idxmin(), 'tuned'))}"
 
 
 def fusion_sentence(records: pd.DataFrame) -> str:
