@@ -1,11 +1,13 @@
 """``make bench``: the library against plain references, side by side in one run, on data of MovieLens-1M's size.
 
 References: a DataLoader over (user, item, rating) rows with one concatenation per batch, as tutorials write it;
-scoring all pairs user by user; a Python loop over users for NDCG.
+the tensor product written out; scoring all pairs user by user; a Python loop over users for NDCG; trainings one after
+the other in one process.
 Before anything is timed, both sides must give the same numbers.
 """
 
 import argparse
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -23,11 +25,14 @@ from bonmf_lib.evaluation import TopKDefinition, top_k
 from bonmf_lib.experiments import device_name
 from bonmf_lib.models import ModelInputs, build_model
 from bonmf_lib.models.bonmf import BoNMFConfig
+from bonmf_lib.models.tensor_fusion import TensorFusionConfig
+from bonmf_lib.parallel import in_parallel
 from bonmf_lib.splits import Split
 from bonmf_lib.training import TrainingConfig, fit
 
 USERS, ITEMS, DIM = 6040, 3706, 768  # MovieLens-1M; the paper's text and picture vectors are about 768-d each
 LOSS_TOLERANCE = 1e-4  # relative
+CPU = torch.device("cpu")
 
 
 class PlainBoNMF(nn.Module):
@@ -93,6 +98,56 @@ def bench_training(data, batch: int, device, rounds: int) -> dict:
     for (_, reference_loss), (_, library_loss) in pairs:
         assert abs(reference_loss - library_loss) < LOSS_TOLERANCE * reference_loss, (reference_loss, library_loss)
     return row(f"training epoch, batch {batch}", [(a[0], b[0]) for a, b in pairs])
+
+
+def bench_tensor_fusion(data, batch: int, device, rounds: int) -> dict:
+    """Forward and backward pass of tensor fusion: the outer product written out, against the factored one."""
+    model = build_model("tensor-fusion", TensorFusionConfig(), data[2], seed=0).to(device)
+    random = torch.Generator().manual_seed(0)
+    users, items = (torch.randint(size, (batch,), generator=random).to(device) for size in (USERS, ITEMS))
+
+    def written_out():
+        one = torch.ones(batch, 1, device=device)
+        parts = [torch.cat([one, model.user_embedding(users)], 1), torch.cat([one, model.item_embedding(items)], 1)]
+        parts += [torch.cat([one, features(items)], 1) for features in model.modalities.values()]
+        product = parts[0]
+        for part in parts[1:]:
+            product = (product.unsqueeze(2) * part.unsqueeze(1)).flatten(1)
+        return model.rest(model.first(product).relu()).squeeze(-1)
+
+    def backward(forward: Callable) -> Callable:
+        def call():
+            model.zero_grad()
+            forward().square().mean().backward()
+
+        return call
+
+    torch.testing.assert_close(written_out(), model(users, items), atol=1e-4, rtol=1e-4)
+    pairs = timed_pairs(backward(written_out), backward(lambda: model(users, items)), rounds)
+    return row(f"tensor fusion, batch {batch}", pairs)
+
+
+def short_training(data, seed: int) -> float:
+    """Last loss of two epochs of BoNMF."""
+    dataset, split, inputs = data
+    model = build_model("bonmf", BoNMFConfig(), inputs, seed)
+    return fit(model, dataset, split, TrainingConfig(epochs=2, batch_size=8192), seed, CPU).train_loss[-1]
+
+
+def bench_workers(data, rounds: int) -> dict:
+    """As many trainings as cores: in turn with all threads against side by side with one thread each."""
+    cores = os.cpu_count() or 1
+    jobs = [(data, seed) for seed in range(cores)]
+
+    def side_by_side():
+        os.environ["BONMF_WORKERS"] = str(cores)
+        return list(in_parallel(short_training, jobs))
+
+    def in_turn():
+        return [short_training(*job) for job in jobs]
+
+    np.testing.assert_allclose(in_turn(), side_by_side(), rtol=LOSS_TOLERANCE)  # also starts the workers
+    return row(f"{cores} trainings on {cores} cores", timed_pairs(in_turn, side_by_side, rounds))
 
 
 def bench_all_pairs(data, device, rounds: int, users: int) -> dict:
@@ -170,6 +225,9 @@ def main() -> None:
     print(f"device {device_name(device)}, {torch.get_num_threads()} threads, PyTorch {torch.__version__}", flush=True)
     data = synthetic(options.ratings)
     table = [bench_training(data, batch, device, options.rounds) for batch in (256, 2048, 8192)]
+    table.append(bench_tensor_fusion(data, 8192, device, options.rounds))
+    if device.type == "cpu":
+        table.append(bench_workers(data, options.rounds))
     table.append(bench_all_pairs(data, device, options.rounds, users=200))
     table.append(bench_ndcg(options.rounds))
     print(pd.DataFrame(table).to_string(index=False))
