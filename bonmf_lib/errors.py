@@ -40,6 +40,10 @@ class RecordError(BonmfError):
     """A record is malformed or contradicts one that is already there."""
 
 
+class OverlapError(BonmfError):
+    """Overlap was asked of matrices that do not describe the same items."""
+
+
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> str:
     """Sentence for a name that is not registered, with the nearest known one."""
     known = sorted(known)
