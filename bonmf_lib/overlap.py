@@ -1,8 +1,8 @@
 """How much two modalities say the same, and how to take it out.
 
-Measures compare two matrices whose rows are the same items. Every measure takes x (n, p) and y (n, q), float arrays without missing values, ignores the means of columns and the
-order of items, and is symmetric unless it says otherwise. Closer to 1 = the same, 0 = nothing in common, up to the
-chance level that its docstring names.
+Measures compare two matrices x (n, p) and y (n, q) whose rows are the same items: float arrays without missing values.
+They ignore the means of columns and the order of items, and are symmetric unless they say otherwise. Closer to 1 = the
+same, 0 = nothing in common, up to the chance level that the docstring names.
 """
 
 from collections.abc import Callable
@@ -20,6 +20,7 @@ from .encoders import Features
 from .errors import OverlapError
 from .storage import json_sha256
 
+NOTHING_LEFT = 0.01  # share of a column's variance
 ALPHAS = np.logspace(-1, 6, 15)  # penalties that ridge regressions choose from, on the scale of standardised columns
 
 
@@ -177,7 +178,8 @@ def information_shares(none: float, x: float, y: float, both: float) -> Informat
 
 
 def residual(features: Features, given: Features, rows: np.ndarray) -> Features:
-    """What ``given`` does not foretell of the standardised features: ridge residuals, same shape and mask.
+    """What ``given`` does not foretell of the standardised features: ridge residuals, same shape and mask. A column of
+    which hardly anything is left becomes zero, since models would blow its rest up to unit variance.
 
     Args:
         rows: items (N,) that the ridge regression may learn from, for instance those with training ratings; of them,
@@ -190,6 +192,7 @@ def residual(features: Features, given: Features, rows: np.ndarray) -> Features:
         raise OverlapError(f"{len(learn)} items have both modalities; too few to remove one from the other.")
     matrix = y.copy()
     matrix[both] -= RidgeCV(ALPHAS).fit(x[learn], y[learn]).predict(x[both]).astype(np.float32)
+    matrix[:, matrix[learn].var(axis=0) < NOTHING_LEFT * y[learn].var(axis=0)] = 0
     key = json_sha256([features.key, given.key, np.unique(rows).tolist()])
     return replace(features, matrix=matrix, encoder=f"{features.encoder} without {given.encoder}", key=key)
 
