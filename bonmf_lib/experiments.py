@@ -101,8 +101,8 @@ def run_variants(
     for variant, seed in todo:
         key = training_hash(run, replace(variant, members=1)), seed
         groups.setdefault(key, []).append((variant, hashes[id(variant)]))
-    jobs = [(run, experiment, group, seed) for (_, seed), group in groups.items()]
-    for _ in progress(in_parallel(_run_group, jobs), f"{experiment}: trainings", len(jobs)):
+    tasks = [(run, experiment, group, seed) for (_, seed), group in groups.items()]
+    for _ in progress(in_parallel(_run_group, tasks), f"{experiment}: trainings", len(tasks)):
         pass
     records = read_records(run.run_dir)
     place = records["config"].map({config: place for place, config in enumerate(configs)})
