@@ -57,9 +57,9 @@ SPACES: dict[str, Space] = {
 
 def published_protocol(run: Run) -> str:
     """``as published``, unless the profile shortens the trainings of wide comparisons."""
-    s = run.settings
-    shortened = (s.comparison_epochs, s.comparison_batch_size, s.comparison_learning_rate, s.comparison_feature_dim)
-    if shortened == (s.epochs, s.batch_size, s.learning_rate, None):
+    s, paper = run.settings, TrainingConfig()
+    ours = (s.comparison_epochs, s.comparison_batch_size, s.comparison_learning_rate, s.comparison_feature_dim)
+    if ours == (paper.epochs, paper.batch_size, paper.learning_rate, None):
         return "as published"
     return f"{s.comparison_epochs} epochs of batch {s.comparison_batch_size}"
 
@@ -142,11 +142,12 @@ def best_rows(run: Run) -> list[Variant]:
 
 
 def best_ablation_rows(run: Run) -> list[Variant]:
-    """BoNMF+ at its default settings, with one part changed at a time."""
+    """BoNMF+ at its default settings, with one part or group of parts changed at a time."""
     changes = {
         "BoNMF+": {},
         "BoNMF+, no content": {"use_text": False, "use_image": False, "use_fields": False, "gate": False},
         "BoNMF+, no picture": {"use_image": False},
+        "BoNMF+, no fields": {"use_fields": False},
         "BoNMF+, no gate": {"gate": False},
         "BoNMF+, cold-item dropout": {"cold_dropout": 0.1},
         "BoNMF+, no raters": {"use_item_history": False},

@@ -141,6 +141,8 @@ def training_hash(run: Run, variant: Variant) -> str:
 
 
 def _run_group(run: Run, experiment: str, group: list[tuple[Variant, str]], seed: int) -> None:
+    if fresh_wanted():
+        tuning_path(run, group[0][0], seed).unlink(missing_ok=True)
     for variant, config in group:
         _run_one(run, experiment, variant, config, seed)
 
@@ -279,7 +281,7 @@ def read_trials(run: Run, variants: list[Variant], seeds: tuple[int, ...]) -> pd
                 {"variant": variant.name, "seed": seed, **trial, "params": json.dumps(trial["params"])}
                 for trial in trials
             ]
-    return pd.DataFrame(rows).drop(columns="curve")
+    return pd.DataFrame(rows).drop(columns="curve", errors="ignore")
 
 
 def tuning_path(run: Run, variant: Variant, seed: int) -> Path:

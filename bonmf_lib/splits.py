@@ -42,8 +42,8 @@ class Split:
 
     @property
     def test_share(self) -> float:
-        """Test ratings per rating in [0, 1]."""
-        return len(self.test) / self.n_ratings
+        """Test ratings per rating that is used, in [0, 1]."""
+        return len(self.test) / (self.n_ratings - len(self.unused))
 
 
 def ratio_split(dataset: Dataset, test: float = 0.3, valid: float = 0.0, seed: int = 0, keep: float = 1.0) -> Split:

@@ -1,12 +1,12 @@
-"""What the papers claim, and the verdict on each claim, computed from records by rules fixed beforehand.
+"""What the papers claim, and the verdict on each claim, computed from records by fixed rules.
 
 Rules (also in the README):
 
 * value: *reproduced* when our whole 95 % interval lies within the claim's tolerance (2 % unless it says
   otherwise) of the paper's value, *not reproduced* when it lies wholly outside, else *inconclusive*; with fewer
-  than three seeds always *inconclusive*. Noise never helps a claim.
+  than three seeds always *inconclusive*.
 * better: *reproduced* when the paired difference to the hardest competitor has the claimed sign with a
-  Holm-adjusted p < 0.05 (and, where the claim states a size, the relative difference's interval meets it);
+  Holm-adjusted p < 0.05 (and, where the claim states a size, the relative difference's interval reaches it);
   *direction only* when only the sign is right (or only the size is wrong); else *not reproduced*.
 * equivalent: *reproduced* when every pairwise relative difference's 90 % interval lies inside the claimed
   margin (two one-sided tests at 5 %), *direction only* when only the farthest pair's mean does, else
@@ -186,12 +186,13 @@ def _measure(claim: Claim, dataset: str, content: str, records: pd.DataFrame) ->
     needed = {"value": lambda: [claim.variant], "better": lambda: [claim.variant, *claim.than]}
     names = needed.get(claim.kind, lambda: list(claim.variants))()
     values = {name: _per_seed(records, name, claim) for name in names}
+    chosen = records[records["variant"].isin(names)]
+    known = set(names) <= set(chosen["variant"])  # perhaps under another protocol only
+    other_data = dataset not in claim.datasets or (claim.content == "full" and content != "full")
+    if known and (other_data or not chosen["split"].str.startswith(claim.split).all()):
+        return Judgement(claim, dataset, content, None, "not testable on this data")
     if any(series.empty for series in values.values()):
         return Judgement(claim, dataset, content, None, "not run")
-    chosen = records[records["variant"].isin(names)]
-    other_data = dataset not in claim.datasets or (claim.content == "full" and content != "full")
-    if other_data or not chosen["split"].str.startswith(claim.split).all():
-        return Judgement(claim, dataset, content, None, "not testable on this data")
     share = float(chosen["test_share"].median())
     if claim.kind == "value":
         ours = mean_interval(values[claim.variant].to_numpy(), share)

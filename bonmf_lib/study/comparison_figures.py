@@ -8,17 +8,18 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from .claims import LOWER_IS_BETTER
+from .claims import LEAST_SEEDS, LOWER_IS_BETTER
 from .figures import PALETTE, PAPER_COLOUR, _finished, plt
 
 BETTER, WORSE, OPEN = PALETTE[2], PALETTE[1], (0.55, 0.55, 0.55)
 
 
 def forest_plot(table: pd.DataFrame, reference: str, metric: str, paper: dict[str, float] | None = None) -> Figure:
-    """Paired difference of each row to the reference with its 95 % interval; colour = which side of zero it is on.
+    """Paired difference of each row to the reference with its 95 % interval; colour = the side of zero, if told apart.
 
     Args:
-        table: index: name; columns mean, low, high of (row - reference); NaN bounds = one seed, no interval.
+        table: index: name; columns mean, low, high of (row - reference), NaN bounds = one seed, no interval; seeds and
+            p_holm, the adjusted p-value that decides the colour. With fewer than three seeds nothing is told apart.
         reference: name of the row that was subtracted.
         metric: decides which direction is better.
         paper: the paper's difference by name, drawn as crosses.
@@ -26,7 +27,8 @@ def forest_plot(table: pd.DataFrame, reference: str, metric: str, paper: dict[st
     figure, axis = plt.subplots(figsize=(8, 0.45 * len(table) + 1.9))
     places = np.arange(len(table))[::-1]
     mean, low, high = (table[name].to_numpy(float) for name in ("mean", "low", "high"))
-    sign = np.where(low > 0, 1, np.where(high < 0, -1, 0))
+    told = (table["p_holm"] < 0.05) & (table["seeds"] >= LEAST_SEEDS)
+    sign = np.where(told, np.sign(mean), 0)
     if metric in LOWER_IS_BETTER:
         sign = -sign
     spread = np.nan_to_num(np.stack([mean - low, high - mean]).clip(0))
@@ -45,13 +47,16 @@ def forest_plot(table: pd.DataFrame, reference: str, metric: str, paper: dict[st
     axis.xaxis.set_major_locator(MaxNLocator(6))
     protocols = table.index.str.extract(r" \(([^()]*)\)$", expand=False).dropna().unique()
     shared = f" ({protocols[0]})" if len(protocols) == 1 else ""  # said once, in the title
-    axis.set_yticks(places, [name.removesuffix(shared) for name in table.index])
+    labels = [name.removesuffix(shared) for name in table.index]
+    if len(protocols) > 1 and all(protocol.startswith("early stopped") for protocol in protocols):
+        labels = [name.partition(" (early stopped")[0] for name in labels]
+    axis.set_yticks(places, labels)
     axis.set_ylim(-0.7, len(table) - 0.3)
     left, right = ("better", "worse") if metric in LOWER_IS_BETTER else ("worse", "better")
+    second_line = "95 % intervals, colour by adjusted p" + (f"; {shared.strip(' ()')}" if shared else "")
     axis.set(
         xlabel=f"← {left}     difference in test {metric}     {right} →",
-        title=f"Test {metric}: paired difference to {reference.removesuffix(shared)}, 95 % interval"
-        + ("\n" + shared.strip(" ()") if shared else ""),
+        title=f"Test {metric}: paired difference to {reference.removesuffix(shared)}\n{second_line}",
     )
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return _finished(figure)

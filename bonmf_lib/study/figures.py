@@ -16,7 +16,7 @@ from ..encoders.image import decode
 from ..training import History
 
 PALETTE = sns.color_palette("colorblind")
-PAPER_COLOUR = PALETTE[3]
+PAPER_COLOUR = "black"
 
 
 def set_style() -> None:
