@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bonmf_lib import experiments, tuning
-from bonmf_lib.comparisons import best_rows, tuned
+from bonmf_lib.comparisons import best_rows, published_protocol, tuned
 from bonmf_lib.encoders import registry
 from bonmf_lib.encoders.image import PixelEncoder
 from bonmf_lib.errors import ConfigError, TrainingError
@@ -124,6 +124,25 @@ def test_bad_number_of_workers(run, monkeypatch, given):
         run_variants(run, "one", [ROW])
 
 
+def test_fresh_searches_again(run, trainings, monkeypatch):
+    single, several = best_rows(run)
+    rows = [single, replace(several, members=2)]
+    first = run_variants(run, "one", rows, seeds=(0,))
+    monkeypatch.setenv("BONMF_FRESH", "1")
+    again = run_variants(run, "one", rows, seeds=(0,))
+    assert trainings == (["trial"] * run.settings.tuning_trials + ["final"] * 3) * 2  # the two rows share one search
+    assert values(again) == values(first)
+
+
+def test_only_the_papers_recipe_is_called_as_published(tmp_path):
+    paper, smoke = (
+        Run(NotebookParameters(profile=name, dataset="ml-1m", content="full", run_dir=str(tmp_path)))
+        for name in ("paper", "smoke")
+    )
+    assert published_protocol(paper) == "as published"
+    assert published_protocol(smoke) == "4 epochs of batch 64"
+
+
 def test_fresh_trains_again_and_ends_with_the_same_numbers(run, trainings, monkeypatch):
     first = run_variants(run, "one", [ROW], seeds=(0,))
     monkeypatch.setenv("BONMF_FRESH", "1")
@@ -226,9 +245,9 @@ def test_encoder_of_what_a_row_does_not_use_changes_nothing(run, empty_cache, mo
     [
         ({}, "ratio(test=0.3, valid=0)", 0.3),
         ({"test_share": 0.2}, "ratio(test=0.2, valid=0)", 0.2),
-        ({"keep": 0.1}, "ratio(test=0.3, valid=0, keep=0.1)", 0.3),
+        ({"keep": 0.1}, "ratio(test=0.3, valid=0, keep=0.1)", 0.3 / 0.37),
         ({"training": replace(TRAINING, patience=1)}, "ratio(test=0.3, valid=0.1)", 0.3),
-        ({"keep": 0.5, "test_share": 0.4}, "ratio(test=0.4, valid=0, keep=0.5)", 0.4),
+        ({"keep": 0.5, "test_share": 0.4}, "ratio(test=0.4, valid=0, keep=0.5)", 0.4 / 0.7),
     ],
 )
 def test_split_of_a_row_is_recorded_and_used(run, monkeypatch, changes, rule, share):

@@ -197,6 +197,28 @@ def test_lowest_row_is_named_with_those_it_is_not_told_apart_from():
     assert sentence.endswith("not told apart from, or worse than: C (tuned).")
 
 
+def test_what_an_input_adds_to_the_others():
+    """Alone both inputs help; on top of A, B adds nothing: a share of the gain is not a reason to add it."""
+    both, a, b = frozenset("AB"), frozenset("A"), frozenset("B")
+    per_seed = [{frozenset(): 1.2, a: 0.8 + n, b: 0.9 - n, both: 0.8} for n in NOISE]
+    sentence = tables.last_step_sentence(per_seed, "mse", 0.3)
+    assert sentence == "mse, added to the other inputs: A: improves; B: is not told from zero."
+    worse = [values | {both: 0.85} for values in per_seed]
+    assert "B: worsens" in tables.last_step_sentence(worse, "mse", 0.3)
+    assert "B: improves" in tables.last_step_sentence(worse, "ndcg@10", 0.3)
+
+
+def test_half_the_tolerance_is_judged_too():
+    records = table(**{"NMD (ID only)": 0.8075 + 0.3 * NOISE, "BoNMF": 0.75 + NOISE})
+    assert tables.strict_sentence(records) == "At half the tolerance (1%): NMD (ID only) reproduced."
+
+
+def test_rows_on_other_data_are_not_testable_whatever_their_protocol():
+    shortened = table(A=0.70 + NOISE).assign(protocol="5 epochs of batch 8192", dataset="ml-100k")
+    assert verdict(VALUE, shortened) == "not testable on this data"
+    assert verdict(VALUE, shortened.assign(dataset="ml-1m")) == "not run"
+
+
 def test_reproduction_sentence_names_the_reproduced():
     assert tables.reproduction_sentence({"A": "reproduced", "B": "not reproduced"}).endswith("reproduced: A.")
     assert tables.reproduction_sentence({"B": "not reproduced"}).endswith("reproduced: none.")
