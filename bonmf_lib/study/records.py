@@ -132,11 +132,14 @@ def read_records(run_dir: Path) -> pd.DataFrame:
 
 def _current_files(run_dir: Path) -> list[Path]:
     files = sorted((run_dir / "records").rglob("*.csv"))
-    notes = [json.loads(path.read_text(encoding="utf-8")) for path in (run_dir / "current").glob("*.json")]
+    notes = list((run_dir / "current").glob("*.json"))
     if not notes:
         return files
-    wanted = {f"{config}-{seed}.csv" for note in notes for config in note["configs"] for seed in note["seeds"]}
-    return [file for file in files if file.name in wanted]
+    wanted = set()
+    for path in notes:
+        experiment, note = path.name.partition("--")[0], json.loads(path.read_text(encoding="utf-8"))
+        wanted |= {(experiment, f"{config}-{seed}.csv") for config in note["configs"] for seed in note["seeds"]}
+    return [file for file in files if (file.parent.name, file.name) in wanted]
 
 
 def published_dir() -> Path:

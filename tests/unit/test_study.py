@@ -278,6 +278,8 @@ def test_records_of_earlier_settings_are_not_pooled(tmp_path, planted):
         read_records(tmp_path)
     mark_current(tmp_path, "e", planted, ["new"], [0])
     assert read_records(tmp_path)["config"].tolist() == ["new"]
+    mark_current(tmp_path, "other", planted, ["old"], [0])  # what is current elsewhere is not so here
+    assert read_records(tmp_path)["config"].tolist() == ["new"]
 
 
 def test_means_over_several_data_sets_are_refused():
