@@ -208,6 +208,15 @@ def test_what_an_input_adds_to_the_others():
     assert "B: improves" in tables.last_step_sentence(worse, "ndcg@10", 0.3)
 
 
+def test_our_model_is_compared_with_the_best_row_of_the_tables():
+    rows = table(A=0.70 + NOISE, B=0.75 - NOISE).assign(experiment="04_table1")
+    assert tables.own_model_sentence(rows) == "Our own model was not run on this data."
+    own = table(**{"BoNMF+": 0.65 - NOISE}).assign(experiment="05_bonmf_plus", protocol="early stopped")
+    sentence = tables.own_model_sentence(pd.concat([rows, own]))
+    assert "BoNMF+ (early stopped) 0.650" in sentence
+    assert "is better than A (as published)" in sentence
+
+
 def test_half_the_tolerance_is_judged_too():
     records = table(**{"NMD (ID only)": 0.8075 + 0.3 * NOISE, "BoNMF": 0.75 + NOISE})
     assert tables.strict_sentence(records) == "At half the tolerance (1%): NMD (ID only) reproduced."
