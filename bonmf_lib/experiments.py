@@ -42,8 +42,10 @@ class Variant:
         model_config: may carry ``use_text``, ``use_image``, ``use_demographics``, ``use_fields``; what it does not
             use is neither computed nor hashed.
         text_encoder, image_encoder: instead of the run's.
+        text_pooling, image_pooling: instead of the encoder's default. text_parts: what texts are made of.
         feature_dim: principal components of text and picture that it reads; None = the features themselves.
-        test_share: of all ratings. keep: share of the training part that is used.
+        test_share: of all ratings, or of all items with ``cold_items``: then the test items have no training ratings.
+        keep: share of the training part that is used.
         search: what is chosen on validation first, anew for every seed; the model is then trained with the chosen
             settings on training and validation ratings together.
         members: trainings from different initial weights whose predictions are averaged.
@@ -56,7 +58,11 @@ class Variant:
     training: TrainingConfig
     text_encoder: str | None = None
     image_encoder: str | None = None
+    text_pooling: str | None = None
+    image_pooling: str | None = None
+    text_parts: tuple[str, ...] | None = None
     feature_dim: int | None = None
+    cold_items: bool = False
     test_share: float = TEST_SHARE
     keep: float = 1.0
     search: Search | None = None
@@ -65,14 +71,19 @@ class Variant:
     def __post_init__(self) -> None:
         if self.training is not None and self.training.loss == "bce" and (self.search or self.members > 1):
             raise ConfigError(f"{self.name}: a search and an average of members need ratings, loss 'bce' has none.")
+        if self.cold_items and self.keep < 1:
+            raise ConfigError(f"{self.name}: keep thins random splits of ratings, not splits of items.")
 
     def uses(self, what: str) -> bool:
         return bool(getattr(self.model_config, f"use_{what}", False))
 
     def features(self, run: Run, modality: str) -> Features | None:
         """The item features it reads, or None."""
-        encoder = self.text_encoder if modality == "text" else self.image_encoder
-        return run.features(modality, encoder=encoder, dim=self.feature_dim) if self.uses(modality) else None
+        if not self.uses(modality):
+            return None
+        if modality == "text":
+            return run.features("text", self.text_pooling, self.text_encoder, self.feature_dim, self.text_parts)
+        return run.features("image", self.image_pooling, self.image_encoder, self.feature_dim)
 
     @property
     def validates(self) -> bool:
@@ -130,6 +141,7 @@ def variant_hash(run: Run, variant: Variant) -> str:
     if variant.uses("fields"):
         data.append(run.dataset.items[["genres", "year"]].to_csv())
     split = [variant.test_share, VALID_SHARE if variant.validates or variant.search else 0.0, variant.keep]
+    split += ["cold items"] if variant.cold_items else []
     names = [variant.name, variant.protocol, variant.model, variant.members]
     search = variant.search and variant.search.described()
     return config_hash(names, data, split, features, variant.model_config, variant.training, search)
@@ -189,7 +201,7 @@ def _train(run: Run, variant: Variant, seed: int, split: Split) -> None:
     label = f"{variant.name} ({variant.protocol}), seed {seed}"
     settings = Settings(variant.model_config, variant.training)
     if variant.search is not None:
-        searched = run.split(variant.test_share, VALID_SHARE, seed, variant.keep)
+        searched = run.split(variant.test_share, VALID_SHARE, seed, variant.keep, variant.cold_items)
         settings = choose(
             variant.model, settings, variant.search, dataset, searched, model_inputs(run, variant, searched),
             seed, device, tuning_path(run, variant, seed), label,
@@ -241,7 +253,8 @@ def _ranking(model: RatingModel, dataset: Dataset, split: Split, device: torch.d
 
 def split_of(run: Run, variant: Variant, seed: int) -> Split:
     """The split a variant was run on: with validation ratings only where its last training uses them."""
-    return run.split(variant.test_share, VALID_SHARE if variant.validates else 0.0, seed, variant.keep)
+    valid = VALID_SHARE if variant.validates else 0.0
+    return run.split(variant.test_share, valid, seed, variant.keep, variant.cold_items)
 
 
 def model_inputs(run: Run, variant: Variant, split: Split) -> ModelInputs:

@@ -71,6 +71,28 @@ def ratio_split(dataset: Dataset, test: float = 0.3, valid: float = 0.0, seed: i
     return Split(train, validation, held_out, f"ratio(test={test:g}, valid={valid:g}{kept})", seed, total, unused)
 
 
+def cold_item_split(dataset: Dataset, test: float = 0.2, valid: float = 0.0, seed: int = 0) -> Split:
+    """All ratings of randomly chosen items test: nothing but content tells of them.
+
+    The test items depend on ``test`` and ``seed`` alone.
+
+    Args:
+        test: share of all rated items that test, in (0, 1).
+        valid: share of the remaining items that validate, so that a model is stopped for what it is tested on, in
+            [0, 1).
+    """
+    if not 0 < test < 1 or not 0 <= valid < 1:
+        raise SplitError(f"test must lie in (0, 1) and valid in [0, 1), got test={test}, valid={valid}.")
+    of_rating = dataset.ratings["item"].to_numpy()
+    items = np.random.default_rng([seed, 1]).permutation(np.unique(of_rating))  # not the order of ratio_split
+    n_test = round(test * len(items))
+    n_valid = round(valid * (len(items) - n_test))
+    parts = np.split(items, [n_test, n_test + n_valid])
+    held_out, validation, train = (np.flatnonzero(np.isin(of_rating, part)) for part in parts)
+    rule = f"cold-items(test={test:g}, valid={valid:g})"
+    return Split(train, validation, held_out, rule, seed, len(of_rating))
+
+
 def part_summary(dataset: Dataset, split: Split) -> pd.DataFrame:
     """Per part: ratings, share of all, mean rating, and shares of ratings on users and items without training."""
     ratings = dataset.ratings

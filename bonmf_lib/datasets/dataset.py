@@ -11,7 +11,7 @@ import pandera.pandas as pa
 from ..errors import DatasetError
 
 CONTENTS = ("packaged", "full")
-ITEM_COLUMNS = ["raw_id", "title", "year", "genres", "text", "image"]
+ITEM_COLUMNS = ["raw_id", "title", "year", "genres", "plot", "people", "text", "image"]
 USER_COLUMNS = ["raw_id", "gender", "age", "occupation"]
 
 
@@ -37,8 +37,8 @@ class Dataset:
             (plot or description; real picture).
         ratings: columns user, item (contiguous int64 ids), rating (float32), timestamp (Int64, nullable).
         users: one row per user id: raw_id, gender, age, occupation (null where unknown).
-        items: one row per item id: raw_id, title, year, genres (tuple), text (null = missing),
-            image (path, null = missing).
+        items: one row per item id: raw_id, title, year, genres (tuple), plot (or description), people (cast and
+            crew), text (all that encoders read unless told otherwise), image (path); null = missing.
         scale: the rating scale.
     """
 
@@ -189,10 +189,3 @@ def build_dataset(
     )
     table["timestamp"] = table["timestamp"].astype("Int64")
     return Dataset(name, content, table, tables["user"][0], tables["item"][0], scale)
-
-
-def headline(items: pd.DataFrame) -> pd.Series:
-    """Title, year and genres of each item as one line of text."""
-    years = items["year"].map(lambda year: "" if pd.isna(year) else f" ({int(year)})")
-    genres = items["genres"].map(lambda row: f" {', '.join(row)}." if row else "")
-    return items["title"] + years + "." + genres

@@ -16,7 +16,8 @@ import pandas as pd
 
 from ..errors import DatasetError
 from .cards import title_cards
-from .dataset import Dataset, RatingScale, build_dataset, check_ratings, headline
+from .dataset import Dataset, RatingScale, build_dataset, check_ratings
+from .texts import headline
 
 _NO_TEXT = {"item", "title", "year", "image", "image_source", "mal_id"}
 
@@ -120,7 +121,8 @@ def _items(folder: Path, content: str, text_columns: list[str] | None) -> pd.Dat
     columns = text_columns or [c for c in table.columns if c not in _NO_TEXT and table[c].dtype.kind not in "if"]
     parts = table[columns].fillna("").astype(str).apply(lambda column: column.str.replace("|", ", ").str.strip())
     free_text = pd.Series([". ".join(filter(None, row)) for row in parts.to_numpy()], dtype="str")
-    items["text"] = (items["title"] + ". " + free_text).map(html.unescape).where(free_text != "")
+    items["plot"] = free_text.map(html.unescape).where(free_text != "")
+    items["text"] = items["title"] + ". " + items["plot"]
     named = table.get("image", pd.Series(None, index=table.index, dtype="str"))
     items["image"] = [_picture(folder, name) for name in named]
     lost = named.notna() & items["image"].isna()

@@ -9,7 +9,8 @@ import pandas as pd
 from ..errors import DatasetError, SourceError
 from ..sources import Artifact, Mirror, Url, extract_members, fetch, open_archive, packaged, read_member
 from .cards import title_cards
-from .dataset import Dataset, RatingScale, build_dataset, check_ratings, headline
+from .dataset import Dataset, RatingScale, build_dataset, check_ratings
+from .texts import headline
 
 SCALE = RatingScale(1, 5, 1)
 FINGERPRINTS = {
@@ -143,11 +144,10 @@ def load_movielens(name: str, content: str) -> Dataset:
     """
     ratings, users, items = {"ml-100k": _read_100k, "ml-1m": _read_1m}[name]()
     if content == "full":
-        plots, posters = _plots_and_posters(name)
+        details, posters = _details_and_posters(name)
         items["image"] = items["raw_id"].map(posters)
-        items["text"] = items["raw_id"].map(plots)
-        described = items["text"].notna()
-        items.loc[described, "text"] = headline(items[described]) + " " + items.loc[described, "text"]
+        items = items.merge(details, how="left", left_on="raw_id", right_index=True)
+        items["text"] = headline(items) + " " + items["plot"]  # null without a plot
     else:
         items["text"] = headline(items)
         items["image"] = title_cards(items)
@@ -236,8 +236,8 @@ def _read_1m() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     return ratings, users, _items(table["id"], table["title"], genres)
 
 
-def _plots_and_posters(name: str) -> tuple[dict[int, str], dict[int, str]]:
-    """Raw movie id -> plot, and raw movie id -> poster path. ML-100K gets ML-1M's through the IMDb ids."""
+def _details_and_posters(name: str) -> tuple[pd.DataFrame, dict[int, str]]:
+    """Plot and people by raw movie id, and raw movie id -> poster path. ML-100K gets ML-1M's through the IMDb ids."""
     fields = [
         "id",
         "title",
@@ -252,7 +252,9 @@ def _plots_and_posters(name: str) -> tuple[dict[int, str], dict[int, str]]:
         "poster",
     ]
     details = _table(fetch(MOVIE_DETAILS).read_bytes(), "utf-8", fields, "::", dtype={"id": int})
-    plots = {int(i): plot for i, plot in zip(details["id"], details["plot"], strict=True) if isinstance(plot, str)}
+    details = details.drop_duplicates("id").set_index("id")
+    people = "With " + details["actors"] + ". Directed by " + details["director"] + "."
+    details = pd.DataFrame({"plot": details["plot"], "people": people})
     archive = fetch(POSTERS)
     with open_archive(archive) as opened:
         top = opened.namelist()[0].split("/", 1)[0]
@@ -261,7 +263,7 @@ def _plots_and_posters(name: str) -> tuple[dict[int, str], dict[int, str]]:
     if name == "ml-100k":
         links = {data: pd.read_csv(fetch(LINKS[data]), dtype=str) for data in LINKS}
         joined = links["ml-100k"].merge(links["ml-1m"].drop_duplicates("imdbId"), on="imdbId", suffixes=("", "_1m"))
-        pairs = list(joined[["movie_id", "movie_id_1m"]].astype(int).itertuples(index=False, name=None))
-        plots = {own: plots[other] for own, other in pairs if other in plots}
-        posters = {own: posters[other] for own, other in pairs if other in posters}
-    return plots, posters
+        pairs = joined[["movie_id", "movie_id_1m"]].astype(int)
+        details = details.reindex(pairs["movie_id_1m"]).set_axis(pairs["movie_id"])
+        posters = {own: posters[other] for own, other in pairs.itertuples(index=False, name=None) if other in posters}
+    return details, posters

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from ..datasets import Dataset
+from ..datasets.texts import compose_texts
 from ..device import pick_device
 from ..errors import EncoderError, unknown_name
+from ..storage import json_sha256
 from . import cnn, controls, image, text  # noqa: F401 - importing them registers the encoders
 from .features import Features, cached_poolings
 from .registry import Encoder, get_encoder, list_encoders, register_encoder
@@ -22,6 +24,7 @@ def encode_items(
     encoder: str | Encoder,
     pooling: str | None = None,
     image_size: int | None = None,
+    text_parts: tuple[str, ...] | None = None,
     device: str = "auto",
 ) -> Features:
     """Encode every item's text or picture.
@@ -31,6 +34,8 @@ def encode_items(
         encoder: a registered name, or an encoder object.
         pooling: one of the encoder's poolings; None = its default.
         image_size: side in pixels to which pictures are squeezed; None = the encoder's default.
+        text_parts: what texts are made of (see :func:`~bonmf_lib.datasets.texts.compose_texts`); None = the items'
+            column ``text``.
 
     Raises:
         EncoderError: unknown encoder or pooling, or nothing to encode. SourceError: weights cannot be had.
@@ -44,7 +49,7 @@ def encode_items(
     pooling = pooling or encoder.default_pooling
     if pooling not in encoder.poolings:
         raise EncoderError(unknown_name(f"pooling of {encoder.name}", pooling, encoder.poolings))
-    contents = _contents(dataset, modality)
+    contents = _contents(dataset, modality, text_parts)
     description = {"encoder": encoder.name, "version": encoder.version, **encoder.preprocessing}
 
     def encode(positions: list[int]) -> dict[str, np.ndarray]:
@@ -58,11 +63,14 @@ def encode_items(
         return found
 
     arrays, present, key = cached_poolings(description, contents, encode)
+    if pooling != encoder.default_pooling:
+        key = json_sha256([key, pooling])  # one cache file holds all poolings; features are told apart
     regions = int(pooling.removeprefix("grid")) ** 2 if pooling.startswith("grid") else 1
     return Features(arrays[pooling], present, f"{encoder.name}/{pooling}", encoder.version, key, regions)
 
 
-def _contents(dataset: Dataset, modality: str) -> list[bytes | None]:
+def _contents(dataset: Dataset, modality: str, text_parts: tuple[str, ...] | None) -> list[bytes | None]:
     if modality == "text":
-        return [row.encode() if isinstance(row, str) else None for row in dataset.items["text"]]
+        texts = dataset.items["text"] if text_parts is None else compose_texts(dataset.items, text_parts)
+        return [row.encode() if isinstance(row, str) else None for row in texts]
     return [Path(row).read_bytes() if isinstance(row, str) else None for row in dataset.items["image"]]

@@ -54,14 +54,17 @@ class Features:
         return out.astype(np.float32)
 
     def principal(self, dim: int) -> "Features":
-        """The first ``dim`` principal components of the standardised present rows; as they are, if not more."""
-        if dim >= self.dim:
+        """The first ``dim`` principal components of the standardised present rows, of regions those that they share
+        (``dim`` for each region); as they are, if not more, and at most as many as there are rows."""
+        size = self.dim // self.regions
+        seen = self.standardized()[self.present].astype(np.float64).reshape(-1, size)  # one row per region
+        dim = min(dim, len(seen))
+        if dim >= size:
             return self
-        seen = PCA(dim, svd_solver="full").fit_transform(self.standardized()[self.present].astype(np.float64))
-        matrix = np.zeros((len(self.matrix), dim), np.float32)
-        matrix[self.present] = seen
+        matrix = np.zeros((len(self.matrix), self.regions * dim), np.float32)
+        matrix[self.present] = PCA(dim, svd_solver="full").fit_transform(seen).reshape(-1, self.regions * dim)
         name, key = f"{self.encoder}, {dim} components", json_sha256([self.key, dim])
-        return replace(self, matrix=matrix, encoder=name, key=key, regions=1)
+        return replace(self, matrix=matrix, encoder=name, key=key)
 
 
 def cached_poolings(

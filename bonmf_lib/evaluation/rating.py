@@ -42,13 +42,15 @@ COLD = 5  # items with fewer training ratings are cold
 def cold_errors(
     items: np.ndarray, truth: np.ndarray, predicted: np.ndarray, train_counts: np.ndarray
 ) -> dict[str, float]:
-    """``mse-cold-items`` over the test rows (N,) of items with fewer than ``COLD`` training ratings; {} without any.
+    """``mse-cold-items`` over the test rows (N,) of items with fewer than ``COLD`` training ratings, and
+    ``mse-warm-items`` over the others; a metric without rows is left out.
 
     Args:
         train_counts: training ratings per item, (n_items,).
     """
     cold = train_counts[items] < COLD
-    return {"mse-cold-items": rating_errors(truth[cold], predicted[cold])["mse"]} if cold.any() else {}
+    parts = {"mse-cold-items": cold, "mse-warm-items": ~cold}
+    return {name: rating_errors(truth[rows], predicted[rows])["mse"] for name, rows in parts.items() if rows.any()}
 
 
 def top_k(

@@ -32,7 +32,7 @@ from ..evaluation import Estimate, holm, mean_interval, paired_difference
 VERDICTS = ("reproduced", "direction only", "inconclusive", "not reproduced", "not testable on this data", "not run")
 OWN_SOURCE = "this-study"  # checks we add; not counted among the papers' claims
 LEAST_SEEDS = 3  # to judge a number
-LOWER_IS_BETTER = ("mse", "mse-cold-items", "rmse", "mae", "seconds", "peak-memory")
+LOWER_IS_BETTER = ("mse", "mse-cold-items", "mse-warm-items", "rmse", "mae", "seconds", "peak-memory")
 
 
 class _Model(BaseModel):

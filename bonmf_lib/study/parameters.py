@@ -15,7 +15,7 @@ from ..config import config, make_config
 from ..datasets import CONTENTS, Dataset, load_dataset
 from ..encoders import Features, encode_items, get_encoder
 from ..errors import ConfigError, unknown_name
-from ..splits import Split, ratio_split
+from ..splits import Split, cold_item_split, ratio_split
 from ..storage import project_root
 
 
@@ -124,23 +124,33 @@ class Run:
         return self.settings.seeds[: self.settings.ablation_seeds]
 
     def features(
-        self, modality: str, pooling: str | None = None, encoder: str | None = None, dim: int | None = None
+        self,
+        modality: str,
+        pooling: str | None = None,
+        encoder: str | None = None,
+        dim: int | None = None,
+        text_parts: tuple[str, ...] | None = None,
     ) -> Features:
         """Features of ``text`` or ``image``, by this run's encoder unless another is named; with ``dim`` only their
-        first principal components."""
+        first principal components. See :func:`~bonmf_lib.encoders.encode_items`."""
         encoder = encoder or (self.settings.text_encoder if modality == "text" else self.settings.image_encoder)
-        key = modality, pooling, encoder, dim
+        key = modality, pooling, encoder, dim, text_parts
         if key not in self._features:
             size = self.settings.image_size if modality == "image" else None
-            found = encode_items(self.dataset, modality, encoder, pooling, size)
+            found = encode_items(self.dataset, modality, encoder, pooling, size, text_parts)
             self._features[key] = found if dim is None else found.principal(dim)
         return self._features[key]
 
-    def split(self, test: float, valid: float, seed: int, keep: float = 1.0) -> Split:
-        """The random split of :func:`bonmf_lib.splits.ratio_split`, made once."""
-        key = self.dataset.fingerprint, test, valid, seed, keep
+    def split(self, test: float, valid: float, seed: int, keep: float = 1.0, cold_items: bool = False) -> Split:
+        """The split of :func:`~bonmf_lib.splits.ratio_split` or :func:`~bonmf_lib.splits.cold_item_split`, made
+        once."""
+        key = self.dataset.fingerprint, test, valid, seed, keep, cold_items
         if key not in self._splits:
-            self._splits[key] = ratio_split(self.dataset, test, valid, seed, keep)
+            self._splits[key] = (
+                cold_item_split(self.dataset, test, valid, seed)
+                if cold_items
+                else ratio_split(self.dataset, test, valid, seed, keep)
+            )
         return self._splits[key]
 
     def __str__(self) -> str:

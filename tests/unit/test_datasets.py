@@ -11,6 +11,7 @@ import pytest
 from bonmf_lib.datasets import load_dataset, load_planted, movielens
 from bonmf_lib.datasets.movielens import FINGERPRINTS, split_title
 from bonmf_lib.datasets.summary import coverage, summary
+from bonmf_lib.datasets.texts import available_parts, compose_texts, headline
 from bonmf_lib.errors import ConfigError, DatasetError
 
 ITEMS = "item,title,genres,description,image\n1,Alpha,Drama|War,A long tale,images/1.jpg\n2,Beta &#039;2,,,\n"
@@ -91,6 +92,7 @@ def test_ml_1m_full_has_real_plots_and_posters():
     assert shares.loc["picture", "share of ratings"] == pytest.approx(0.998, abs=5e-4)
     assert "Woody" in data.items["text"].iloc[0]
     assert data.items["text"].isna().sum() == 38  # 36 plots are N/A, 2 movies have no entry
+    assert "With Tom Hanks" in data.items["people"].iloc[0]
 
 
 @pytest.mark.mirror
@@ -267,3 +269,24 @@ def test_planted_ratings_follow_all_three_blocks():
             errors.append(rest)
         explained.append(errors[1] / errors[0])
     assert min(explained) > 1.2
+
+
+def test_texts_are_made_of_the_asked_parts():
+    items = pd.DataFrame(
+        {"title": ["Heat", "Solaris"], "genres": [("Crime", "Drama"), ()], "plot": [None, "A planet."]}
+    )
+    items["year"] = pd.array([1995, None], dtype="Int64")
+    items["people"] = None
+    assert compose_texts(items, ("title",)).tolist() == ["Heat (1995).", "Solaris."]
+    assert compose_texts(items, ("genres", "title")).tolist()[0] == "Crime, Drama. Heat (1995)."
+    assert compose_texts(items, ("title", "plot")).isna().tolist() == [True, False]
+    assert available_parts(items) == ("title", "genres", "plot")
+    assert headline(items).tolist() == ["Heat (1995). Crime, Drama.", "Solaris."]
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"), [(("title", "plots"), "Did you mean 'plot'"), (("people",), "No item has people")]
+)
+def test_parts_that_cannot_be_had_are_refused(planted, parts, message):
+    with pytest.raises(DatasetError, match=message):
+        compose_texts(planted.items, parts)

@@ -319,6 +319,37 @@ def test_principal_components_are_those_of_the_present_rows():
     assert np.array_equal(found.present, present)
     assert found.key not in (features.key, features.principal(3).key)
     assert features.principal(6) is features
+    assert features.principal(200) is features
+
+
+def test_regions_keep_their_places_when_they_are_reduced():
+    random = np.random.default_rng(0)
+    plane = random.normal(size=(2, 5))  # every region lies in the same plane
+    rows = (random.normal(size=(12, 3, 2)) @ plane).reshape(12, 15).astype(np.float32)
+    present = np.arange(12) != 3
+    features = Features((rows * present[:, None]).astype(np.float32), present, "e", "1", "k", regions=3)
+    found = features.principal(2)
+    assert (found.dim, found.regions) == (6, 3)
+    regions = features.standardized()[present].reshape(-1, 5).astype(np.float64)
+    reduced = found.matrix[present].reshape(-1, 2).astype(np.float64)
+    rebuilt = reduced @ np.linalg.lstsq(reduced, regions - regions.mean(0), rcond=None)[0]
+    left = np.linalg.svd(regions - regions.mean(0), compute_uv=False)[2:]
+    assert np.sum((regions - regions.mean(0) - rebuilt) ** 2) == pytest.approx(np.sum(left**2), rel=1e-4, abs=1e-6)
+
+
+def test_poolings_of_one_cache_entry_are_told_apart(planted):
+    class TwoPoolings(CountingEncoder):
+        def encode(self, contents, device):
+            return super().encode(contents, device) | {"cls": np.ones((len(contents), 2), np.float32)}
+
+    encoder = TwoPoolings([], name="two-poolings", poolings=("mean", "cls"))
+    mean, cls = (encode_items(planted, "text", encoder, pooling) for pooling in ("mean", "cls"))
+    assert mean.key == encode_items(planted, "text", encoder).key != cls.key
+
+
+def test_parts_of_texts_change_what_is_encoded(planted):
+    whole, titles = (encode_items(planted, "text", "tfidf", text_parts=parts) for parts in (None, ("title",)))
+    assert whole.key != titles.key
 
 
 def test_features_with_nan_are_refused():

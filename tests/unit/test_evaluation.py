@@ -74,12 +74,15 @@ def test_cold_errors_by_hand():
     items = np.array([0, 1, 2, 3, 0])
     truth = np.array([4.0, 5.0, 1.0, 2.0, 3.0], np.float32)
     predicted = np.array([3.0, 1.0, 5.0, 4.0, 3.0], np.float32)
-    assert cold_errors(items, truth, predicted, counts) == {"mse-cold-items": pytest.approx((1 + 4 + 0) / 3)}
+    cold, warm = (1 + 4 + 0) / 3, (16 + 16) / 2
+    found = cold_errors(items, truth, predicted, counts)
+    assert found == {"mse-cold-items": pytest.approx(cold), "mse-warm-items": pytest.approx(warm)}
 
 
 def test_no_cold_item_in_the_test_part_is_no_metric():
     items, ratings = np.array([1, 1]), np.array([4.0, 5.0], np.float32)
-    assert cold_errors(items, ratings, ratings, np.array([0, COLD])) == {}  # item 0 is cold but not tested
+    counts = np.array([0, COLD])  # item 0 is cold but not tested
+    assert list(cold_errors(items, ratings, ratings, counts)) == ["mse-warm-items"]
 
 
 @pytest.mark.parametrize("values", [{"k": 0}, {"gain": "square"}])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bonmf_lib.errors import SplitError
-from bonmf_lib.splits import Split, part_summary, ratio_split
+from bonmf_lib.splits import PARTS, Split, cold_item_split, part_summary, ratio_split
 
 
 def test_ratio_split_has_the_asked_shares_and_covers_everything(planted):
@@ -102,3 +102,20 @@ def test_part_summary_counts_unseen_items(planted):
     assert table.loc["test", "unseen items"] == 1
     assert table.loc["train", "unseen items"] == 0
     assert "valid" not in table.index
+
+
+def test_cold_items_have_no_ratings_in_training_or_validation(planted):
+    split = cold_item_split(planted, test=0.25, valid=0.1, seed=3)
+    items = planted.ratings["item"].to_numpy()
+    parts = {part: set(items[getattr(split, part)]) for part in PARTS}
+    assert not parts["test"] & (parts["train"] | parts["valid"]) and not parts["train"] & parts["valid"]
+    rated = len(set(items))
+    assert (len(parts["test"]), len(parts["valid"])) == (round(0.25 * rated), round(0.1 * round(0.75 * rated)))
+    assert np.array_equal(split.test, cold_item_split(planted, test=0.25, seed=3).test)
+    assert not np.array_equal(split.test, cold_item_split(planted, test=0.25, seed=4).test)
+
+
+@pytest.mark.parametrize(("test", "valid"), [(0.0, 0.1), (1.0, 0.1), (0.2, 1.0), (0.2, -0.1)])
+def test_bad_shares_of_items_are_refused(planted, test, valid):
+    with pytest.raises(SplitError, match="must lie in"):
+        cold_item_split(planted, test=test, valid=valid)
