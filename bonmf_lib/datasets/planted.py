@@ -80,7 +80,7 @@ def load_planted(
     table = pd.DataFrame({"raw_id": range(n_items), "title": [f"Planted {number}" for number in range(n_items)]})
     table["year"] = pd.array(random.integers(1950, 2001, n_items), dtype="Int64")
     table["genres"] = [("Bright",) if row[0] > 0 else ("Dark",) for row in text]
-    table["text"] = [_describe(row) for row in text]
+    table["text"] = table["plot"] = [_describe(row) for row in text]
     table["image"] = _paint(pictures)
     people = pd.DataFrame({"raw_id": range(n_users), "gender": np.where(taste[:, 0] > 0, "F", "M")})
     people["age"] = random.integers(18, 70, n_users)

@@ -185,3 +185,11 @@ for _name, _repository, _revision in (
     ("xlnet-base-cased", "xlnet/xlnet-base-cased", "ceaa69c7bc5e512b5007106a7ccbb7daf24b2c79"),
 ):
     register_encoder(TransformerEncoder(_name, _revision, repository=_repository))
+register_encoder(  # a language model of today; made for the last token
+    TransformerEncoder(
+        "qwen3-embedding-0.6b",
+        "97b0c614be4d77ee51c0cef4e5f07c00f9eb65b3",
+        repository="Qwen/Qwen3-Embedding-0.6B",
+        default_pooling="last",
+    )
+)

@@ -62,6 +62,61 @@ def forest_plot(table: pd.DataFrame, reference: str, metric: str, paper: dict[st
     return _finished(figure)
 
 
+def equivalence_plot(table: pd.DataFrame, reference: str, metric: str, margin: float) -> Figure:
+    """Relative differences with 90 % intervals against the band in which they count as none; colour = the verdict.
+
+    Args:
+        table: of :func:`bonmf_lib.study.equivalence.equivalences`.
+        reference: name of the row that the others are compared with.
+        margin: half-width of the band, in percent.
+    """
+    figure, axis = plt.subplots(figsize=(8, 0.45 * len(table) + 1.9))
+    places = pd.Series(np.arange(len(table))[::-1], table.index)
+    axis.axvspan(-margin, margin, color=PALETTE[0], alpha=0.15, linewidth=0, label=f"± {margin:g} %")
+    kinds = {"equivalent": (PALETTE[0], "o"), "better": (BETTER, "^"), "worse": (WORSE, "s"), "undecided": (OPEN, "D")}
+    for verdict, (colour, marker) in kinds.items():
+        rows = table[table["verdict"] == verdict]
+        if len(rows):
+            spread = np.nan_to_num(np.stack([rows["percent"] - rows["low"], rows["high"] - rows["percent"]]).clip(0))
+            style = {"fmt": marker, "color": colour, "capsize": 3, "label": verdict}
+            axis.errorbar(rows["percent"], places[rows.index], xerr=spread, **style)
+    axis.axvline(0, color="black", linewidth=1)
+    axis.margins(x=0.08)
+    axis.set_yticks(places, [name.partition(" (")[0] for name in table.index])
+    axis.set_ylim(-0.7, len(table) - 0.3)
+    left, right = ("better", "worse") if metric in LOWER_IS_BETTER else ("worse", "better")
+    axis.set(
+        xlabel=f"← {left}     difference in test {metric}, %     {right} →",
+        title=f"Test {metric}: difference to {reference}\n90 % intervals (two one-sided tests at 5 %)",
+    )
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return _finished(figure)
+
+
+def quality_per_cost(table: pd.DataFrame, metric: str) -> Figure:
+    """What an encoder gains over no text against what it costs; the dot's area is its memory.
+
+    Args:
+        table: index: encoder; columns texts_per_second, memory_mib, percent, low, high (improvement over no text).
+    """
+    figure, axis = plt.subplots(figsize=(8, 4.2))
+    spread = np.nan_to_num(np.stack([table["percent"] - table["low"], table["high"] - table["percent"]]).clip(0))
+    axis.errorbar(table["texts_per_second"], table["percent"], yerr=spread, fmt="none", color=OPEN, capsize=3)
+    for colour, (name, row) in zip(cycle(PALETTE), table.iterrows()):
+        label = f"{name} ({row['memory_mib']:,.0f} MiB)"
+        axis.scatter(row["texts_per_second"], row["percent"], s=20 + row["memory_mib"] / 2, color=colour, alpha=0.8,
+                     label=label, zorder=3)  # fmt: skip
+    axis.axhline(0, color="black", linewidth=1)
+    axis.set(
+        xscale="log",
+        xlabel="texts encoded per second, one thread",
+        ylabel=f"gain in {metric} over no text, %",
+        title=f"What a text encoder gains in test {metric}, and what it costs\n95 % intervals; area = memory",
+    )
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), labelspacing=1.2)
+    return _finished(figure)
+
+
 def shapley_bars(table: pd.DataFrame, metric: str = "value") -> Figure:
     """Shapley values, and pairwise interactions beside them, with 95 % intervals.
 

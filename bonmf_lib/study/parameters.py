@@ -40,6 +40,8 @@ class Profile:
     comparison_batch_size: int = Field(gt=0)
     comparison_learning_rate: float = Field(gt=0)
     comparison_feature_dim: int | None = Field(gt=0)  # principal components of text and picture; null = all
+    common_feature_dim: int = Field(gt=0)  # principal components of every encoder where encoders are compared (06, 07)
+    hub_encoders: bool  # try the language models that only a model hub has (06)
     tuning_batch_size: int = Field(gt=0)  # of searches and ablation grids
     tuning_learning_rate: float = Field(gt=0)  # where searches start
     tuning_epochs: int = Field(gt=0)  # upper limit of every trial

@@ -18,6 +18,8 @@ from transformers import (
     BertConfig,
     BertModel,
     PreTrainedTokenizerFast,
+    Qwen3Config,
+    Qwen3Model,
     RobertaConfig,
     RobertaModel,
     XLNetConfig,
@@ -49,13 +51,19 @@ def tiny(architecture: str, side: str = "right"):
     if architecture == "xlnet":
         config = XLNetConfig(vocab_size=len(vocabulary), d_model=16, n_layer=2, n_head=2, d_inner=32)
         return XLNetModel(config).eval(), tokenizer
+    if architecture == "qwen3":
+        return Qwen3Model(
+            Qwen3Config(**sizes, intermediate_size=32, num_key_value_heads=1, head_dim=8)
+        ).eval(), tokenizer
     config_class, model_class = {"bert": (BertConfig, BertModel), "roberta": (RobertaConfig, RobertaModel)}[
         architecture
     ]
     return model_class(config_class(**sizes, intermediate_size=32, pad_token_id=0)).eval(), tokenizer
 
 
-@pytest.mark.parametrize(("architecture", "side"), [("bert", "right"), ("roberta", "right"), ("xlnet", "left")])
+@pytest.mark.parametrize(
+    ("architecture", "side"), [("bert", "right"), ("roberta", "right"), ("xlnet", "left"), ("qwen3", "left")]
+)
 def test_pooling_equals_one_text_at_a_time(architecture, side):
     """Batching by length and padding must not change a text's vectors, whatever side the padding is on."""
     model, tokenizer = tiny(architecture, side)

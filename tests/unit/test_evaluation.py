@@ -2,11 +2,20 @@
 
 import numpy as np
 import pytest
+from statsmodels.stats.weightstats import ttost_paired
 from scipy import stats
 from sklearn.metrics import mean_absolute_error, mean_squared_error, ndcg_score
 
 from bonmf_lib.errors import ConfigError
-from bonmf_lib.evaluation import TopKDefinition, holm, mean_interval, paired_difference, rating_metrics, top_k
+from bonmf_lib.evaluation import (
+    TopKDefinition,
+    equivalence,
+    holm,
+    mean_interval,
+    paired_difference,
+    rating_metrics,
+    top_k,
+)
 from bonmf_lib.evaluation.rating import COLD, cold_errors, relevance_threshold
 
 
@@ -118,6 +127,19 @@ def test_corrected_interval_covers_where_the_naive_one_does_not():
             hits[share] += found.low <= 0 <= found.high
     assert hits[0.3] > hits[0.0]
     assert hits[0.3] / 300 > 0.9
+
+
+def test_equivalence_is_two_one_sided_tests():
+    random = np.random.default_rng(0)
+    ours = random.normal(1, 0.1, 8)
+    theirs = ours + random.normal(0.02, 0.05, 8)
+    for margin in (0.01, 0.03, 0.06):
+        found = equivalence(ours, theirs, margin, 0.0)
+        assert found.p_value == pytest.approx(ttost_paired(ours, theirs, -margin, margin)[0], rel=1e-9)
+        assert (found.p_value < 0.05) == (-margin < found.low and found.high < margin)
+    assert equivalence(ours, theirs, 0.06, 0.3).p_value > equivalence(ours, theirs, 0.06, 0.0).p_value
+    assert equivalence(ours, ours, 0.01, 0.3).p_value == 0
+    assert np.isnan(equivalence(ours[:1], theirs[:1], 0.01, 0.3).p_value)
 
 
 def test_paired_difference_uses_the_pairs():

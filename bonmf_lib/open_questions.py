@@ -1,0 +1,91 @@
+"""The rows behind the paper's open questions: which language model (06), which use of the picture (07)."""
+
+from dataclasses import replace
+
+from .comparisons import early_stopped, published
+from .datasets.texts import TEXT_PARTS, available_parts
+from .encoders import get_encoder
+from .errors import SourceError
+from .experiments import Variant
+from .models.bonmf import BoNMFConfig
+from .study.parameters import Run
+
+COLD_ITEM_SHARE = 0.2  # of all items are held out where cold items are studied
+
+LANGUAGE_MODELS = ("minilm-l6", "minilm-l3", "wordllama")
+WORD_COUNTS = ("tfidf",)
+CONTROLS = ("random-text", "minilm-l6-shuffled", "tfidf-shuffled")
+HUB_MODELS = ("bert-base-uncased", "roberta-base", "xlnet-base-cased", "qwen3-embedding-0.6b")
+PAPER_MODELS = HUB_MODELS[:3]  # "BoBERTa" read as RoBERTa
+KINDS = (
+    dict.fromkeys(LANGUAGE_MODELS, "pretrained, from the package index")
+    | dict.fromkeys(HUB_MODELS, "pretrained, from a model hub")
+    | dict.fromkeys(WORD_COUNTS, "word counts, no pretraining")
+    | dict.fromkeys(CONTROLS, "control")
+)
+
+
+def obtainable(names: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Which of the hub's text encoders can be had here, and why the others cannot, by name."""
+    found, lacking = [], {}
+    for name in names:
+        try:
+            get_encoder(name, "text").folder()
+        except SourceError as error:
+            lacking[name] = str(error)
+        else:
+            found.append(name)
+    return tuple(found), lacking
+
+
+def text_row(run: Run, name: str, **choices: object) -> Variant:
+    """BoNMF with all encoders' features reduced to one size, stopped at its best validation epoch."""
+    row = early_stopped(run, f"BoNMF, {name}", BoNMFConfig())
+    return replace(row, feature_dim=run.settings.common_feature_dim, **choices)
+
+
+def no_text_row(run: Run) -> Variant:
+    """The same network without any text."""
+    row = early_stopped(run, "BoNMF, no text", BoNMFConfig(use_text=False))
+    return replace(row, feature_dim=run.settings.common_feature_dim)
+
+
+def encoder_rows(run: Run, encoders: tuple[str, ...]) -> list[Variant]:
+    """One row per text encoder, then the network without text."""
+    return [text_row(run, name, text_encoder=name) for name in encoders] + [no_text_row(run)]
+
+
+def pooling_rows(run: Run) -> list[Variant]:
+    """The run's text encoder with each of its poolings, its default first."""
+    name = run.settings.text_encoder
+    encoder = get_encoder(name, "text")
+    poolings = sorted(encoder.poolings, key=lambda pooling: pooling != encoder.default_pooling)
+    return [text_row(run, f"{name}, {pooling}", text_encoder=name, text_pooling=pooling) for pooling in poolings]
+
+
+def content_rows(run: Run) -> list[Variant]:
+    """The run's text encoder on ever more of what is known about items: title, genres, plot, people."""
+    known = [part for part in TEXT_PARTS if part in available_parts(run.dataset.items)]
+    grown = [tuple(known[:count]) for count in range(1, len(known) + 1)]
+    return [text_row(run, " + ".join(parts), text_parts=parts) for parts in grown]
+
+
+def dimension_rows(run: Run) -> list[Variant]:
+    """The run's text encoder with ever fewer principal components (of text and picture alike), all of them first."""
+    whole = run.features("text").dim
+    sizes = [size for size in (16, 32, 64, 128, 256) if size < whole]
+    rows = [replace(text_row(run, f"all {whole} dimensions"), feature_dim=None)]
+    return rows + [replace(text_row(run, f"{size} dimensions"), feature_dim=size) for size in sizes[::-1]]
+
+
+def on_cold_items(rows: list[Variant]) -> list[Variant]:
+    """The same rows, tested on items that have no training rating."""
+    return [
+        replace(row, protocol=f"cold items, {row.protocol}", cold_items=True, test_share=COLD_ITEM_SHARE)
+        for row in rows
+    ]
+
+
+def claimed_language_models(run: Run, encoders: tuple[str, ...]) -> list[Variant]:
+    """The paper's swap of language models, as published, with those that can be had."""
+    return [published(run, f"BoNMF, {name}", "bonmf", BoNMFConfig(), text_encoder=name) for name in encoders]

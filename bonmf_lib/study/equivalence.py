@@ -1,0 +1,51 @@
+"""Are rows as good as each other? Tables and sentences of equivalence tests."""
+
+import pandas as pd
+
+from ..evaluation import equivalence, holm
+from .claims import LEAST_SEEDS
+from .tables import differences, row_name
+
+VERDICTS = ("equivalent", "better", "worse", "undecided")
+
+
+def equivalences(records: pd.DataFrame, metric: str, reference: tuple[str, str], margin: float) -> pd.DataFrame:
+    """Relative difference of every row to the reference row (variant, protocol) over the same seeds, in percent.
+
+    Args:
+        margin: in percent; differences inside it count as none.
+
+    Returns:
+        index model; columns percent (above 0 = the row's metric is higher), low, high (90 %), p_equivalence (two
+        one-sided tests) and p_difference (both adjusted over the rows after Holm), seeds, and verdict: *equivalent*
+        when p_equivalence < 0.05, else *better* or *worse* when p_difference < 0.05, else, and with fewer than three
+        seeds, *undecided*.
+    """
+    difference = differences(records, metric, reference)
+    chosen = records[records["metric"] == metric].drop_duplicates(["variant", "protocol", "seed"])
+    share = float(chosen["test_share"].iloc[0])
+    groups = {row_name(*key): rows.set_index("seed")["value"] for key, rows in chosen.groupby(["variant", "protocol"])}
+    rows = {}
+    for name in difference.index:
+        ours, theirs = groups[name].align(groups[row_name(*reference)], join="inner")
+        found = equivalence(100 * (ours / theirs).to_numpy(), 100 * (theirs / theirs).to_numpy(), margin, share)
+        rows[name] = {"percent": found.mean, "low": found.low, "high": found.high, "p_equivalence": found.p_value}
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+    table["p_equivalence"] = holm(table["p_equivalence"].tolist())
+    table["p_difference"], table["seeds"] = difference["p_holm"], difference["seeds"]
+    sides = difference["favours"].map({True: "better", False: "worse"})
+    table["verdict"] = sides.where(table["p_difference"] < 0.05, "undecided")
+    table.loc[table["p_equivalence"] < 0.05, "verdict"] = "equivalent"
+    table.loc[table["seeds"] < LEAST_SEEDS, "verdict"] = "undecided"
+    return table
+
+
+def equivalence_sentence(table: pd.DataFrame, metric: str, reference: str, margin: float) -> str:
+    """Which rows are as good as the reference, in one line."""
+    words = dict(zip(VERDICTS, (f"within {margin:g} %", "better", "worse", "undecided"), strict=True))
+    parts = []
+    for verdict, said in words.items():
+        names = [name.partition(" (")[0] for name in table.index[table["verdict"] == verdict]]
+        if names:
+            parts.append(f"{said}: {', '.join(names)}")
+    return f"{metric}, against {reference}: " + "; ".join(parts) + "."

@@ -1,0 +1,111 @@
+"""Rows of the open questions, equivalence tables, and what encoders cost."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bonmf_lib import open_questions
+from bonmf_lib.encoders import get_encoder
+from bonmf_lib.encoders.cost import encoding_cost
+from bonmf_lib.errors import EncoderError, SourceError
+from bonmf_lib.experiments import split_of, variant_hash
+from bonmf_lib.study import comparison_figures
+from bonmf_lib.study.equivalence import equivalence_sentence, equivalences
+from bonmf_lib.study.parameters import NotebookParameters, Run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path_factory.mktemp("run"))))
+
+
+def test_every_encoder_row_reads_features_of_one_size(run):
+    encoders = ("tfidf", "random-text", "tfidf-shuffled")
+    rows = open_questions.encoder_rows(run, encoders)
+    dims = {feature.dim for row in rows for m in ("text", "image") if (feature := row.features(run, m)) is not None}
+    assert dims == {run.settings.common_feature_dim}
+    assert len({variant_hash(run, row) for row in rows}) == len(rows) == 4
+    assert rows[-1].features(run, "text") is None
+
+
+def test_contents_grow_part_by_part(run):
+    rows = open_questions.content_rows(run)
+    assert [row.text_parts for row in rows] == [("title",), ("title", "genres"), ("title", "genres", "plot")]
+    assert len({row.features(run, "text").key for row in rows}) == 3
+
+
+def test_dimensions_fall_from_all(run):
+    rows = open_questions.dimension_rows(run)
+    whole = run.features("text").dim
+    assert [row.features(run, "text").dim for row in rows] == [whole, *[s for s in (256, 128, 64, 32, 16) if s < whole]]
+
+
+def test_poolings_start_with_the_default():
+    run = Run(NotebookParameters(profile="smoke", text_encoder="minilm-l6"))
+    assert [row.text_pooling for row in open_questions.pooling_rows(run)] == ["mean", "cls", "last"]
+
+
+def test_cold_rows_are_tested_on_items_without_training_ratings(run):
+    (row,) = open_questions.on_cold_items(open_questions.encoder_rows(run, ())[:1])
+    split = split_of(run, row, 0)
+    items = run.dataset.ratings["item"].to_numpy()
+    assert not set(items[split.test]) & set(items[np.r_[split.train, split.valid]])
+    assert len(split.valid)
+
+
+def test_hub_models_that_cannot_be_had_are_named(monkeypatch):
+    def refuse(self):
+        raise SourceError("no hub here")
+
+    monkeypatch.setattr(type(get_encoder("bert-base-uncased", "text")), "folder", refuse)
+    assert open_questions.obtainable(("bert-base-uncased",)) == ((), {"bert-base-uncased": "no hub here"})
+
+
+def records(values: dict[str, list[float]], metric: str = "mse") -> pd.DataFrame:
+    rows = [
+        {"variant": name, "protocol": "p", "seed": seed, "value": value}
+        for name, found in values.items()
+        for seed, value in enumerate(found)
+    ]
+    return pd.DataFrame(rows).assign(metric=metric, dataset="d", content="full", test_share=0.3)
+
+
+def test_equivalence_table_tells_equal_from_different_from_unknown():
+    base = np.array([0.80, 0.81, 0.79, 0.80])
+    noise = np.array([1, -1, 1, -1])
+    table = equivalences(
+        records({
+            "base": base,
+            "same": base * (1 + 0.0003 * noise),
+            "worse": base * (1.03 + 0.0003 * noise),
+            "better": base * (0.97 + 0.0003 * noise),
+            "noisy": base * (1 + 0.02 * noise),
+        }),
+        "mse", ("base", "p"), 0.5,
+    )  # fmt: skip
+    assert table["verdict"].to_dict() == {
+        "same (p)": "equivalent", "worse (p)": "worse", "better (p)": "better", "noisy (p)": "undecided"
+    }  # fmt: skip
+    assert table.loc["worse (p)", "percent"] == pytest.approx(3, abs=0.01)
+    sentence = equivalence_sentence(table, "MSE", "base", 0.5)
+    assert sentence == "MSE, against base: within 0.5 %: same; better: better; worse: worse; undecided: noisy."
+    assert comparison_figures.equivalence_plot(table, "base", "mse", 0.5).axes
+
+
+def test_two_seeds_decide_nothing():
+    table = equivalences(records({"base": [0.8, 0.81], "same": [0.8, 0.81]}), "mse", ("base", "p"), 0.5)
+    assert table["verdict"].tolist() == ["undecided"]
+
+
+def test_higher_is_better_for_ranking():
+    base = np.array([0.80, 0.81, 0.79, 0.80])
+    table = equivalences(records({"base": base, "more": base + 0.05}, "ndcg@10"), "ndcg@10", ("base", "p"), 0.5)
+    assert table["verdict"].tolist() == ["better"]
+
+
+def test_costs_are_measured_in_a_fresh_process():
+    texts = [f"word{number} film{number % 7} story" for number in range(300)]
+    cost = encoding_cost("tfidf", texts)
+    assert cost.texts_per_second > 0 and cost.loading_seconds > 0 and cost.memory_mib >= 0
+    with pytest.raises(EncoderError, match="too few"):
+        encoding_cost("tfidf", texts[:3])
