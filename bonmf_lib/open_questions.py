@@ -1,15 +1,21 @@
 """The rows behind the paper's open questions: which language model (06), which use of the picture (07)."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+import pandas as pd
 
 from .comparisons import early_stopped, published
 from .datasets.texts import TEXT_PARTS, available_parts
 from .encoders import get_encoder
+from .encoders.cost import encoding_cost
 from .errors import SourceError
 from .experiments import Variant
 from .models.bonmf import BoNMFConfig
 from .study.parameters import Run
+from .study.records import fresh_wanted, keep_table
 
+COST_TEXTS = 512  # texts that speed is measured on
 COLD_ITEM_SHARE = 0.2  # of all items are held out where cold items are studied
 
 LANGUAGE_MODELS = ("minilm-l6", "minilm-l3", "wordllama")
@@ -89,3 +95,41 @@ def on_cold_items(rows: list[Variant]) -> list[Variant]:
 def claimed_language_models(run: Run, encoders: tuple[str, ...]) -> list[Variant]:
     """The paper's swap of language models, as published, with those that can be had."""
     return [published(run, f"BoNMF, {name}", "bonmf", BoNMFConfig(), text_encoder=name) for name in encoders]
+
+
+def encoder_costs(run: Run, encoders: Sequence[str]) -> pd.DataFrame:
+    """Speed and memory of text encoders on the run's own texts, measured once per run folder.
+
+    Returns:
+        index text encoder; columns of :class:`~bonmf_lib.encoders.cost.EncodingCost`.
+    """
+    path = run.run_dir / "tables" / "encoder_costs.csv"
+    known = pd.read_csv(path) if path.is_file() and not fresh_wanted() else pd.DataFrame(columns=["text encoder"])
+    texts = run.dataset.items["text"].dropna().tolist()[:COST_TEXTS]
+    for name in encoders:
+        if name not in set(known["text encoder"]):
+            row = {"text encoder": name, **asdict(encoding_cost(name, texts))}
+            known = pd.concat([known, pd.DataFrame([row])], ignore_index=True)
+            keep_table(run.run_dir, "encoder_costs", known)
+    return known.set_index("text encoder").loc[list(encoders)]
+
+
+def swap_sentence(table: pd.DataFrame, margin: float, where: str) -> str:
+    """What swapping encoders means, in words chosen by the verdicts on the models and on the controls.
+
+    Args:
+        table: of :func:`bonmf_lib.study.relative.equivalences` over :func:`encoder_rows`.
+    """
+    names = table.index.str.removeprefix("BoNMF, ").str.partition(" (").get_level_values(0)
+    verdicts = pd.Series(table["verdict"].to_numpy(), names)
+    control = verdicts.index.isin([*CONTROLS, "no text"])
+    controls, models = verdicts[control], verdicts[~control]
+    alike = f"{(models == 'equivalent').sum()} of {len(models)} other models are within {margin:g} %"
+    if (controls == "equivalent").all():
+        return f"On {where} the text hardly matters: every control is within {margin:g} %; {alike}."
+    if (controls == "worse").all():
+        return f"On {where} the text matters: every control is worse; {alike}."
+    if (controls == "undecided").any():
+        return f"On {where} it stays undecided whether the text matters: not every control is told apart; {alike}."
+    listed = ", ".join(f"{name} is {verdict}" for name, verdict in controls.items())
+    return f"On {where} the controls disagree ({listed}); {alike}."

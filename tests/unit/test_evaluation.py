@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from statsmodels.stats.weightstats import ttost_paired
 from scipy import stats
 from sklearn.metrics import mean_absolute_error, mean_squared_error, ndcg_score
+from statsmodels.stats.weightstats import ttost_paired
 
 from bonmf_lib.errors import ConfigError
 from bonmf_lib.evaluation import (

@@ -10,8 +10,8 @@ from bonmf_lib.encoders.cost import encoding_cost
 from bonmf_lib.errors import EncoderError, SourceError
 from bonmf_lib.experiments import split_of, variant_hash
 from bonmf_lib.study import comparison_figures
-from bonmf_lib.study.equivalence import equivalence_sentence, equivalences
 from bonmf_lib.study.parameters import NotebookParameters, Run
+from bonmf_lib.study.relative import equivalence_sentence, equivalences, gains
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +90,35 @@ def test_equivalence_table_tells_equal_from_different_from_unknown():
     sentence = equivalence_sentence(table, "MSE", "base", 0.5)
     assert sentence == "MSE, against base: within 0.5 %: same; better: better; worse: worse; undecided: noisy."
     assert comparison_figures.equivalence_plot(table, "base", "mse", 0.5).axes
+
+
+@pytest.mark.parametrize(
+    ("random", "shuffled", "words"),
+    [
+        ("equivalent", "equivalent", "the text hardly matters: every control is within 0.5 %; 1 of 1"),
+        ("worse", "worse", "the text matters: every control is worse; 1 of 1"),
+        ("worse", "undecided", "stays undecided"),
+        ("worse", "equivalent", "the controls disagree (random-text is worse"),
+    ],
+)
+def test_the_sentence_follows_the_controls(random, shuffled, words):
+    names = ["BoNMF, minilm-l3 (p)", "BoNMF, random-text (p)", "BoNMF, tfidf-shuffled (p)"]
+    table = pd.DataFrame({"verdict": ["equivalent", random, shuffled]}, index=names)
+    assert words in open_questions.swap_sentence(table, 0.5, "random splits")
+
+
+def test_gains_are_positive_where_better():
+    table = gains(records({"base": [1.0, 0.5, 0.8], "good": [0.9, 0.45, 0.72]}), "mse", ("base", "p"))
+    assert table.loc["good (p)"].to_numpy() == pytest.approx([10, 10, 10])
+
+
+def test_costs_are_kept_with_the_run(run, monkeypatch):
+    first = open_questions.encoder_costs(run, ["tfidf"])
+    monkeypatch.setattr(open_questions, "encoding_cost", None)
+    pd.testing.assert_frame_equal(
+        open_questions.encoder_costs(run, ["tfidf"]), first, rtol=1e-4, check_index_type=False
+    )
+    assert first["texts_per_second"].iloc[0] > 0
 
 
 def test_two_seeds_decide_nothing():

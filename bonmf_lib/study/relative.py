@@ -1,12 +1,37 @@
-"""Are rows as good as each other? Tables and sentences of equivalence tests."""
+"""Rows in percent of a reference row: gains over it, and tests whether they are as good as it."""
 
 import pandas as pd
 
-from ..evaluation import equivalence, holm
-from .claims import LEAST_SEEDS
+from ..evaluation import equivalence, holm, mean_interval
+from .claims import LEAST_SEEDS, LOWER_IS_BETTER
 from .tables import differences, row_name
 
 VERDICTS = ("equivalent", "better", "worse", "undecided")
+
+
+def gains(records: pd.DataFrame, metric: str, reference: tuple[str, str]) -> pd.DataFrame:
+    """Improvement of every row over the reference row (variant, protocol) over the same seeds.
+
+    Returns:
+        index model; columns percent (above 0 = better), low, high (95 %).
+    """
+    sign = -1 if metric in LOWER_IS_BETTER else 1
+    values, share = _per_seed(records, metric)
+    rows = {}
+    for name, own in values.items():
+        if name != row_name(*reference):
+            ours, theirs = own.align(values[row_name(*reference)], join="inner")
+            found = mean_interval(sign * 100 * (ours / theirs - 1).to_numpy(), share)
+            rows[name] = {"percent": found.mean, "low": found.low, "high": found.high}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+
+
+def _per_seed(records: pd.DataFrame, metric: str) -> tuple[dict[str, pd.Series], float]:
+    """Values by seed of every row, and the share of test ratings."""
+    chosen = records[records["metric"] == metric].drop_duplicates(["variant", "protocol", "seed"])
+    groups = chosen.groupby(["variant", "protocol"], sort=False)
+    values = {row_name(*key): rows.set_index("seed")["value"] for key, rows in groups}
+    return values, float(chosen["test_share"].iloc[0])
 
 
 def equivalences(records: pd.DataFrame, metric: str, reference: tuple[str, str], margin: float) -> pd.DataFrame:
@@ -22,12 +47,10 @@ def equivalences(records: pd.DataFrame, metric: str, reference: tuple[str, str],
         seeds, *undecided*.
     """
     difference = differences(records, metric, reference)
-    chosen = records[records["metric"] == metric].drop_duplicates(["variant", "protocol", "seed"])
-    share = float(chosen["test_share"].iloc[0])
-    groups = {row_name(*key): rows.set_index("seed")["value"] for key, rows in chosen.groupby(["variant", "protocol"])}
+    values, share = _per_seed(records, metric)
     rows = {}
     for name in difference.index:
-        ours, theirs = groups[name].align(groups[row_name(*reference)], join="inner")
+        ours, theirs = values[name].align(values[row_name(*reference)], join="inner")
         found = equivalence(100 * (ours / theirs).to_numpy(), 100 * (theirs / theirs).to_numpy(), margin, share)
         rows[name] = {"percent": found.mean, "low": found.low, "high": found.high, "p_equivalence": found.p_value}
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
