@@ -18,30 +18,30 @@ from .study.records import fresh_wanted, keep_table
 COST_TEXTS = 512  # texts that speed is measured on
 COLD_ITEM_SHARE = 0.2  # of all items are held out where cold items are studied
 
-LANGUAGE_MODELS = ("minilm-l6", "minilm-l3", "wordllama")
-WORD_COUNTS = ("tfidf",)
-CONTROLS = ("random-text", "minilm-l6-shuffled", "tfidf-shuffled")
 HUB_MODELS = ("bert-base-uncased", "roberta-base", "xlnet-base-cased", "qwen3-embedding-0.6b")
-PAPER_MODELS = HUB_MODELS[:3]  # "BoBERTa" read as RoBERTa
+CONTROLS = ("random-text", "minilm-l6-shuffled", "tfidf-shuffled")
 KINDS = (
-    dict.fromkeys(LANGUAGE_MODELS, "pretrained, from the package index")
-    | dict.fromkeys(HUB_MODELS, "pretrained, from a model hub")
-    | dict.fromkeys(WORD_COUNTS, "word counts, no pretraining")
+    dict.fromkeys(("minilm-l6", "minilm-l3"), "language model, from the package index")
+    | {"wordllama": "token embeddings of language models, from the package index"}
+    | dict.fromkeys(HUB_MODELS, "language model, from a model hub")
+    | {"tfidf": "word counts, no pretraining"}
     | dict.fromkeys(CONTROLS, "control")
 )
 
 
-def obtainable(names: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Which of the hub's text encoders can be had here, and why the others cannot, by name."""
-    found, lacking = [], {}
-    for name in names:
+def text_encoders(run: Run) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The text encoders to be compared, the run's own first, and why others cannot be had, by name."""
+    settings = run.settings
+    names = [settings.text_encoder, *(n for n in settings.compared_text_encoders if n != settings.text_encoder)]
+    lacking = {}
+    for name in HUB_MODELS if settings.hub_encoders else ():
         try:
             get_encoder(name, "text").folder()
         except SourceError as error:
             lacking[name] = str(error)
         else:
-            found.append(name)
-    return tuple(found), lacking
+            names.append(name)
+    return tuple(names), lacking
 
 
 def text_row(run: Run, name: str, **choices: object) -> Variant:
@@ -79,7 +79,7 @@ def content_rows(run: Run) -> list[Variant]:
 def dimension_rows(run: Run) -> list[Variant]:
     """The run's text encoder with ever fewer principal components (of text and picture alike), all of them first."""
     whole = run.features("text").dim
-    sizes = [size for size in (16, 32, 64, 128, 256) if size < whole]
+    sizes = [size for size in (16, 64, 256) if size < whole]
     rows = [replace(text_row(run, f"all {whole} dimensions"), feature_dim=None)]
     return rows + [replace(text_row(run, f"{size} dimensions"), feature_dim=size) for size in sizes[::-1]]
 
@@ -93,8 +93,9 @@ def on_cold_items(rows: list[Variant]) -> list[Variant]:
 
 
 def claimed_language_models(run: Run, encoders: tuple[str, ...]) -> list[Variant]:
-    """The paper's swap of language models, as published, with those that can be had."""
-    return [published(run, f"BoNMF, {name}", "bonmf", BoNMFConfig(), text_encoder=name) for name in encoders]
+    """The paper's swap of language models, as published, with those of the hub's that can be had."""
+    chosen = [name for name in encoders if name in HUB_MODELS]
+    return [published(run, f"BoNMF, {name}", "bonmf", BoNMFConfig(), text_encoder=name) for name in chosen]
 
 
 def encoder_costs(run: Run, encoders: Sequence[str]) -> pd.DataFrame:
@@ -118,10 +119,9 @@ def swap_sentence(table: pd.DataFrame, margin: float, where: str) -> str:
     """What swapping encoders means, in words chosen by the verdicts on the models and on the controls.
 
     Args:
-        table: of :func:`bonmf_lib.study.relative.equivalences` over :func:`encoder_rows`.
+        table: :func:`~bonmf_lib.study.relative.equivalences` of :func:`encoder_rows`, with short names.
     """
-    names = table.index.str.removeprefix("BoNMF, ").str.partition(" (").get_level_values(0)
-    verdicts = pd.Series(table["verdict"].to_numpy(), names)
+    verdicts = table["verdict"]
     control = verdicts.index.isin([*CONTROLS, "no text"])
     controls, models = verdicts[control], verdicts[~control]
     alike = f"{(models == 'equivalent').sum()} of {len(models)} other models are within {margin:g} %"

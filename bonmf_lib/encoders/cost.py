@@ -1,11 +1,13 @@
 """What a text encoder costs: speed and memory, each encoder in a fresh process of its own."""
 
 import multiprocessing
+import re
 import resource
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -13,6 +15,7 @@ from ..errors import EncoderError
 from .registry import get_encoder
 
 _WARM_UP = 8  # texts that are encoded first: loading the weights is not encoding
+_LEAST_SECONDS = 0.5  # of encoding, else the texts are encoded again and again
 
 
 @dataclass(frozen=True)
@@ -21,8 +24,8 @@ class EncodingCost:
 
     Attributes:
         texts_per_second: without the time to load the weights.
-        loading_seconds: until the first ``_WARM_UP`` texts are encoded, imports and weights included.
-        memory_mib: growth of the process's peak memory by imports, weights and encoding.
+        loading_seconds: until the first ``_WARM_UP`` texts are encoded, weights and what reads them included.
+        memory_mib: growth of the process's peak memory by the same and by encoding.
     """
 
     texts_per_second: float
@@ -43,22 +46,33 @@ def encoding_cost(encoder: str, texts: Sequence[str], threads: int = 1) -> Encod
     """
     if len(texts) < 2 * _WARM_UP:
         raise EncoderError(f"{len(texts)} texts are too few to measure {encoder} on; give at least {2 * _WARM_UP}.")
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
+    context = multiprocessing.get_context("forkserver")  # its children have imported PyTorch and encoded nothing
+    context.set_forkserver_preload([__name__])
+    with context.Pool(1) as pool:
         return pool.apply(_measure, (encoder, list(texts), threads))
 
 
 def _measure(name: str, texts: list[str], threads: int) -> EncodingCost:
     torch.set_num_threads(threads)
-    encoder, device, before = get_encoder(name, "text"), torch.device("cpu"), _peak_mib()
-    seconds = []
-    for part in (texts[:_WARM_UP], texts[:_WARM_UP], texts):  # the second time, everything is imported
-        start = time.perf_counter()
-        encoder.encode(part, device)
-        seconds.append(time.perf_counter() - start)
-    encoding = max(seconds[2] - seconds[1], 1e-9)  # both load the weights
-    return EncodingCost((len(texts) - _WARM_UP) / encoding, seconds[0], _peak_mib() - before)
+    encoder, before = get_encoder(name, "text"), _peak_mib()
+    first = _seconds(encoder, texts[:_WARM_UP])
+    loading = _seconds(encoder, texts[:_WARM_UP])  # again, now that everything is imported
+    repeats = 1
+    while (encoding := _seconds(encoder, texts * repeats) - loading) < _LEAST_SECONDS and repeats < 1024:
+        repeats *= 4
+    rate = (repeats * len(texts) - _WARM_UP) / max(encoding, 1e-9)
+    return EncodingCost(rate, first, _peak_mib() - before)
+
+
+def _seconds(encoder, texts: list[str]) -> float:
+    start = time.perf_counter()
+    encoder.encode(texts, torch.device("cpu"))
+    return time.perf_counter() - start
 
 
 def _peak_mib() -> float:
+    status = Path("/proc/self/status")
+    if status.is_file():  # getrusage would count the process that this one was forked from
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) / 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1024**2 if sys.platform == "darwin" else 1024)  # bytes there, KiB elsewhere

@@ -82,7 +82,7 @@ def equivalence_plot(table: pd.DataFrame, reference: str, metric: str, margin: f
             axis.errorbar(rows["percent"], places[rows.index], xerr=spread, **style)
     axis.axvline(0, color="black", linewidth=1)
     axis.margins(x=0.08)
-    axis.set_yticks(places, [name.partition(" (")[0] for name in table.index])
+    axis.set_yticks(places, table.index)
     axis.set_ylim(-0.7, len(table) - 0.3)
     left, right = ("better", "worse") if metric in LOWER_IS_BETTER else ("worse", "better")
     axis.set(

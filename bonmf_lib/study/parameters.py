@@ -41,7 +41,8 @@ class Profile:
     comparison_learning_rate: float = Field(gt=0)
     comparison_feature_dim: int | None = Field(gt=0)  # principal components of text and picture; null = all
     common_feature_dim: int = Field(gt=0)  # principal components of every encoder where encoders are compared (06, 07)
-    hub_encoders: bool  # try the language models that only a model hub has (06)
+    compared_text_encoders: tuple[str, ...]  # besides text_encoder (06)
+    hub_encoders: bool  # compare also the language models that only a model hub has, as far as they can be had (06)
     tuning_batch_size: int = Field(gt=0)  # of searches and ablation grids
     tuning_learning_rate: float = Field(gt=0)  # where searches start
     tuning_epochs: int = Field(gt=0)  # upper limit of every trial
@@ -93,7 +94,8 @@ class Run:
             raise ConfigError(unknown_name("content", self.settings.content, CONTENTS))
         if not self.settings.seeds or len(set(self.settings.seeds)) < len(self.settings.seeds):
             raise ConfigError(f"seeds must be different whole numbers, got {list(self.settings.seeds)}.")
-        get_encoder(self.settings.text_encoder, "text")
+        for name in (self.settings.text_encoder, *self.settings.compared_text_encoders):
+            get_encoder(name, "text")
         get_encoder(self.settings.image_encoder, "image")
         get_encoder(self.settings.cnn_encoder, "image")
         self.run_dir = self._folder(parameters.run_dir, chosen)

@@ -34,6 +34,12 @@ def _per_seed(records: pd.DataFrame, metric: str) -> tuple[dict[str, pd.Series],
     return values, float(chosen["test_share"].iloc[0])
 
 
+def short_names(table: pd.DataFrame, prefix: str = "BoNMF, ") -> pd.DataFrame:
+    """The table with its rows named without their protocol and without a prefix that all share."""
+    names = table.index.str.replace(r" \([^()]*\)$", "", regex=True).str.removeprefix(prefix)
+    return table.set_axis(names)
+
+
 def equivalences(records: pd.DataFrame, metric: str, reference: tuple[str, str], margin: float) -> pd.DataFrame:
     """Relative difference of every row to the reference row (variant, protocol) over the same seeds, in percent.
 
@@ -68,7 +74,7 @@ def equivalence_sentence(table: pd.DataFrame, metric: str, reference: str, margi
     words = dict(zip(VERDICTS, (f"within {margin:g} %", "better", "worse", "undecided"), strict=True))
     parts = []
     for verdict, said in words.items():
-        names = [name.partition(" (")[0] for name in table.index[table["verdict"] == verdict]]
-        if names:
+        names = table.index[table["verdict"] == verdict]
+        if len(names):
             parts.append(f"{said}: {', '.join(names)}")
     return f"{metric}, against {reference}: " + "; ".join(parts) + "."

@@ -11,7 +11,7 @@ from bonmf_lib.errors import EncoderError, SourceError
 from bonmf_lib.experiments import split_of, variant_hash
 from bonmf_lib.study import comparison_figures
 from bonmf_lib.study.parameters import NotebookParameters, Run
-from bonmf_lib.study.relative import equivalence_sentence, equivalences, gains
+from bonmf_lib.study.relative import equivalence_sentence, equivalences, gains, short_names
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def test_contents_grow_part_by_part(run):
 def test_dimensions_fall_from_all(run):
     rows = open_questions.dimension_rows(run)
     whole = run.features("text").dim
-    assert [row.features(run, "text").dim for row in rows] == [whole, *[s for s in (256, 128, 64, 32, 16) if s < whole]]
+    assert [row.features(run, "text").dim for row in rows] == [whole, *[s for s in (256, 64, 16) if s < whole]]
 
 
 def test_poolings_start_with_the_default():
@@ -53,12 +53,17 @@ def test_cold_rows_are_tested_on_items_without_training_ratings(run):
     assert len(split.valid)
 
 
-def test_hub_models_that_cannot_be_had_are_named(monkeypatch):
+def test_hub_models_that_cannot_be_had_are_named(run, monkeypatch):
     def refuse(self):
         raise SourceError("no hub here")
 
     monkeypatch.setattr(type(get_encoder("bert-base-uncased", "text")), "folder", refuse)
-    assert open_questions.obtainable(("bert-base-uncased",)) == ((), {"bert-base-uncased": "no hub here"})
+    assert open_questions.text_encoders(run) == (("tfidf", "random-text", "tfidf-shuffled"), {})
+    asked = Run(NotebookParameters(profile="paper", run_dir=str(run.run_dir)))
+    names, lacking = open_questions.text_encoders(asked)
+    assert names[0] == "minilm-l6" and not set(names) & set(open_questions.HUB_MODELS)
+    assert lacking == dict.fromkeys(open_questions.HUB_MODELS, "no hub here")
+    assert set(names) <= set(open_questions.KINDS)
 
 
 def records(values: dict[str, list[float]], metric: str = "mse") -> pd.DataFrame:
@@ -87,7 +92,7 @@ def test_equivalence_table_tells_equal_from_different_from_unknown():
         "same (p)": "equivalent", "worse (p)": "worse", "better (p)": "better", "noisy (p)": "undecided"
     }  # fmt: skip
     assert table.loc["worse (p)", "percent"] == pytest.approx(3, abs=0.01)
-    sentence = equivalence_sentence(table, "MSE", "base", 0.5)
+    sentence = equivalence_sentence(short_names(table), "MSE", "base", 0.5)
     assert sentence == "MSE, against base: within 0.5 %: same; better: better; worse: worse; undecided: noisy."
     assert comparison_figures.equivalence_plot(table, "base", "mse", 0.5).axes
 
@@ -102,9 +107,9 @@ def test_equivalence_table_tells_equal_from_different_from_unknown():
     ],
 )
 def test_the_sentence_follows_the_controls(random, shuffled, words):
-    names = ["BoNMF, minilm-l3 (p)", "BoNMF, random-text (p)", "BoNMF, tfidf-shuffled (p)"]
+    names = ["BoNMF, minilm-l3 (p)", "BoNMF, random-text (p, q)", "BoNMF, tfidf-shuffled (p)"]
     table = pd.DataFrame({"verdict": ["equivalent", random, shuffled]}, index=names)
-    assert words in open_questions.swap_sentence(table, 0.5, "random splits")
+    assert words in open_questions.swap_sentence(short_names(table), 0.5, "random splits")
 
 
 def test_gains_are_positive_where_better():
