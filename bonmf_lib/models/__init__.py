@@ -11,6 +11,7 @@ from . import (  # noqa: F401 - importing them registers the models
     svd,
     svdpp,
     tensor_fusion,
+    visual_fusion,
     wide_deep,
 )
 from .base import (

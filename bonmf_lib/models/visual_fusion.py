@@ -1,0 +1,200 @@
+"""BoNMF's inputs with the picture joined to the text in different ways, all of one size (its second open question).
+
+    t = W_t t_i,  v = W_v v_i                             text and picture, projected to k dimensions
+    r_ui = MLP([p_u ; q_i ; m])                           128 -> 64 -> 1, with m by the kind of fusion:
+
+    concatenation     m = [t ; v]
+    sum               m = t + v                           which is also one projection of [t_i ; v_i], "early" fusion
+    gated             m = z * tanh t + (1 - z) * tanh v,  z = sigmoid(W_z [t ; v])  (Arevalo et al., 2017, sec. 3.1)
+    bilinear          m = sum_r (A_r [t_i ; 1]) * (B_r [v_i ; 1])  (Liu et al., 2018, eq. 6)
+    attention         m = [t ; v] with  v = sum_j a_j V v_ij,  a = softmax_j(W_q s . K v_ij / sqrt k)
+                                                          over regions v_ij; the query s is t, q_i or p_u
+    late              r_ui = (MLP_t([p_u ; q_i ; t]) + MLP_v([p_u ; q_i ; v])) / 2
+    residual          r_ui = MLP_t([p_u ; q_i ; t]) + MLP_v([p_u ; q_i ; v]),  the second starts at zero
+
+A product sign is elementwise. Where a text or picture is missing, a learned vector stands in for its projection.
+"""
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from ..config import config
+from ..encoders import Features
+from ..errors import ConfigError, ModelError
+from .base import ModelInputs, RatingModel, register
+from .layers import ProjectedFeatures, embedding_penalty, gathered, id_embedding, mlp, required, rows_of
+
+TWO_HEADS = ("late", "residual")
+
+
+@config
+class VisualFusionConfig:
+    """All sizes are ours but for the embeddings' and the MLP's, which are the paper's."""
+
+    fusion: Literal["concatenation", "sum", "gated", "bilinear", "attention", "late", "residual"] = "gated"
+    query: Literal["text", "item", "user"] = "text"  # of attention
+    embedding_dim: int = Field(50, ge=1)  # of ids
+    feature_dim: int = Field(50, ge=1)  # k
+    rank: int = Field(4, ge=1)  # of the bilinear form
+    hidden: tuple[int, ...] = (128, 64)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    regularisation: float = Field(0.0, ge=0)  # L2 on the ID embeddings, per rating
+    embedding_std: float = Field(0.05, ge=0)  # of the initial embeddings
+    use_text: bool = True
+    use_image: bool = True
+
+
+class RegionAttention(nn.Module):
+    """sum_j a_j V v_ij over the regions of an item's picture, for a query per row."""
+
+    def __init__(self, features: Features, query_dim: int, dim: int):
+        super().__init__()
+        if features.regions < 2:
+            raise ModelError(
+                f"Attention needs regions, {features.encoder} is one vector per picture; use pooling grid3."
+            )
+        self.regions, self.dim, self.n_items = features.regions, dim, len(features.matrix)
+        self.register_buffer("matrix", torch.from_numpy(features.standardized()), persistent=False)  # (I, R * features)
+        size = features.dim // features.regions
+        self.query = nn.Linear(query_dim, dim, bias=False)
+        self.key, self.value = nn.Linear(size, dim, bias=False), nn.Linear(size, dim, bias=False)
+        self.missing = None
+        if not features.present.all():
+            absent = torch.from_numpy(~features.present).float().unsqueeze(1)  # (I, 1)
+            self.register_buffer("absent", absent, persistent=False)
+            self.missing = nn.Parameter(torch.zeros(1, dim))
+
+    def keys_and_values(self, items: torch.Tensor | None) -> torch.Tensor:
+        """(N,) -> (N, 2 * R * k)."""
+        rows = rows_of(self.matrix, items).unflatten(1, (self.regions, -1))  # (N, R, features)
+        return torch.cat([self.key(rows).flatten(1), self.value(rows).flatten(1)], 1)
+
+    def attend(self, query: torch.Tensor, items: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Queries (N, query_dim) of items (N,) -> summary (N, k) and the regions' weights (N, R)."""
+        every = self.keys_and_values(None) if items is None else gathered(self.keys_and_values, items, self.n_items)
+        keys, values = every.view(len(every), 2, self.regions, self.dim).unbind(1)  # (N, R, k)
+        weights = torch.softmax((keys @ self.query(query).unsqueeze(2)).squeeze(2) / self.dim**0.5, 1)
+        out = (weights.unsqueeze(1) @ values).squeeze(1)
+        if self.missing is not None:
+            out = out + rows_of(self.absent, items) * self.missing
+        return out, weights
+
+
+class Gate(nn.Module):
+    """z * tanh t + (1 - z) * tanh v: (N, k), (N, k) -> (N, k)."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.gate = nn.Linear(2 * dim, dim)
+
+    def forward(self, text: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
+        z = torch.sigmoid(self.gate(torch.cat([text, image], 1)))
+        return z * text.tanh() + (1 - z) * image.tanh()
+
+
+class Head(nn.Module):
+    """An MLP over [p_u ; q_i ; m_i]; its first layer is split, so that a large batch runs the item's share once."""
+
+    def __init__(self, config: VisualFusionConfig, size: int, mean_rating: float):
+        super().__init__()
+        first = config.hidden[0]
+        self.user = nn.Linear(config.embedding_dim, first)
+        self.item = nn.Linear(config.embedding_dim + size, first, bias=False)
+        self.rest = nn.Sequential(
+            nn.ReLU(), nn.Dropout(config.dropout), mlp(config.hidden, config.dropout, mean_rating)
+        )
+
+    def forward(self, user: torch.Tensor, item_part: torch.Tensor) -> torch.Tensor:
+        return self.rest(self.user(user) + item_part).squeeze(-1)
+
+
+@register("visual-fusion", VisualFusionConfig)
+class VisualFusion(RatingModel):
+    def __init__(self, config: VisualFusionConfig, inputs: ModelInputs):
+        super().__init__(inputs)
+        self.config = config
+        kind, k, ids = config.fusion, config.feature_dim, config.embedding_dim
+        parts = config.use_text + config.use_image
+        if not parts:
+            raise ConfigError("VisualFusionConfig switches text and picture off; leave at least one on.")
+        if parts < 2 and kind not in ("concatenation", "sum"):
+            raise ConfigError(f"VisualFusionConfig.fusion {kind!r} needs text and picture.")
+        self.user_embedding = id_embedding(inputs.n_users, ids, config.embedding_std)
+        self.item_embedding = id_embedding(inputs.n_items, ids, config.embedding_std)
+        width = k * config.rank if kind == "bilinear" else k
+        self.projected = nn.ModuleDict()
+        if config.use_text:
+            self.projected["text"] = ProjectedFeatures(required(inputs.text, "text", "Visual fusion"), width)
+        if config.use_image:
+            image = required(inputs.image, "image", "Visual fusion")
+            if kind == "attention":
+                self.regions = RegionAttention(image, k if config.query == "text" else ids, k)
+            else:
+                self.projected["image"] = ProjectedFeatures(image, width)
+        if kind == "gated":
+            self.gate = Gate(k)
+        if kind == "bilinear":  # the ones appended to the features; products start near one, not near zero
+            self.ones = nn.ParameterDict({name: torch.full((width,), config.rank**-0.5) for name in ("text", "image")})
+        size = parts * k if kind in ("concatenation", "attention") else k
+        self.head = Head(config, size, inputs.mean_rating)
+        if kind in TWO_HEADS:
+            self.image_head = Head(config, k, inputs.mean_rating)
+        if kind == "residual":
+            last = self.image_head.rest[-1][-1]
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+
+    def attention(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
+        """Weights of the regions (N, R) for users and items (N,); rows sum to 1."""
+        if self.config.fusion != "attention":
+            raise ModelError(f"Fusion {self.config.fusion!r} has no attention.")
+        return self.regions.attend(self._query(users, items), items)[1]
+
+    def _query(self, users: torch.Tensor | None, items: torch.Tensor | None) -> torch.Tensor:
+        source = {
+            "text": lambda: self.projected["text"](items),
+            "item": lambda: rows_of(self.item_embedding.weight, items),
+            "user": lambda: rows_of(self.user_embedding.weight, users),
+        }
+        return source[self.config.query]()
+
+    def joined(self, items: torch.Tensor | None, users: torch.Tensor | None = None) -> torch.Tensor:
+        """m, or the text's share of it where each modality has its own head: (N,) -> (N, size)."""
+        kind = self.config.fusion
+        parts = [project(items) for name, project in self.projected.items() if kind not in TWO_HEADS or name == "text"]
+        if kind == "attention":
+            parts.append(self.regions.attend(self._query(users, items), items)[0])
+        if kind == "gated":
+            return self.gate(*parts)
+        if kind == "bilinear":
+            named = zip(("text", "image"), parts, strict=True)
+            text, image = ((part + self.ones[name]).unflatten(1, (self.config.rank, -1)) for name, part in named)
+            return (text * image).sum(1)
+        if kind == "sum":
+            return sum(parts)
+        return torch.cat(parts, 1)
+
+    def item_part(self, items: torch.Tensor | None, users: torch.Tensor | None = None) -> torch.Tensor:
+        """The item's share of the first hidden layer: (N,) -> (N, H)."""
+        return self.head.item(torch.cat([rows_of(self.item_embedding.weight, items), self.joined(items, users)], 1))
+
+    def image_part(self, items: torch.Tensor | None) -> torch.Tensor:
+        """Likewise of the picture's own head."""
+        own = rows_of(self.item_embedding.weight, items)
+        return self.image_head.item(torch.cat([own, self.projected["image"](items)], 1))
+
+    def forward(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
+        user = self.user_embedding(users)
+        of_pair = self.config.fusion == "attention" and self.config.query == "user"
+        part = self.item_part(items, users) if of_pair else gathered(self.item_part, items, self.n_items)
+        out = self.head(user, part)
+        if self.config.fusion in TWO_HEADS:
+            own = self.image_head(user, gathered(self.image_part, items, self.n_items))
+            out = (out + own) / 2 if self.config.fusion == "late" else out + own
+        return out
+
+    def penalty(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor | None:
+        return embedding_penalty(self.config.regularisation, self.user_embedding, self.item_embedding, users, items)
