@@ -11,7 +11,7 @@ from ..datasets.texts import compose_texts
 from ..device import pick_device
 from ..errors import EncoderError, unknown_name
 from ..storage import json_sha256
-from . import cnn, controls, image, text  # noqa: F401 - importing them registers the encoders
+from . import cnn, controls, image, masked_text, text  # noqa: F401 - importing them registers the encoders
 from .features import Features, cached_poolings
 from .registry import Encoder, get_encoder, list_encoders, register_encoder
 
@@ -49,6 +49,8 @@ def encode_items(
     pooling = pooling or encoder.default_pooling
     if pooling not in encoder.poolings:
         raise EncoderError(unknown_name(f"pooling of {encoder.name}", pooling, encoder.poolings))
+    if isinstance(encoder, controls.Shuffled):
+        return encoder.dealt(encode_items(dataset, modality, encoder.base, pooling, image_size, text_parts, device))
     contents = _contents(dataset, modality, text_parts)
     description = {"encoder": encoder.name, "version": encoder.version, **encoder.preprocessing}
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from ..storage import json_sha256
+from .features import Features
 from .registry import get_encoder, register_encoder
 
 
@@ -44,34 +46,30 @@ class Shuffled:
     modality: str
     version: str = "1"
     image_size: int = 224
-    default_pooling: str = "mean"
-    poolings: tuple[str, ...] = ("mean",)
 
     @property
     def name(self) -> str:
         return f"{self.base}-shuffled"
 
-    def encoder(self):
-        """The encoder whose vectors are dealt out anew."""
-        base = get_encoder(self.base, self.modality)
-        return replace(base, image_size=self.image_size) if self.modality == "image" else base
+    @property
+    def poolings(self) -> tuple[str, ...]:
+        return get_encoder(self.base, self.modality).poolings
 
     @property
-    def preprocessing(self) -> dict:
-        base = self.encoder()
-        return {"base": base.version, **base.preprocessing}
+    def default_pooling(self) -> str:
+        return get_encoder(self.base, self.modality).default_pooling
 
-    def encode(self, contents: Sequence[str | bytes], device: torch.device) -> dict[str, np.ndarray]:
-        """Vectors (contents, dim), rotated by a random number of places in a random order: no item keeps its own."""
-        found = self.encoder().encode(contents, device)
-        order = np.random.default_rng(0).permutation(len(contents))
-        place = np.empty_like(order)
-        place[order] = np.roll(order, 1)
-        return {name: rows[place] for name, rows in found.items()}
+    def dealt(self, features: Features) -> Features:
+        """The present rows, rotated by one place in a random order: no item keeps its own."""
+        order = np.random.default_rng(0).permutation(np.flatnonzero(features.present))
+        matrix = features.matrix.copy()
+        matrix[order] = features.matrix[np.roll(order, 1)]
+        key = json_sha256([features.key, self.name, self.version])
+        return replace(features, matrix=matrix, encoder=f"{features.encoder}, shuffled", key=key)
 
 
 register_encoder(RandomVectors("text"))
 register_encoder(RandomVectors("image"))
 register_encoder(Shuffled("minilm-l6", "text"))
-register_encoder(Shuffled("dinov2-s", "image", default_pooling="cls", poolings=("cls", "mean")))
+register_encoder(Shuffled("dinov2-s", "image"))
 register_encoder(Shuffled("tfidf", "text"))

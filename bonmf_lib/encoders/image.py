@@ -139,11 +139,12 @@ def pool_pictures(
     return {"present": present, **out}
 
 
-def decode(picture: bytes, size: tuple[int, int]) -> np.ndarray | None:
+def decode(picture: bytes, size: tuple[int, int] | None = None) -> np.ndarray | None:
     """RGB pixels (height, width, 3) of an encoded picture squeezed to ``size`` (width, height); None if broken."""
     try:
         with Image.open(io.BytesIO(picture)) as opened:
-            return np.asarray(opened.convert("RGB").resize(size, Image.Resampling.BICUBIC))
+            colours = opened.convert("RGB")
+            return np.asarray(colours if size is None else colours.resize(size, Image.Resampling.BICUBIC))
     except (
         OSError,
         ValueError,

@@ -10,7 +10,7 @@ import pytest
 import timm
 import torch
 from onnx.reference import ReferenceEvaluator
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from sklearn.datasets import load_sample_images
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch.nn import functional as F
@@ -30,6 +30,7 @@ from bonmf_lib.datasets import load_dataset, load_planted
 from bonmf_lib.encoders import encode_items, get_encoder
 from bonmf_lib.encoders.features import Features, cached_poolings
 from bonmf_lib.encoders.image import pool_pictures, vit_pooling
+from bonmf_lib.encoders.masked_text import text_mask, without_text
 from bonmf_lib.encoders.onnx_weights import convert_dinov2
 from bonmf_lib.encoders.text import encode_texts_with
 from bonmf_lib.errors import EncoderError
@@ -198,11 +199,54 @@ def test_random_vectors_depend_on_the_content_alone(modality):
     assert abs(np.corrcoef(first[0], first[1])[0, 1]) < 0.2
 
 
-def test_shuffled_vectors_are_those_of_other_items():
-    texts = [f"word{number} word{number + 1}" for number in range(30)]
-    own, dealt = (get_encoder(name, "text").encode(texts, CPU)["mean"] for name in ("tfidf", "tfidf-shuffled"))
-    np.testing.assert_array_equal(np.sort(own.sum(1)), np.sort(dealt.sum(1)))
-    assert not (own == dealt).all(axis=1).any()
+def test_shuffled_vectors_are_those_of_other_items(planted):
+    items = planted.items.assign(text=[None, *planted.items["text"][1:]])
+    data = replace(planted, items=items)
+    own, dealt = (encode_items(data, "text", name) for name in ("tfidf", "tfidf-shuffled"))
+    np.testing.assert_array_equal(np.sort(own.matrix.sum(1)), np.sort(dealt.matrix.sum(1)))
+    assert not (own.matrix == dealt.matrix).all(axis=1)[1:].any()
+    assert not dealt.matrix[0].any() and not dealt.present[0]
+    assert own.key != dealt.key
+
+
+def test_shuffled_pictures_keep_their_poolings_and_size(planted):
+    found = encode_items(planted, "image", get_encoder("dinov2-s-shuffled", "image"), "grid3", 28)
+    own = encode_items(planted, "image", "dinov2-s", "grid3", 28)
+    assert found.regions == 9
+    assert np.array_equal(np.sort(found.matrix[:, 0]), np.sort(own.matrix[:, 0]))
+
+
+def card_with_text(text: str) -> Image.Image:
+    card = Image.new("RGB", (240, 360), (30, 60, 140))
+    ImageDraw.Draw(card).text((20, 150), text, fill="white", font=ImageFont.load_default(40))
+    return card
+
+
+def test_printed_text_is_found_and_painted_over():
+    plain, printed = (np.asarray(card_with_text(text)) for text in ("", "The Title"))
+    letters = (printed != plain).any(axis=2)
+    mask = text_mask(printed)
+    assert mask[letters].mean() > 0.95 and mask.mean() < 0.35
+    assert not text_mask(plain).any()
+    cleaned = without_text(printed)
+    assert np.array_equal(cleaned[~mask], printed[~mask])
+    assert np.abs(cleaned.astype(int) - plain).mean() < 0.1 * np.abs(printed.astype(int) - plain).mean()
+
+
+def test_pictures_without_text_keep_their_vectors():
+    pictures = []
+    for text in ("", "The Title"):
+        buffer = io.BytesIO()
+        card_with_text(text).save(buffer, "PNG")
+        pictures.append(buffer.getvalue())
+    own, masked = (
+        replace(get_encoder(name, "image"), image_size=56).encode([*pictures, b"broken"], CPU)
+        for name in ("dinov2-s", "dinov2-s-text-masked")
+    )
+    assert masked["present"].tolist() == [True, True, False]
+    np.testing.assert_allclose(masked["cls"][0], own["cls"][0], atol=1e-5)
+    distance = np.linalg.norm(masked["cls"][1] - own["cls"][0]), np.linalg.norm(own["cls"][1] - own["cls"][0])
+    assert distance[0] < 0.5 * distance[1]  # without its text, the card looks like the plain one
 
 
 def test_colours_are_counted():
