@@ -251,6 +251,14 @@ def _ranking(model: RatingModel, dataset: Dataset, split: Split, device: torch.d
     return ranking_metrics(model.score_all_items, train, test, dataset.n_users, dataset.n_items, device=device)
 
 
+def trained_model(run: Run, variant: Variant, seed: int) -> tuple[RatingModel, Split]:
+    """A variant without search, trained again from its seed (run folders keep no weights), and its split."""
+    split = split_of(run, variant, seed)
+    model = build_model(variant.model, variant.model_config, model_inputs(run, variant, split), seed)
+    fit(model, run.dataset, split, variant.training, seed, pick_device(), label=f"{variant.name}, seed {seed}")
+    return model, split
+
+
 def split_of(run: Run, variant: Variant, seed: int) -> Split:
     """The split a variant was run on: with validation ratings only where its last training uses them."""
     valid = VALID_SHARE if variant.validates else 0.0

@@ -17,7 +17,16 @@ from .config import config_hash
 from .device import pick_device
 from .evaluation.definitions import definition_grid, evaluate_all_items, evaluate_definitions
 from .evaluation.rating import rating_errors
-from .experiments import TEST_SHARE, Variant, device_name, model_inputs, split_of, training_hash, variant_hash
+from .experiments import (
+    TEST_SHARE,
+    Variant,
+    device_name,
+    model_inputs,
+    split_of,
+    trained_model,
+    training_hash,
+    variant_hash,
+)
 from .models import RatingModel, build_model
 from .models.svd import SVD, SVDConfig
 from .parallel import in_parallel
@@ -141,16 +150,14 @@ def _definitions_of(run: Run, variant: Variant, seed: int, rated: list, everythi
 
 
 def _evaluate_definitions(run: Run, variant: Variant, seed: int, rated: list, everything: list) -> pd.DataFrame:
-    split, device = split_of(run, variant, seed), pick_device()
-    model = build_model(variant.model, variant.model_config, model_inputs(run, variant, split), seed)
-    fit(model, run.dataset, split, variant.training, seed, device, label=f"{variant.name}, {PROTOCOL}")
+    model, split = trained_model(run, variant, seed)
     users, items = (run.dataset.ratings[side].to_numpy() for side in ("user", "item"))
     out = []
     for part, rows in (("test", split.test), ("train", split.train)):
         values = evaluate_definitions(users[rows], *_predicted(run, model, rows), rated)
         out += [(part, d.label, value) for d, value in zip(rated, values, strict=True)]
     model.eval()
-    everybody = torch.arange(run.dataset.n_users, device=device).split(512)
+    everybody = torch.arange(run.dataset.n_users, device=pick_device()).split(512)
     scores = torch.cat([model.score_all_items(block).cpu() for block in everybody]).numpy()
     test = (users[split.test], items[split.test], run.dataset.ratings["rating"].to_numpy()[split.test])
     values = evaluate_all_items(scores, (users[split.train], items[split.train]), test, everything)

@@ -10,8 +10,11 @@ from .datasets.texts import TEXT_PARTS, available_parts
 from .encoders import get_encoder
 from .encoders.cost import encoding_cost
 from .errors import SourceError
-from .experiments import Variant
+from .experiments import Variant, model_inputs, split_of
+from .models import build_model
 from .models.bonmf import BoNMFConfig
+from .models.visual_fusion import VisualFusionConfig
+from .study.claims import LEAST_SEEDS
 from .study.parameters import Run
 from .study.records import fresh_wanted, keep_table
 
@@ -133,3 +136,82 @@ def swap_sentence(table: pd.DataFrame, margin: float, where: str) -> str:
         return f"On {where} it stays undecided whether the text matters: not every control is told apart; {alike}."
     listed = ", ".join(f"{name} is {verdict}" for name, verdict in controls.items())
     return f"On {where} the controls disagree ({listed}); {alike}."
+
+
+def picture_encoder_rows(run: Run) -> list[Variant]:
+    """BoNMF with the picture read in different ways; the run's encoder with all its poolings first, no picture last."""
+    own = run.settings.image_encoder
+    encoder = get_encoder(own, "image")
+    names = [(own, pooling) for pooling in sorted(encoder.poolings, key=lambda p: p != encoder.default_pooling)]
+    names += [(name, None) for name in run.settings.compared_image_encoders if name != own]
+    rows = []
+    for name, pooling in names:
+        shown = name if pooling is None else f"{name}, {pooling}"
+        row = early_stopped(run, f"BoNMF, {shown}", BoNMFConfig())
+        rows.append(replace(row, image_encoder=name, image_pooling=pooling))
+    rows.append(early_stopped(run, "BoNMF, no picture", BoNMFConfig(use_image=False)))
+    return [replace(row, feature_dim=run.settings.common_feature_dim) for row in rows]
+
+
+def fusion_rows(run: Run) -> list[Variant]:
+    """Ways to join the picture to the text, all of one size; attention only where the encoder gives regions."""
+    kinds = ("concatenation", "sum", "gated", "bilinear", "late", "residual")
+    rows = [_fusion(run, kind, VisualFusionConfig(fusion=kind)) for kind in kinds]
+    rows += attention_rows(run)
+    return [*rows, _fusion(run, "no picture", VisualFusionConfig(fusion="concatenation", use_image=False))]
+
+
+def attention_rows(run: Run) -> list[Variant]:
+    """Attention over the picture's regions, asked by text, item or user; none where the encoder gives no regions."""
+    pooling = region_pooling(run)
+    if pooling is None:
+        return []
+    configs = {query: VisualFusionConfig(fusion="attention", query=query) for query in ("text", "item", "user")}
+    return [
+        replace(_fusion(run, f"attention by {query}", config), image_pooling=pooling)
+        for query, config in configs.items()
+    ]
+
+
+def explained_rows(run: Run) -> list[Variant]:
+    """Rows whose use of pictures is looked into, on the encoder's own features; a sum where there are no regions."""
+    rows = attention_rows(run) or [_fusion(run, "sum", VisualFusionConfig(fusion="sum"))]
+    return [replace(row, feature_dim=None) for row in rows]
+
+
+def region_pooling(run: Run) -> str | None:
+    """The picture encoder's pooling into regions."""
+    poolings = get_encoder(run.settings.image_encoder, "image").poolings
+    return next((pooling for pooling in poolings if pooling.startswith("grid")), None)
+
+
+def _fusion(run: Run, name: str, config: VisualFusionConfig) -> Variant:
+    row = early_stopped(run, f"Fusion, {name}", config, model="visual-fusion")
+    return replace(row, feature_dim=run.settings.common_feature_dim)
+
+
+def parameter_counts(run: Run, rows: Sequence[Variant]) -> pd.Series:
+    """Trainable parameters by row name."""
+    counts = {}
+    for row in rows:
+        model = build_model(row.model, row.model_config, model_inputs(run, row, split_of(run, row, 0)), 0)
+        counts[row.name] = sum(parameter.numel() for parameter in model.parameters())
+    return pd.Series(counts, name="parameters")
+
+
+def picture_sentence(table: pd.DataFrame, controls: Sequence[str], where: str) -> str:
+    """What pictures add, in words chosen by the adjusted tests against the row without a picture.
+
+    Args:
+        table: :func:`bonmf_lib.study.tables.differences` to that row, with short names.
+        controls: rows of the table whose pictures tell nothing.
+    """
+    told = (table["p_holm"] < 0.05) & (table["seeds"] >= LEAST_SEEDS)
+    better, worse = (set(table.index[told & (table["favours"] == side)]) for side in (True, False))
+    real = [name for name in table.index if name not in controls]
+    helped = [name for name in real if name in better]
+    words = f"On {where}, {len(helped)} of {len(real)} uses of the picture are better than none"
+    words += f" ({', '.join(helped)})" if helped else ""
+    words += f", {sum(name in worse for name in real)} worse, the others are not told apart."
+    fooled = [name for name in controls if name in better]
+    return words + (f" So are controls: {', '.join(fooled)}." if fooled else "")

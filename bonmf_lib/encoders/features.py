@@ -46,12 +46,16 @@ class Features:
 
     def standardized(self) -> np.ndarray:
         """Matrix with each column at mean 0 and variance 1 over the present items; missing rows stay 0."""
+        out = self.standardize(self.matrix)
+        out[~self.present] = 0.0
+        return out
+
+    def standardize(self, rows: np.ndarray) -> np.ndarray:
+        """Other rows (N, dim), shifted and scaled as the present items' are."""
         seen = self.matrix[self.present].astype(np.float64)
         scale = seen.std(axis=0)
         scale[scale < 1e-8] = 1.0
-        out = (self.matrix - seen.mean(axis=0)) / scale
-        out[~self.present] = 0.0
-        return out.astype(np.float32)
+        return ((rows - seen.mean(axis=0)) / scale).astype(np.float32)
 
     def principal(self, dim: int) -> "Features":
         """The first ``dim`` principal components of the standardised present rows, of regions those that they share

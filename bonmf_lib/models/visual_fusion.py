@@ -57,6 +57,7 @@ class RegionAttention(nn.Module):
                 f"Attention needs regions, {features.encoder} is one vector per picture; use pooling grid3."
             )
         self.regions, self.dim, self.n_items = features.regions, dim, len(features.matrix)
+        self.left_out: int | None = None  # a region that gets no attention, to see what its absence changes
         self.register_buffer("matrix", torch.from_numpy(features.standardized()), persistent=False)  # (I, R * features)
         size = features.dim // features.regions
         self.query = nn.Linear(query_dim, dim, bias=False)
@@ -76,7 +77,10 @@ class RegionAttention(nn.Module):
         """Queries (N, query_dim) of items (N,) -> summary (N, k) and the regions' weights (N, R)."""
         every = self.keys_and_values(None) if items is None else gathered(self.keys_and_values, items, self.n_items)
         keys, values = every.view(len(every), 2, self.regions, self.dim).unbind(1)  # (N, R, k)
-        weights = torch.softmax((keys @ self.query(query).unsqueeze(2)).squeeze(2) / self.dim**0.5, 1)
+        logits = (keys @ self.query(query).unsqueeze(2)).squeeze(2) / self.dim**0.5
+        if self.left_out is not None:
+            logits[:, self.left_out] = -torch.inf
+        weights = torch.softmax(logits, 1)
         out = (weights.unsqueeze(1) @ values).squeeze(1)
         if self.missing is not None:
             out = out + rows_of(self.absent, items) * self.missing

@@ -42,6 +42,8 @@ class Profile:
     comparison_feature_dim: int | None = Field(gt=0)  # principal components of text and picture; null = all
     common_feature_dim: int = Field(gt=0)  # principal components of every encoder where encoders are compared (06, 07)
     compared_text_encoders: tuple[str, ...]  # besides text_encoder (06)
+    compared_image_encoders: tuple[str, ...]  # besides image_encoder and its poolings (07)
+    explained_pictures: int = Field(gt=0)  # pictures that are spoilt to see what predictions make of it (07)
     hub_encoders: bool  # compare also the language models that only a model hub has, as far as they can be had (06)
     tuning_batch_size: int = Field(gt=0)  # of searches and ablation grids
     tuning_learning_rate: float = Field(gt=0)  # where searches start
@@ -96,7 +98,8 @@ class Run:
             raise ConfigError(f"seeds must be different whole numbers, got {list(self.settings.seeds)}.")
         for name in (self.settings.text_encoder, *self.settings.compared_text_encoders):
             get_encoder(name, "text")
-        get_encoder(self.settings.image_encoder, "image")
+        for name in (self.settings.image_encoder, *self.settings.compared_image_encoders):
+            get_encoder(name, "image")
         get_encoder(self.settings.cnn_encoder, "image")
         self.run_dir = self._folder(parameters.run_dir, chosen)
         self._features: dict[tuple, Features] = {}

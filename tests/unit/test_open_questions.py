@@ -143,3 +143,40 @@ def test_costs_are_measured_in_a_fresh_process():
     assert cost.texts_per_second > 0 and cost.loading_seconds > 0 and cost.memory_mib >= 0
     with pytest.raises(EncoderError, match="too few"):
         encoding_cost("tfidf", texts[:3])
+
+
+def test_pictures_are_read_and_joined_in_rows_of_one_size(run):
+    readings = open_questions.picture_encoder_rows(run)
+    assert [row.name for row in readings] == [
+        "BoNMF, pixels, mean",
+        "BoNMF, colours",
+        "BoNMF, random-image",
+        "BoNMF, no picture",
+    ]
+    fusions = open_questions.fusion_rows(run)
+    assert len({variant_hash(run, row) for row in readings + fusions}) == len(readings) + len(fusions)
+    assert not any("attention" in row.name for row in fusions)  # pixels have no regions
+    counts = open_questions.parameter_counts(run, fusions)
+    assert counts["Fusion, no picture"] < counts["Fusion, sum"] < counts["Fusion, concatenation"]
+
+
+def test_attention_reads_the_regions_of_encoders_that_have_them():
+    run = Run(NotebookParameters(profile="smoke", image_encoder="dinov2-s"))
+    rows = open_questions.attention_rows(run)
+    assert [row.model_config.query for row in rows] == ["text", "item", "user"]
+    assert {row.image_pooling for row in rows} == {open_questions.region_pooling(run)} == {"grid3"}
+    assert all(row.feature_dim is None for row in open_questions.explained_rows(run))
+
+
+def test_what_pictures_add_is_said_after_the_adjusted_tests():
+    table = pd.DataFrame(
+        {"p_holm": [0.01, 0.2, 0.01, 0.01], "favours": [True, True, False, True], "seeds": 5},
+        index=["sum", "late", "bilinear", "random-image"],
+    )
+    sentence = open_questions.picture_sentence(table, ["random-image"], "random splits")
+    assert sentence == (
+        "On random splits, 1 of 3 uses of the picture are better than none (sum), 1 worse, the others are not told "
+        "apart. So are controls: random-image."
+    )
+    few = open_questions.picture_sentence(table.assign(seeds=2), ["random-image"], "x")
+    assert few == "On x, 0 of 3 uses of the picture are better than none, 0 worse, the others are not told apart."

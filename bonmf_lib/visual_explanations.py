@@ -1,0 +1,240 @@
+"""What a model makes of pictures: where attention looks, and what changes when pictures are spoilt."""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image, ImageFilter
+from torch import nn
+
+from .datasets import Dataset
+from .device import pick_device
+from .encoders import Features
+from .encoders.image import GRID, decode
+from .encoders.masked_text import without_text
+from .errors import EncoderError, ModelError
+from .evaluation import mean_interval
+from .models import RatingModel
+from .models.layers import ProjectedFeatures
+from .models.visual_fusion import RegionAttention, VisualFusion
+from .splits import Split
+from .training import Triples, predict
+
+_BLUR = 0.05  # standard deviation of the blur, as a share of the picture's shorter side
+_ROWS = 20_000  # test ratings that attention and occlusion are averaged over
+
+
+def blurred(pixels: np.ndarray) -> np.ndarray:
+    """The picture (H, W, 3) without any detail: a Gaussian blur of a twentieth of its shorter side."""
+    return np.asarray(Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(_BLUR * min(pixels.shape[:2]))))
+
+
+def one_colour(pixels: np.ndarray) -> np.ndarray:
+    """The picture's mean colour everywhere."""
+    return np.broadcast_to(pixels.mean((0, 1)).astype(np.uint8), pixels.shape)
+
+
+def occluded(pixels: np.ndarray, cell: int) -> np.ndarray:
+    """One cell of the GRID x GRID (counted row by row) replaced by the picture's mean colour."""
+    out = pixels.copy()
+    row, column = divmod(cell, GRID)
+    edges = [np.linspace(0, side, GRID + 1).round().astype(int) for side in pixels.shape[:2]]
+    out[edges[0][row] : edges[0][row + 1], edges[1][column] : edges[1][column + 1]] = pixels.mean((0, 1))
+    return out
+
+
+SPOILINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "text masked": without_text,
+    "blurred": blurred,
+    "one colour": one_colour,
+}
+
+
+def attention_rollout(vit: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
+    """How much each patch reaches the class token (Abnar & Zuidema, 2020, eq. 1): (B, 3, S, S) -> (B, side, side).
+
+    The product over layers of (A + I) / 2, A being the mean attention over heads; each map sums to 1.
+
+    Args:
+        vit: a timm Vision Transformer in evaluation mode. pixels: normalised as it expects.
+    """
+    found, hooks, fused = [], [], [block.attn.fused_attn for block in vit.blocks]
+    for block in vit.blocks:
+        block.attn.fused_attn = False  # only then is the attention matrix made
+        hooks.append(block.attn.attn_drop.register_forward_hook(lambda _, __, out: found.append(out.mean(1))))
+    try:
+        with torch.inference_mode():
+            vit.forward_features(pixels)
+    finally:
+        for block, was, hook in zip(vit.blocks, fused, hooks, strict=True):
+            block.attn.fused_attn = was
+            hook.remove()
+    rolled = torch.eye(found[0].shape[-1]).expand_as(found[0])
+    for attention in found:
+        rolled = (attention + torch.eye(attention.shape[-1])) / 2 @ rolled
+    patches = rolled[:, 0, vit.num_prefix_tokens :]
+    side = int(patches.shape[1] ** 0.5)
+    return (patches / patches.sum(1, keepdim=True)).unflatten(1, (side, side))
+
+
+def normalised(vit: nn.Module, picture: bytes, size: int) -> torch.Tensor:
+    """Pixels (1, 3, size, size) as a timm model expects them; ``EncoderError`` when the picture is broken."""
+    pixels = decode(picture, (size, size))
+    if pixels is None:
+        raise EncoderError("The picture cannot be read.")
+    mean, std = (torch.tensor(vit.pretrained_cfg[name]).view(3, 1, 1) for name in ("mean", "std"))
+    return ((torch.from_numpy(pixels.copy()).permute(2, 0, 1).float() / 255 - mean) / std).unsqueeze(0)
+
+
+def _sample(split: Split, seed: int) -> np.ndarray:
+    rows = split.test
+    return rows if len(rows) <= _ROWS else np.sort(np.random.default_rng(seed).choice(rows, _ROWS, replace=False))
+
+
+@torch.no_grad()
+def region_effects(
+    model: VisualFusion, dataset: Dataset, split: Split, features: Features, seed: int = 0
+) -> pd.DataFrame:
+    """Attention to each region against what happens without it, over test ratings of items with a picture.
+
+    Returns:
+        one row per region (row by row over the grid): weight (mean attention; 1 / regions = no preference), spread
+        (its standard deviation over ratings), change (mean absolute change of the prediction, in stars, when the
+        region gets no attention and the others share it), agreement (Spearman correlation over ratings
+        between the weight and the change; NaN when either is constant).
+    """
+    device = pick_device()
+    rows = _sample(split, seed)
+    rows = rows[features.present[dataset.ratings["item"].to_numpy()[rows]]]
+    part = Triples.of(dataset, rows, device)
+    model.to(device).eval()
+    weights = torch.cat([
+        model.attention(users, items)
+        for users, items in zip(part.users.split(4096), part.items.split(4096), strict=True)
+    ]).cpu().numpy()  # fmt: skip
+    base = predict(model, part.users, part.items)
+    out = []
+    for region in range(features.regions):
+        model.regions.left_out = region
+        change = (predict(model, part.users, part.items) - base).abs().cpu().numpy()
+        agreement = pd.Series(weights[:, region]).corr(pd.Series(change), method="spearman")
+        own = weights[:, region]
+        out.append({"weight": own.mean(), "spread": own.std(), "change": change.mean(), "agreement": agreement})
+    model.regions.left_out = None
+    return pd.DataFrame(out).rename_axis("region")
+
+
+@dataclass(frozen=True)
+class Spoilt:
+    """Features of some items' pictures after something was done to them: rows (items, dim) in the items' order."""
+
+    items: np.ndarray
+    matrix: np.ndarray
+
+
+def spoil(
+    dataset: Dataset, items: np.ndarray, encoder, pooling: str, how: Callable[[np.ndarray], np.ndarray]
+) -> Spoilt:
+    """Encode the items' pictures after ``how`` was applied to their pixels; unreadable pictures are left out."""
+    pictures, kept = [], []
+    for item in items:
+        pixels = decode(Path(dataset.items["image"].iloc[item]).read_bytes())
+        if pixels is not None:
+            buffer = io.BytesIO()
+            Image.fromarray(np.ascontiguousarray(how(pixels))).save(buffer, "PNG", compress_level=1)
+            pictures.append(buffer.getvalue())
+            kept.append(item)
+    return Spoilt(np.array(kept), encoder.encode(pictures, pick_device())[pooling])
+
+
+def sample_items(dataset: Dataset, split: Split, features: Features, count: int, seed: int = 0) -> np.ndarray:
+    """Random items with a picture and with test ratings, sorted."""
+    tested = np.unique(dataset.ratings["item"].to_numpy()[split.test])
+    tested = tested[features.present[tested]]
+    return np.sort(np.random.default_rng(seed).permutation(tested)[:count])
+
+
+def swapped(features: Features, items: np.ndarray, seed: int = 0) -> Spoilt:
+    """Each item with the features of another one of these items."""
+    order = np.random.default_rng(seed).permutation(items)
+    matrix = features.matrix.copy()
+    matrix[order] = features.matrix[np.roll(order, 1)]
+    return Spoilt(items, matrix[items])
+
+
+def occlusion_maps(
+    model: RatingModel, dataset: Dataset, split: Split, features: Features, items: np.ndarray, encoder, pooling: str
+) -> np.ndarray:
+    """Mean absolute change of each item's predicted test ratings when one cell of its picture is covered: (items,
+    GRID, GRID), NaN without test ratings."""
+    maps = np.full((len(items), GRID * GRID), np.nan)
+    for cell in range(GRID * GRID):
+        spoilt = spoil(dataset, items, encoder, pooling, partial(occluded, cell=cell))
+        table = spoilt_predictions(model, dataset, split, features, spoilt)
+        change = (table["after"] - table["before"]).abs().groupby(table["item"]).mean()
+        maps[:, cell] = change.reindex(items)
+    return maps.reshape(-1, GRID, GRID)
+
+
+@torch.no_grad()
+def spoilt_predictions(
+    model: RatingModel, dataset: Dataset, split: Split, features: Features, spoilt: Spoilt
+) -> pd.DataFrame:
+    """Test ratings of the spoilt items with predictions before and after: columns item, rating, before, after.
+
+    Args:
+        features: what the model was built on; the spoilt rows are standardised like these.
+    """
+    rows = split.test[np.isin(dataset.ratings["item"].to_numpy()[split.test], spoilt.items)]
+    part = Triples.of(dataset, rows, pick_device())
+    holder = _holder(model)
+    before, whole = predict(model, part.users, part.items), holder.matrix
+    holder.matrix = whole.clone()
+    holder.matrix[torch.from_numpy(spoilt.items)] = torch.from_numpy(features.standardize(spoilt.matrix)).to(whole)
+    after = predict(model, part.users, part.items)
+    holder.matrix = whole
+    table = dataset.ratings.iloc[rows][["item", "rating"]].reset_index(drop=True)
+    return table.assign(before=before.cpu().numpy(), after=after.cpu().numpy())
+
+
+def _holder(model: RatingModel) -> ProjectedFeatures | RegionAttention:
+    """The part of a visual-fusion model that holds the pictures' features."""
+    if not isinstance(model, VisualFusion) or not model.config.use_image:
+        raise ModelError(f"{type(model).__name__} does not read pictures as visual fusion does.")
+    return model.regions if model.config.fusion == "attention" else model.projected["image"]
+
+
+def spoiling_effects(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Tables of :func:`spoilt_predictions` by what was done, summed up with 95 % intervals over items.
+
+    Returns:
+        columns change, change_low, change_high (mean absolute change of a prediction, in the rating's unit), mse,
+        mse_low, mse_high (change of the squared error in percent of its mean before), items, ratings.
+    """
+    rows = {}
+    for name, table in tables.items():
+        error = (table["before"] - table["rating"]) ** 2
+        worse = 100 * ((table["after"] - table["rating"]) ** 2 - error) / error.mean()
+        per_item = pd.DataFrame(
+            {"item": table["item"], "change": (table["after"] - table["before"]).abs(), "mse": worse}
+        )
+        means = per_item.groupby("item").mean()
+        row = {}
+        for kind in ("change", "mse"):
+            found = mean_interval(means[kind].to_numpy(), test_share=0)
+            row |= {kind: found.mean, f"{kind}_low": found.low, f"{kind}_high": found.high}
+        rows[name] = row | {"items": len(means), "ratings": len(table)}
+    return pd.DataFrame.from_dict(rows, orient="index").astype({"items": int, "ratings": int})
+
+
+def spoiling_sentence(table: pd.DataFrame) -> str:
+    """Which changes make predictions worse, in words chosen by the intervals of :func:`spoiling_effects`."""
+    worse = [name for name, row in table.iterrows() if row["mse_low"] > 0]
+    if not worse:
+        return "No way of spoiling pictures makes the predictions worse by an interval that excludes zero."
+    return f"Spoilt pictures make predictions worse, by intervals that exclude zero: {', '.join(worse)}."

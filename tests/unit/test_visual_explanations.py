@@ -1,0 +1,146 @@
+"""Rollout against the attention written out, regions left out by hand, and spoilt pictures whose effect is known."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import timm
+import torch
+
+from bonmf_lib import visual_explanations as explain
+from bonmf_lib.encoders import Features, get_encoder
+from bonmf_lib.errors import EncoderError, ModelError
+from bonmf_lib.models import ModelInputs, build_model
+from bonmf_lib.models.bonmf import BoNMFConfig
+from bonmf_lib.models.visual_fusion import VisualFusionConfig
+from bonmf_lib.splits import ratio_split
+
+
+def tiny_vit():
+    torch.manual_seed(0)
+    return timm.models.VisionTransformer(img_size=32, patch_size=8, embed_dim=12, depth=3, num_heads=2).eval()
+
+
+def test_rollout_is_the_product_of_mixed_attentions():
+    vit, pixels = tiny_vit(), torch.randn(2, 3, 32, 32)
+    found = explain.attention_rollout(vit, pixels)
+    tokens = vit._pos_embed(vit.patch_embed(pixels))
+    rolled = np.stack([np.eye(17)] * 2)
+    with torch.no_grad():
+        for block in vit.blocks:
+            query, key, _ = block.attn.qkv(block.norm1(tokens)).view(2, 17, 3, 2, 6).permute(2, 0, 3, 1, 4)
+            attention = torch.softmax(query @ key.transpose(2, 3) / 6**0.5, -1).mean(1).numpy()
+            rolled = (0.5 * attention + 0.5 * np.eye(17)) @ rolled
+            tokens = block(tokens)
+    expected = rolled[:, 0, 1:] / rolled[:, 0, 1:].sum(1, keepdims=True)
+    np.testing.assert_allclose(found.numpy(), expected.reshape(2, 4, 4), rtol=1e-4)
+    assert all(block.attn.fused_attn == timm.layers.use_fused_attn() for block in vit.blocks)
+
+
+def test_pictures_are_normalised_as_the_encoder_does(planted):
+    encoder = get_encoder("dinov2-s", "image")
+    vit = timm.create_model("vit_tiny_patch16_224", pretrained=False)
+    vit.pretrained_cfg = {"mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25)}
+    picture = Path(planted.items["image"][0]).read_bytes()
+    found = explain.normalised(vit, picture, 16)
+    assert found.shape == (1, 3, 16, 16) and -2 <= float(found.min()) <= float(found.max()) <= 2
+    with pytest.raises(EncoderError, match="cannot be read"):
+        explain.normalised(vit, b"broken", 16)
+    assert encoder.name == "dinov2-s"
+
+
+def test_spoilt_pixels_by_hand():
+    pixels = np.zeros((90, 60, 3), np.uint8)
+    pixels[:30, 20:40] = 90
+    assert np.array_equal(np.unique(explain.one_colour(pixels)), [10])  # 90 on a ninth of the picture
+    covered = explain.occluded(pixels, 1)
+    assert (covered[:30, 20:40] == 10).all() and not covered[30:].any() and not covered[:, :20].any()
+    assert pixels[:30, 20:40].min() == 90  # the given picture stays as it is
+    assert 0 < explain.blurred(pixels)[15, 19].mean() < 90
+
+
+@pytest.fixture(scope="module")
+def setting(planted):
+    """Pictures of four regions; item 0 has none."""
+    random = np.random.default_rng(0)
+    split = ratio_split(planted, test=0.3, seed=0)
+    present = np.arange(planted.n_items) != 0
+    features = [
+        Features((random.normal(size=(planted.n_items, dim)) * present[:, None]).astype(np.float32), present,
+                 name, "1", name, regions) for name, dim, regions in (("text", 5, 1), ("image", 12, 4))
+    ]  # fmt: skip
+    inputs = ModelInputs(planted.n_users, planted.n_items, 3.4, text=features[0], image=features[1])
+    return planted, split, inputs
+
+
+def attending(inputs, **values):
+    config = VisualFusionConfig(fusion="attention", embedding_dim=4, feature_dim=3, hidden=(8,), **values)
+    model = build_model("visual-fusion", config, inputs, seed=0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(generator=torch.Generator().manual_seed(parameter.numel()))
+    return model
+
+
+def test_region_effects_are_those_of_the_other_regions_sharing(setting):
+    data, split, inputs = setting
+    model = attending(inputs)
+    table = explain.region_effects(model, data, split, inputs.image)
+    assert table["weight"].sum() == pytest.approx(1, abs=1e-5)
+    rows = split.test[data.ratings["item"].to_numpy()[split.test] != 0]
+    users, items = (torch.tensor(data.ratings[side].to_numpy()[rows]) for side in ("user", "item"))
+    with torch.no_grad():
+        before, weights = model(users, items), model.attention(users, items)
+        weights[:, 2] = 0
+        weights = weights / weights.sum(1, keepdim=True)
+        values = model.regions.value(model.regions.matrix.unflatten(1, (4, -1)))[items]
+        picture = (weights.unsqueeze(1) @ values).squeeze(1)
+        text, own = model.projected["text"](items), model.item_embedding(items)
+        after = model.head(model.user_embedding(users), model.head.item(torch.cat([own, text, picture], 1)))
+    assert table["change"][2] == pytest.approx(float((after - before).abs().mean()), rel=1e-4)
+    assert model.regions.left_out is None
+
+
+def test_spoiling_nothing_changes_nothing_and_swapping_changes_the_swapped(setting):
+    data, split, inputs = setting
+    model = attending(inputs)
+    items = explain.sample_items(data, split, inputs.image, 5)
+    assert len(items) == 5 and 0 not in items
+    same = explain.Spoilt(items, inputs.image.matrix[items])
+    table = explain.spoilt_predictions(model, data, split, inputs.image, same)
+    assert set(table["item"]) == set(items)
+    np.testing.assert_allclose(table["before"], table["after"], atol=1e-6)
+    swapped = explain.spoilt_predictions(model, data, split, inputs.image, explain.swapped(inputs.image, items))
+    assert (swapped["before"] - swapped["after"]).abs().groupby(swapped["item"]).max().min() > 0
+    np.testing.assert_allclose(swapped["before"], table["before"])  # the model itself is left as it was
+
+
+def test_effects_are_averaged_over_items():
+    table = pd.DataFrame({"item": [1, 1, 2], "rating": [4.0, 4.0, 2.0], "before": [3.0, 5.0, 3.0]})
+    table["after"] = table["before"] + [1.0, 1.0, -1.0]
+    found = explain.spoiling_effects({"x": table}).loc["x"]
+    assert found["change"] == pytest.approx(1) and found["items"] == 2 and found["ratings"] == 3
+    assert found["mse"] == pytest.approx(100 * np.mean([np.mean([-1, 3]), -1]))  # squared errors were 1 everywhere
+    worse = explain.spoiling_effects({"x": table.assign(after=9.0), "y": table})
+    assert explain.spoiling_sentence(worse).endswith("zero: x.") or "No way" in explain.spoiling_sentence(worse)
+
+
+def test_only_models_of_visual_fusion_are_explained(setting):
+    data, split, inputs = setting
+    model = build_model("bonmf", BoNMFConfig(), inputs, seed=0)
+    with pytest.raises(ModelError, match="does not read pictures as visual fusion does"):
+        explain.spoilt_predictions(model, data, split, inputs.image, explain.swapped(inputs.image, np.array([1, 2])))
+
+
+def test_covering_cells_needs_the_picture(setting):
+    data, split, _ = setting
+    encoder = get_encoder("pixels", "image")
+    own = encoder.encode([Path(path).read_bytes() for path in data.items["image"]], torch.device("cpu"))["mean"]
+    features = Features(own, np.ones(data.n_items, bool), "pixels", "1", "pixels")
+    inputs = ModelInputs(data.n_users, data.n_items, 3.4, image=features)
+    config = VisualFusionConfig(fusion="sum", use_text=False)
+    model = build_model("visual-fusion", config, inputs, seed=0)
+    items = np.array([3, 7])
+    maps = explain.occlusion_maps(model, data, split, features, items, encoder, "mean")
+    assert maps.shape == (2, 3, 3) and np.isfinite(maps).all() and (maps.max((1, 2)) > 0).all()
