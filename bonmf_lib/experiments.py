@@ -19,6 +19,7 @@ from .errors import ConfigError
 from .evaluation.ranking import ranking_metrics
 from .evaluation.rating import cold_errors, rating_metrics, relevance_threshold
 from .models import Interactions, ModelInputs, RatingModel, build_model, item_fields, user_fields
+from .overlap import item_overlap, residual
 from .parallel import in_parallel
 from .progress import announce, progress
 from .splits import Split
@@ -43,6 +44,7 @@ class Variant:
             use is neither computed nor hashed.
         text_encoder, image_encoder: instead of the run's.
         text_pooling, image_pooling: instead of the encoder's default. text_parts: what texts are made of.
+        residual_picture: pictures without what texts foretell of them, learned from the training part's items.
         feature_dim: principal components of text and picture that it reads; None = the features themselves.
         test_share: of all ratings, or of all items with ``cold_items``: then the test items have no training ratings.
         keep: share of the training part that is used.
@@ -61,6 +63,7 @@ class Variant:
     text_pooling: str | None = None
     image_pooling: str | None = None
     text_parts: tuple[str, ...] | None = None
+    residual_picture: bool = False
     feature_dim: int | None = None
     cold_items: bool = False
     test_share: float = TEST_SHARE
@@ -142,6 +145,7 @@ def variant_hash(run: Run, variant: Variant) -> str:
         data.append(run.dataset.items[["genres", "year"]].to_csv())
     split = [variant.test_share, VALID_SHARE if variant.validates or variant.search else 0.0, variant.keep]
     split += ["cold items"] if variant.cold_items else []
+    features += ["residual"] if variant.residual_picture else []
     names = [variant.name, variant.protocol, variant.model, variant.members]
     search = variant.search and variant.search.described()
     return config_hash(names, data, split, features, variant.model_config, variant.training, search)
@@ -267,15 +271,20 @@ def split_of(run: Run, variant: Variant, seed: int) -> Split:
 
 def model_inputs(run: Run, variant: Variant, split: Split) -> ModelInputs:
     train = run.dataset.ratings.iloc[split.train]
+    text, image, known = variant.features(run, "text"), variant.features(run, "image"), train["item"].unique()
+    overlap = item_overlap(image, text, known) if variant.uses("overlap") else None
+    if variant.residual_picture:
+        image = residual(image, text, known)
     return ModelInputs(
         n_users=run.dataset.n_users,
         n_items=run.dataset.n_items,
         mean_rating=float(train["rating"].to_numpy().mean(dtype=np.float64)),
-        text=variant.features(run, "text"),
-        image=variant.features(run, "image"),
+        text=text,
+        image=image,
         user_fields=user_fields(run.dataset) if variant.uses("fields") or variant.uses("demographics") else {},
         item_fields=item_fields(run.dataset) if variant.uses("fields") else {},
         interactions=Interactions(*(train[name].to_numpy() for name in ("user", "item", "rating"))),
+        item_overlap=overlap,
     )
 
 

@@ -185,6 +185,34 @@ def region_pooling(run: Run) -> str | None:
     return next((pooling for pooling in poolings if pooling.startswith("grid")), None)
 
 
+def overlap_rows(run: Run) -> list[Variant]:
+    """Ways to take the overlap of text and picture out, or to live with it; plain concatenation first."""
+    configs = {
+        "concatenation": VisualFusionConfig(fusion="concatenation"),
+        "decorrelated, 0.1": VisualFusionConfig(fusion="concatenation", decorrelation=0.1),
+        "decorrelated, 1": VisualFusionConfig(fusion="concatenation", decorrelation=1.0),
+        "shared and private": VisualFusionConfig(fusion="shared-private", alignment=0.1, decorrelation=0.1),
+        "gated by overlap": VisualFusionConfig(fusion="overlap-gated"),
+        "no picture": VisualFusionConfig(fusion="concatenation", use_image=False),
+    }
+    rows = [_fusion(run, name, config) for name, config in configs.items()]
+    return [rows[0], replace(rows[0], name="Fusion, residual picture", residual_picture=True), *rows[1:]]
+
+
+def resolution_sentence(table: pd.DataFrame, metric: str, where: str) -> str:
+    """Whether taking overlap out helps, in words chosen by the adjusted tests against plain concatenation.
+
+    Args:
+        table: :func:`bonmf_lib.study.tables.differences` of :func:`overlap_rows`, with short names.
+    """
+    told = (table["p_holm"] < 0.05) & (table["seeds"] >= LEAST_SEEDS)
+    parts = []
+    for name, row in table.iterrows():
+        if told[name]:
+            parts.append(f"{name} is {'better' if row['favours'] else 'worse'} ({row['percent']:+.1f} %)")
+    return f"{metric} on {where}, against concatenation: {'; '.join(parts) or 'no way is told apart'}."
+
+
 def _fusion(run: Run, name: str, config: VisualFusionConfig) -> Variant:
     row = early_stopped(run, f"Fusion, {name}", config, model="visual-fusion")
     return replace(row, feature_dim=run.settings.common_feature_dim)

@@ -162,12 +162,18 @@ class InformationShares:
     unique_y: float
     synergy: float
 
+    @property
+    def co_information(self) -> float:
+        """Gain of x + gain of y - gain of both: redundancy less synergy (McGill, 1954, interaction information)."""
+        return self.redundant - self.synergy
+
 
 def information_shares(none: float, x: float, y: float, both: float) -> InformationShares:
     """Decompose the gain of two inputs (Williams & Beer, 2010, figure 2), losses standing in for information.
 
     Redundancy is the smaller of the single gains (minimum mutual information; Barrett, 2015, eq. 9), the largest that
-    both could share.
+    both could share: two inputs that tell equally much of different things count as redundant and synergetic. Where
+    gains of different things add up, :attr:`InformationShares.co_information` is nearer to what both really share.
 
     Args:
         none, x, y, both: a loss, lower is better, of a model on no input, on one, and on both.
@@ -185,16 +191,42 @@ def residual(features: Features, given: Features, rows: np.ndarray) -> Features:
         rows: items (N,) that the ridge regression may learn from, for instance those with training ratings; of them,
             items that have both are used. Items without ``given`` keep their standardised features.
     """
-    x, y = given.standardized(), features.standardized()
-    both = features.present & given.present
-    learn = np.intersect1d(rows, np.flatnonzero(both))
-    if len(learn) < 3:
-        raise OverlapError(f"{len(learn)} items have both modalities; too few to remove one from the other.")
+    x, y, both, learn = _pairs(features, given, rows)
     matrix = y.copy()
     matrix[both] -= RidgeCV(ALPHAS).fit(x[learn], y[learn]).predict(x[both]).astype(np.float32)
     matrix[:, matrix[learn].var(axis=0) < NOTHING_LEFT * y[learn].var(axis=0)] = 0
     key = json_sha256([features.key, given.key, np.unique(rows).tolist()])
     return replace(features, matrix=matrix, encoder=f"{features.encoder} without {given.encoder}", key=key)
+
+
+def item_overlap(features: Features, given: Features, rows: np.ndarray, folds: int = 5) -> np.ndarray:
+    """How near each item's standardised features are to what ``given`` foretells of them, (items,); NaN without both.
+
+    The cosine of y_i and its ridge prediction y^_i, in [-1, 1]: 1 = foretold in all directions alike, 0 = unrelated.
+    Predictions are cross-validated for the items in ``rows``, and made from all of ``rows`` for the others.
+
+    Args:
+        rows: items (N,) that the regression may learn from.
+    """
+    x, y, both, learn = _pairs(features, given, rows)
+    predicted = np.full_like(y, np.nan)
+    predicted[both] = RidgeCV(ALPHAS).fit(x[learn], y[learn]).predict(x[both])
+    if len(learn) >= 2 * folds:
+        order = KFold(folds, shuffle=True, random_state=0)
+        predicted[learn] = cross_val_predict(RidgeCV(ALPHAS), x[learn], y[learn], cv=order)
+    norms = np.linalg.norm(y, axis=1) * np.linalg.norm(predicted, axis=1)
+    return np.sum(y * predicted, axis=1) / np.maximum(norms, np.finfo(np.float32).tiny)
+
+
+def _pairs(
+    features: Features, given: Features, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Standardised ``given`` and features, which items have both, and which of these may be learned from."""
+    both = features.present & given.present
+    learn = np.intersect1d(rows, np.flatnonzero(both))
+    if len(learn) < 3:
+        raise OverlapError(f"{len(learn)} items have both modalities; too few to foretell one from the other.")
+    return given.standardized(), features.standardized(), both, learn
 
 
 def _checked(x: np.ndarray, y: np.ndarray, least: int = 3) -> tuple[np.ndarray, np.ndarray]:

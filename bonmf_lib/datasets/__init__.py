@@ -1,6 +1,7 @@
 """Raw files -> :class:`Dataset`."""
 
-from ..errors import ConfigError, unknown_name
+from ..errors import ConfigError, SourceError, unknown_name
+from ..storage import mirror_dir
 from .dataset import CONTENTS, Dataset, RatingScale
 from .folder import load_folder
 from .movielens import load_movielens
@@ -8,14 +9,16 @@ from .planted import PlantedTruth, load_planted
 
 __all__ = ["CONTENTS", "Dataset", "PlantedTruth", "RatingScale", "load_dataset", "load_planted"]
 
-_NAMES = ("ml-100k", "ml-1m", "planted", "folder:<path>")
+MIRROR_FOLDERS = ("boardgames", "anime")  # other domains; no public host serves them in this form
+_NAMES = ("ml-100k", "ml-1m", "planted", *MIRROR_FOLDERS, "folder:<path>")
 
 
 def load_dataset(name: str, content: str = "packaged") -> Dataset:
     """Load a data set by name.
 
     Args:
-        name: ``ml-100k``, ``ml-1m``, ``planted`` or ``folder:<path>``.
+        name: ``ml-100k``, ``ml-1m``, ``planted``, ``folder:<path>``, or ``boardgames`` or ``anime`` where
+            ``BONMF_MIRROR`` has these folders.
         content: ``packaged`` or ``full`` (real plots and posters; an error when they cannot be had).
 
     Raises:
@@ -29,6 +32,13 @@ def load_dataset(name: str, content: str = "packaged") -> Dataset:
         return load_folder(name.removeprefix("folder:"), content)
     if name == "planted":
         return load_planted()[0]
+    if name in MIRROR_FOLDERS:
+        root = mirror_dir()
+        if root is None or not (root / name).is_dir():
+            raise SourceError(
+                f"{name} is read from the folder {name}/ below BONMF_MIRROR; set it, or use folder:<path>."
+            )
+        return load_folder(str(root / name), content)
     if name in ("ml-100k", "ml-1m"):
         return load_movielens(name, content)
     raise ConfigError(unknown_name("dataset", name, _NAMES))

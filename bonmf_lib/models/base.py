@@ -31,6 +31,7 @@ class ModelInputs:
         user_fields, item_fields: categorical side information by field name, float32 (n_users or n_items, levels);
             rows sum to 1, or to 0 where unknown.
         interactions: the training ratings.
+        item_overlap: how much each item's text foretells its picture, (n_items,), NaN where it lacks one.
     """
 
     n_users: int
@@ -41,6 +42,7 @@ class ModelInputs:
     user_fields: Mapping[str, np.ndarray] = field(default_factory=dict)
     item_fields: Mapping[str, np.ndarray] = field(default_factory=dict)
     interactions: Interactions | None = None
+    item_overlap: np.ndarray | None = None
 
     @property
     def demographics(self) -> np.ndarray | None:

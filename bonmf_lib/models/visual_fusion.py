@@ -12,11 +12,19 @@
     late              r_ui = (MLP_t([p_u ; q_i ; t]) + MLP_v([p_u ; q_i ; v])) / 2
     residual          r_ui = MLP_t([p_u ; q_i ; t]) + MLP_v([p_u ; q_i ; v]),  the second starts at zero
 
+    overlap-gated     m = [t ; g_i v],  g_i = sigmoid(a - b o_i)  o_i: how well the text foretells the picture
+    shared-private    t = [s_t ; p_t],  v = [s_v ; p_v],  m = [(s_t + s_v) / 2 ; p_t ; p_v]
+                                                          minimise also  alpha (1 - mean_j corr(s_t, s_v)_j)
+
+    minimise also  delta sum_jl corr(t_j, v_l)^2 / k      over items, to decorrelate text and picture (Cheung et al.,
+                                                          2015, eq. 3, on correlations); of shared-private, p_t and p_v
+
 A product sign is elementwise. Where a text or picture is missing, a learned vector stands in for its projection.
 """
 
 from typing import Literal
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import nn
@@ -28,23 +36,42 @@ from .base import ModelInputs, RatingModel, register
 from .layers import ProjectedFeatures, embedding_penalty, gathered, id_embedding, mlp, required, rows_of
 
 TWO_HEADS = ("late", "residual")
+Fusion = Literal[
+    "concatenation",
+    "sum",
+    "gated",
+    "bilinear",
+    "attention",
+    "late",
+    "residual",
+    "overlap-gated",
+    "shared-private",
+]
 
 
 @config
 class VisualFusionConfig:
     """All sizes are ours but for the embeddings' and the MLP's, which are the paper's."""
 
-    fusion: Literal["concatenation", "sum", "gated", "bilinear", "attention", "late", "residual"] = "gated"
+    fusion: Fusion = "gated"
     query: Literal["text", "item", "user"] = "text"  # of attention
     embedding_dim: int = Field(50, ge=1)  # of ids
     feature_dim: int = Field(50, ge=1)  # k
     rank: int = Field(4, ge=1)  # of the bilinear form
+    shared_dim: int = Field(25, ge=1)  # of s_t and s_v, out of k
+    alignment: float = Field(1.0, ge=0)  # alpha
+    decorrelation: float = Field(0.0, ge=0)  # delta
     hidden: tuple[int, ...] = (128, 64)
     dropout: float = Field(0.0, ge=0, lt=1)
     regularisation: float = Field(0.0, ge=0)  # L2 on the ID embeddings, per rating
     embedding_std: float = Field(0.05, ge=0)  # of the initial embeddings
     use_text: bool = True
     use_image: bool = True
+
+    @property
+    def use_overlap(self) -> bool:
+        """Whether the model reads how much each item's modalities overlap."""
+        return self.fusion == "overlap-gated"
 
 
 class RegionAttention(nn.Module):
@@ -142,7 +169,9 @@ class VisualFusion(RatingModel):
             self.gate = Gate(k)
         if kind == "bilinear":  # the ones appended to the features; products start near one, not near zero
             self.ones = nn.ParameterDict({name: torch.full((width,), config.rank**-0.5) for name in ("text", "image")})
-        size = parts * k if kind in ("concatenation", "attention") else k
+        self._prepare_overlap(inputs)
+        size = {"concatenation": parts * k, "attention": 2 * k, "overlap-gated": 2 * k}.get(kind, k)
+        size = 2 * k - config.shared_dim if kind == "shared-private" else size
         self.head = Head(config, size, inputs.mean_rating)
         if kind in TWO_HEADS:
             self.image_head = Head(config, k, inputs.mean_rating)
@@ -150,6 +179,24 @@ class VisualFusion(RatingModel):
             last = self.image_head.rest[-1][-1]
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
+
+    def _prepare_overlap(self, inputs: ModelInputs) -> None:
+        config = self.config
+        if config.fusion == "shared-private" and config.shared_dim >= config.feature_dim:
+            raise ConfigError("VisualFusionConfig.shared_dim must leave some of feature_dim private.")
+        if config.decorrelation and config.fusion in ("attention", "bilinear"):
+            raise ConfigError(f"VisualFusionConfig.decorrelation is not made for fusion {config.fusion!r}.")
+        if config.use_overlap:
+            if inputs.item_overlap is None:
+                raise ModelError("Overlap-gated fusion reads the items' overlap; pass it as item_overlap.")
+            overlap = torch.from_numpy(inputs.item_overlap).float().nan_to_num(0.0).unsqueeze(1)
+            self.register_buffer("overlap", overlap, persistent=False)  # (I, 1)
+            self.level, self.slope = nn.Parameter(torch.zeros(1)), nn.Parameter(torch.ones(1))
+        if config.decorrelation or config.fusion == "shared-private":
+            both = np.flatnonzero(inputs.text.present & inputs.image.present)
+            if len(both) < 2:
+                raise ModelError(f"{len(both)} items have text and picture; their correlation needs at least two.")
+            self.register_buffer("paired", torch.from_numpy(both), persistent=False)  # (P,)
 
     def attention(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
         """Weights of the regions (N, R) for users and items (N,); rows sum to 1."""
@@ -179,6 +226,11 @@ class VisualFusion(RatingModel):
             return (text * image).sum(1)
         if kind == "sum":
             return sum(parts)
+        if kind == "overlap-gated":
+            parts[1] = torch.sigmoid(self.level - self.slope * rows_of(self.overlap, items)) * parts[1]
+        if kind == "shared-private":
+            (text, own_text), (image, own_image) = (self._split(part) for part in parts)
+            parts = [(text + image) / 2, own_text, own_image]
         return torch.cat(parts, 1)
 
     def item_part(self, items: torch.Tensor | None, users: torch.Tensor | None = None) -> torch.Tensor:
@@ -200,5 +252,25 @@ class VisualFusion(RatingModel):
             out = (out + own) / 2 if self.config.fusion == "late" else out + own
         return out
 
+    def _split(self, part: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Shared and private columns."""
+        return part[:, : self.config.shared_dim], part[:, self.config.shared_dim :]
+
     def penalty(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor | None:
-        return embedding_penalty(self.config.regularisation, self.user_embedding, self.item_embedding, users, items)
+        config = self.config
+        out = embedding_penalty(config.regularisation, self.user_embedding, self.item_embedding, users, items)
+        shared = config.fusion == "shared-private"
+        if not (config.decorrelation or (shared and config.alignment)):
+            return out
+        text, image = (_standardised(project(self.paired)) for project in self.projected.values())  # (P, k)
+        total = text.new_zeros(()) if out is None else out
+        if shared:
+            (both_text, text), (both_image, image) = self._split(text), self._split(image)
+            total = total + config.alignment * (1 - (both_text * both_image).mean())
+        correlations = text.T @ image / len(text)  # (k, k)
+        return total + config.decorrelation * correlations.square().sum() / text.shape[1]
+
+
+def _standardised(rows: torch.Tensor) -> torch.Tensor:
+    """Columns of mean 0 and variance 1."""
+    return (rows - rows.mean(0)) / (rows.std(0, correction=0) + 1e-6)

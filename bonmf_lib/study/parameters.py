@@ -3,6 +3,7 @@
 import ast
 import os
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import asdict, fields
 from functools import cached_property
 from pathlib import Path
@@ -44,6 +45,7 @@ class Profile:
     compared_text_encoders: tuple[str, ...]  # besides text_encoder (06)
     compared_image_encoders: tuple[str, ...]  # besides image_encoder and its poolings (07)
     explained_pictures: int = Field(gt=0)  # pictures that are spoilt to see what predictions make of it (07)
+    overlap_datasets: tuple[str, ...]  # besides dataset, with content full: where overlap is taken out as well (08)
     hub_encoders: bool  # compare also the language models that only a model hub has, as far as they can be had (06)
     tuning_batch_size: int = Field(gt=0)  # of searches and ablation grids
     tuning_learning_rate: float = Field(gt=0)  # where searches start
@@ -107,6 +109,14 @@ class Run:
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_splits": {}}  # a worker makes the few that it needs
+
+    def on(self, dataset: str, content: str = "full") -> "Run":
+        """The same choices and run folder on other data."""
+        other = copy(self)
+        other.settings = make_config(Profile, asdict(self.settings) | {"dataset": dataset, "content": content})
+        other.__dict__.pop("dataset", None)
+        other._features, other._splits = {}, {}
+        return other
 
     def _folder(self, given: str | None, chosen: Profile) -> Path:
         if given is not None:

@@ -110,3 +110,16 @@ def spoiling_plot(table: pd.DataFrame) -> Figure:
     axes[0].set_ylim(-0.7, len(table) - 0.3)
     figure.suptitle("What spoilt pictures change, with 95 % intervals over items", fontsize="medium")
     return _finished(figure)
+
+
+def captioned(dataset: Dataset, items: Sequence[int], captions: Sequence[str], title: str) -> Figure:
+    """Pictures in one row, a caption below each."""
+    figure, axes = plt.subplots(1, len(items), figsize=(1.35 * len(items), 2.6), squeeze=False)
+    for axis, item, caption in zip(axes.flat, items, captions, strict=True):
+        axis.imshow(_pixels(dataset, item))
+        axis.set_title(_title(dataset, item), fontsize=8)
+        axis.set(xticks=[], yticks=[])
+        axis.grid(visible=False)
+        axis.set_xlabel(caption, fontsize=9)
+    figure.suptitle(title, fontsize="medium")
+    return _finished(figure)

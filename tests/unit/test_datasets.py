@@ -12,7 +12,7 @@ from bonmf_lib.datasets import load_dataset, load_planted, movielens
 from bonmf_lib.datasets.movielens import FINGERPRINTS, split_title
 from bonmf_lib.datasets.summary import coverage, summary
 from bonmf_lib.datasets.texts import available_parts, compose_texts, headline
-from bonmf_lib.errors import ConfigError, DatasetError
+from bonmf_lib.errors import ConfigError, DatasetError, SourceError
 
 ITEMS = "item,title,genres,description,image\n1,Alpha,Drama|War,A long tale,images/1.jpg\n2,Beta &#039;2,,,\n"
 
@@ -109,7 +109,8 @@ def test_ml_100k_full_gets_plots_and_posters_through_imdb():
     [("boardgames", 199, 402, 59_293, 337), ("anime", 4714, 7157, 419_943, 115)],
 )
 def test_folders_of_other_domains(name, users, items, ratings, pictures):
-    data = load_dataset(f"folder:{os.environ['BONMF_MIRROR']}/{name}", "full")
+    data = load_dataset(name, "full")
+    assert data.fingerprint == load_dataset(f"folder:{os.environ['BONMF_MIRROR']}/{name}", "full").fingerprint
     assert (data.n_users, data.n_items, len(data.ratings)) == (users, items, ratings)
     assert coverage(data).loc["picture", "items"] == pictures
     assert data.items["title"].str.contains("&#").sum() == 0
@@ -290,3 +291,10 @@ def test_texts_are_made_of_the_asked_parts():
 def test_parts_that_cannot_be_had_are_refused(planted, parts, message):
     with pytest.raises(DatasetError, match=message):
         compose_texts(planted.items, parts)
+
+
+def test_other_domains_need_the_mirror(monkeypatch, tmp_path):
+    for mirror in (None, str(tmp_path)):
+        monkeypatch.setenv("BONMF_MIRROR", mirror) if mirror else monkeypatch.delenv("BONMF_MIRROR", raising=False)
+        with pytest.raises(SourceError, match="below BONMF_MIRROR"):
+            load_dataset("boardgames", "full")

@@ -16,6 +16,7 @@ from bonmf_lib.overlap import (
     canonical_correlations,
     hsic_test,
     information_shares,
+    item_overlap,
     linear_cka,
     mutual_knn,
     residual,
@@ -154,6 +155,20 @@ def test_residual_holds_nothing_that_the_other_foretells():
     assert rest.key != residual(image, text, later).key
     with pytest.raises(OverlapError, match="too few"):
         residual(image, text, np.array([5]))
+
+
+def test_items_overlap_where_one_modality_foretells_the_other():
+    random = np.random.default_rng(8)
+    x, noise = random.normal(size=(2, 400, 5))
+    told = np.arange(400) < 200  # the others' pictures have nothing to do with their texts
+    y = np.where(told[:, None], x @ random.normal(size=(5, 5)), noise)
+    y[7] = x[7] = 0
+    present = np.arange(400) != 7
+    text, image = (Features(np.float32(matrix), present, name, "1", name) for matrix, name in ((x, "t"), (y, "i")))
+    found = item_overlap(image, text, np.arange(50, 400))
+    assert np.isnan(found[7]) and np.nanmax(np.abs(found)) <= 1 + 1e-6
+    assert np.nanmean(found[told]) > 0.8 and abs(np.nanmean(found[~told])) < 0.1
+    assert np.nanmean(found[:50]) > 0.8  # not learned from
 
 
 @pytest.mark.parametrize(

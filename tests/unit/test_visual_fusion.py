@@ -12,8 +12,9 @@ from bonmf_lib.models import ModelInputs, build_model
 from bonmf_lib.models.visual_fusion import VisualFusionConfig
 
 N_USERS, N_ITEMS, REGIONS = 6, 5, 4
-SIZES = {"embedding_dim": 3, "feature_dim": 2, "rank": 2, "hidden": (8, 4)}
-KINDS = ["concatenation", "sum", "gated", "bilinear", "late", "residual"]
+SIZES = {"embedding_dim": 3, "feature_dim": 3, "shared_dim": 2, "rank": 2, "hidden": (8, 4)}
+OVERLAP = np.array([0.9, np.nan, 0.1, np.nan, -0.2])
+KINDS = ["concatenation", "sum", "gated", "bilinear", "late", "residual", "overlap-gated", "shared-private"]
 QUERIES = ["text", "item", "user"]
 
 
@@ -27,9 +28,8 @@ def features(dim: int, missing: tuple[int, ...], name: str, regions: int = 1) ->
 @pytest.fixture
 def inputs() -> ModelInputs:
     """Item 1 lacks a picture, item 3 both text and picture; pictures have four regions of three numbers."""
-    return ModelInputs(
-        N_USERS, N_ITEMS, 3.5, text=features(7, (3,), "text"), image=features(3 * REGIONS, (1, 3), "image", REGIONS)
-    )
+    text, image = features(7, (3,), "text"), features(3 * REGIONS, (1, 3), "image", REGIONS)
+    return ModelInputs(N_USERS, N_ITEMS, 3.5, text=text, image=image, item_overlap=OVERLAP)
 
 
 def shaken(inputs, **values):
@@ -104,6 +104,11 @@ def by_hand(model, inputs, user: int, item: int) -> float:
         rank, k = config.rank, config.feature_dim
         t, v = t + numpy(model.ones["text"]), v + numpy(model.ones["image"])
         m = sum(t[r * k : (r + 1) * k] * v[r * k : (r + 1) * k] for r in range(rank))
+    elif config.fusion == "shared-private":
+        m = np.concatenate([(t[:2] + v[:2]) / 2, t[2:], v[2:]])
+    elif config.fusion == "overlap-gated":
+        gate = sigmoid(numpy(model.level) - numpy(model.slope) * np.nan_to_num(OVERLAP)[item])
+        m = np.concatenate([t, gate * v])
     else:
         m = t + v if config.fusion == "sum" else np.concatenate([t, v])
     return head_by_hand(model.head, p, q, m)
@@ -175,3 +180,54 @@ def test_impossible_choices_are_refused(inputs, values, error, message):
 def test_other_fusions_have_no_attention(inputs):
     with pytest.raises(ModelError, match="has no attention"):
         shaken(inputs, fusion="sum").attention(torch.tensor([0]), torch.tensor([0]))
+
+
+def columns(model, inputs, name: str) -> np.ndarray:
+    """Standardised projections of the items that have text and picture."""
+    both = np.flatnonzero(inputs.text.present & inputs.image.present)
+    rows = np.array([projection(model.projected[name], getattr(inputs, name), item) for item in both])
+    return (rows - rows.mean(0)) / rows.std(0)
+
+
+def test_decorrelation_sums_squared_correlations(inputs):
+    model = shaken(inputs, fusion="concatenation", decorrelation=0.5)
+    text, image = columns(model, inputs, "text"), columns(model, inputs, "image")
+    expected = 0.5 * sum(np.corrcoef(t, v)[0, 1] ** 2 for t in text.T for v in image.T) / 3
+    assert model.penalty(*every_pair()).item() == pytest.approx(expected, rel=1e-4)
+    assert shaken(inputs, fusion="concatenation").penalty(*every_pair()) is None
+
+
+def test_shared_columns_are_aligned_and_private_ones_decorrelated(inputs):
+    model = shaken(inputs, fusion="shared-private", alignment=2.0, decorrelation=0.5, regularisation=0.1)
+    text, image = columns(model, inputs, "text"), columns(model, inputs, "image")
+    aligned = 2 * (1 - np.mean([np.corrcoef(text[:, j], image[:, j])[0, 1] for j in range(2)]))
+    private = 0.5 * np.corrcoef(text[:, 2], image[:, 2])[0, 1] ** 2
+    users, items = every_pair()
+    squares = model.user_embedding.weight[users].square().sum(1) + model.item_embedding.weight[items].square().sum(1)
+    expected = aligned + private + 0.1 * squares.mean().item()
+    assert model.penalty(users, items).item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_decorrelation_can_be_learned(inputs):
+    config = VisualFusionConfig(fusion="concatenation", decorrelation=1.0, **SIZES)
+    model = build_model("visual-fusion", config, inputs, seed=0)
+    optimiser, first = torch.optim.Adam(model.parameters(), 0.01), model.penalty(*every_pair()).item()
+    for _ in range(200):
+        optimiser.zero_grad()
+        model.penalty(*every_pair()).backward()
+        optimiser.step()
+    assert model.penalty(*every_pair()).item() < 0.8 * first
+
+
+@pytest.mark.parametrize(
+    ("values", "error", "message"),
+    [
+        ({"fusion": "overlap-gated"}, ModelError, "pass it as item_overlap"),
+        ({"fusion": "shared-private", "shared_dim": 3}, ConfigError, "must leave some"),
+        ({"fusion": "bilinear", "decorrelation": 1.0}, ConfigError, "not made for fusion"),
+    ],
+)
+def test_overlap_needs_what_it_reads(inputs, values, error, message):
+    inputs = dataclasses.replace(inputs, item_overlap=None)
+    with pytest.raises(error, match=message):
+        build_model("visual-fusion", VisualFusionConfig(**(SIZES | values)), inputs, seed=0)

@@ -1,0 +1,95 @@
+"""Figures about overlap: recovery of what was planted, shares of information, overlap against gain."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from .figures import PALETTE, _finished, plt
+
+_MARKERS = "os^Dvp"
+
+
+def recovery_curves(recovered: pd.DataFrame) -> Figure:
+    """Found against planted overlap, a line per estimator, a panel per number of items.
+
+    Args:
+        recovered: of :func:`bonmf_lib.overlap_studies.planted_recovery`.
+    """
+    sizes = recovered["items"].unique()
+    figure, axes = plt.subplots(1, len(sizes), figsize=(5.2 * len(sizes), 4.2), sharey=True, squeeze=False)
+    for axis, size in zip(axes.flat, sizes, strict=True):
+        axis.plot([0, 1], [0, 1], ":", color="black", label="the truth")
+        groups = recovered[recovered["items"] == size].groupby("estimator", sort=False)
+        for (name, group), colour, marker in zip(groups, PALETTE, _MARKERS, strict=False):
+            means = group.groupby("truth")["found"].mean()
+            axis.plot(means.index, means, marker=marker, color=colour, label=name)
+        axis.set(xlabel="planted overlap", title=f"{size} items")
+    axes[0, 0].set_ylabel("estimate")
+    axes[0, -1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.suptitle("Do estimators find the overlap that was planted?", fontsize="medium")
+    return _finished(figure)
+
+
+def information_curves(planted: pd.DataFrame) -> Figure:
+    """Redundancy, co-information and the picture's gain against what both modalities truly share.
+
+    Args:
+        planted: of :func:`bonmf_lib.overlap_studies.planted_information`.
+    """
+    figure, axis = plt.subplots(figsize=(6.5, 4))
+    axis.plot([0, 1], [0, 1], ":", color="black", label="the truth")
+    names = {"redundant": "redundancy (MMI)", "co_information": "co-information", "gain": "gain of the picture"}
+    for (column, name), colour, marker in zip(names.items(), PALETTE, _MARKERS, strict=False):
+        group = planted.groupby("truth")[column]
+        mean, spread = group.mean(), group.std()
+        axis.errorbar(mean.index, mean, yerr=spread, marker=marker, color=colour, capsize=3, label=name)
+    axis.set(
+        xlabel="share that both modalities tell",
+        ylabel="share of what both tell together",
+        title="What is shared of planted information on ratings\nmean ± standard deviation over seeds",
+    )
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return _finished(figure)
+
+
+def information_bars(tables: dict[str, pd.DataFrame]) -> Figure:
+    """Shares of information on ratings with their intervals, a panel per set of other inputs.
+
+    Args:
+        tables: of :func:`bonmf_lib.overlap_studies.information_table` by title.
+    """
+    figure, axes = plt.subplots(1, len(tables), figsize=(5.2 * len(tables), 3.2), sharey=True, squeeze=False)
+    for axis, (title, table) in zip(axes.flat, tables.items(), strict=True):
+        rows = table.iloc[::-1]
+        spread = np.nan_to_num(np.stack([rows["mean"] - rows["low"], rows["high"] - rows["mean"]]).clip(0))
+        axis.errorbar(rows["mean"], rows.index, xerr=spread, fmt="o", color=PALETTE[0], capsize=3)
+        axis.axvline(0, color="black", linewidth=1)
+        axis.set(xlabel="reduction of the MSE", title=title)
+        axis.margins(y=0.12)
+    return _finished(figure)
+
+
+def overlap_gain_scatter(overlap: np.ndarray, gain: pd.Series, genres: pd.DataFrame, bins: int = 10) -> Figure:
+    """Overlap against what the picture gains: means of tenths of the items, and of genres, with 95 % intervals.
+
+    Args:
+        overlap: (items,), NaN where unknown. gain: by item.
+        genres: of :func:`bonmf_lib.overlap_studies.genre_table`.
+    """
+    table = pd.DataFrame({"overlap": overlap[gain.index], "gain": gain.to_numpy()}).dropna()
+    parts = table.groupby(pd.qcut(table["overlap"], bins, duplicates="drop"), observed=True)
+    means, errors = parts.mean(), 1.96 * parts["gain"].sem()
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.2))
+    left.errorbar(means["overlap"], means["gain"], yerr=errors, fmt="o", color=PALETTE[0], capsize=3)
+    left.set(xlabel="overlap of an item's picture with its text", ylabel="gain of the picture (squared error)")
+    left.set_title("Items, in tenths")
+    for axis in (left, right):
+        axis.axhline(0, color="black", linewidth=1)
+    if len(genres):
+        spread = [genres["gain"] - genres["gain_low"], genres["gain_high"] - genres["gain"]]
+        right.errorbar(genres["overlap"], genres["gain"], yerr=spread, fmt="s", color=PALETTE[1], capsize=3)
+        for genre, row in genres.iterrows():
+            right.annotate(genre, (row["overlap"], row["gain"]), xytext=(4, 3), textcoords="offset points", fontsize=7)
+    right.set(xlabel="mean overlap of a genre", title="Genres")
+    figure.suptitle("Does the picture gain more where it says something else?", fontsize="medium")
+    return _finished(figure)
