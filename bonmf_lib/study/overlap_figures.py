@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from .figures import PALETTE, _finished, plt
 
@@ -66,11 +67,13 @@ def information_bars(tables: dict[str, pd.DataFrame]) -> Figure:
         axis.axvline(0, color="black", linewidth=1)
         axis.set(xlabel="reduction of the MSE", title=title)
         axis.margins(y=0.12)
+        axis.xaxis.set_major_locator(MaxNLocator(5))
     return _finished(figure)
 
 
 def overlap_gain_scatter(overlap: np.ndarray, gain: pd.Series, genres: pd.DataFrame, bins: int = 10) -> Figure:
-    """Overlap against what the picture gains: means of tenths of the items, and of genres, with 95 % intervals.
+    """Overlap against what the picture gains: means of tenths of the items, and of genres, with 95 % intervals; of many
+    genres only the outermost are named.
 
     Args:
         overlap: (items,), NaN where unknown. gain: by item.
@@ -88,7 +91,8 @@ def overlap_gain_scatter(overlap: np.ndarray, gain: pd.Series, genres: pd.DataFr
     if len(genres):
         spread = [genres["gain"] - genres["gain_low"], genres["gain_high"] - genres["gain"]]
         right.errorbar(genres["overlap"], genres["gain"], yerr=spread, fmt="s", color=PALETTE[1], capsize=3)
-        for genre, row in genres.iterrows():
+        ends = [*genres["overlap"].argsort().iloc[[0, 1, -2, -1]], *genres["gain"].argsort().iloc[[0, 1, -2, -1]]]
+        for genre, row in genres.iloc[sorted(set(ends))].iterrows() if len(genres) > 8 else genres.iterrows():
             right.annotate(genre, (row["overlap"], row["gain"]), xytext=(4, 3), textcoords="offset points", fontsize=7)
     right.set(xlabel="mean overlap of a genre", title="Genres")
     figure.suptitle("Does the picture gain more where it says something else?", fontsize="medium")
