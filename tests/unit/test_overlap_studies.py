@@ -108,7 +108,7 @@ def test_correlation_of_overlap_and_gain():
 
 def test_every_way_of_taking_overlap_out_trains_and_the_penalty_works(run):
     rows = overlap_rows(run)
-    found = run_variants(run, "08", rows, (0,))
+    found = run_variants(run, "08_resolve", rows, (0,))
     assert found["variant"].nunique() == len(rows) == 7
     left = {}
     for row in rows[:4]:
