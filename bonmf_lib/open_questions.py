@@ -227,6 +227,11 @@ def parameter_counts(run: Run, rows: Sequence[Variant]) -> pd.Series:
     return pd.Series(counts, name="parameters")
 
 
+def picture_controls(table: pd.DataFrame) -> list[str]:
+    """The rows, named shortly, whose pictures tell nothing."""
+    return [name for name in table.index if name == "random-image" or name.endswith("-shuffled")]
+
+
 def picture_sentence(table: pd.DataFrame, controls: Sequence[str], where: str) -> str:
     """What pictures add, in words chosen by the adjusted tests against the row without a picture.
 
