@@ -25,7 +25,16 @@ from .progress import announce, progress
 from .splits import Split
 from .storage import atomic_path, write_text
 from .study.parameters import Run
-from .study.records import Record, add_records, code_version, fresh_wanted, is_recorded, mark_current, read_records
+from .study.records import (
+    Record,
+    add_records,
+    code_version,
+    fresh_wanted,
+    is_recorded,
+    mark_current,
+    notes_name,
+    read_records,
+)
 from .training import History, TrainingConfig, Triples, fit, predict
 from .tuning import Search, Settings, choose
 
@@ -131,7 +140,7 @@ def _note_encoders(run: Run, experiment: str, variants: list[Variant]) -> None:
     notes = [
         {"encoder": f.encoder, "version": f.version, "key": f.key, "items": int(f.present.sum())} for f in used.values()
     ]
-    write_text(run.run_dir / "encoders" / f"{experiment}.json", json.dumps(notes, indent=2))
+    write_text(run.run_dir / "encoders" / notes_name(experiment, run.dataset), json.dumps(notes, indent=2))
 
 
 def variant_hash(run: Run, variant: Variant) -> str:

@@ -1,20 +1,22 @@
-"""The rows behind the paper's open questions: which language model (06), which use of the picture (07)."""
+"""The rows behind the paper's open questions: which language model (06), which use of the picture (07), and what to do
+about overlap (08)."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from itertools import cycle, islice
 
 import pandas as pd
 
 from .comparisons import early_stopped, published
 from .datasets.texts import TEXT_PARTS, available_parts
-from .encoders import get_encoder
+from .encoders import get_encoder, list_encoders
 from .encoders.cost import encoding_cost
 from .errors import SourceError
 from .experiments import Variant, model_inputs, split_of
 from .models import build_model
 from .models.bonmf import BoNMFConfig
 from .models.visual_fusion import VisualFusionConfig
-from .study.claims import LEAST_SEEDS
+from .study.answers import FUSION_NO_PICTURE, FUSION_PLAIN, FUSION_SHUFFLED, NO_PICTURE, NO_TEXT, TEXT_CONTROLS
 from .study.parameters import Run
 from .study.records import fresh_wanted, keep_table
 
@@ -22,22 +24,25 @@ COST_TEXTS = 512  # texts that speed is measured on
 COLD_ITEM_SHARE = 0.2  # of all items are held out where cold items are studied
 
 HUB_MODELS = ("bert-base-uncased", "roberta-base", "xlnet-base-cased", "qwen3-embedding-0.6b")
-CONTROLS = ("random-text", "minilm-l6-shuffled", "tfidf-shuffled")
 KINDS = (
     dict.fromkeys(("minilm-l6", "minilm-l3"), "language model, from the package index")
     | {"wordllama": "token embeddings of language models, from the package index"}
     | dict.fromkeys(HUB_MODELS, "language model, from a model hub")
     | {"tfidf": "word counts, no pretraining"}
-    | dict.fromkeys(CONTROLS, "control")
+    | dict.fromkeys(TEXT_CONTROLS, "control")
 )
 
 
 def text_encoders(run: Run) -> tuple[tuple[str, ...], dict[str, str]]:
     """The text encoders to be compared, the run's own first, and why others cannot be had, by name."""
     settings = run.settings
-    names = [settings.text_encoder, *(n for n in settings.compared_text_encoders if n != settings.text_encoder)]
-    lacking = {}
-    for name in HUB_MODELS if settings.hub_encoders else ():
+    names, lacking = [settings.text_encoder], {}
+    for name in (*settings.compared_text_encoders, *(HUB_MODELS if settings.hub_encoders else ())):
+        if name in names:
+            continue
+        if name not in HUB_MODELS:
+            names.append(name)
+            continue
         try:
             get_encoder(name, "text").folder()
         except SourceError as error:
@@ -55,7 +60,7 @@ def text_row(run: Run, name: str, **choices: object) -> Variant:
 
 def no_text_row(run: Run) -> Variant:
     """The same network without any text."""
-    row = early_stopped(run, "BoNMF, no text", BoNMFConfig(use_text=False))
+    row = early_stopped(run, NO_TEXT, BoNMFConfig(use_text=False))
     return replace(row, feature_dim=run.settings.common_feature_dim)
 
 
@@ -109,33 +114,13 @@ def encoder_costs(run: Run, encoders: Sequence[str]) -> pd.DataFrame:
     """
     path = run.run_dir / "tables" / "encoder_costs.csv"
     known = pd.read_csv(path) if path.is_file() and not fresh_wanted() else pd.DataFrame(columns=["text encoder"])
-    texts = run.dataset.items["text"].dropna().tolist()[:COST_TEXTS]
+    texts = list(islice(cycle(run.dataset.items["text"].dropna()), COST_TEXTS))
     for name in encoders:
         if name not in set(known["text encoder"]):
             row = {"text encoder": name, **asdict(encoding_cost(name, texts))}
             known = pd.concat([known, pd.DataFrame([row])], ignore_index=True)
             keep_table(run.run_dir, "encoder_costs", known)
     return known.set_index("text encoder").loc[list(encoders)]
-
-
-def swap_sentence(table: pd.DataFrame, margin: float, where: str) -> str:
-    """What swapping encoders means, in words chosen by the verdicts on the models and on the controls.
-
-    Args:
-        table: :func:`~bonmf_lib.study.relative.equivalences` of :func:`encoder_rows`, with short names.
-    """
-    verdicts = table["verdict"]
-    control = verdicts.index.isin([*CONTROLS, "no text"])
-    controls, models = verdicts[control], verdicts[~control]
-    alike = f"{(models == 'equivalent').sum()} of {len(models)} other models are within {margin:g} %"
-    if (controls == "equivalent").all():
-        return f"On {where} the text hardly matters: every control is within {margin:g} %; {alike}."
-    if (controls == "worse").all():
-        return f"On {where} the text matters: every control is worse; {alike}."
-    if (controls == "undecided").any():
-        return f"On {where} it stays undecided whether the text matters: not every control is told apart; {alike}."
-    listed = ", ".join(f"{name} is {verdict}" for name, verdict in controls.items())
-    return f"On {where} the controls disagree ({listed}); {alike}."
 
 
 def picture_encoder_rows(run: Run) -> list[Variant]:
@@ -149,33 +134,37 @@ def picture_encoder_rows(run: Run) -> list[Variant]:
         shown = name if pooling is None else f"{name}, {pooling}"
         row = early_stopped(run, f"BoNMF, {shown}", BoNMFConfig())
         rows.append(replace(row, image_encoder=name, image_pooling=pooling))
-    rows.append(early_stopped(run, "BoNMF, no picture", BoNMFConfig(use_image=False)))
+    rows.append(early_stopped(run, NO_PICTURE, BoNMFConfig(use_image=False)))
     return [replace(row, feature_dim=run.settings.common_feature_dim) for row in rows]
 
 
 def fusion_rows(run: Run) -> list[Variant]:
-    """Ways to join the picture to the text, all of one size; attention only where the encoder gives regions."""
+    """Ways to join the picture to the text, a control with other items' pictures, and no picture."""
     kinds = ("concatenation", "sum", "gated", "bilinear", "late", "residual")
-    rows = [_fusion(run, kind, VisualFusionConfig(fusion=kind)) for kind in kinds]
+    rows = [_fusion(run, f"Fusion, {kind}", VisualFusionConfig(fusion=kind)) for kind in kinds]
     rows += attention_rows(run)
-    return [*rows, _fusion(run, "no picture", VisualFusionConfig(fusion="concatenation", use_image=False))]
+    shuffled = f"{run.settings.image_encoder}-shuffled"
+    if shuffled in list_encoders("image"):
+        rows.append(replace(rows[0], name=FUSION_SHUFFLED, image_encoder=shuffled))
+    return [*rows, _fusion(run, FUSION_NO_PICTURE, VisualFusionConfig(fusion="concatenation", use_image=False))]
 
 
 def attention_rows(run: Run) -> list[Variant]:
-    """Attention over the picture's regions, asked by text, item or user; none where the encoder gives no regions."""
+    """Attention over the picture's regions, asked by text, item or user, after all regions side by side without any;
+    nothing where the encoder gives no regions."""
     pooling = region_pooling(run)
     if pooling is None:
         return []
-    configs = {query: VisualFusionConfig(fusion="attention", query=query) for query in ("text", "item", "user")}
-    return [
-        replace(_fusion(run, f"attention by {query}", config), image_pooling=pooling)
-        for query, config in configs.items()
-    ]
+    rows = [_fusion(run, "Fusion, regions side by side", VisualFusionConfig(fusion="concatenation"))]
+    for query in ("text", "item", "user"):
+        config = VisualFusionConfig(fusion="attention", query=query)
+        rows.append(_fusion(run, f"Fusion, attention by {query}", config))
+    return [replace(row, image_pooling=pooling) for row in rows]
 
 
 def explained_rows(run: Run) -> list[Variant]:
     """Rows whose use of pictures is looked into, on the encoder's own features; a sum where there are no regions."""
-    rows = attention_rows(run) or [_fusion(run, "sum", VisualFusionConfig(fusion="sum"))]
+    rows = attention_rows(run)[1:] or [_fusion(run, "Fusion, sum", VisualFusionConfig(fusion="sum"))]
     return [replace(row, feature_dim=None) for row in rows]
 
 
@@ -188,33 +177,31 @@ def region_pooling(run: Run) -> str | None:
 def overlap_rows(run: Run) -> list[Variant]:
     """Ways to take the overlap of text and picture out, or to live with it; plain concatenation first."""
     configs = {
-        "concatenation": VisualFusionConfig(fusion="concatenation"),
-        "decorrelated, 0.1": VisualFusionConfig(fusion="concatenation", decorrelation=0.1),
-        "decorrelated, 1": VisualFusionConfig(fusion="concatenation", decorrelation=1.0),
-        "shared and private": VisualFusionConfig(fusion="shared-private", alignment=0.1, decorrelation=0.1),
-        "gated by overlap": VisualFusionConfig(fusion="overlap-gated"),
-        "no picture": VisualFusionConfig(fusion="concatenation", use_image=False),
+        FUSION_PLAIN: VisualFusionConfig(fusion="concatenation"),
+        "Fusion, decorrelated, 0.1": VisualFusionConfig(fusion="concatenation", decorrelation=0.1),
+        "Fusion, decorrelated, 1": VisualFusionConfig(fusion="concatenation", decorrelation=1.0),
+        "Fusion, shared and private": VisualFusionConfig(fusion="shared-private", alignment=0.1, decorrelation=0.1),
+        "Fusion, gated by overlap": VisualFusionConfig(fusion="overlap-gated"),
+        FUSION_NO_PICTURE: VisualFusionConfig(fusion="concatenation", use_image=False),
     }
     rows = [_fusion(run, name, config) for name, config in configs.items()]
     return [rows[0], replace(rows[0], name="Fusion, residual picture", residual_picture=True), *rows[1:]]
 
 
-def resolution_sentence(table: pd.DataFrame, metric: str, where: str) -> str:
-    """Whether taking overlap out helps, in words chosen by the adjusted tests against plain concatenation.
-
-    Args:
-        table: :func:`bonmf_lib.study.tables.differences` of :func:`overlap_rows`, with short names.
-    """
-    told = (table["p_holm"] < 0.05) & (table["seeds"] >= LEAST_SEEDS)
-    parts = []
-    for name, row in table.iterrows():
-        if told[name]:
-            parts.append(f"{name} is {'better' if row['favours'] else 'worse'} ({row['percent']:+.1f} %)")
-    return f"{metric} on {where}, against concatenation: {'; '.join(parts) or 'no way is told apart'}."
+def overlap_runs(run: Run) -> tuple[dict[str, Run], dict[str, str]]:
+    """The run itself and, by name, the same on the profile's other data; and why some of these cannot be had."""
+    runs, lacking = {run.dataset.name: run}, {}
+    for name in run.settings.overlap_datasets:
+        other = run.on(name)
+        try:
+            runs.setdefault(other.dataset.name, other)
+        except SourceError as error:
+            lacking[name] = str(error)
+    return runs, lacking
 
 
 def _fusion(run: Run, name: str, config: VisualFusionConfig) -> Variant:
-    row = early_stopped(run, f"Fusion, {name}", config, model="visual-fusion")
+    row = early_stopped(run, name, config, model="visual-fusion")
     return replace(row, feature_dim=run.settings.common_feature_dim)
 
 
@@ -225,26 +212,3 @@ def parameter_counts(run: Run, rows: Sequence[Variant]) -> pd.Series:
         model = build_model(row.model, row.model_config, model_inputs(run, row, split_of(run, row, 0)), 0)
         counts[row.name] = sum(parameter.numel() for parameter in model.parameters())
     return pd.Series(counts, name="parameters")
-
-
-def picture_controls(table: pd.DataFrame) -> list[str]:
-    """The rows, named shortly, whose pictures tell nothing."""
-    return [name for name in table.index if name == "random-image" or name.endswith("-shuffled")]
-
-
-def picture_sentence(table: pd.DataFrame, controls: Sequence[str], where: str) -> str:
-    """What pictures add, in words chosen by the adjusted tests against the row without a picture.
-
-    Args:
-        table: :func:`bonmf_lib.study.tables.differences` to that row, with short names.
-        controls: rows of the table whose pictures tell nothing.
-    """
-    told = (table["p_holm"] < 0.05) & (table["seeds"] >= LEAST_SEEDS)
-    better, worse = (set(table.index[told & (table["favours"] == side)]) for side in (True, False))
-    real = [name for name in table.index if name not in controls]
-    helped = [name for name in real if name in better]
-    words = f"On {where}, {len(helped)} of {len(real)} uses of the picture are better than none"
-    words += f" ({', '.join(helped)})" if helped else ""
-    words += f", {sum(name in worse for name in real)} worse, the others are not told apart."
-    fooled = [name for name in controls if name in better]
-    return words + (f" So are controls: {', '.join(fooled)}." if fooled else "")

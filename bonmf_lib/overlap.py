@@ -187,19 +187,21 @@ def residual(features: Features, given: Features, rows: np.ndarray) -> Features:
     """What ``given`` does not foretell of the standardised features: ridge residuals, same shape and mask. A column of
     which hardly anything is left becomes zero, since models would blow its rest up to unit variance.
 
+    Predictions are cross-validated for the items that are learned from, so that theirs are as good as the others'.
+
     Args:
         rows: items (N,) that the ridge regression may learn from, for instance those with training ratings; of them,
             items that have both are used. Items without ``given`` keep their standardised features.
     """
-    x, y, both, learn = _pairs(features, given, rows)
+    y, predicted, both, learn = _foretold(features, given, rows)
     matrix = y.copy()
-    matrix[both] -= RidgeCV(ALPHAS).fit(x[learn], y[learn]).predict(x[both]).astype(np.float32)
+    matrix[both] -= predicted[both]
     matrix[:, matrix[learn].var(axis=0) < NOTHING_LEFT * y[learn].var(axis=0)] = 0
     key = json_sha256([features.key, given.key, np.unique(rows).tolist()])
     return replace(features, matrix=matrix, encoder=f"{features.encoder} without {given.encoder}", key=key)
 
 
-def item_overlap(features: Features, given: Features, rows: np.ndarray, folds: int = 5) -> np.ndarray:
+def item_overlap(features: Features, given: Features, rows: np.ndarray) -> np.ndarray:
     """How near each item's standardised features are to what ``given`` foretells of them, (items,); NaN without both.
 
     The cosine of y_i and its ridge prediction y^_i, in [-1, 1]: 1 = foretold in all directions alike, 0 = unrelated.
@@ -208,25 +210,27 @@ def item_overlap(features: Features, given: Features, rows: np.ndarray, folds: i
     Args:
         rows: items (N,) that the regression may learn from.
     """
-    x, y, both, learn = _pairs(features, given, rows)
+    y, predicted, _, _ = _foretold(features, given, rows)
+    norms = np.linalg.norm(y, axis=1) * np.linalg.norm(predicted, axis=1)
+    return np.sum(y * predicted, axis=1) / np.maximum(norms, np.finfo(np.float32).tiny)
+
+
+def _foretold(
+    features: Features, given: Features, rows: np.ndarray, folds: int = 5
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Standardised features, their ridge predictions from ``given`` (NaN without both), which items have both, and
+    which of these were learned from: these have cross-validated predictions, if they are enough for that."""
+    both = features.present & given.present
+    learn = np.intersect1d(rows, np.flatnonzero(both))
+    if len(learn) < 3:
+        raise OverlapError(f"{len(learn)} items have both modalities; too few to foretell one from the other.")
+    x, y = given.standardized(), features.standardized()
     predicted = np.full_like(y, np.nan)
     predicted[both] = RidgeCV(ALPHAS).fit(x[learn], y[learn]).predict(x[both])
     if len(learn) >= 2 * folds:
         order = KFold(folds, shuffle=True, random_state=0)
         predicted[learn] = cross_val_predict(RidgeCV(ALPHAS), x[learn], y[learn], cv=order)
-    norms = np.linalg.norm(y, axis=1) * np.linalg.norm(predicted, axis=1)
-    return np.sum(y * predicted, axis=1) / np.maximum(norms, np.finfo(np.float32).tiny)
-
-
-def _pairs(
-    features: Features, given: Features, rows: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Standardised ``given`` and features, which items have both, and which of these may be learned from."""
-    both = features.present & given.present
-    learn = np.intersect1d(rows, np.flatnonzero(both))
-    if len(learn) < 3:
-        raise OverlapError(f"{len(learn)} items have both modalities; too few to foretell one from the other.")
-    return given.standardized(), features.standardized(), both, learn
+    return y, predicted, both, learn
 
 
 def _checked(x: np.ndarray, y: np.ndarray, least: int = 3) -> tuple[np.ndarray, np.ndarray]:

@@ -24,25 +24,30 @@ from .progress import progress
 from .study.parameters import Run
 
 FACTORS = 6  # that each planted modality tells; 0 to all of them are shared
+WHITENED = 24  # principal components of planted features, twice the factors
 RECOVERED = 0.95  # least rank correlation with the truth of an estimator that we recommend
 
 
 def planted_recovery(sizes: Sequence[int] = (100, 300), seeds: Sequence[int] = (0, 1)) -> pd.DataFrame:
     """Every estimator on planted data of every known overlap.
 
-    Texts are read by TF-IDF and pictures by their pixels, so that encoders stand between the factors and the estimate.
+    Texts are read by TF-IDF and pictures by their pixels, so that encoders stand between the factors and the estimate;
+    features are taken as encoded, and as models get them: principal components of equal variance.
 
     Returns:
-        columns estimator, items, seed, truth (share of factors that both modalities tell), found.
+        columns estimator, features (``as encoded`` or ``whitened``), items, seed, truth (share of factors that both
+        modalities tell), found.
     """
     rows = []
     grid = [(size, seed, shared) for size in sizes for seed in seeds for shared in range(FACTORS + 1)]
     for size, seed, shared in progress(grid, "overlap estimators on planted data"):
         dataset, truth = load_planted(20, size, 10, FACTORS, shared, seed)
-        text, image = _planted_features(dataset)
-        for name, estimator in ESTIMATORS.items():
-            found = estimator(text.standardized(), image.standardized())
-            rows.append({"estimator": name, "items": size, "seed": seed, "truth": truth.overlap, "found": found})
+        encoded = _planted_features(dataset)
+        kinds = {"as encoded": encoded, "whitened": [features.principal(WHITENED) for features in encoded]}
+        for kind, (text, image) in kinds.items():
+            given = {"features": kind, "items": size, "seed": seed, "truth": truth.overlap}
+            x, y = text.standardized(), image.standardized()
+            rows += [{"estimator": name, **given, "found": f(x, y)} for name, f in ESTIMATORS.items()]
     return pd.DataFrame(rows)
 
 
@@ -51,41 +56,43 @@ def _planted_features(dataset: Dataset) -> tuple[Features, Features]:
 
 
 def recovery_table(recovered: pd.DataFrame) -> pd.DataFrame:
-    """Per estimator (and number of items) of :func:`planted_recovery`: how well it orders and how far it is off.
+    """Per estimator, kind of features and number of items of :func:`planted_recovery`: how well overlap is ordered and
+    how far it is off.
 
     Returns:
-        index estimator, items; columns rank_correlation (Spearman, with the truth), bias (mean of found - truth),
-        error (mean of its absolute value), at_none, at_all (mean where nothing or everything is shared), recovers (rank
-        correlation at least RECOVERED).
+        index estimator, features, items; columns rank_correlation (Spearman, with the truth), bias (mean of found -
+        truth), at_none, at_all (mean where nothing or everything is shared), recovers (rank correlation at least
+        RECOVERED).
     """
     rows = {}
-    for key, group in recovered.groupby(["estimator", "items"], sort=False):
+    for key, group in recovered.groupby(["estimator", "features", "items"], sort=False):
         varies = np.ptp(group["found"]) > 0
         rows[key] = {
             "rank_correlation": spearmanr(group["truth"], group["found"]).statistic if varies else float("nan"),
             "bias": (group["found"] - group["truth"]).mean(),
-            "error": (group["found"] - group["truth"]).abs().mean(),
             "at_none": group.loc[group["truth"] == 0, "found"].mean(),
             "at_all": group.loc[group["truth"] == 1, "found"].mean(),
         }
-    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis(["estimator", "items"])
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis(["estimator", "features", "items"])
     return table.assign(recovers=table["rank_correlation"] >= RECOVERED)
 
 
-def recommended_estimator(table: pd.DataFrame) -> str:
-    """Of those that recover the order for every number of items, the one with the least error."""
+def recommended_estimator(table: pd.DataFrame) -> str | None:
+    """Of the estimators that recover the order in every condition, the one with the widest range between nothing and
+    everything shared; None when none does."""
     sound = table.groupby("estimator").filter(lambda rows: rows["recovers"].all())
-    return str((sound if len(sound) else table)["error"].groupby("estimator").mean().idxmin())
+    ranges = (sound["at_all"] - sound["at_none"]).groupby("estimator").mean()
+    return str(ranges.idxmax()) if len(ranges) else None
 
 
 def recovery_sentence(table: pd.DataFrame) -> str:
-    """Which estimators order planted overlap well, which do not, and which is recommended."""
+    """Which estimators order planted overlap well in every condition, which do not, and which is recommended."""
     good = table.groupby("estimator", sort=False)["recovers"].all()
-    words = (
-        f"Rank correlation with the planted overlap of at least {RECOVERED}: {', '.join(good.index[good]) or 'none'}"
-    )
-    words += f"; less: {', '.join(good.index[~good])}." if (~good).any() else "."
-    return f"{words} Recommended, for the least error among these: {recommended_estimator(table)}."
+    words = f"Rank correlation with the planted overlap of at least {RECOVERED} in every condition: "
+    words += ", ".join(good.index[good]) or "none"
+    words += f"; not in every one: {', '.join(good.index[~good])}." if (~good).any() else "."
+    best = recommended_estimator(table)
+    return words if best is None else f"{words} Recommended, for its range: {best}."
 
 
 def planted_information(seeds: Sequence[int] = (0, 1, 2), users: int = 60, items: int = 300) -> pd.DataFrame:
@@ -140,9 +147,8 @@ def measured_overlap(pairs: dict[str, tuple[Features, Features]], most: int = 10
         x, y = one.standardized()[items], other.standardized()[items]
         shuffled = y[random.permutation(len(y))]
         for name, estimator in ESTIMATORS.items():
-            row = {"overlap": estimator(x, y), "by_chance": estimator(x, shuffled), "items": len(items)}
-            row["p_value"] = hsic_test(x, y).p_value if name == "HSIC alignment" else float("nan")
-            rows[pair, name] = row
+            rows[pair, name] = {"overlap": estimator(x, y), "by_chance": estimator(x, shuffled), "items": len(items)}
+        rows[pair, "HSIC alignment"]["p_value"] = hsic_test(x, y).p_value
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["pair", "estimator"])
 
 
@@ -240,8 +246,10 @@ def correlation_sentence(found: Correlation) -> str:
 
 
 @torch.no_grad()
-def learned_overlap(model: VisualFusion, inputs: ModelInputs, estimator: str) -> float:
-    """An estimator's overlap of text and picture as the trained model projects them, over items that have both."""
-    both = torch.from_numpy(np.flatnonzero(inputs.text.present & inputs.image.present))
-    text, image = (model.projected[name](both.to(pick_device())).cpu().numpy() for name in ("text", "image"))
-    return ESTIMATORS[estimator](text, image)
+def learned_overlap(model: VisualFusion, inputs: ModelInputs, estimator: str, seed: int = 0) -> dict[str, float]:
+    """An estimator's overlap of what a trained model hears of text and picture apart, over items that have both, and
+    the same by chance (pictures shuffled)."""
+    both = torch.from_numpy(np.flatnonzero(inputs.text.present & inputs.image.present)).to(pick_device())
+    text, image = (part.cpu().numpy() for part in model.eval().heard(both))
+    shuffled = image[np.random.default_rng(seed).permutation(len(image))]
+    return {"overlap": ESTIMATORS[estimator](text, image), "by chance": ESTIMATORS[estimator](text, shuffled)}

@@ -18,7 +18,7 @@ from .encoders import Features
 from .encoders.image import GRID, decode
 from .encoders.masked_text import without_text
 from .errors import EncoderError, ModelError
-from .evaluation import mean_interval
+from .evaluation import holm, mean_interval
 from .models import RatingModel
 from .models.layers import ProjectedFeatures
 from .models.visual_fusion import RegionAttention, VisualFusion
@@ -26,7 +26,7 @@ from .splits import Split
 from .training import Triples, predict
 
 _BLUR = 0.05  # standard deviation of the blur, as a share of the picture's shorter side
-_ROWS = 20_000  # test ratings that attention and occlusion are averaged over
+_ROWS = 20_000  # test ratings that attention to regions is averaged over
 
 
 def blurred(pixels: np.ndarray) -> np.ndarray:
@@ -193,10 +193,11 @@ def spoilt_predictions(
     rows = split.test[np.isin(dataset.ratings["item"].to_numpy()[split.test], spoilt.items)]
     part = Triples.of(dataset, rows, pick_device())
     holder = _holder(model)
-    before, whole = predict(model, part.users, part.items), holder.matrix
+    scale, whole = dataset.scale, holder.matrix
+    before = predict(model, part.users, part.items).clamp(scale.low, scale.high)
     holder.matrix = whole.clone()
     holder.matrix[torch.from_numpy(spoilt.items)] = torch.from_numpy(features.standardize(spoilt.matrix)).to(whole)
-    after = predict(model, part.users, part.items)
+    after = predict(model, part.users, part.items).clamp(scale.low, scale.high)
     holder.matrix = whole
     table = dataset.ratings.iloc[rows][["item", "rating"]].reset_index(drop=True)
     return table.assign(before=before.cpu().numpy(), after=after.cpu().numpy())
@@ -210,31 +211,32 @@ def _holder(model: RatingModel) -> ProjectedFeatures | RegionAttention:
 
 
 def spoiling_effects(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Tables of :func:`spoilt_predictions` by what was done, summed up with 95 % intervals over items.
+    """Tables of :func:`spoilt_predictions` by what was done, summed up with 95 % intervals over items, each item
+    counting alike.
 
     Returns:
         columns change, change_low, change_high (mean absolute change of a prediction, in the rating's unit), mse,
-        mse_low, mse_high (change of the squared error in percent of its mean before), items, ratings.
+        mse_low, mse_high (change of the items' MSE in percent of their mean MSE before), p_holm (of that change,
+        adjusted over the rows), items, ratings.
     """
     rows = {}
     for name, table in tables.items():
-        error = (table["before"] - table["rating"]) ** 2
-        worse = 100 * ((table["after"] - table["rating"]) ** 2 - error) / error.mean()
-        per_item = pd.DataFrame(
-            {"item": table["item"], "change": (table["after"] - table["before"]).abs(), "mse": worse}
-        )
-        means = per_item.groupby("item").mean()
-        row = {}
+        errors = (table[["before", "after"]].sub(table["rating"], axis=0)) ** 2
+        errors["change"] = (table["after"] - table["before"]).abs()
+        means = errors.groupby(table["item"]).mean()
+        means["mse"] = 100 * (means["after"] - means["before"]) / means["before"].mean()
+        row = {"items": len(means), "ratings": len(table)}
         for kind in ("change", "mse"):
             found = mean_interval(means[kind].to_numpy(), test_share=0)
-            row |= {kind: found.mean, f"{kind}_low": found.low, f"{kind}_high": found.high}
-        rows[name] = row | {"items": len(means), "ratings": len(table)}
-    return pd.DataFrame.from_dict(rows, orient="index").astype({"items": int, "ratings": int})
+            row |= {kind: found.mean, f"{kind}_low": found.low, f"{kind}_high": found.high, "p_value": found.p_value}
+        rows[name] = row
+    frame = pd.DataFrame.from_dict(rows, orient="index")
+    return frame.assign(p_holm=holm(frame["p_value"].tolist())).drop(columns="p_value")
 
 
 def spoiling_sentence(table: pd.DataFrame) -> str:
-    """Which changes make predictions worse, in words chosen by the intervals of :func:`spoiling_effects`."""
-    worse = [name for name, row in table.iterrows() if row["mse_low"] > 0]
-    if not worse:
-        return "No way of spoiling pictures makes the predictions worse by an interval that excludes zero."
-    return f"Spoilt pictures make predictions worse, by intervals that exclude zero: {', '.join(worse)}."
+    """Which changes make predictions worse, in words chosen by the adjusted tests of :func:`spoiling_effects`."""
+    worse = table.index[(table["p_holm"] < 0.05) & (table["mse"] > 0)]
+    if not len(worse):
+        return "No way of spoiling pictures is shown to make predictions worse (one training each, Holm-adjusted)."
+    return f"Spoilt pictures make predictions worse (one training each, Holm-adjusted p < 0.05): {', '.join(worse)}."

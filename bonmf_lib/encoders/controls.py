@@ -40,7 +40,10 @@ class RandomVectors:
 
 @dataclass(frozen=True)
 class Shuffled:
-    """The vectors of another encoder, each given to some other item: the right distribution, the wrong item."""
+    """The vectors of another encoder, each given to some other item: the right distribution, the wrong item.
+
+    It encodes nothing itself; :func:`~bonmf_lib.encoders.encode_items` deals out the other encoder's features.
+    """
 
     base: str
     modality: str

@@ -98,7 +98,8 @@ class TextMasked:
     @property
     def preprocessing(self) -> dict:
         base = get_encoder(self.base, "image")
-        return {"base": base.version, **base.preprocessing, "image_size": self.image_size, "detector": _MEMBER}
+        own = {"image_size": self.image_size, "detector": [_MEMBER, _SHORT_SIDE, THRESHOLD, UNCLIP, _SMOOTHING]}
+        return {"base": base.version, **base.preprocessing, **own}
 
     def encode(self, pictures: Sequence[bytes], device: torch.device) -> dict[str, np.ndarray]:
         """Vectors of the masked pictures by pooling name, and ``present``."""

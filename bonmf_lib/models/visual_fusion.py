@@ -1,4 +1,4 @@
-"""BoNMF's inputs with the picture joined to the text in different ways, all of one size (its second open question).
+"""BoNMF's inputs with the picture joined to the text in different ways (the paper's second open question).
 
     t = W_t t_i,  v = W_v v_i                             text and picture, projected to k dimensions
     r_ui = MLP([p_u ; q_i ; m])                           128 -> 64 -> 1, with m by the kind of fusion:
@@ -12,11 +12,12 @@
     late              r_ui = (MLP_t([p_u ; q_i ; t]) + MLP_v([p_u ; q_i ; v])) / 2
     residual          r_ui = MLP_t([p_u ; q_i ; t]) + MLP_v([p_u ; q_i ; v]),  the second starts at zero
 
-    overlap-gated     m = [t ; g_i v],  g_i = sigmoid(a - b o_i)  o_i: how well the text foretells the picture
+    overlap-gated     m = [t ; g_i v],  g_i = sigmoid(a - b o_i)  o_i: how well the text foretells the picture; a, b
+                                                          are learned
     shared-private    t = [s_t ; p_t],  v = [s_v ; p_v],  m = [(s_t + s_v) / 2 ; p_t ; p_v]
                                                           minimise also  alpha (1 - mean_j corr(s_t, s_v)_j)
 
-    minimise also  delta sum_jl corr(t_j, v_l)^2 / k      over items, to decorrelate text and picture (Cheung et al.,
+    minimise also  delta mean_j sum_l corr(t_j, v_l)^2    over items, to decorrelate text and picture (Cheung et al.,
                                                           2015, eq. 3, on correlations); of shared-private, p_t and p_v
 
 A product sign is elementwise. Where a text or picture is missing, a learned vector stands in for its projection.
@@ -184,8 +185,10 @@ class VisualFusion(RatingModel):
         config = self.config
         if config.fusion == "shared-private" and config.shared_dim >= config.feature_dim:
             raise ConfigError("VisualFusionConfig.shared_dim must leave some of feature_dim private.")
-        if config.decorrelation and config.fusion in ("attention", "bilinear"):
-            raise ConfigError(f"VisualFusionConfig.decorrelation is not made for fusion {config.fusion!r}.")
+        if config.decorrelation and (config.fusion in ("attention", "bilinear") or len(self.projected) < 2):
+            raise ConfigError(
+                f"VisualFusionConfig.decorrelation is not made for fusion {config.fusion!r} or one input."
+            )
         if config.use_overlap:
             if inputs.item_overlap is None:
                 raise ModelError("Overlap-gated fusion reads the items' overlap; pass it as item_overlap.")
@@ -227,7 +230,7 @@ class VisualFusion(RatingModel):
         if kind == "sum":
             return sum(parts)
         if kind == "overlap-gated":
-            parts[1] = torch.sigmoid(self.level - self.slope * rows_of(self.overlap, items)) * parts[1]
+            parts[1] = self._gate(items) * parts[1]
         if kind == "shared-private":
             (text, own_text), (image, own_image) = (self._split(part) for part in parts)
             parts = [(text + image) / 2, own_text, own_image]
@@ -251,6 +254,20 @@ class VisualFusion(RatingModel):
             own = self.image_head(user, gathered(self.image_part, items, self.n_items))
             out = (out + own) / 2 if self.config.fusion == "late" else out + own
         return out
+
+    def _gate(self, items: torch.Tensor | None) -> torch.Tensor:
+        """g_i: (N,) -> (N, 1)."""
+        return torch.sigmoid(self.level - self.slope * rows_of(self.overlap, items))
+
+    def heard(self, items: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the MLP hears of text and picture apart, (N, size) each: of a gated picture what passes the gate, of
+        shared and private columns the private ones."""
+        text, image = (project(items) for project in self.projected.values())
+        if self.config.fusion == "overlap-gated":
+            image = self._gate(items) * image
+        if self.config.fusion == "shared-private":
+            (_, text), (_, image) = self._split(text), self._split(image)
+        return text, image
 
     def _split(self, part: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Shared and private columns."""

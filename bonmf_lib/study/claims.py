@@ -30,6 +30,7 @@ from ..errors import ConfigError
 from ..evaluation import Estimate, holm, mean_interval, paired_difference
 
 VERDICTS = ("reproduced", "direction only", "inconclusive", "not reproduced", "not testable on this data", "not run")
+CLOSED_FORM = "closed form"  # the protocol of rows that are solved, not trained; answers claims of any protocol
 OWN_SOURCE = "this-study"  # checks we add; not counted among the papers' claims
 LEAST_SEEDS = 3  # to judge a number
 LOWER_IS_BETTER = ("mse", "mse-cold-items", "mse-warm-items", "rmse", "mae", "seconds", "peak-memory")
@@ -188,6 +189,8 @@ def _measure(claim: Claim, dataset: str, content: str, records: pd.DataFrame) ->
     values = {name: _per_seed(records, name, claim) for name in names}
     chosen = records[records["variant"].isin(names)]
     known = set(names) <= set(chosen["variant"])  # perhaps under another protocol only
+    asked = chosen[chosen["protocol"].isin([claim.protocol, CLOSED_FORM])]
+    chosen = asked if len(asked) else chosen
     other_data = dataset not in claim.datasets or (claim.content == "full" and content != "full")
     if known and (other_data or not chosen["split"].str.startswith(claim.split).all()):
         return Judgement(claim, dataset, content, None, "not testable on this data")
@@ -205,7 +208,7 @@ def _measure(claim: Claim, dataset: str, content: str, records: pd.DataFrame) ->
 
 def _per_seed(records: pd.DataFrame, variant: str, claim: Claim) -> pd.Series:
     chosen = (records["variant"] == variant) & (records["metric"] == claim.metric)
-    rows = records[chosen & (records["protocol"].isin([claim.protocol, "closed form"]))]
+    rows = records[chosen & (records["protocol"].isin([claim.protocol, CLOSED_FORM]))]
     return rows.groupby("seed")["value"].first()  # the same run may stand in several experiments
 
 

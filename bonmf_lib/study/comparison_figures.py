@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from .claims import LEAST_SEEDS, LOWER_IS_BETTER
+from .claims import LOWER_IS_BETTER
 from .figures import PALETTE, PAPER_COLOUR, _finished, plt
+from .tables import told_apart
 
 BETTER, WORSE, OPEN = PALETTE[2], PALETTE[1], (0.55, 0.55, 0.55)
 
@@ -27,7 +28,7 @@ def forest_plot(table: pd.DataFrame, reference: str, metric: str, paper: dict[st
     figure, axis = plt.subplots(figsize=(8, 0.45 * len(table) + 1.9))
     places = np.arange(len(table))[::-1]
     mean, low, high = (table[name].to_numpy(float) for name in ("mean", "low", "high"))
-    told = (table["p_holm"] < 0.05) & (table["seeds"] >= LEAST_SEEDS)
+    told = told_apart(table)
     sign = np.where(told, np.sign(mean), 0)
     if metric in LOWER_IS_BETTER:
         sign = -sign
@@ -66,7 +67,7 @@ def equivalence_plot(table: pd.DataFrame, reference: str, metric: str, margin: f
     """Relative differences with 90 % intervals against the band in which they count as none; colour = the verdict.
 
     Args:
-        table: of :func:`bonmf_lib.study.equivalence.equivalences`.
+        table: of :func:`bonmf_lib.study.relative.equivalences`.
         reference: name of the row that the others are compared with.
         margin: half-width of the band, in percent.
     """
@@ -87,7 +88,7 @@ def equivalence_plot(table: pd.DataFrame, reference: str, metric: str, margin: f
     left, right = ("better", "worse") if metric in LOWER_IS_BETTER else ("worse", "better")
     axis.set(
         xlabel=f"← {left}     difference in test {metric}, %     {right} →",
-        title=f"Test {metric}: difference to {reference}\n90 % intervals (two one-sided tests at 5 %)",
+        title=f"Test {metric}: difference to {reference}\n90 % intervals; verdict by p-values adjusted over the rows",
     )
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return _finished(figure)

@@ -24,8 +24,14 @@ COLUMNS = [
 
 def ledger(records: pd.DataFrame) -> pd.DataFrame:
     """One row per claim, data set and content. ``ours`` is in the metric's unit for values and the relative
-    improvement in percent for comparisons; low and high bound its 95 % interval (90 % for equivalence)."""
-    return pd.DataFrame([_row(judgement) for judgement in judge(read_claims(), records)], columns=COLUMNS)
+    improvement in percent for comparisons; low and high bound its 95 % interval (90 % for equivalence).
+
+    A claim that was run somewhere is not listed as *not run* elsewhere, and one that was run nowhere only once.
+    """
+    table = pd.DataFrame([_row(judgement) for judgement in judge(read_claims(), records)], columns=COLUMNS)
+    idle = table["verdict"] == "not run"
+    elsewhere = table["claim"].isin(table.loc[~idle, "claim"]) | table.duplicated(["claim", "verdict"])
+    return table[~(idle & elsewhere)].reset_index(drop=True)
 
 
 def _row(judgement: Judgement) -> dict:

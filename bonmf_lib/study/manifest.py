@@ -47,7 +47,7 @@ def manifest(run_dir: Path, records: pd.DataFrame) -> dict:
         "threads": torch.get_num_threads(),
         "cores": os.cpu_count(),
         "data": data.to_dict(orient="records"),
-        "encoders": _encoders(run_dir),
+        "encoders": _encoders(run_dir, set(records["experiment"])),
         "records": len(records),
         "training_seconds": round(float(records.drop_duplicates(["config", "seed"])["seconds"].sum()), 1),
         "notebook_seconds": _notebook_seconds(run_dir),
@@ -59,9 +59,10 @@ def _git(root: Path) -> str:
     return done.stdout.strip() if done.returncode == 0 else "not a git checkout"
 
 
-def _encoders(run_dir: Path) -> list[dict]:
-    """The encoders that all experiments noted, each once."""
-    notes = [note for path in sorted((run_dir / "encoders").glob("*.json")) for note in json.loads(path.read_text())]
+def _encoders(run_dir: Path, experiments: set[str]) -> list[dict]:
+    """The encoders that the experiments noted, each once."""
+    paths = sorted(path for path in (run_dir / "encoders").glob("*.json") if path.stem.split("--")[0] in experiments)
+    notes = [note for path in paths for note in json.loads(path.read_text())]
     return list({note["key"]: note for note in notes}.values())
 
 

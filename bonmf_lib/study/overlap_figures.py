@@ -11,20 +11,20 @@ _MARKERS = "os^Dvp"
 
 
 def recovery_curves(recovered: pd.DataFrame) -> Figure:
-    """Found against planted overlap, a line per estimator, a panel per number of items.
+    """Found against planted overlap, a line per estimator, a panel per number of items and kind of features.
 
     Args:
         recovered: of :func:`bonmf_lib.overlap_studies.planted_recovery`.
     """
-    sizes = recovered["items"].unique()
-    figure, axes = plt.subplots(1, len(sizes), figsize=(5.2 * len(sizes), 4.2), sharey=True, squeeze=False)
-    for axis, size in zip(axes.flat, sizes, strict=True):
+    panels = list(recovered.groupby(["features", "items"], sort=False))
+    figure, axes = plt.subplots(1, len(panels), figsize=(3.6 * len(panels) + 1.5, 3.8), sharey=True, squeeze=False)
+    for axis, ((kind, size), panel) in zip(axes.flat, panels, strict=True):
         axis.plot([0, 1], [0, 1], ":", color="black", label="the truth")
-        groups = recovered[recovered["items"] == size].groupby("estimator", sort=False)
+        groups = panel.groupby("estimator", sort=False)
         for (name, group), colour, marker in zip(groups, PALETTE, _MARKERS, strict=False):
             means = group.groupby("truth")["found"].mean()
             axis.plot(means.index, means, marker=marker, color=colour, label=name)
-        axis.set(xlabel="planted overlap", title=f"{size} items")
+        axis.set(xlabel="planted overlap", title=f"{kind}, {size} items")
     axes[0, 0].set_ylabel("estimate")
     axes[0, -1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
     figure.suptitle("Do estimators find the overlap that was planted?", fontsize="medium")
@@ -91,8 +91,11 @@ def overlap_gain_scatter(overlap: np.ndarray, gain: pd.Series, genres: pd.DataFr
     if len(genres):
         spread = [genres["gain"] - genres["gain_low"], genres["gain_high"] - genres["gain"]]
         right.errorbar(genres["overlap"], genres["gain"], yerr=spread, fmt="s", color=PALETTE[1], capsize=3)
-        ends = [*genres["overlap"].argsort().iloc[[0, 1, -2, -1]], *genres["gain"].argsort().iloc[[0, 1, -2, -1]]]
-        for genre, row in genres.iloc[sorted(set(ends))].iterrows() if len(genres) > 8 else genres.iterrows():
+        named = genres
+        if len(genres) > 8:
+            ends = [place for name in ("overlap", "gain") for place in genres[name].argsort().iloc[[0, 1, -2, -1]]]
+            named = genres.iloc[sorted(set(ends))]
+        for genre, row in named.iterrows():
             right.annotate(genre, (row["overlap"], row["gain"]), xytext=(4, 3), textcoords="offset points", fontsize=7)
     right.set(xlabel="mean overlap of a genre", title="Genres")
     figure.suptitle("Does the picture gain more where it says something else?", fontsize="medium")

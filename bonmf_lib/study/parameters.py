@@ -103,6 +103,9 @@ class Run:
         for name in (self.settings.image_encoder, *self.settings.compared_image_encoders):
             get_encoder(name, "image")
         get_encoder(self.settings.cnn_encoder, "image")
+        for own in (self.settings.text_encoder, self.settings.image_encoder):
+            if own.endswith("-shuffled"):
+                raise ConfigError(f"{own} is a control for comparisons; choose the encoder that it shuffles.")
         self.run_dir = self._folder(parameters.run_dir, chosen)
         self._features: dict[tuple, Features] = {}
         self._splits: dict[tuple, Split] = {}

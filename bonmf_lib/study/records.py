@@ -92,8 +92,13 @@ def fresh_wanted() -> bool:
 def mark_current(run_dir: Path, experiment: str, dataset: Dataset, configs: list[str], seeds: Sequence[int]) -> None:
     """Note which settings and seeds an experiment now has on a data set: records of earlier ones are kept but not
     read, so that two settings are never pooled into one row."""
-    name = f"{experiment}--{dataset.name.replace(':', '-')}-{dataset.content}.json"
-    write_text(run_dir / "current" / name, json.dumps({"configs": configs, "seeds": list(seeds)}, indent=2))
+    text = json.dumps({"configs": configs, "seeds": list(seeds)}, indent=2)
+    write_text(run_dir / "current" / notes_name(experiment, dataset), text)
+
+
+def notes_name(experiment: str, dataset: Dataset) -> str:
+    """File name of what is noted of an experiment on a data set."""
+    return f"{experiment}--{dataset.name.replace(':', '-')}-{dataset.content}.json"
 
 
 def add_records(run_dir: Path, records: list[Record]) -> None:

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from ..errors import RecordError
 from ..evaluation import equivalence, holm, mean_interval
 from .claims import LEAST_SEEDS, LOWER_IS_BETTER
 from .tables import differences, row_name
@@ -31,7 +32,15 @@ def _per_seed(records: pd.DataFrame, metric: str) -> tuple[dict[str, pd.Series],
     chosen = records[records["metric"] == metric].drop_duplicates(["variant", "protocol", "seed"])
     groups = chosen.groupby(["variant", "protocol"], sort=False)
     values = {row_name(*key): rows.set_index("seed")["value"] for key, rows in groups}
-    return values, float(chosen["test_share"].iloc[0])
+    return values, float(chosen["test_share"].mean())
+
+
+def row_of(records: pd.DataFrame, variant: str) -> tuple[str, str]:
+    """The variant and its protocol, as a reference row; ``RecordError`` when the records lack it."""
+    found = records.loc[records["variant"] == variant, "protocol"].unique()
+    if len(found) != 1:
+        raise RecordError(f"The reference row {variant!r} has {len(found)} protocols among these records, expected 1.")
+    return variant, str(found[0])
 
 
 def short_names(table: pd.DataFrame, prefix: str = "BoNMF, ") -> pd.DataFrame:

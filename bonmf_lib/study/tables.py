@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..errors import RecordError
 from ..evaluation import Estimate, holm, mean_interval, paired_difference
-from .claims import LOWER_IS_BETTER, judge, read_claims
+from .claims import LEAST_SEEDS, LOWER_IS_BETTER, judge, read_claims
 from .ledger import ledger, readable
 
 MAIN_EXPERIMENTS = ("03_model_training", "04_table1", "04_tuned")  # whose rows the report lists one by one
@@ -25,7 +25,7 @@ def estimates(records: pd.DataFrame, metric: str) -> pd.DataFrame:
     chosen = _one_data_set(records[records["metric"] == metric])
     rows = {}
     for (variant, protocol), group in chosen.groupby(["variant", "protocol"], sort=False):
-        found = mean_interval(group["value"].to_numpy(), float(group["test_share"].iloc[0]))
+        found = mean_interval(group["value"].to_numpy(), float(group["test_share"].mean()))
         rows[row_name(variant, protocol)] = {"mean": found.mean, "low": found.low, "high": found.high, "seeds": found.n}
     return pd.DataFrame(rows).T.rename_axis("model").astype({"seeds": int})
 
@@ -77,7 +77,7 @@ def differences(records: pd.DataFrame, metric: str, reference: tuple[str, str]) 
     groups = {
         key: group.set_index("seed")["value"] for key, group in chosen.groupby(["variant", "protocol"], sort=False)
     }
-    share = float(chosen["test_share"].iloc[0])
+    share = float(chosen["test_share"].mean())  # splits of items differ a little in theirs
     rows = {}
     for key, values in groups.items():
         if key == reference:
@@ -96,6 +96,11 @@ def differences(records: pd.DataFrame, metric: str, reference: tuple[str, str]) 
     return table
 
 
+def told_apart(table: pd.DataFrame) -> pd.Series:
+    """Which rows of :func:`differences` differ from the reference: adjusted p < 0.05 over at least three seeds."""
+    return (table["p_holm"] < 0.05) & (table["seeds"] >= LEAST_SEEDS)
+
+
 def side_by_side(records: pd.DataFrame, metric: str, protocols: Sequence[str], paper: pd.DataFrame) -> pd.DataFrame:
     """One row per variant: the paper's value and ours under each protocol, ``mean ± half-width`` of the 95 % interval.
 
@@ -106,7 +111,7 @@ def side_by_side(records: pd.DataFrame, metric: str, protocols: Sequence[str], p
     rows = rows[rows["protocol"].isin(protocols) & (rows["metric"] == metric)]
     cells = {}
     for (variant, protocol), group in rows.groupby(["variant", "protocol"], sort=False):
-        found = mean_interval(group["value"].to_numpy(), float(group["test_share"].iloc[0]))
+        found = mean_interval(group["value"].to_numpy(), float(group["test_share"].mean()))
         cells[variant, protocol] = _plus_minus(pd.Series({"mean": found.mean, "low": found.low, "high": found.high}), 4)
     variants = rows["variant"].drop_duplicates()
     table = pd.DataFrame({p: [cells.get((v, p), "") for v in variants] for p in protocols}, index=variants)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.timeout(1800)
 MEASURED = ["experiment", "variant", "protocol", "config", "seed", "metric", "value"]
 
 
@@ -30,7 +31,7 @@ def snakemake(runs, *targets) -> subprocess.Popen:
 
 
 def finish(process) -> str:
-    output, _ = process.communicate(timeout=600)
+    output, _ = process.communicate(timeout=1200)
     assert process.returncode == 0, output
     return output
 
@@ -55,7 +56,7 @@ def test_run_leaves_report_manifest_and_executed_notebooks(whole_run):
     manifest = json.loads((runs / "smoke" / "manifest.json").read_text())
     executed = {path.stem for path in (runs / "smoke" / "notebooks").glob("*.ipynb")}
     assert executed == set(manifest["notebook_seconds"]) == {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
-    assert {note["encoder"] for note in manifest["encoders"]} == {"tfidf/mean", "pixels/mean"}
+    assert {"tfidf/mean", "pixels/mean", "random-text/mean"} <= {note["encoder"] for note in manifest["encoders"]}
     assert manifest["records"] == len(measured(runs))
 
 

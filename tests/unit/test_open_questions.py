@@ -7,11 +7,11 @@ import pytest
 from bonmf_lib import open_questions
 from bonmf_lib.encoders import get_encoder
 from bonmf_lib.encoders.cost import encoding_cost
-from bonmf_lib.errors import EncoderError, SourceError
+from bonmf_lib.errors import ConfigError, EncoderError, RecordError, SourceError
 from bonmf_lib.experiments import split_of, variant_hash
-from bonmf_lib.study import comparison_figures
+from bonmf_lib.study import answers, comparison_figures
 from bonmf_lib.study.parameters import NotebookParameters, Run
-from bonmf_lib.study.relative import equivalence_sentence, equivalences, gains, short_names
+from bonmf_lib.study.relative import equivalence_sentence, equivalences, gains, row_of, short_names
 
 
 @pytest.fixture(scope="module")
@@ -103,13 +103,14 @@ def test_equivalence_table_tells_equal_from_different_from_unknown():
         ("equivalent", "equivalent", "the text hardly matters: every control is within 0.5 %; 1 of 1"),
         ("worse", "worse", "the text matters: every control is worse; 1 of 1"),
         ("worse", "undecided", "stays undecided"),
-        ("worse", "equivalent", "the controls disagree (random-text is worse"),
+        ("better", "better", "the text is not shown to help: random-text is better"),
+        ("worse", "equivalent", "the text is not shown to help: random-text is worse, tfidf-shuffled is equivalent"),
     ],
 )
 def test_the_sentence_follows_the_controls(random, shuffled, words):
     names = ["BoNMF, minilm-l3 (p)", "BoNMF, random-text (p, q)", "BoNMF, tfidf-shuffled (p)"]
     table = pd.DataFrame({"verdict": ["equivalent", random, shuffled]}, index=names)
-    assert words in open_questions.swap_sentence(short_names(table), 0.5, "random splits")
+    assert words in answers.swap_sentence(short_names(table), 0.5, "random splits")
 
 
 def test_gains_are_positive_where_better():
@@ -140,12 +141,12 @@ def test_higher_is_better_for_ranking():
 def test_costs_are_measured_in_a_fresh_process():
     texts = [f"word{number} film{number % 7} story" for number in range(300)]
     cost = encoding_cost("tfidf", texts)
-    assert cost.texts_per_second > 0 and cost.loading_seconds > 0 and cost.memory_mib >= 0
+    assert cost.texts_per_second > 0 and cost.loading_seconds > 0 and cost.memory_mib > 0
     with pytest.raises(EncoderError, match="too few"):
         encoding_cost("tfidf", texts[:3])
 
 
-def test_pictures_are_read_and_joined_in_rows_of_one_size(run):
+def test_pictures_are_read_and_joined_in_different_rows(run):
     readings = open_questions.picture_encoder_rows(run)
     assert [row.name for row in readings] == [
         "BoNMF, pixels, mean",
@@ -163,20 +164,56 @@ def test_pictures_are_read_and_joined_in_rows_of_one_size(run):
 def test_attention_reads_the_regions_of_encoders_that_have_them():
     run = Run(NotebookParameters(profile="smoke", image_encoder="dinov2-s"))
     rows = open_questions.attention_rows(run)
-    assert [row.model_config.query for row in rows] == ["text", "item", "user"]
+    assert rows[0].model_config.fusion == "concatenation"  # what attention is compared with
+    assert [row.model_config.query for row in rows[1:]] == ["text", "item", "user"]
     assert {row.image_pooling for row in rows} == {open_questions.region_pooling(run)} == {"grid3"}
     assert all(row.feature_dim is None for row in open_questions.explained_rows(run))
 
 
-def test_what_pictures_add_is_said_after_the_adjusted_tests():
-    table = pd.DataFrame(
-        {"p_holm": [0.01, 0.2, 0.01, 0.01], "favours": [True, True, False, True], "seeds": 5},
-        index=["sum", "late", "bilinear", "random-image"],
+def test_a_picture_helps_only_if_it_beats_none_and_every_control():
+    base = np.array([0.80, 0.81, 0.79, 0.80, 0.82])
+    noise = 1e-4 * np.array([1, -1, 1, -1, 0])
+    values = {"none": base, "real": base - 0.05 + noise, "lucky": base - 0.03 - noise, "same": base - 0.03 + 2 * noise,
+              "bad": base + 0.02 + noise}  # fmt: skip
+    table = answers.picture_evidence(
+        records({f"F, {name}": found for name, found in values.items()}),
+        "mse",
+        "F, none",
+        ["F, lucky", "F, absent"],
+        "F, ",
     )
-    sentence = open_questions.picture_sentence(table, ["random-image"], "random splits")
-    assert sentence == (
-        "On random splits, 1 of 3 uses of the picture are better than none (sum), 1 worse, the others are not told "
-        "apart. So are controls: random-image."
+    assert table["verdict"].to_dict() == {
+        "real": "helps", "lucky": "not shown to help", "same": "not shown to help", "bad": "worse"
+    }  # fmt: skip
+    assert table.index[table["control"]].tolist() == ["lucky"]
+    assert answers.picture_sentence(table, "x") == (
+        "On x, 1 of 3 uses of the picture are better than none and than every control (real); worse than none: bad."
     )
-    few = open_questions.picture_sentence(table.assign(seeds=2), ["random-image"], "x")
-    assert few == "On x, 0 of 3 uses of the picture are better than none, 0 worse, the others are not told apart."
+    few = answers.picture_evidence(
+        records({"F, none": base[:2], "F, real": base[:2] - 0.05}), "mse", "F, none", [], "F, "
+    )
+    assert answers.picture_sentence(few, "x") == "On x, 0 of 1 uses of the picture are better than none."
+
+
+def test_trainings_cut_short_are_counted():
+    table = records({"a": [3, 4], "b": [4, 2]}, "best_epoch")
+    assert answers.limit_sentence(table, 4) == "2 of 4 trainings were best in their last allowed epoch (4)."
+
+
+def test_reference_rows_are_found_by_name_in_any_order():
+    table = records({"b": [0.1], "a": [0.2]})
+    assert row_of(table, "a") == ("a", "p")
+    with pytest.raises(RecordError, match="'c' has 0 protocols"):
+        row_of(table, "c")
+
+
+def test_controls_are_no_main_encoders():
+    with pytest.raises(ConfigError, match="is a control"):
+        Run(NotebookParameters(profile="smoke", text_encoder="tfidf-shuffled"))
+
+
+def test_other_data_share_the_run_folder(run):
+    other = run.on("ml-100k", "packaged")
+    assert (other.dataset.name, other.settings.content, other.run_dir) == ("ml-100k", "packaged", run.run_dir)
+    assert run.dataset.name == "planted"
+    assert len(other.features("text").matrix) == other.dataset.n_items

@@ -228,6 +228,25 @@ def test_rows_on_other_data_are_not_testable_whatever_their_protocol():
     assert verdict(VALUE, shortened.assign(dataset="ml-1m")) == "not run"
 
 
+def test_rows_of_the_same_name_on_cold_items_decide_nothing():
+    measured = table(A=0.70 + NOISE)
+    cold = table(A=0.90 + NOISE).assign(protocol="cold items, early stopped", split="cold-items(test=0.2, valid=0.1)")
+    claim = VALUE.model_copy(update={"split": "ratio"})
+    assert (
+        verdict(claim, pd.concat([measured, cold.assign(test_share=0.2)])) == verdict(claim, measured) == "reproduced"
+    )
+
+
+def test_a_claim_that_was_run_somewhere_is_not_listed_as_not_run_elsewhere():
+    one = table(**{"NMD (ID only)": 0.8075 + 0.3 * NOISE})
+    other = table(unrelated=0.8 + NOISE).assign(dataset="folder:boardgames")
+    both, alone = ledger(pd.concat([one, other])), ledger(one)
+    assert len(both) == len(alone)
+    assert verdict_counts(both).equals(verdict_counts(alone))
+    named = both[both["claim"].str.startswith("BoNMF Table 1: NMD") & (both["verdict"] != "not run")]
+    assert named[["dataset", "verdict"]].to_numpy().tolist() == [["ml-1m", "reproduced"]]
+
+
 def test_reproduction_sentence_names_the_reproduced():
     assert tables.reproduction_sentence({"A": "reproduced", "B": "not reproduced"}).endswith("reproduced: A.")
     assert tables.reproduction_sentence({"B": "not reproduced"}).endswith("reproduced: none.")

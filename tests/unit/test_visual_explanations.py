@@ -39,7 +39,6 @@ def test_rollout_is_the_product_of_mixed_attentions():
 
 
 def test_pictures_are_normalised_as_the_encoder_does(planted):
-    encoder = get_encoder("dinov2-s", "image")
     vit = timm.create_model("vit_tiny_patch16_224", pretrained=False)
     vit.pretrained_cfg = {"mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25)}
     picture = Path(planted.items["image"][0]).read_bytes()
@@ -47,7 +46,6 @@ def test_pictures_are_normalised_as_the_encoder_does(planted):
     assert found.shape == (1, 3, 16, 16) and -2 <= float(found.min()) <= float(found.max()) <= 2
     with pytest.raises(EncoderError, match="cannot be read"):
         explain.normalised(vit, b"broken", 16)
-    assert encoder.name == "dinov2-s"
 
 
 def test_spoilt_pixels_by_hand():
@@ -104,7 +102,8 @@ def test_region_effects_are_those_of_the_other_regions_sharing(setting):
 
 def test_spoiling_nothing_changes_nothing_and_swapping_changes_the_swapped(setting):
     data, split, inputs = setting
-    model = attending(inputs)
+    config = VisualFusionConfig(fusion="attention", embedding_dim=4, feature_dim=3, hidden=(8,))
+    model = build_model("visual-fusion", config, inputs, seed=0)  # predictions stay on the scale
     items = explain.sample_items(data, split, inputs.image, 5)
     assert len(items) == 5 and 0 not in items
     same = explain.Spoilt(items, inputs.image.matrix[items])
@@ -116,14 +115,23 @@ def test_spoiling_nothing_changes_nothing_and_swapping_changes_the_swapped(setti
     np.testing.assert_allclose(swapped["before"], table["before"])  # the model itself is left as it was
 
 
-def test_effects_are_averaged_over_items():
-    table = pd.DataFrame({"item": [1, 1, 2], "rating": [4.0, 4.0, 2.0], "before": [3.0, 5.0, 3.0]})
+def test_effects_count_every_item_alike():
+    table = pd.DataFrame({"item": [1, 1, 2], "rating": [4.0, 4.0, 2.0], "before": [3.0, 5.0, 4.0]})
     table["after"] = table["before"] + [1.0, 1.0, -1.0]
     found = explain.spoiling_effects({"x": table}).loc["x"]
     assert found["change"] == pytest.approx(1) and found["items"] == 2 and found["ratings"] == 3
-    assert found["mse"] == pytest.approx(100 * np.mean([np.mean([-1, 3]), -1]))  # squared errors were 1 everywhere
-    worse = explain.spoiling_effects({"x": table.assign(after=9.0), "y": table})
-    assert explain.spoiling_sentence(worse).endswith("zero: x.") or "No way" in explain.spoiling_sentence(worse)
+    before, after = [1, 4], [2, 1]  # squared errors per item
+    assert found["mse"] == pytest.approx(100 * (np.mean(after) - np.mean(before)) / np.mean(before))
+
+
+def test_only_changes_that_stand_up_to_adjustment_are_said_to_hurt():
+    random = np.random.default_rng(2)
+    table = pd.DataFrame({"item": range(60), "rating": 3.0, "before": 3 + random.normal(size=60)})
+    same = table.assign(after=table["before"] + 0.01 * random.normal(size=60))
+    worse, better = (table.assign(after=3 + (table["before"] - 3) * scale) for scale in (2.0, 0.5))
+    found = explain.spoiling_effects({"same": same, "worse": worse, "better": better})
+    assert explain.spoiling_sentence(found).endswith("(one training each, Holm-adjusted p < 0.05): worse.")
+    assert explain.spoiling_sentence(found.loc[["same", "better"]]).startswith("No way of spoiling")
 
 
 def test_only_models_of_visual_fusion_are_explained(setting):
@@ -143,4 +151,6 @@ def test_covering_cells_needs_the_picture(setting):
     model = build_model("visual-fusion", config, inputs, seed=0)
     items = np.array([3, 7])
     maps = explain.occlusion_maps(model, data, split, features, items, encoder, "mean")
+    same = explain.spoil(data, items, encoder, "mean", lambda pixels: pixels)
+    np.testing.assert_allclose(same.matrix, own[items], atol=1e-6)
     assert maps.shape == (2, 3, 3) and np.isfinite(maps).all() and (maps.max((1, 2)) > 0).all()
