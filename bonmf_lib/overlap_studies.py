@@ -9,6 +9,7 @@ import torch
 from scipy.stats import bootstrap, spearmanr
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import KFold, cross_val_predict
+from threadpoolctl import threadpool_limits
 
 from .comparisons import early_stopped
 from .datasets import Dataset, load_planted
@@ -20,6 +21,7 @@ from .models import ModelInputs
 from .models.biased_svd import BiasedSVDConfig
 from .models.visual_fusion import VisualFusion
 from .overlap import ALPHAS, ESTIMATORS, hsic_test, information_shares
+from .parallel import in_parallel
 from .progress import progress
 from .study.parameters import Run
 
@@ -38,17 +40,21 @@ def planted_recovery(sizes: Sequence[int] = (100, 300), seeds: Sequence[int] = (
         columns estimator, features (``as encoded`` or ``whitened``), items, seed, truth (share of factors that both
         modalities tell), found.
     """
-    rows = []
     grid = [(size, seed, shared) for size in sizes for seed in seeds for shared in range(FACTORS + 1)]
-    for size, seed, shared in progress(grid, "overlap estimators on planted data"):
-        dataset, truth = load_planted(20, size, 10, FACTORS, shared, seed)
-        encoded = _planted_features(dataset)
-        kinds = {"as encoded": encoded, "whitened": [features.principal(WHITENED) for features in encoded]}
-        for kind, (text, image) in kinds.items():
-            given = {"features": kind, "items": size, "seed": seed, "truth": truth.overlap}
-            x, y = text.standardized(), image.standardized()
-            rows += [{"estimator": name, **given, "found": f(x, y)} for name, f in ESTIMATORS.items()]
-    return pd.DataFrame(rows)
+    parts = progress(in_parallel(_recovered, grid), "overlap estimators on planted data", len(grid))
+    return pd.DataFrame([row for rows in parts for row in rows])
+
+
+@threadpool_limits.wrap(1)  # small matrices: several threads wait for one another longer than they work
+def _recovered(size: int, seed: int, shared: int) -> list[dict]:
+    dataset, truth = load_planted(20, size, 10, FACTORS, shared, seed)
+    encoded, rows = _planted_features(dataset), []
+    kinds = {"as encoded": encoded, "whitened": [features.principal(WHITENED) for features in encoded]}
+    for kind, (text, image) in kinds.items():
+        given = {"features": kind, "items": size, "seed": seed, "truth": truth.overlap}
+        x, y = text.standardized(), image.standardized()
+        rows += [{"estimator": name, **given, "found": estimate(x, y)} for name, estimate in ESTIMATORS.items()]
+    return rows
 
 
 def _planted_features(dataset: Dataset) -> tuple[Features, Features]:
@@ -106,22 +112,24 @@ def planted_information(seeds: Sequence[int] = (0, 1, 2), users: int = 60, items
         columns truth (that share), seed, gain (what the picture adds to the text), redundant, co_information; the last
         three as shares of what both tell together.
     """
-    rows = []
-    grid = [(seed, shared) for seed in seeds for shared in range(FACTORS + 1)]
-    for seed, shared in progress(grid, "information on planted data"):
-        dataset, _ = load_planted(users, items, items, FACTORS, shared, seed)
-        text, image = (features.standardized() for features in _planted_features(dataset))
-        ratings = np.zeros((items, users))
-        ratings[dataset.ratings["item"], dataset.ratings["user"]] = dataset.ratings["rating"]
-        ratings -= ratings.mean(axis=0)
-        losses = [_foretold_loss(x, ratings) for x in (text, image, np.concatenate([text, image], axis=1))]
-        shares = information_shares(1.0, *losses)
-        together = 1 - losses[2]
-        rows.append({
-            "truth": shared / (2 * FACTORS - shared), "seed": seed, "gain": (losses[0] - losses[2]) / together,
-            "redundant": shares.redundant / together, "co_information": shares.co_information / together,
-        })  # fmt: skip
-    return pd.DataFrame(rows)
+    grid = [(seed, shared, users, items) for seed in seeds for shared in range(FACTORS + 1)]
+    return pd.DataFrame(progress(in_parallel(_information, grid), "information on planted data", len(grid)))
+
+
+@threadpool_limits.wrap(1)
+def _information(seed: int, shared: int, users: int, items: int) -> dict:
+    dataset, _ = load_planted(users, items, items, FACTORS, shared, seed)
+    text, image = (features.standardized() for features in _planted_features(dataset))
+    ratings = np.zeros((items, users))
+    ratings[dataset.ratings["item"], dataset.ratings["user"]] = dataset.ratings["rating"]
+    ratings -= ratings.mean(axis=0)
+    losses = [_foretold_loss(x, ratings) for x in (text, image, np.concatenate([text, image], axis=1))]
+    shares = information_shares(1.0, *losses)
+    together = 1 - losses[2]
+    return {
+        "truth": shared / (2 * FACTORS - shared), "seed": seed, "gain": (losses[0] - losses[2]) / together,
+        "redundant": shares.redundant / together, "co_information": shares.co_information / together,
+    }  # fmt: skip
 
 
 def _foretold_loss(x: np.ndarray, y: np.ndarray) -> float:
