@@ -18,6 +18,7 @@ from bonmf_lib.models.biased_svd import BiasedSVDConfig
 from bonmf_lib.models.bonmf import BoNMFConfig
 from bonmf_lib.splits import ratio_split
 from bonmf_lib.study.parameters import NotebookParameters, Run
+from bonmf_lib.study.records import notes_name
 from bonmf_lib.training import TrainingConfig, Triples, fit, predict
 from bonmf_lib.tuning import Search
 from tests.conftest import CPU, model_inputs
@@ -227,7 +228,7 @@ def test_picture_encoder_of_a_row_replaces_the_runs(run, empty_cache, monkeypatc
     assert set(records[0]["config"]).isdisjoint(records[1]["config"])  # equal names and settings otherwise
     one, two = (read_predictions(run, variant, 0)["predicted"] for variant in (BONMF, other))
     assert not np.array_equal(one, two)
-    noted = json.loads((run.run_dir / "encoders" / "mirrored-pixels.json").read_text())
+    noted = json.loads((run.run_dir / "encoders" / notes_name("mirrored-pixels", run.dataset)).read_text())
     assert [note["key"] for note in noted] == [other.features(run, "text").key, theirs.key]
 
 
