@@ -20,7 +20,7 @@ from .study.answers import FUSION_NO_PICTURE, FUSION_PLAIN, FUSION_SHUFFLED, NO_
 from .study.parameters import Run
 from .study.records import fresh_wanted, keep_table
 
-COST_TEXTS = 512  # texts that speed is measured on
+COST_TEXTS = 256  # texts that speed is measured on
 COLD_ITEM_SHARE = 0.2  # of all items are held out where cold items are studied
 
 HUB_MODELS = ("bert-base-uncased", "roberta-base", "xlnet-base-cased", "qwen3-embedding-0.6b")
@@ -120,7 +120,7 @@ def encoder_costs(run: Run, encoders: Sequence[str]) -> pd.DataFrame:
             row = {"text encoder": name, **asdict(encoding_cost(name, texts))}
             known = pd.concat([known, pd.DataFrame([row])], ignore_index=True)
             keep_table(run.run_dir, "encoder_costs", known)
-    return known.set_index("text encoder").loc[list(encoders)]
+    return known.set_index("text encoder").astype(float).loc[list(encoders)]
 
 
 def picture_encoder_rows(run: Run) -> list[Variant]:

@@ -1,7 +1,6 @@
 """What a model makes of pictures: where attention looks, and what changes when pictures are spoilt."""
 
-import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,9 +14,9 @@ from torch import nn
 from .datasets import Dataset
 from .device import pick_device
 from .encoders import Features
-from .encoders.image import GRID, decode
+from .encoders.image import GRID, VisionTransformer, decode, encode_png, pool_pictures
 from .encoders.masked_text import without_text
-from .errors import EncoderError, ModelError
+from .errors import ModelError
 from .evaluation import holm, mean_interval
 from .models import RatingModel
 from .models.layers import ProjectedFeatures
@@ -74,21 +73,28 @@ def attention_rollout(vit: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
         for block, was, hook in zip(vit.blocks, fused, hooks, strict=True):
             block.attn.fused_attn = was
             hook.remove()
-    rolled = torch.eye(found[0].shape[-1]).expand_as(found[0])
+    identity = torch.eye(found[0].shape[-1], device=found[0].device)
+    rolled = identity.expand_as(found[0])
     for attention in found:
-        rolled = (attention + torch.eye(attention.shape[-1])) / 2 @ rolled
+        rolled = (attention + identity) / 2 @ rolled
     patches = rolled[:, 0, vit.num_prefix_tokens :]
     side = int(patches.shape[1] ** 0.5)
     return (patches / patches.sum(1, keepdim=True)).unflatten(1, (side, side))
 
 
-def normalised(vit: nn.Module, picture: bytes, size: int) -> torch.Tensor:
-    """Pixels (1, 3, size, size) as a timm model expects them; ``EncoderError`` when the picture is broken."""
-    pixels = decode(picture, (size, size))
-    if pixels is None:
-        raise EncoderError("The picture cannot be read.")
-    mean, std = (torch.tensor(vit.pretrained_cfg[name]).view(3, 1, 1) for name in ("mean", "std"))
-    return ((torch.from_numpy(pixels.copy()).permute(2, 0, 1).float() / 255 - mean) / std).unsqueeze(0)
+def rollout_maps(encoder: VisionTransformer, pictures: Sequence[bytes]) -> np.ndarray:
+    """:func:`attention_rollout` of pictures, read as the encoder reads them: (pictures, side, side); zero where a
+    picture cannot be read."""
+    device = pick_device()
+    vit = encoder.model().to(device)
+    mean, std = vit.pretrained_cfg["mean"], vit.pretrained_cfg["std"]
+
+    def rollout(pixels: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"rollout": attention_rollout(vit, pixels).flatten(1)}
+
+    maps = pool_pictures(rollout, pictures, encoder.image_size, mean, std, device, encoder.name)["rollout"]
+    side = int(maps.shape[1] ** 0.5)
+    return maps.reshape(-1, side, side)
 
 
 def _sample(split: Split, seed: int) -> np.ndarray:
@@ -104,7 +110,7 @@ def region_effects(
 
     Returns:
         one row per region (row by row over the grid): weight (mean attention; 1 / regions = no preference), spread
-        (its standard deviation over ratings), change (mean absolute change of the prediction, in stars, when the
+        (its standard deviation over ratings), change (mean absolute change of the predicted rating, when the
         region gets no attention and the others share it), agreement (Spearman correlation over ratings
         between the weight and the change; NaN when either is constant).
     """
@@ -117,11 +123,12 @@ def region_effects(
         model.attention(users, items)
         for users, items in zip(part.users.split(4096), part.items.split(4096), strict=True)
     ]).cpu().numpy()  # fmt: skip
-    base = predict(model, part.users, part.items)
-    out = []
+    scale, out = dataset.scale, []
+    base = predict(model, part.users, part.items).clamp(scale.low, scale.high)
     for region in range(features.regions):
         model.regions.left_out = region
-        change = (predict(model, part.users, part.items) - base).abs().cpu().numpy()
+        without = predict(model, part.users, part.items).clamp(scale.low, scale.high)
+        change = (without - base).abs().cpu().numpy()
         agreement = pd.Series(weights[:, region]).corr(pd.Series(change), method="spearman")
         own = weights[:, region]
         out.append({"weight": own.mean(), "spread": own.std(), "change": change.mean(), "agreement": agreement})
@@ -145,9 +152,7 @@ def spoil(
     for item in items:
         pixels = decode(Path(dataset.items["image"].iloc[item]).read_bytes())
         if pixels is not None:
-            buffer = io.BytesIO()
-            Image.fromarray(np.ascontiguousarray(how(pixels))).save(buffer, "PNG", compress_level=1)
-            pictures.append(buffer.getvalue())
+            pictures.append(encode_png(how(pixels)))
             kept.append(item)
     return Spoilt(np.array(kept), encoder.encode(pictures, pick_device())[pooling])
 

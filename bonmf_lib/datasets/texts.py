@@ -44,4 +44,4 @@ def _part(items: pd.DataFrame, part: str) -> pd.Series:
         return items["title"] + years + "."
     if part == "genres":
         return items["genres"].map(lambda row: f"{', '.join(row)}." if row else None).astype("str")
-    return items[part].where(items[part].notna(), None).astype("str")
+    return items[part].astype("str")

@@ -154,6 +154,13 @@ def decode(picture: bytes, size: tuple[int, int] | None = None) -> np.ndarray | 
         return None
 
 
+def encode_png(pixels: np.ndarray) -> bytes:
+    """RGB pixels (height, width, 3) as a PNG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
 def _decoded_batches(pictures: Sequence[bytes], size: int, batch_size: int) -> Iterator[tuple[int, list]]:
     starts = iter(range(0, len(pictures), batch_size))
 

@@ -1,6 +1,5 @@
 """Pictures without the text that is printed on them, as far as a text detector finds it."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -13,7 +12,7 @@ from scipy import ndimage
 
 from ..progress import progress
 from ..sources import Artifact, fetch, packaged, read_member
-from .image import decode
+from .image import decode, encode_png
 from .registry import get_encoder, register_encoder
 
 _DETECTOR = Artifact(
@@ -106,14 +105,8 @@ class TextMasked:
         masked = []
         for picture in progress(pictures, "masking text on pictures"):
             pixels = decode(picture)
-            masked.append(picture if pixels is None else _png(without_text(pixels)))
+            masked.append(picture if pixels is None else encode_png(without_text(pixels)))
         return replace(get_encoder(self.base, "image"), image_size=self.image_size).encode(masked, device)
-
-
-def _png(pixels: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
 
 
 register_encoder(TextMasked("dinov2-s"))

@@ -71,12 +71,12 @@ def required(features: Features | None, modality: str, model: str) -> Features:
     return features
 
 
-class ProjectedFeatures(nn.Module):
-    """W x_i of standardised frozen features, or a learned vector where x_i is missing: (N,) -> (N, dim)."""
+class FeatureTable(nn.Module):
+    """Standardised frozen features of all items, and a learned vector of size ``dim`` that stands in for what is made
+    of them where they are missing."""
 
     def __init__(self, features: Features, dim: int):
         super().__init__()
-        self.linear = nn.Linear(features.dim, dim, bias=False)
         self.register_buffer("matrix", torch.from_numpy(features.standardized()), persistent=False)  # (I, features)
         self.missing = None
         if not features.present.all():
@@ -84,11 +84,20 @@ class ProjectedFeatures(nn.Module):
             self.register_buffer("absent", absent, persistent=False)
             self.missing = nn.Parameter(torch.zeros(1, dim))
 
+    def filled(self, made: torch.Tensor, items: torch.Tensor | None) -> torch.Tensor:
+        """``made`` of the items (N, dim), which is zero where they are missing, with the learned vector there."""
+        return made if self.missing is None else made + rows_of(self.absent, items) * self.missing
+
+
+class ProjectedFeatures(FeatureTable):
+    """W x_i of standardised frozen features, or a learned vector where x_i is missing: (N,) -> (N, dim)."""
+
+    def __init__(self, features: Features, dim: int):
+        super().__init__(features, dim)
+        self.linear = nn.Linear(features.dim, dim, bias=False)
+
     def forward(self, items: torch.Tensor | None) -> torch.Tensor:
-        out = self.linear(rows_of(self.matrix, items))
-        if self.missing is not None:
-            out = out + rows_of(self.absent, items) * self.missing
-        return out
+        return self.filled(self.linear(rows_of(self.matrix, items)), items)
 
 
 class SparseRows(nn.Module):

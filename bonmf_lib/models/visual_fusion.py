@@ -34,7 +34,7 @@ from ..config import config
 from ..encoders import Features
 from ..errors import ConfigError, ModelError
 from .base import ModelInputs, RatingModel, register
-from .layers import ProjectedFeatures, embedding_penalty, gathered, id_embedding, mlp, required, rows_of
+from .layers import FeatureTable, ProjectedFeatures, embedding_penalty, gathered, id_embedding, mlp, required, rows_of
 
 TWO_HEADS = ("late", "residual")
 Fusion = Literal[
@@ -75,26 +75,20 @@ class VisualFusionConfig:
         return self.fusion == "overlap-gated"
 
 
-class RegionAttention(nn.Module):
+class RegionAttention(FeatureTable):
     """sum_j a_j V v_ij over the regions of an item's picture, for a query per row."""
 
     def __init__(self, features: Features, query_dim: int, dim: int):
-        super().__init__()
+        super().__init__(features, dim)
         if features.regions < 2:
             raise ModelError(
                 f"Attention needs regions, {features.encoder} is one vector per picture; use pooling grid3."
             )
         self.regions, self.dim, self.n_items = features.regions, dim, len(features.matrix)
         self.left_out: int | None = None  # a region that gets no attention, to see what its absence changes
-        self.register_buffer("matrix", torch.from_numpy(features.standardized()), persistent=False)  # (I, R * features)
         size = features.dim // features.regions
         self.query = nn.Linear(query_dim, dim, bias=False)
         self.key, self.value = nn.Linear(size, dim, bias=False), nn.Linear(size, dim, bias=False)
-        self.missing = None
-        if not features.present.all():
-            absent = torch.from_numpy(~features.present).float().unsqueeze(1)  # (I, 1)
-            self.register_buffer("absent", absent, persistent=False)
-            self.missing = nn.Parameter(torch.zeros(1, dim))
 
     def keys_and_values(self, items: torch.Tensor | None) -> torch.Tensor:
         """(N,) -> (N, 2 * R * k)."""
@@ -109,10 +103,7 @@ class RegionAttention(nn.Module):
         if self.left_out is not None:
             logits[:, self.left_out] = -torch.inf
         weights = torch.softmax(logits, 1)
-        out = (weights.unsqueeze(1) @ values).squeeze(1)
-        if self.missing is not None:
-            out = out + rows_of(self.absent, items) * self.missing
-        return out, weights
+        return self.filled((weights.unsqueeze(1) @ values).squeeze(1), items), weights
 
 
 class Gate(nn.Module):

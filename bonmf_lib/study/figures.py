@@ -60,22 +60,25 @@ def rating_distribution(dataset: Dataset) -> Figure:
     return _finished(figure)
 
 
-def picture_wall(dataset: Dataset, items: Sequence[int], columns: int = 8) -> Figure:
-    """Pictures of the given items with their titles."""
+def picture_wall(
+    dataset: Dataset, items: Sequence[int], columns: int = 8, notes: Sequence[str] | None = None, title: str = ""
+) -> Figure:
+    """Pictures of the given items with their titles and, where given, a note each."""
     rows = -(-len(items) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(1.5 * columns, 2.6 * rows), squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
-    for axis, item in zip(axes.flat, items, strict=False):
-        _show_picture(axis, dataset, item)
+    for axis, item, note in zip(axes.flat, items, notes or [""] * len(items), strict=False):
+        _show_picture(axis, dataset, item, note)
+    if title:
+        figure.suptitle(title, fontsize="medium")
     return _finished(figure)
 
 
 def _show_picture(axis: Axes, dataset: Dataset, item: int, note: str = "") -> None:
     axis.axis("off")
     row = dataset.items.iloc[item]
-    title = row["title"] if len(row["title"]) <= 18 else row["title"][:15] + "..."
-    axis.set_title("\n".join(filter(None, [title, note])), fontsize=8)
+    axis.set_title("\n".join(filter(None, [_short_title(row["title"]), note])), fontsize=8)
     pixels = decode(Path(row["image"]).read_bytes(), (100, 150)) if isinstance(row["image"], str) else None
     if pixels is not None:
         axis.imshow(pixels)
@@ -90,6 +93,10 @@ def _show_picture(axis: Axes, dataset: Dataset, item: int, note: str = "") -> No
             color="grey",
             transform=axis.transAxes,
         )
+
+
+def _short_title(title: str) -> str:
+    return title if len(title) <= 18 else title[:15] + "..."
 
 
 def neighbour_wall(dataset: Dataset, neighbours: dict[str, dict[int, pd.DataFrame]]) -> Figure:

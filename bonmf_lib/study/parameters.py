@@ -15,6 +15,7 @@ from pydantic import Field
 from ..config import config, make_config
 from ..datasets import CONTENTS, Dataset, load_dataset
 from ..encoders import Features, encode_items, get_encoder
+from ..encoders.controls import Shuffled
 from ..errors import ConfigError, unknown_name
 from ..splits import Split, cold_item_split, ratio_split
 from ..storage import project_root
@@ -103,8 +104,8 @@ class Run:
         for name in (self.settings.image_encoder, *self.settings.compared_image_encoders):
             get_encoder(name, "image")
         get_encoder(self.settings.cnn_encoder, "image")
-        for own in (self.settings.text_encoder, self.settings.image_encoder):
-            if own.endswith("-shuffled"):
+        for own, modality in ((self.settings.text_encoder, "text"), (self.settings.image_encoder, "image")):
+            if isinstance(get_encoder(own, modality), Shuffled):
                 raise ConfigError(f"{own} is a control for comparisons; choose the encoder that it shuffles.")
         self.run_dir = self._folder(parameters.run_dir, chosen)
         self._features: dict[tuple, Features] = {}

@@ -1,11 +1,12 @@
 """Rows in percent of a reference row: gains over it, and tests whether they are as good as it."""
 
+import numpy as np
 import pandas as pd
 
 from ..errors import RecordError
 from ..evaluation import equivalence, holm, mean_interval
 from .claims import LEAST_SEEDS, LOWER_IS_BETTER
-from .tables import differences, row_name
+from .tables import differences, row_name, values_by_seed
 
 VERDICTS = ("equivalent", "better", "worse", "undecided")
 
@@ -17,22 +18,14 @@ def gains(records: pd.DataFrame, metric: str, reference: tuple[str, str]) -> pd.
         index model; columns percent (above 0 = better), low, high (95 %).
     """
     sign = -1 if metric in LOWER_IS_BETTER else 1
-    values, share = _per_seed(records, metric)
+    values, share = values_by_seed(records, metric)
     rows = {}
-    for name, own in values.items():
-        if name != row_name(*reference):
-            ours, theirs = own.align(values[row_name(*reference)], join="inner")
+    for key, own in values.items():
+        if key != reference:
+            ours, theirs = own.align(values[reference], join="inner")
             found = mean_interval(sign * 100 * (ours / theirs - 1).to_numpy(), share)
-            rows[name] = {"percent": found.mean, "low": found.low, "high": found.high}
+            rows[row_name(*key)] = {"percent": found.mean, "low": found.low, "high": found.high}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
-
-
-def _per_seed(records: pd.DataFrame, metric: str) -> tuple[dict[str, pd.Series], float]:
-    """Values by seed of every row, and the share of test ratings."""
-    chosen = records[records["metric"] == metric].drop_duplicates(["variant", "protocol", "seed"])
-    groups = chosen.groupby(["variant", "protocol"], sort=False)
-    values = {row_name(*key): rows.set_index("seed")["value"] for key, rows in groups}
-    return values, float(chosen["test_share"].mean())
 
 
 def row_of(records: pd.DataFrame, variant: str) -> tuple[str, str]:
@@ -62,12 +55,20 @@ def equivalences(records: pd.DataFrame, metric: str, reference: tuple[str, str],
         seeds, *undecided*.
     """
     difference = differences(records, metric, reference)
-    values, share = _per_seed(records, metric)
+    values, share = values_by_seed(records, metric)
     rows = {}
-    for name in difference.index:
-        ours, theirs = values[name].align(values[row_name(*reference)], join="inner")
-        found = equivalence(100 * (ours / theirs).to_numpy(), 100 * (theirs / theirs).to_numpy(), margin, share)
-        rows[name] = {"percent": found.mean, "low": found.low, "high": found.high, "p_equivalence": found.p_value}
+    for key in values:
+        if key == reference:
+            continue
+        ours, theirs = values[key].align(values[reference], join="inner")
+        relative = 100 * (ours / theirs).to_numpy()
+        found = equivalence(relative, np.full_like(relative, 100.0), margin, share)
+        rows[row_name(*key)] = {
+            "percent": found.mean,
+            "low": found.low,
+            "high": found.high,
+            "p_equivalence": found.p_value,
+        }
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
     table["p_equivalence"] = holm(table["p_equivalence"].tolist())
     table["p_difference"], table["seeds"] = difference["p_holm"], difference["seeds"]

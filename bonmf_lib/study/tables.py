@@ -73,11 +73,7 @@ def differences(records: pd.DataFrame, metric: str, reference: tuple[str, str]) 
         the standard deviation of the differences, Cohen's d_z), p_value, p_holm (adjusted over the rows),
         favours (whether the mean does the row), seeds.
     """
-    chosen = _one_data_set(records[records["metric"] == metric])
-    groups = {
-        key: group.set_index("seed")["value"] for key, group in chosen.groupby(["variant", "protocol"], sort=False)
-    }
-    share = float(chosen["test_share"].mean())  # splits of items differ a little in theirs
+    groups, share = values_by_seed(records, metric)
     rows = {}
     for key, values in groups.items():
         if key == reference:
@@ -94,6 +90,14 @@ def differences(records: pd.DataFrame, metric: str, reference: tuple[str, str]) 
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
     table.insert(table.columns.get_loc("p_value") + 1, "p_holm", holm(table["p_value"].tolist()))
     return table
+
+
+def values_by_seed(records: pd.DataFrame, metric: str) -> tuple[dict[tuple[str, str], pd.Series], float]:
+    """Values by seed of every row (variant, protocol), and the share of test ratings."""
+    chosen = _one_data_set(records[records["metric"] == metric])
+    rows = chosen.groupby(["variant", "protocol"], sort=False)
+    share = float(chosen["test_share"].mean())  # splits of items differ a little in theirs
+    return {key: group.set_index("seed")["value"] for key, group in rows}, share
 
 
 def told_apart(table: pd.DataFrame) -> pd.Series:

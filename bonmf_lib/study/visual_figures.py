@@ -10,18 +10,13 @@ from PIL import Image
 
 from ..datasets import Dataset
 from ..encoders.image import GRID, decode
-from .figures import PALETTE, _finished, plt
+from .figures import PALETTE, _finished, _short_title, plt
 
 _SIZE = (120, 180)  # pixels of a picture on a wall
 
 
 def _pixels(dataset: Dataset, item: int) -> np.ndarray:
     return decode(Path(dataset.items["image"].iloc[item]).read_bytes(), _SIZE)
-
-
-def _title(dataset: Dataset, item: int) -> str:
-    title = dataset.items["title"].iloc[item]
-    return title if len(title) <= 18 else title[:15] + "..."
 
 
 def wall(
@@ -42,7 +37,7 @@ def wall(
     for place, item in enumerate(items):
         pixels = _pixels(dataset, item)
         axes[0, place].imshow(pixels)
-        axes[0, place].set_title(_title(dataset, item), fontsize=8)
+        axes[0, place].set_title(_short_title(dataset.items["title"].iloc[item]), fontsize=8)
         for axis, (name, values) in zip(axes[1:, place], maps.items(), strict=True):
             low, high = np.percentile(values[place], [2, 98])  # a few patches would outshine all others
             scaled = ((values[place] - low) / max(high - low, 1e-12)).clip(0, 1)
@@ -62,7 +57,7 @@ def before_after(dataset: Dataset, items: Sequence[int], changed: Sequence[np.nd
     figure, axes = plt.subplots(2, len(items), figsize=(1.35 * len(items), 4.6), squeeze=False)
     for place, (item, after) in enumerate(zip(items, changed, strict=True)):
         axes[0, place].imshow(_pixels(dataset, item))
-        axes[0, place].set_title(_title(dataset, item), fontsize=8)
+        axes[0, place].set_title(_short_title(dataset.items["title"].iloc[item]), fontsize=8)
         axes[1, place].imshow(np.asarray(Image.fromarray(after).resize(_SIZE)))
     for axis in axes.flat:
         axis.axis("off")
@@ -71,17 +66,17 @@ def before_after(dataset: Dataset, items: Sequence[int], changed: Sequence[np.nd
 
 
 def region_heat(effects: dict[str, pd.DataFrame]) -> Figure:
-    """Mean attention per region, and the change of predictions without it, one column per kind of attention.
+    """Mean attention per region, and the change of predictions without it (in thousandths of the rating's unit), one
+    column per kind of attention.
 
     Args:
         effects: tables of :func:`bonmf_lib.visual_explanations.region_effects` by name.
     """
     figure, axes = plt.subplots(2, len(effects), figsize=(3.2 * len(effects), 5.6), squeeze=False)
     for column, (name, table) in zip(axes.T, effects.items(), strict=True):
-        for axis, kind, words in zip(
-            column, ("weight", "change"), ("mean attention, %", "change without it, 0.01 stars"), strict=True
-        ):
-            grid = 100 * table[kind].to_numpy().reshape(GRID, GRID)
+        shown = (("weight", 100, "mean attention, %"), ("change", 1000, "change without it, thousandths"))
+        for axis, (kind, scale, words) in zip(column, shown, strict=True):
+            grid = scale * table[kind].to_numpy().reshape(GRID, GRID)
             axis.imshow(grid, cmap="cividis")
             for (row, place), value in np.ndenumerate(grid):
                 dark = value < (grid.min() + grid.max()) / 2
@@ -95,12 +90,13 @@ def spoiling_plot(table: pd.DataFrame) -> Figure:
     """Mean absolute change of predictions, and change of the MSE, when pictures are spoilt.
 
     Args:
-        table: index: what was done; columns change, change_low, change_high (stars), mse, mse_low, mse_high (percent).
+        table: index: what was done; columns change, change_low, change_high (rating units), mse, mse_low, mse_high
+            (percent).
     """
     figure, axes = plt.subplots(1, 2, figsize=(10, 0.5 * len(table) + 1.6), sharey=True)
     places = np.arange(len(table))[::-1]
     for axis, kind, words in zip(
-        axes, ("change", "mse"), ("mean change of a prediction, stars", "change of the MSE, %"), strict=True
+        axes, ("change", "mse"), ("mean change of a predicted rating", "change of the MSE, %"), strict=True
     ):
         spread = [table[kind] - table[f"{kind}_low"], table[f"{kind}_high"] - table[kind]]
         axis.errorbar(table[kind], places, xerr=np.clip(spread, 0, None), fmt="o", color=PALETTE[0], capsize=3)
@@ -109,17 +105,4 @@ def spoiling_plot(table: pd.DataFrame) -> Figure:
     axes[0].set_yticks(places, table.index)
     axes[0].set_ylim(-0.7, len(table) - 0.3)
     figure.suptitle("What spoilt pictures change, with 95 % intervals over items", fontsize="medium")
-    return _finished(figure)
-
-
-def captioned(dataset: Dataset, items: Sequence[int], captions: Sequence[str], title: str) -> Figure:
-    """Pictures in one row, a caption below each."""
-    figure, axes = plt.subplots(1, len(items), figsize=(1.35 * len(items), 2.6), squeeze=False)
-    for axis, item, caption in zip(axes.flat, items, captions, strict=True):
-        axis.imshow(_pixels(dataset, item))
-        axis.set_title(_title(dataset, item), fontsize=8)
-        axis.set(xticks=[], yticks=[])
-        axis.grid(visible=False)
-        axis.set_xlabel(caption, fontsize=9)
-    figure.suptitle(title, fontsize="medium")
     return _finished(figure)
