@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from ..errors import BonmfError, ConfigError
+from .answers import answers_markdown
 from .ledger import ledger, readable, verdict_counts
 from .manifest import write_manifest
 from .records import read_published, read_records
@@ -21,13 +22,15 @@ def main(arguments: list[str] | None = None) -> int:
     show.add_argument("--all", action="store_true", help="also list the claims that were not run (table)")
     manifest = commands.add_parser("manifest", help="write manifest.json and records.csv into a run folder")
     manifest.add_argument("run_dir", type=Path)
-    commands.add_parser("headline", help="the README's table, from the published records")
+    commands.add_parser("headline", help="the README's tables and sentences, from the published records")
     options = parser.parse_args(arguments)
     try:
         if options.command == "manifest":
             write_manifest(options.run_dir)
         elif options.command == "headline":
-            print(headline_markdown(read_published()))
+            published = read_published()
+            print(headline_markdown(published))
+            print(answers_markdown(published))
         else:
             print(_ledger_text(options.records, options.format, options.all))
     except BonmfError as error:

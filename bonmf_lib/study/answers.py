@@ -1,11 +1,14 @@
 """Answers to the paper's open questions in words, chosen by verdicts; they read records, published ones or a run's."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
-from .relative import row_of, short_names
+from .relative import equivalence_sentence, equivalences, row_of, short_names
 from .tables import differences, told_apart
+
+MARGIN = 0.5  # percent; the paper's for swapping language models
 
 TEXT_CONTROLS = ("random-text", "minilm-l6-shuffled", "tfidf-shuffled")
 NO_TEXT, NO_PICTURE = "BoNMF, no text", "BoNMF, no picture"
@@ -91,4 +94,73 @@ def limit_sentence(records: pd.DataFrame, epochs: int) -> str:
     best = records[records["metric"] == "best_epoch"]
     return (
         f"{(best['value'] >= epochs).sum()} of {len(best)} trainings were best in their last allowed epoch ({epochs})."
+    )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What records say to one open question on one kind of split.
+
+    Attributes:
+        question: ``text`` (which encoder, 06), ``picture`` (which use of it, 07) or ``overlap`` (what to do, 08).
+        table: rows against the reference: of :func:`~bonmf_lib.study.relative.equivalences` for ``text``, of
+            :func:`~bonmf_lib.study.tables.differences` otherwise, in MSE and with short names.
+    """
+
+    question: str
+    reference: str
+    where: str
+    sentences: tuple[str, ...]
+    table: pd.DataFrame
+
+
+_PLACES = {"random": "random splits", "cold": "cold items"}
+
+
+def open_answers(records: pd.DataFrame, dataset: str) -> list[Answer]:
+    """Answers of 06 to 08 that the records of one content give; the uses of text and picture on one data set, overlap
+    on all of them. Questions without records are left out."""
+    own = dict(iter(records[records["dataset"] == dataset].groupby("experiment")))
+    found = [
+        _text_answer(own[name], where)
+        for name, where in (("06_encoders", "random splits"), ("06_cold_items", "cold items"))
+        if name in own
+    ]
+    readings = NO_PICTURE, ("BoNMF, random-image", "BoNMF, dinov2-s-shuffled"), "BoNMF, "
+    for name, (none, controls, prefix), where in (
+        ("07_readings", readings, "random splits, by reading"),
+        ("07_cold_items", readings, "cold items, by reading"),
+        ("07_fusions", (FUSION_NO_PICTURE, (FUSION_SHUFFLED,), "Fusion, "), "random splits, by fusion"),
+    ):
+        if name in own:
+            table = picture_evidence(own[name], "mse", none, controls, prefix)
+            found.append(Answer("picture", "no picture", where, (picture_sentence(table, where),), table))
+    resolved = records[records["experiment"].str.startswith("08_resolve_")]
+    for (name, experiment), group in resolved.groupby(["dataset", "experiment"], sort=False):
+        found.append(_overlap_answer(group, f"{name}, {_PLACES[experiment.removeprefix('08_resolve_')]}"))
+    return found
+
+
+def _text_answer(records: pd.DataFrame, where: str) -> Answer:
+    reference = "minilm-l6"
+    table = short_names(equivalences(records, "mse", row_of(records, f"BoNMF, {reference}"), MARGIN))
+    said = equivalence_sentence(table, f"MSE on {where}", reference, MARGIN), swap_sentence(table, MARGIN, where)
+    return Answer("text", reference, where, said, table)
+
+
+def _overlap_answer(records: pd.DataFrame, where: str) -> Answer:
+    plain = row_of(records, FUSION_PLAIN)
+    mse, ndcg = (short_names(differences(records, metric, plain), "Fusion, ") for metric in ("mse", "ndcg@10"))
+    said = resolution_sentence(mse, "MSE", where), resolution_sentence(ndcg, "NDCG@10", where)
+    return Answer("overlap", "concatenation", where, said, mse)
+
+
+def answers_markdown(records: pd.DataFrame) -> str:
+    """What published records say to the paper's open questions, a list in Markdown; "" without any."""
+    found = open_answers(records[records["content"] == "full"], "ml-1m")
+    lines = [f"* {sentence}" for answer in found for sentence in answer.sentences]
+    return (
+        "\n".join(["", "To the paper's open questions (06 to 08; all rows stopped early):", "", *lines])
+        if lines
+        else ""
     )

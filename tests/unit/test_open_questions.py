@@ -195,6 +195,35 @@ def test_a_picture_helps_only_if_it_beats_none_and_every_control():
     assert answers.picture_sentence(few, "x") == "On x, 0 of 1 uses of the picture are better than none."
 
 
+def test_published_records_answer_the_open_questions():
+    base = np.array([0.80, 0.81, 0.79, 0.80, 0.82])
+    noise = 1e-4 * np.array([1, -1, 1, -1, 0])
+    text = records({"BoNMF, minilm-l6": base, "BoNMF, tfidf": base + noise, "BoNMF, random-text": base + 0.05 - noise})
+    picture = records({"Fusion, no picture": base, "Fusion, sum": base + noise - 0.05})
+    ways = {"Fusion, concatenation": base, "Fusion, gated": base + noise + 0.05}
+    overlap = pd.concat([records(ways), records(ways, "ndcg@10")]).assign(dataset="games")
+    published = pd.concat([
+        text.assign(dataset="own", experiment="06_encoders"),
+        picture.assign(dataset="own", experiment="07_fusions"),
+        picture.assign(dataset="other", experiment="07_readings"),
+        overlap.assign(experiment="08_resolve_cold"),
+    ])  # fmt: skip
+    found = answers.open_answers(published, "own")
+    assert [(answer.question, answer.reference) for answer in found] == [
+        ("text", "minilm-l6"), ("picture", "no picture"), ("overlap", "concatenation")
+    ]  # fmt: skip
+    own = published[published["dataset"] != "other"].assign(dataset="ml-1m")
+    assert answers.answers_markdown(own).count("\n* ") == 5
+    assert [sentence for answer in found for sentence in answer.sentences] == [
+        "MSE on random splits, against minilm-l6: within 0.5 %: tfidf; worse: random-text.",
+        "On random splits the text matters: every control is worse; 1 of 1 other models are within 0.5 %.",
+        "On random splits, by fusion, 1 of 1 uses of the picture are better than none (sum).",
+        "MSE on games, cold items, against concatenation: gated is worse (+6.2 %).",
+        "NDCG@10 on games, cold items, against concatenation: gated is better (+6.2 %).",
+    ]
+    assert answers.answers_markdown(published.assign(content="packaged")) == ""
+
+
 def test_trainings_cut_short_are_counted():
     table = records({"a": [3, 4], "b": [4, 2]}, "best_epoch")
     assert answers.limit_sentence(table, 4) == "2 of 4 trainings were best in their last allowed epoch (4)."
