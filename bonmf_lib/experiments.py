@@ -53,7 +53,7 @@ class Variant:
             use is neither computed nor hashed.
         text_encoder, image_encoder: instead of the run's.
         text_pooling, image_pooling: instead of the encoder's default. text_parts: what texts are made of.
-        residual_picture: pictures without what texts foretell of them, learned from the training part's items.
+        residual_picture: pictures without what texts predict of them, learned from the training part's items.
         feature_dim: principal components of text and picture that it reads; None = the features themselves.
         test_share: of all ratings, or of all items with ``cold_items``: then the test items have no training ratings.
         keep: share of the training part that is used.

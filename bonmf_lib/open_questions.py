@@ -16,7 +16,17 @@ from .experiments import Variant, model_inputs, split_of
 from .models import build_model
 from .models.bonmf import BoNMFConfig
 from .models.visual_fusion import VisualFusionConfig
-from .study.answers import FUSION_NO_PICTURE, FUSION_PLAIN, FUSION_SHUFFLED, NO_PICTURE, NO_TEXT, TEXT_CONTROLS
+from .study.answers import (
+    FUSION_CONTROLS,
+    FUSION_NO_PICTURE,
+    FUSION_PLAIN,
+    LATE,
+    NO_PICTURE,
+    NO_TEXT,
+    OVERLAP_CONTROLS,
+    SPLIT,
+    TEXT_CONTROLS,
+)
 from .study.parameters import Run
 from .study.records import fresh_wanted, keep_table
 
@@ -139,13 +149,12 @@ def picture_encoder_rows(run: Run) -> list[Variant]:
 
 
 def fusion_rows(run: Run) -> list[Variant]:
-    """Ways to join the picture to the text, a control with other items' pictures, and no picture."""
+    """Ways to join the picture to the text, controls with other items' pictures where the encoder has them, and no
+    picture."""
     kinds = ("concatenation", "sum", "gated", "bilinear", "late", "residual")
     rows = [_fusion(run, f"Fusion, {kind}", VisualFusionConfig(fusion=kind)) for kind in kinds]
     rows += attention_rows(run)
-    shuffled = f"{run.settings.image_encoder}-shuffled"
-    if shuffled in list_encoders("image"):
-        rows.append(replace(rows[0], name=FUSION_SHUFFLED, image_encoder=shuffled))
+    rows += _with_shuffled_pictures(run, rows, (FUSION_PLAIN, LATE), FUSION_CONTROLS)
     return [*rows, _fusion(run, FUSION_NO_PICTURE, VisualFusionConfig(fusion="concatenation", use_image=False))]
 
 
@@ -175,17 +184,33 @@ def region_pooling(run: Run) -> str | None:
 
 
 def overlap_rows(run: Run) -> list[Variant]:
-    """Ways to take the overlap of text and picture out, or to live with it; plain concatenation first."""
+    """Ways to take the overlap of text and picture out, or to live with it; plain concatenation first, then, where the
+    encoder has them, controls with other items' pictures, and no picture last."""
     configs = {
         FUSION_PLAIN: VisualFusionConfig(fusion="concatenation"),
         "Fusion, decorrelated, 0.1": VisualFusionConfig(fusion="concatenation", decorrelation=0.1),
         "Fusion, decorrelated, 1": VisualFusionConfig(fusion="concatenation", decorrelation=1.0),
-        "Fusion, shared and private": VisualFusionConfig(fusion="shared-private", alignment=0.1, decorrelation=0.1),
+        SPLIT: VisualFusionConfig(fusion="shared-private", alignment=0.1, decorrelation=0.1),
         "Fusion, gated by overlap": VisualFusionConfig(fusion="overlap-gated"),
         FUSION_NO_PICTURE: VisualFusionConfig(fusion="concatenation", use_image=False),
     }
     rows = [_fusion(run, name, config) for name, config in configs.items()]
-    return [rows[0], replace(rows[0], name="Fusion, residual picture", residual_picture=True), *rows[1:]]
+    rows.insert(1, replace(rows[0], name="Fusion, residual picture", residual_picture=True))
+    return [*rows[:-1], *_with_shuffled_pictures(run, rows, (FUSION_PLAIN, SPLIT), OVERLAP_CONTROLS), rows[-1]]
+
+
+def _with_shuffled_pictures(
+    run: Run, rows: list[Variant], names: Sequence[str], controls: Sequence[str]
+) -> list[Variant]:
+    """The named rows on other items' pictures, under the controls' names; nothing where the encoder is not shuffled."""
+    shuffled = f"{run.settings.image_encoder}-shuffled"
+    if shuffled not in list_encoders("image"):
+        return []
+    by_name = {row.name: row for row in rows}
+    return [
+        replace(by_name[name], name=control, image_encoder=shuffled)
+        for name, control in zip(names, controls, strict=True)
+    ]
 
 
 def overlap_runs(run: Run) -> tuple[dict[str, Run], dict[str, str]]:

@@ -92,7 +92,7 @@ def mutual_knn(x: np.ndarray, y: np.ndarray, k: int = 10) -> float:
 
 
 def ridge_r2(x: np.ndarray, y: np.ndarray, folds: int = 5) -> float:
-    """Share of the variance of y's principal directions that x foretells on held-out items; not symmetric.
+    """Share of the variance of y's principal directions that x predicts on held-out items; not symmetric.
 
     Cross-validated ridge regression on standardised columns, the penalty chosen inside each training part;
     1 - sum (y - y^)^2 / sum (y - mean)^2 over all columns (Kornblith et al., 2019, table 1, held out). At most 1;
@@ -184,7 +184,7 @@ def information_shares(none: float, x: float, y: float, both: float) -> Informat
 
 
 def residual(features: Features, given: Features, rows: np.ndarray) -> Features:
-    """What ``given`` does not foretell of the standardised features: ridge residuals, same shape and mask. A column of
+    """What ``given`` does not predict of the standardised features: ridge residuals, same shape and mask. A column of
     which hardly anything is left becomes zero, since models would blow its rest up to unit variance.
 
     Predictions are cross-validated for the items that are learned from, so that theirs are as good as the others'.
@@ -193,7 +193,7 @@ def residual(features: Features, given: Features, rows: np.ndarray) -> Features:
         rows: items (N,) that the ridge regression may learn from, for instance those with training ratings; of them,
             items that have both are used. Items without ``given`` keep their standardised features.
     """
-    y, predicted, both, learn = _foretold(features, given, rows)
+    y, predicted, both, learn = _ridge_predictions(features, given, rows)
     matrix = y.copy()
     matrix[both] -= predicted[both]
     matrix[:, matrix[learn].var(axis=0) < NOTHING_LEFT * y[learn].var(axis=0)] = 0
@@ -202,20 +202,20 @@ def residual(features: Features, given: Features, rows: np.ndarray) -> Features:
 
 
 def item_overlap(features: Features, given: Features, rows: np.ndarray) -> np.ndarray:
-    """How near each item's standardised features are to what ``given`` foretells of them, (items,); NaN without both.
+    """How near each item's standardised features are to what ``given`` predicts of them, (items,); NaN without both.
 
-    The cosine of y_i and its ridge prediction y^_i, in [-1, 1]: 1 = foretold in all directions alike, 0 = unrelated.
+    The cosine of y_i and its ridge prediction y^_i, in [-1, 1]: 1 = predicted in all directions alike, 0 = unrelated.
     Predictions are cross-validated for the items in ``rows``, and made from all of ``rows`` for the others.
 
     Args:
         rows: items (N,) that the regression may learn from.
     """
-    y, predicted, _, _ = _foretold(features, given, rows)
+    y, predicted, _, _ = _ridge_predictions(features, given, rows)
     norms = np.linalg.norm(y, axis=1) * np.linalg.norm(predicted, axis=1)
     return np.sum(y * predicted, axis=1) / np.maximum(norms, np.finfo(np.float32).tiny)
 
 
-def _foretold(
+def _ridge_predictions(
     features: Features, given: Features, rows: np.ndarray, folds: int = 5
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Standardised features, their ridge predictions from ``given`` (NaN without both), which items have both, and
@@ -223,7 +223,7 @@ def _foretold(
     both = features.present & given.present
     learn = np.intersect1d(rows, np.flatnonzero(both))
     if len(learn) < 3:
-        raise OverlapError(f"{len(learn)} items have both modalities; too few to foretell one from the other.")
+        raise OverlapError(f"{len(learn)} items have both modalities; too few to predict one from the other.")
     x, y = given.standardized(), features.standardized()
     predicted = np.full_like(y, np.nan)
     predicted[both] = RidgeCV(ALPHAS).fit(x[learn], y[learn]).predict(x[both])

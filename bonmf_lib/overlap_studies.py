@@ -104,7 +104,7 @@ def recovery_sentence(table: pd.DataFrame) -> str:
 def planted_information(seeds: Sequence[int] = (0, 1, 2), users: int = 60, items: int = 300) -> pd.DataFrame:
     """What planted texts and pictures tell of planted ratings, together and apart, where the overlap is known.
 
-    Everyone has rated everything; ridge regressions foretell the ratings of held-out items (five folds) from text,
+    Everyone has rated everything; ridge regressions predict the ratings of held-out items (five folds) from text,
     picture and both. The ratings follow all factors alike, so ``shared / (2 FACTORS - shared)`` of what content can
     tell is told by both modalities.
 
@@ -123,7 +123,7 @@ def _information(seed: int, shared: int, users: int, items: int) -> dict:
     ratings = np.zeros((items, users))
     ratings[dataset.ratings["item"], dataset.ratings["user"]] = dataset.ratings["rating"]
     ratings -= ratings.mean(axis=0)
-    losses = [_foretold_loss(x, ratings) for x in (text, image, np.concatenate([text, image], axis=1))]
+    losses = [_ridge_loss(x, ratings) for x in (text, image, np.concatenate([text, image], axis=1))]
     shares = information_shares(1.0, *losses)
     together = 1 - losses[2]
     return {
@@ -132,8 +132,8 @@ def _information(seed: int, shared: int, users: int, items: int) -> dict:
     }  # fmt: skip
 
 
-def _foretold_loss(x: np.ndarray, y: np.ndarray) -> float:
-    """Share of the variance of y that ridge regression on x does not foretell on held-out rows."""
+def _ridge_loss(x: np.ndarray, y: np.ndarray) -> float:
+    """Share of the variance of y that ridge regression on x does not predict on held-out rows."""
     predicted = cross_val_predict(RidgeCV(ALPHAS), x, y, cv=KFold(5, shuffle=True, random_state=0))
     return float(np.sum((y - predicted) ** 2) / np.sum(y**2))
 
@@ -185,18 +185,27 @@ def information_table(per_seed: Sequence[dict], given: frozenset[str], test_shar
         per_seed: losses by subset of inputs, of :func:`bonmf_lib.study.tables.by_subset`.
 
     Returns:
-        index redundant, unique text, unique picture, synergy, these four together, co-information; columns mean, low,
-        high (reduction of the loss).
+        index text alone, picture alone, redundant, unique text, unique picture, synergy, together (both inputs),
+        co-information; columns mean, low, high (reduction of the loss). Redundant, unique and synergy are NaN where an
+        input alone does not lower the mean loss: information is not negative.
     """
     extras = [frozenset(extra) for extra in ((), ("text",), ("picture",), ("text", "picture"))]
     shares = [information_shares(*(losses[given | extra] for extra in extras)) for losses in per_seed]
     names = {"redundant": "redundant", "unique_x": "unique text", "unique_y": "unique picture", "synergy": "synergy"}
-    columns = {title: np.array([getattr(share, name) for share in shares]) for name, title in names.items()}
-    columns["together"] = sum(columns.values())
-    columns["co-information"] = np.array([share.co_information for share in shares])
+    parts = {title: np.array([getattr(share, name) for share in shares]) for name, title in names.items()}
+    columns = {
+        "text alone": parts["redundant"] + parts["unique text"],
+        "picture alone": parts["redundant"] + parts["unique picture"],
+        **parts,
+        "together": sum(parts.values()),
+        "co-information": np.array([share.co_information for share in shares]),
+    }
     found = {title: mean_interval(values, test_share) for title, values in columns.items()}
     rows = {title: {"mean": e.mean, "low": e.low, "high": e.high} for title, e in found.items()}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("information")
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("information")
+    if (table.loc[["text alone", "picture alone"], "mean"] <= 0).any():
+        table.loc[list(parts)] = np.nan
+    return table
 
 
 def item_gains(run: Run, without: Variant, with_it: Variant, seeds: Sequence[int]) -> pd.Series:
@@ -254,10 +263,10 @@ def overlap_gain_correlation(overlap: np.ndarray, gain: pd.Series, seed: int = 0
 def correlation_sentence(found: Correlation) -> str:
     """What the correlation says, in words chosen by its interval."""
     if found.low > 0:
-        return "The picture gains more where the text foretells it: overlap is no handicap here."
+        return "The picture gains more where the text predicts it: overlap is no handicap here."
     if found.high < 0:
-        return "The picture gains more where the text does not foretell it, as redundancy would have it."
-    return "How well the text foretells a picture is not shown to decide what the picture gains."
+        return "The picture gains more where the text does not predict it, as redundancy would have it."
+    return "How well the text predicts a picture is not shown to decide what the picture gains."
 
 
 @torch.no_grad()

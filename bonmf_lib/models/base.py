@@ -31,7 +31,7 @@ class ModelInputs:
         user_fields, item_fields: categorical side information by field name, float32 (n_users or n_items, levels);
             rows sum to 1, or to 0 where unknown.
         interactions: the training ratings.
-        item_overlap: how much each item's text foretells its picture, (n_items,), NaN where it lacks one.
+        item_overlap: how much each item's text predicts its picture, (n_items,), NaN where it lacks one.
     """
 
     n_users: int

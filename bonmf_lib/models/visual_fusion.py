@@ -12,7 +12,7 @@
     late              r_ui = (MLP_t([p_u ; q_i ; t]) + MLP_v([p_u ; q_i ; v])) / 2
     residual          r_ui = MLP_t([p_u ; q_i ; t]) + MLP_v([p_u ; q_i ; v]),  the second starts at zero
 
-    overlap-gated     m = [t ; g_i v],  g_i = sigmoid(a - b o_i)  o_i: how well the text foretells the picture; a, b
+    overlap-gated     m = [t ; g_i v],  g_i = sigmoid(a - b o_i)  o_i: how well the text predicts the picture; a, b
                                                           are learned
     shared-private    t = [s_t ; p_t],  v = [s_v ; p_v],  m = [(s_t + s_v) / 2 ; p_t ; p_v]
                                                           minimise also  alpha (1 - mean_j corr(s_t, s_v)_j)

@@ -1,5 +1,7 @@
 """Rows in percent of a reference row: gains over it, and tests whether they are as good as it."""
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 
@@ -42,17 +44,25 @@ def short_names(table: pd.DataFrame, prefix: str = "BoNMF, ") -> pd.DataFrame:
     return table.set_axis(names)
 
 
-def equivalences(records: pd.DataFrame, metric: str, reference: tuple[str, str], margin: float) -> pd.DataFrame:
+def equivalences(
+    records: pd.DataFrame,
+    metric: str,
+    reference: tuple[str, str],
+    margin: float,
+    controls: Collection[str] = (),
+) -> pd.DataFrame:
     """Relative difference of every row to the reference row (variant, protocol) over the same seeds, in percent.
 
     Args:
         margin: in percent; differences inside it count as none.
+        controls: short names of rows that answer another question than the others (does the input matter at all?) and
+            so are a family of tests of their own.
 
     Returns:
         index model; columns percent (above 0 = the row's metric is higher), low, high (90 %), p_equivalence (two
-        one-sided tests) and p_difference (both adjusted over the rows after Holm), seeds, and verdict: *equivalent*
-        when p_equivalence < 0.05, else *better* or *worse* when p_difference < 0.05, else, and with fewer than three
-        seeds, *undecided*.
+        one-sided tests) and p_difference (both adjusted after Holm, over each family of rows), seeds, and verdict:
+        *equivalent* when p_equivalence < 0.05, else *better* or *worse* when p_difference < 0.05, else, and with fewer
+        than three seeds, *undecided*.
     """
     difference = differences(records, metric, reference)
     values, share = values_by_seed(records, metric)
@@ -70,8 +80,11 @@ def equivalences(records: pd.DataFrame, metric: str, reference: tuple[str, str],
             "p_equivalence": found.p_value,
         }
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
-    table["p_equivalence"] = holm(table["p_equivalence"].tolist())
-    table["p_difference"], table["seeds"] = difference["p_holm"], difference["seeds"]
+    table["p_difference"], table["seeds"] = difference["p_value"], difference["seeds"]
+    is_control = short_names(table).index.isin(list(controls))
+    for family in (is_control, ~is_control):
+        for kind in ("p_equivalence", "p_difference"):
+            table.loc[family, kind] = holm(table.loc[family, kind].tolist())
     sides = difference["favours"].map({True: "better", False: "worse"})
     table["verdict"] = sides.where(table["p_difference"] < 0.05, "undecided")
     table.loc[table["p_equivalence"] < 0.05, "verdict"] = "equivalent"

@@ -253,7 +253,7 @@ _SENTENCES = {
     "reproduced": "{claim}: holds on {data}.",
     "inconclusive": "{claim}: the interval on {data} is too wide to tell.",
     "direction only": "{claim}: on {data} the sign is the claimed one, but the evidence or the size falls short.",
-    "not reproduced": "{claim}: does not hold on {data}.",
+    "not reproduced": "{claim}: not reproduced on {data}; its interval says whether the opposite holds.",
     "not testable on this data": "{claim}: cannot be judged on {data}; it needs other data, or real plots and posters.",
     "not run": "{claim}: was not run on {data}.",
 }

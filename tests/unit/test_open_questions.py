@@ -200,7 +200,11 @@ def test_published_records_answer_the_open_questions():
     noise = 1e-4 * np.array([1, -1, 1, -1, 0])
     text = records({"BoNMF, minilm-l6": base, "BoNMF, tfidf": base + noise, "BoNMF, random-text": base + 0.05 - noise})
     picture = records({"Fusion, no picture": base, "Fusion, sum": base + noise - 0.05})
-    ways = {"Fusion, concatenation": base, "Fusion, gated": base + noise + 0.05}
+    ways = {
+        "Fusion, concatenation": base,
+        "Fusion, gated": base + noise + 0.05,
+        "Fusion, no picture": base - noise + 0.02,
+    }
     overlap = pd.concat([records(ways), records(ways, "ndcg@10")]).assign(dataset="games")
     published = pd.concat([
         text.assign(dataset="own", experiment="06_encoders"),
@@ -213,13 +217,15 @@ def test_published_records_answer_the_open_questions():
         ("text", "minilm-l6"), ("picture", "no picture"), ("overlap", "concatenation")
     ]  # fmt: skip
     own = published[published["dataset"] != "other"].assign(dataset="ml-1m")
-    assert answers.answers_markdown(own).count("\n* ") == 5
+    assert answers.answers_markdown(own).count("\n* ") == 6
     assert [sentence for answer in found for sentence in answer.sentences] == [
         "MSE on random splits, against minilm-l6: within 0.5 %: tfidf; worse: random-text.",
         "On random splits the text matters: every control is worse; 1 of 1 other models are within 0.5 %.",
         "On random splits, by fusion, 1 of 1 uses of the picture are better than none (sum).",
         "MSE on games, cold items, against concatenation: gated is worse (+6.2 %).",
         "NDCG@10 on games, cold items, against concatenation: gated is better (+6.2 %).",
+        "On games, cold items, 1 of 2 uses of the picture are better than none (concatenation); "
+        "worse than none: gated.",
     ]
     assert answers.answers_markdown(published.assign(content="packaged")) == ""
 
@@ -246,3 +252,17 @@ def test_other_data_share_the_run_folder(run):
     assert (other.dataset.name, other.settings.content, other.run_dir) == ("ml-100k", "packaged", run.run_dir)
     assert run.dataset.name == "planted"
     assert len(other.features("text").matrix) == other.dataset.n_items
+
+
+def test_controls_are_a_family_of_tests_of_their_own():
+    base = np.array([0.80, 0.81, 0.79, 0.80, 0.82])
+    noise = np.array([1, -1, 1, -1, 0])
+    values = {"base": base, "BoNMF, model": base * (1 + 0.0008 * noise)}
+    values |= {f"BoNMF, random-{number}": base * (1.004 + 0.001 * noise) for number in range(4)}
+    controls = [f"random-{number}" for number in range(4)]
+    one, apart = (equivalences(records(values), "mse", ("base", "p"), 0.5, own) for own in ((), controls))
+    kinds = ["p_equivalence", "p_difference"]
+    assert (apart.loc["BoNMF, model (p)", kinds] <= one.loc["BoNMF, model (p)", kinds]).all()
+    raw = equivalences(records({name: values[name] for name in ("base", "BoNMF, model")}), "mse", ("base", "p"), 0.5)
+    assert apart.loc["BoNMF, model (p)", kinds].to_dict() == raw.loc["BoNMF, model (p)", kinds].to_dict()
+    assert (one["p_difference"] >= apart["p_difference"]).all() and (one["p_difference"] > apart["p_difference"]).any()

@@ -85,7 +85,7 @@ def test_mutual_neighbours_are_those_of_scikit_learn():
     assert mutual_knn(X, y, k=5) == pytest.approx(expected)
 
 
-def test_ridge_foretells_the_share_of_variance_that_was_planted():
+def test_ridge_predicts_the_share_of_variance_that_was_planted():
     """y = x + noise of equal variance: half of it can be known; nothing of x's other half from y's copy alone."""
     x = np.random.default_rng(3).normal(size=(4000, 4))
     noise = np.random.default_rng(4).normal(size=(4000, 4))
@@ -139,7 +139,7 @@ def test_information_shares(losses, expected):
     assert sum(shares) == pytest.approx(losses[0] - losses[3])
 
 
-def test_residual_holds_nothing_that_the_other_foretells():
+def test_residual_holds_nothing_that_the_other_predicts():
     random = np.random.default_rng(7)
     shared, own = random.normal(size=(2, 600, 4))
     present = np.arange(600) != 5
@@ -157,7 +157,7 @@ def test_residual_holds_nothing_that_the_other_foretells():
         residual(image, text, np.array([5]))
 
 
-def test_items_overlap_where_one_modality_foretells_the_other():
+def test_items_overlap_where_one_modality_predicts_the_other():
     random = np.random.default_rng(8)
     x, noise = random.normal(size=(2, 400, 5))
     told = np.arange(400) < 200  # the others' pictures have nothing to do with their texts

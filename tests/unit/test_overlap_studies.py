@@ -10,7 +10,7 @@ from bonmf_lib.encoders import Features
 from bonmf_lib.experiments import model_inputs, run_variants, trained_model
 from bonmf_lib.open_questions import overlap_rows
 from bonmf_lib.study import overlap_figures
-from bonmf_lib.study.answers import resolution_sentence
+from bonmf_lib.study.answers import FUSION_NO_PICTURE, OVERLAP_CONTROLS, SPLIT, SPLIT_SHUFFLED, resolution_sentence
 from bonmf_lib.study.parameters import NotebookParameters, Run
 
 
@@ -80,11 +80,14 @@ def test_information_table_by_hand():
                 frozenset({"text", "picture"}): both}  # fmt: skip
 
     table = studies.information_table([losses(0.7, 0.8, 0.5), losses(0.6, 0.8, 0.5)], frozenset(), 0.3)
-    expected = {"redundant": 0.2, "unique text": 0.15, "unique picture": 0.0, "synergy": 0.15, "together": 0.5,
-                "co-information": 0.05}  # fmt: skip
+    expected = {"text alone": 0.35, "picture alone": 0.2, "redundant": 0.2, "unique text": 0.15, "unique picture": 0.0,
+                "synergy": 0.15, "together": 0.5, "co-information": 0.05}  # fmt: skip
     assert table["mean"].to_dict() == pytest.approx(expected)
     assert (table["low"] <= table["mean"]).all()
-    assert overlap_figures.information_bars({"x": table}).axes
+    hurts = studies.information_table([losses(0.9, 1.1, 0.8), losses(0.8, 1.2, 0.9)], frozenset(), 0.3)
+    told = ["text alone", "picture alone", "together", "co-information"]
+    assert hurts.index[hurts["mean"].notna()].tolist() == told
+    assert overlap_figures.information_bars({"x": table, "y": hurts}).axes
 
 
 def test_gains_per_item_and_genre(run):
@@ -124,6 +127,13 @@ def test_every_way_of_taking_overlap_out_trains_and_the_penalty_works(run):
         left[row.name] = studies.learned_overlap(model, model_inputs(run, row, split), "ridge R2")["overlap"]
     assert left["Fusion, residual picture"] < left["Fusion, concatenation"]
     assert left["Fusion, decorrelated, 1"] < left["Fusion, concatenation"]
+
+
+def test_ways_have_controls_where_pictures_can_be_shuffled():
+    rows = overlap_rows(Run(NotebookParameters(profile="smoke", image_encoder="dinov2-s")))
+    controls = {row.name: row for row in rows if row.image_encoder == "dinov2-s-shuffled"}
+    assert tuple(controls) == OVERLAP_CONTROLS and rows[-1].name == FUSION_NO_PICTURE
+    assert controls[SPLIT_SHUFFLED].model_config == next(row for row in rows if row.name == SPLIT).model_config
 
 
 def test_what_is_heard_apart_is_what_passes_the_gate_and_the_private_columns(run):

@@ -184,7 +184,10 @@ def test_sentences_follow_verdicts_and_intervals():
     close = table(A=0.70 + NOISE, B=0.70 - NOISE)
     assert "not told apart" in tables.difference_sentence(close, "mse", *pair)
     judged = pd.DataFrame({"claim": ["c"], "dataset": ["ml-1m"], "content": ["full"], "verdict": ["not reproduced"]})
-    assert tables.interpret(judged, "c") == "c: does not hold on ml-1m, content full."
+    assert (
+        tables.interpret(judged, "c")
+        == "c: not reproduced on ml-1m, content full; its interval says whether the opposite holds."
+    )
     for verdict in VERDICTS:
         assert tables.interpret(judged.assign(verdict=verdict), "c").startswith("c: ")
 
