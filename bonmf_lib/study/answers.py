@@ -86,6 +86,11 @@ def picture_sentence(table: pd.DataFrame, where: str) -> str:
     return words + (f"; worse than none: {', '.join(worse)}." if len(worse) else ".")
 
 
+def _ways_told_apart(table: pd.DataFrame) -> pd.DataFrame:
+    no_ways = [name.removeprefix("Fusion, ") for name in (FUSION_NO_PICTURE, *OVERLAP_CONTROLS)]
+    return table[told_apart(table) & ~table.index.isin(no_ways)]
+
+
 def resolution_sentence(table: pd.DataFrame, metric: str, where: str) -> str:
     """Whether taking overlap out helps, by the adjusted tests against plain concatenation. Controls and no picture
     are no ways to do so: a way that only beats concatenation may have silenced the picture.
@@ -93,8 +98,7 @@ def resolution_sentence(table: pd.DataFrame, metric: str, where: str) -> str:
     Args:
         table: of :func:`bonmf_lib.study.tables.differences`, with short names.
     """
-    no_ways = [name.removeprefix("Fusion, ") for name in (FUSION_NO_PICTURE, *OVERLAP_CONTROLS)]
-    told = table[told_apart(table) & ~table.index.isin(no_ways)]
+    told = _ways_told_apart(table)
     sides = {True: "better", False: "worse"}
     parts = [f"{name} is {sides[bool(row['favours'])]} ({row['percent']:+.1f} %)" for name, row in told.iterrows()]
     return f"{metric} on {where}, against concatenation: {'; '.join(parts) or 'no way is told apart'}."
@@ -116,6 +120,7 @@ class Answer:
         question: ``text`` (which encoder, 06), ``picture`` (which use of it, 07) or ``overlap`` (what to do, 08).
         table: rows against the reference: of :func:`~bonmf_lib.study.relative.equivalences` for ``text``, of
             :func:`~bonmf_lib.study.tables.differences` otherwise, in MSE and with short names.
+        nothing_found: of ``overlap``, no way is told apart from concatenation and no use of the picture helps or harms.
     """
 
     question: str
@@ -123,6 +128,7 @@ class Answer:
     where: str
     sentences: tuple[str, ...]
     table: pd.DataFrame
+    nothing_found: bool = False
 
 
 _TERMS = (
@@ -168,13 +174,20 @@ def _overlap_answer(records: pd.DataFrame, where: str) -> Answer:
     mse, ndcg = (short_names(differences(records, metric, plain), "Fusion, ") for metric in ("mse", "ndcg@10"))
     heard = picture_evidence(records, "mse", FUSION_NO_PICTURE, OVERLAP_CONTROLS, "Fusion, ")
     said = resolution_sentence(mse, "MSE", where), resolution_sentence(ndcg, "NDCG@10", where)
-    return Answer("overlap", "concatenation", where, (*said, picture_sentence(heard, where)), mse)
+    nothing = (heard.loc[~heard["control"], "verdict"] == "not shown to help").all()
+    nothing &= all(_ways_told_apart(table).empty for table in (mse, ndcg))
+    return Answer("overlap", "concatenation", where, (*said, picture_sentence(heard, where)), mse, bool(nothing))
 
 
 def answers_markdown(records: pd.DataFrame) -> str:
     """What published records say to the paper's open questions, a list in Markdown; "" without any."""
     found = open_answers(records[records["content"] == "full"], "ml-1m")
-    lines = [f"* {sentence}" for answer in found for sentence in answer.sentences]
+    lines = [f"* {sentence}" for answer in found if not answer.nothing_found for sentence in answer.sentences]
+    if nothing := [answer.where for answer in found if answer.nothing_found]:
+        lines.append(
+            f"* On {'; '.join(nothing)}: no way of taking overlap out is told apart from concatenation, in MSE or "
+            "NDCG@10, and no use of the picture is shown to help or to harm."
+        )
     if not lines:
         return ""
     return "\n".join(["", f"To the paper's open questions (06 to 08; all rows stopped early). {_TERMS}", "", *lines])

@@ -218,6 +218,11 @@ def test_published_records_answer_the_open_questions():
     ]  # fmt: skip
     own = published[published["dataset"] != "other"].assign(dataset="ml-1m")
     assert answers.answers_markdown(own).count("\n* ") == 6
+    same = overlap.assign(value=overlap["variant"].map(dict.fromkeys(ways, 0.5)), experiment="08_resolve_cold")
+    assert answers.answers_markdown(same).endswith(
+        "* On games, cold items: no way of taking overlap out is told apart from concatenation, in MSE or NDCG@10, "
+        "and no use of the picture is shown to help or to harm."
+    )
     assert [sentence for answer in found for sentence in answer.sentences] == [
         "MSE on random splits, against minilm-l6: within 0.5 %: tfidf; worse: random-text.",
         "On random splits the text matters: every control is worse; 1 of 1 other models are within 0.5 %.",
