@@ -88,7 +88,7 @@ def equivalence_plot(table: pd.DataFrame, reference: str, metric: str, margin: f
     left, right = ("better", "worse") if metric in LOWER_IS_BETTER else ("worse", "better")
     axis.set(
         xlabel=f"← {left}     difference in test {metric}, %     {right} →",
-        title=f"Test {metric}: difference to {reference}\n90 % intervals; verdict by p-values adjusted over the rows",
+        title=f"Test {metric}: difference to {reference}\n90 % intervals; verdict by adjusted p-values",
     )
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return _finished(figure)

@@ -12,7 +12,7 @@ import torch
 
 from ..errors import RecordError
 from ..storage import file_sha256, project_root, write_text
-from .records import code_version, read_records
+from .records import code_version, gathered, read_records
 
 _PACKAGES = ("torch", "torchvision", "timm", "transformers", "numpy", "pandas", "scikit-learn", "scipy")
 
@@ -26,7 +26,7 @@ def write_manifest(run_dir: Path) -> None:
     records = read_records(run_dir)
     if records.empty:
         raise RecordError(f"{run_dir} holds no records; run the notebooks first.")
-    write_text(run_dir / "records.csv", records.to_csv(index=False, float_format="%.10g"))
+    write_text(run_dir / "records.csv", gathered(records))
     write_text(run_dir / "manifest.json", json.dumps(manifest(run_dir, records), indent=2, sort_keys=True) + "\n")
 
 

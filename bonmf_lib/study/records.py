@@ -57,6 +57,7 @@ class Record:
 
 
 COLUMNS = [field.name for field in fields(Record)]
+_RUN_COLUMNS = [name for name in COLUMNS if name not in ("metric", "value")]
 SCHEMA = pa.DataFrameSchema(
     {
         field.name: pa.Column({str: "str", int: "int64", float: "float64"}[field.type], coerce=True, nullable=False)
@@ -111,7 +112,8 @@ def add_records(run_dir: Path, records: list[Record]) -> None:
 
 
 def read_records(run_dir: Path) -> pd.DataFrame:
-    """The current records of a run folder, sorted; empty when there are none. A published one has them in one file.
+    """The current records of a run folder, sorted; empty when there are none. A published one has them in one file, as
+    :func:`gathered` writes it.
 
     Raises:
         RecordError: a file is malformed, or two settings stand behind one number.
@@ -120,7 +122,7 @@ def read_records(run_dir: Path) -> pd.DataFrame:
     tables = []
     for file in files:
         try:
-            tables.append(pd.read_csv(io.StringIO(file.read_text(encoding="utf-8"))))
+            tables.append(_one_row_per_number(pd.read_csv(io.StringIO(file.read_text(encoding="utf-8")))))
         except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
             raise RecordError(f"{file}: is no record table ({error}); delete it and run again.") from error
     if not tables:
@@ -133,6 +135,19 @@ def read_records(run_dir: Path) -> pd.DataFrame:
             check_records(table, str(file))  # names the file, if it is one file's fault
         raise
     return records.sort_values(order, ignore_index=True)
+
+
+def gathered(records: pd.DataFrame) -> str:
+    """Records as CSV with one row per run (experiment, settings and seed) and one column per metric: what says where
+    the numbers come from stands there once, in a tenth of the size."""
+    wide = records.pivot(index=_RUN_COLUMNS, columns="metric", values="value")  # noqa: PD010 (two values for one number must fail)
+    return wide.reset_index().to_csv(index=False, float_format="%.10g")
+
+
+def _one_row_per_number(table: pd.DataFrame) -> pd.DataFrame:
+    if "metric" in table or not set(_RUN_COLUMNS) <= set(table.columns):
+        return table
+    return table.melt(_RUN_COLUMNS, var_name="metric").dropna(subset="value", ignore_index=True)
 
 
 def _current_files(run_dir: Path) -> list[Path]:

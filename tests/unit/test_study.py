@@ -21,6 +21,7 @@ from bonmf_lib.study.records import (
     COLUMNS,
     Record,
     add_records,
+    gathered,
     is_recorded,
     keep_table,
     mark_current,
@@ -333,6 +334,16 @@ def test_manifest_gathers_the_records(tmp_path):
     assert len(pd.read_csv(tmp_path / "records.csv")) == len(read_records(tmp_path)) == 1
     with pytest.raises(RecordError, match="holds no records"):
         write_manifest(tmp_path / "empty")
+
+
+def test_gathered_records_come_back_as_they_were(tmp_path):
+    add_records(tmp_path / "run", [record(metric="mse", value=0.8), record(metric="mae", value=0.7)])
+    add_records(tmp_path / "run", [record(seed=1, metric="mse", value=0.9)])  # no mae here
+    records = read_records(tmp_path / "run")
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "records.csv").write_text(gathered(records), encoding="utf-8")
+    assert len(pd.read_csv(tmp_path / "kept" / "records.csv")) == 2 and len(records) == 3
+    pd.testing.assert_frame_equal(read_records(tmp_path / "kept"), records)
 
 
 def test_ledger_on_the_command_line(tmp_path, capsys):
