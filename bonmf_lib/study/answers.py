@@ -12,6 +12,7 @@ MARGIN = 0.5  # percent; the paper's for swapping language models
 
 TEXT_CONTROLS = ("random-text", "minilm-l6-shuffled", "tfidf-shuffled")
 NO_TEXT, NO_PICTURE = "BoNMF, no text", "BoNMF, no picture"
+READING_CONTROLS = ("BoNMF, random-image", "BoNMF, dinov2-s-shuffled")
 FUSION_NO_PICTURE, FUSION_PLAIN, FUSION_SHUFFLED = (
     "Fusion, no picture",
     "Fusion, concatenation",
@@ -147,7 +148,7 @@ def open_answers(records: pd.DataFrame, dataset: str) -> list[Answer]:
         for name, where in (("06_encoders", "random splits"), ("06_cold_items", "cold items"))
         if name in own
     ]
-    readings = NO_PICTURE, ("BoNMF, random-image", "BoNMF, dinov2-s-shuffled"), "BoNMF, "
+    readings = NO_PICTURE, READING_CONTROLS, "BoNMF, "
     for name, (none, controls, prefix), where in (
         ("07_readings", readings, "random splits, by reading"),
         ("07_cold_items", readings, "cold items, by reading"),

@@ -170,6 +170,17 @@ def test_attention_reads_the_regions_of_encoders_that_have_them():
     assert all(row.feature_dim is None for row in open_questions.explained_rows(run))
 
 
+def test_controls_of_pictures_are_rows_of_the_study():
+    run = Run(NotebookParameters(profile="paper"))
+    readings = open_questions.picture_encoder_rows(run)
+    controls = [row.name for row in readings if str(row.image_encoder).endswith(("random-image", "-shuffled"))]
+    assert tuple(controls) == answers.READING_CONTROLS
+    fusions = {row.name: row for row in open_questions.fusion_rows(run)}
+    for plain, control in zip((answers.FUSION_PLAIN, answers.LATE), answers.FUSION_CONTROLS, strict=True):
+        assert fusions[control].image_encoder == "dinov2-s-shuffled"
+        assert fusions[control].model_config == fusions[plain].model_config
+
+
 def test_a_picture_helps_only_if_it_beats_none_and_every_control():
     base = np.array([0.80, 0.81, 0.79, 0.80, 0.82])
     noise = 1e-4 * np.array([1, -1, 1, -1, 0])
