@@ -125,6 +125,7 @@ def run_variants(
         key = training_hash(run, replace(variant, members=1)), seed
         groups.setdefault(key, []).append((variant, hashes[id(variant)]))
     tasks = [(run, experiment, group, seed) for (_, seed), group in groups.items()]
+    tasks.sort(key=lambda task: -sum(variant.members for variant, _ in task[2]))  # the longest, last, would run alone
     for _ in progress(in_parallel(_run_group, tasks), f"{experiment}: trainings", len(tasks)):
         pass
     records = read_records(run.run_dir)
@@ -266,10 +267,30 @@ def _ranking(model: RatingModel, dataset: Dataset, split: Split, device: torch.d
 
 def trained_model(run: Run, variant: Variant, seed: int) -> tuple[RatingModel, Split]:
     """A variant without search, trained again from its seed (run folders keep no weights), and its split."""
-    split = split_of(run, variant, seed)
-    model = build_model(variant.model, variant.model_config, model_inputs(run, variant, split), seed)
+    model, split = _untrained(run, variant, seed)
     fit(model, run.dataset, split, variant.training, seed, pick_device(), label=f"{variant.name}, seed {seed}")
     return model, split
+
+
+def trained_models(run: Run, variants: list[Variant], seed: int) -> list[tuple[RatingModel, Split]]:
+    """:func:`trained_model` of several variants, side by side."""
+    weights = in_parallel(_trained_weights, [(run, variant, seed) for variant in variants])
+    found = []
+    for variant, arrays in zip(variants, weights, strict=True):
+        model, split = _untrained(run, variant, seed)
+        model.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
+        found.append((model.to(pick_device()), split))
+    return found
+
+
+def _trained_weights(run: Run, variant: Variant, seed: int) -> dict[str, np.ndarray]:
+    model, _ = trained_model(run, variant, seed)
+    return {name: tensor.cpu().numpy() for name, tensor in model.state_dict().items()}
+
+
+def _untrained(run: Run, variant: Variant, seed: int) -> tuple[RatingModel, Split]:
+    split = split_of(run, variant, seed)
+    return build_model(variant.model, variant.model_config, model_inputs(run, variant, split), seed), split
 
 
 def split_of(run: Run, variant: Variant, seed: int) -> Split:

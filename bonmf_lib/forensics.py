@@ -6,7 +6,6 @@ Nothing here is a recommendation. Each run answers under which practice or defin
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -176,12 +175,18 @@ def svd_variants(run: Run, seed: int) -> pd.DataFrame:
 
 
 def _svd_variants(run: Run, seed: int) -> pd.DataFrame:
+    jobs = [(run, centre, seed) for centre in SVD_CENTRES]
+    tables = progress(in_parallel(_svd_variants_of, jobs), "SVD: ways to fill", len(jobs))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _svd_variants_of(run: Run, centre: str, seed: int) -> pd.DataFrame:
     split = run.split(TEST_SHARE, 0.0, seed)
     ratings, scale, rows = run.dataset.ratings, run.dataset.scale, []
     variant = Variant("SVD", "closed form", "svd", SVDConfig(), training=None)
     inputs = model_inputs(run, variant, split)
     train = Triples.of(run.dataset, split.train, torch.device("cpu"))
-    for centre, factors in progress(list(product(SVD_CENTRES, SVD_FACTORS)), "SVD: variants"):
+    for factors in SVD_FACTORS:
         model = SVD(SVDConfig(factors=factors, centre=centre), inputs)
         model.solve(train.users, train.items, train.ratings)
         for part, chosen in (("held out", split.test), ("in sample", split.train)):

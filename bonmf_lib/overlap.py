@@ -131,10 +131,10 @@ def hsic_test(x: np.ndarray, y: np.ndarray, permutations: int = 200, seed: int =
     """
     x, y = _checked(x, y)
     k, l = (_centred_gaussian(matrix) for matrix in (x, y))  # noqa: E741
-    found = np.sum(k * l)
+    found = np.vdot(k, l)
     random = np.random.default_rng(seed)
     orders = (random.permutation(len(y)) for _ in range(permutations))
-    as_dependent = sum(np.sum(k * l[order][:, order]) >= found for order in orders)
+    as_dependent = sum(np.vdot(k, l[np.ix_(order, order)]) >= found for order in orders)
     alignment = found / np.sqrt(np.sum(k * k) * np.sum(l * l))
     return Dependence(float(alignment), (1 + int(as_dependent)) / (1 + permutations))
 

@@ -148,23 +148,21 @@ def measured_overlap(pairs: dict[str, tuple[Features, Features]], most: int = 10
         index pair, estimator; columns overlap, by_chance (shuffled), items, p_value (of the independence test; only
         where the estimator has one).
     """
-    jobs = [(pair, *features, most, seed) for pair, features in pairs.items()]
-    tables = progress(in_parallel(_measured, jobs), "overlap estimators", len(jobs))
-    rows = {key: row for table in tables for key, row in table.items()}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["pair", "estimator"])
+    jobs = [(*features, estimator, most, seed) for features in pairs.values() for estimator in ESTIMATORS]
+    rows = progress(in_parallel(_measured, jobs), "overlap estimators", len(jobs))
+    index = pd.MultiIndex.from_product([pairs, ESTIMATORS], names=["pair", "estimator"])
+    return pd.DataFrame(list(rows), index)
 
 
 @threadpool_limits.wrap(1)
-def _measured(pair: str, one: Features, other: Features, most: int, seed: int) -> dict[tuple[str, str], dict]:
-    random, rows = np.random.default_rng(seed), {}
+def _measured(one: Features, other: Features, name: str, most: int, seed: int) -> dict[str, float]:
+    random, estimator = np.random.default_rng(seed), ESTIMATORS[name]
     both = np.flatnonzero(one.present & other.present)
     items = np.sort(random.permutation(both)[:most])
     x, y = one.standardized()[items], other.standardized()[items]
     shuffled = y[random.permutation(len(y))]
-    for name, estimator in ESTIMATORS.items():
-        rows[pair, name] = {"overlap": estimator(x, y), "by_chance": estimator(x, shuffled), "items": len(items)}
-    rows[pair, "HSIC alignment"]["p_value"] = hsic_test(x, y).p_value
-    return rows
+    row = {"overlap": estimator(x, y), "by_chance": estimator(x, shuffled), "items": len(items)}
+    return row | ({"p_value": hsic_test(x, y).p_value} if name == "HSIC alignment" else {})
 
 
 def collaborative_features(run: Run, seed: int) -> Features:

@@ -3,15 +3,19 @@
 Small networks gain more from a second process than from a second thread. On a GPU, work stays in one process.
 """
 
+import multiprocessing
 import os
-import warnings
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
+from multiprocessing import forkserver
 from typing import Any
 
-from joblib import Parallel, delayed, parallel_config
-
-from .device import pick_device
 from .errors import ConfigError
+
+# Workers are forked off one server that has loaded these, which takes seconds; PyTorch's first optimiser loads its
+# compiler. This module itself loads nothing heavy, so that the server can start before everything else.
+_LOADED_ONCE = ["bonmf_lib.forensics", "bonmf_lib.overlap_studies", "torch._dynamo"]
 
 
 def workers() -> int:
@@ -19,7 +23,17 @@ def workers() -> int:
     given = os.environ.get("BONMF_WORKERS", "1")
     if not given.isdigit() or int(given) < 1:
         raise ConfigError(f"BONMF_WORKERS must be a whole number from 1, got {given!r}.")
+    from .device import pick_device
+
     return 1 if pick_device().type != "cpu" else int(given)
+
+
+def prepare_workers() -> None:
+    """Let the workers, if more than one is asked for, load the library in the background. A notebook that trains
+    calls this first, and loads the library meanwhile itself."""
+    if os.environ.get("BONMF_WORKERS", "1") != "1":
+        multiprocessing.set_forkserver_preload(_LOADED_ONCE)
+        forkserver.ensure_running()
 
 
 def in_parallel(function: Callable[..., Any], jobs: Sequence[tuple]) -> Iterator[Any]:
@@ -31,11 +45,26 @@ def in_parallel(function: Callable[..., Any], jobs: Sequence[tuple]) -> Iterator
     if count <= 1:
         yield from (function(*job) for job in jobs)
         return
-    with parallel_config("loky", n_jobs=count, inner_max_num_threads=1), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "A worker stopped")  # replaced when its memory has grown, nothing is lost
-        yield from Parallel(return_as="generator")(delayed(_quietly)(function, job) for job in jobs)
+    prepare_workers()
+    context = multiprocessing.get_context("forkserver")
+    settings = {name: value for name, value in os.environ.items() if name.startswith("BONMF_")}
+    pool = ProcessPoolExecutor(count, context, _set_up, (settings,))
+    try:
+        yield from pool.map(_call, repeat(function), jobs)
+    finally:  # after an error or an interruption, jobs that run are not waited for
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _quietly(function: Callable[..., Any], job: tuple) -> Any:
-    os.environ["BONMF_PROGRESS"] = "off"  # the parent shows how far all of them are
+def _set_up(settings: dict[str, str]) -> None:
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    torch.set_num_threads(1)
+    threadpool_limits(1)
+    for name in [name for name in os.environ if name.startswith("BONMF_")]:
+        del os.environ[name]
+    os.environ.update(settings, BONMF_PROGRESS="off")  # the parent shows how far all of them are
+
+
+def _call(function: Callable[..., Any], job: tuple) -> Any:
     return function(*job)

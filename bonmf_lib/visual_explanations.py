@@ -145,16 +145,18 @@ class Spoilt:
 
 
 def spoil(
-    dataset: Dataset, items: np.ndarray, encoder, pooling: str, how: Callable[[np.ndarray], np.ndarray]
-) -> Spoilt:
-    """Encode the items' pictures after ``how`` was applied to their pixels; unreadable pictures are left out."""
-    pictures, kept = [], []
-    for item in items:
-        pixels = decode(Path(dataset.items["image"].iloc[item]).read_bytes())
-        if pixels is not None:
-            pictures.append(encode_png(how(pixels)))
-            kept.append(item)
-    return Spoilt(np.array(kept), encoder.encode(pictures, pick_device())[pooling])
+    dataset: Dataset,
+    items: np.ndarray,
+    encoder,
+    pooling: str,
+    changes: dict[str, Callable[[np.ndarray], np.ndarray]],
+) -> dict[str, Spoilt]:
+    """Encode the items' pictures after each of the changes to their pixels; unreadable pictures are left out."""
+    decoded = {item: decode(Path(dataset.items["image"].iloc[item]).read_bytes()) for item in items}
+    readable = {item: pixels for item, pixels in decoded.items() if pixels is not None}
+    pictures = [encode_png(change(pixels)) for change in changes.values() for pixels in readable.values()]
+    encoded = np.split(encoder.encode(pictures, pick_device())[pooling], len(changes))  # at once: loading takes longer
+    return {name: Spoilt(np.array(list(readable)), matrix) for name, matrix in zip(changes, encoded, strict=True)}
 
 
 def sample_items(dataset: Dataset, split: Split, features: Features, count: int, seed: int = 0) -> np.ndarray:
@@ -178,8 +180,8 @@ def occlusion_maps(
     """Mean absolute change of each item's predicted test ratings when one cell of its picture is covered: (items,
     GRID, GRID), NaN without test ratings."""
     maps = np.full((len(items), GRID * GRID), np.nan)
-    for cell in range(GRID * GRID):
-        spoilt = spoil(dataset, items, encoder, pooling, partial(occluded, cell=cell))
+    changes = {str(cell): partial(occluded, cell=cell) for cell in range(GRID * GRID)}
+    for cell, spoilt in enumerate(spoil(dataset, items, encoder, pooling, changes).values()):
         table = spoilt_predictions(model, dataset, split, features, spoilt)
         change = (table["after"] - table["before"]).abs().groupby(table["item"]).mean()
         maps[:, cell] = change.reindex(items)

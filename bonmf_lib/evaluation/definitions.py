@@ -14,6 +14,7 @@ import numpy as np
 
 from ..config import config
 from ..errors import ConfigError
+from .rating import ranks
 
 _CHOICES = {
     "metric": ("precision", "ndcg"),
@@ -122,16 +123,13 @@ def evaluate_definitions(
     """
     _only(definitions, "rated")
     user = np.unique(users, return_inverse=True)[1]
-    tie_break = np.random.default_rng(0).permutation(len(user))
-    lists = _Lists(
-        user, _ranks(user, predicted, tie_break), truth, predicted, np.bincount(user), _recommended(user, predicted)
-    )
+    lists = _Lists(user, ranks(user, predicted), truth, predicted, np.bincount(user), _recommended(user, predicted))
     values = np.full(len(definitions), np.nan)
     one_list = np.array([d.metric == "ndcg" and d.averaging == "pooled" for d in definitions], bool)
     values[~one_list] = _evaluate(lists, [d for d, one in zip(definitions, one_list, strict=True) if not one])
     if one_list.any():
         same = np.zeros(len(user), np.int64)
-        pooled = replace(lists, user=same, rank=_ranks(same, predicted, tie_break), candidates=np.array([len(user)]))
+        pooled = replace(lists, user=same, rank=ranks(same, predicted), candidates=np.array([len(user)]))
         values[one_list] = _evaluate(pooled, [d for d, one in zip(definitions, one_list, strict=True) if one])
     return values
 
@@ -205,7 +203,7 @@ def _evaluate(lists: _Lists, definitions: Sequence[MetricDefinition]) -> np.ndar
     @cache
     def first(k: int | None, order: str = "own") -> np.ndarray:
         if order not in places:
-            places[order] = _ranks(user, truth, np.zeros(len(user), np.int8))
+            places[order] = ranks(user, truth)
         return np.flatnonzero(places[order] < (k or np.inf))
 
     @cache
@@ -244,14 +242,6 @@ def _evaluate(lists: _Lists, definitions: Sequence[MetricDefinition]) -> np.ndar
         return _mean(np.where(shown > 0, found / np.maximum(shown, 1), d.empty or 0.0))
 
     return np.array([value(definition) for definition in definitions], np.float64)
-
-
-def _ranks(user: np.ndarray, score: np.ndarray, tie_break: np.ndarray) -> np.ndarray:
-    """0-based place (N,) of each row among its user's rows, highest score first."""
-    order, counts = np.lexsort((tie_break, -score, user)), np.bincount(user)
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return rank
 
 
 def _recommended(user: np.ndarray, predicted: np.ndarray):

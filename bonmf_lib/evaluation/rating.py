@@ -4,6 +4,8 @@ The paper gives neither K, nor the relevance threshold, nor the gain, nor the ca
 NDCG. Everything here is explicit instead; ``DEFINITION`` says what the study uses throughout.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ..config import config
@@ -69,33 +71,52 @@ def top_k(
         arrays (users with at least one test item,), users in ascending order, under ``user``, ``precision``,
         ``recall`` and ``ndcg``.
     """
+    return _top_k(_ranked(users, truth, predicted), truth, definition)
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    """Rows (N,) with their 0-based places in their user's list; users are numbered from 0 in ascending order."""
+
+    ids: np.ndarray  # (U,)
+    user: np.ndarray
+    own: np.ndarray  # by prediction
+    ideal: np.ndarray  # by truth
+
+
+def _ranked(users: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> _Ranked:
     ids, user = np.unique(users, return_inverse=True)
+    return _Ranked(ids, user, ranks(user, predicted), ranks(user, truth))
+
+
+def ranks(user: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """0-based place (N,) of each row among its user's rows, highest score first; equals in one random order."""
+    order = np.lexsort((np.random.default_rng(0).permutation(len(user)), -score, user))
     counts = np.bincount(user)
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return rank
+
+
+def _top_k(ranked: _Ranked, truth: np.ndarray, definition: TopKDefinition) -> dict[str, np.ndarray]:
+    user, n_users, counts = ranked.user, len(ranked.ids), np.bincount(ranked.user)
     gains = np.exp2(truth.astype(np.float64)) - 1 if definition.gain == "exponential" else truth.astype(np.float64)
     relevant = truth >= definition.threshold
-    tie_break = np.random.default_rng(0).permutation(len(user))
 
-    def first_k(score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Rows among each user's K best by score, and their 0-based ranks."""
-        order = np.lexsort((tie_break, -score, user))
-        rank = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
-        return order[rank < definition.k], rank[rank < definition.k]
+    def dcg(rank: np.ndarray) -> np.ndarray:
+        rows = np.flatnonzero(rank < definition.k)
+        return np.bincount(user[rows], gains[rows] / np.log2(rank[rows] + 2), minlength=n_users)
 
-    def dcg(score: np.ndarray) -> np.ndarray:
-        rows, rank = first_k(score)
-        return np.bincount(user[rows], gains[rows] / np.log2(rank + 2), minlength=len(ids))
-
-    chosen, _ = first_k(predicted)
-    hits = np.bincount(user[chosen], relevant[chosen], minlength=len(ids))
-    relevant_total = np.bincount(user, relevant, minlength=len(ids)).astype(np.float64)
+    hits = np.bincount(user[relevant & (ranked.own < definition.k)], minlength=n_users)
+    relevant_total = np.bincount(user, relevant, minlength=n_users).astype(np.float64)
     relevant_total[relevant_total == 0] = np.nan
-    ideal = dcg(truth)
+    ideal = dcg(ranked.ideal)
     ideal[ideal == 0] = np.nan
     return {
-        "user": ids,
+        "user": ranked.ids,
         "precision": hits / np.minimum(counts, definition.k),
         "recall": hits / relevant_total,
-        "ndcg": dcg(predicted) / ideal,
+        "ndcg": dcg(ranked.own) / ideal,
     }
 
 
@@ -112,11 +133,11 @@ def rating_metrics(
     Names: mse, rmse, mae, precision@K, recall@K, ndcg@K for the K in ``KS`` (exponential gain) and
     ndcg-linear@10. A metric that is defined for no user (no rating reaches the threshold) is left out.
     """
-    out = rating_errors(truth, predicted)
+    out, ranked = rating_errors(truth, predicted), _ranked(users, truth, predicted)
     for k in KS:
-        per_user = top_k(users, truth, predicted, TopKDefinition(k=k, threshold=threshold))
+        per_user = _top_k(ranked, truth, TopKDefinition(k=k, threshold=threshold))
         out |= {f"{name}@{k}": _mean(per_user[name]) for name in ("precision", "recall", "ndcg")}
-    linear = top_k(users, truth, predicted, TopKDefinition(gain="linear", threshold=threshold))
+    linear = _top_k(ranked, truth, TopKDefinition(gain="linear", threshold=threshold))
     out[f"ndcg-linear@{DEFINITION.k}"] = _mean(linear["ndcg"])
     return {name: value for name, value in out.items() if np.isfinite(value)}
 

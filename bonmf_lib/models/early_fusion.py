@@ -13,7 +13,16 @@ from torch import nn
 
 from ..config import config
 from .base import ModelInputs, RatingModel, register
-from .layers import ProjectedFeatures, embedding_penalty, gathered, id_embedding, mlp, required, rows_of
+from .layers import (
+    ProjectedFeatures,
+    embedding_penalty,
+    gathered,
+    id_embedding,
+    mlp,
+    required,
+    rows_of,
+    score_all_pairs,
+)
 
 
 @config
@@ -59,7 +68,14 @@ class EarlyFusion(RatingModel):
 
     def forward(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
         hidden = self.first_user(self.user_embedding(users)) + gathered(self.item_part, items, self.n_items)
-        return self.rest(self.dropout(hidden.relu())).squeeze(-1)
+        return self._upper(hidden).squeeze(-1)
+
+    def _upper(self, hidden: torch.Tensor) -> torch.Tensor:
+        return self.rest(self.dropout(hidden.relu()))
+
+    @torch.no_grad()
+    def score_all_items(self, users: torch.Tensor) -> torch.Tensor:
+        return score_all_pairs(self._upper, self.first_user(self.user_embedding(users)), self.item_part(None))
 
     def penalty(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor | None:
         return embedding_penalty(self.regularisation, self.user_embedding, self.item_embedding, users, items)

@@ -44,14 +44,16 @@ def embedding_penalty(
     return regularisation * squares.mean()
 
 
-def score_all_pairs(rest: nn.Module, user_rows: torch.Tensor, item_table: torch.Tensor) -> torch.Tensor:
+def score_all_pairs(
+    rest: Callable[[torch.Tensor], torch.Tensor], user_rows: torch.Tensor, item_table: torch.Tensor
+) -> torch.Tensor:
     """``rest(u + i)`` for all pairs, (B, H), (I, H) -> (B, I), a block of users at a time."""
-    out = user_rows.new_empty(len(user_rows), len(item_table))
-    block = 8 if user_rows.device.type == "cpu" else 256  # users at once: the hidden layer fits the cache
-    for start in range(0, len(user_rows), block):
-        hidden = user_rows[start : start + block].unsqueeze(1) + item_table.unsqueeze(0)  # (block, I, H)
-        out[start : start + block] = rest(hidden).squeeze(-1)
-    return out
+    return in_blocks(lambda rows: rest(rows.unsqueeze(1) + item_table.unsqueeze(0)).squeeze(-1), user_rows)
+
+
+def in_blocks(score: Callable[[torch.Tensor], torch.Tensor], user_rows: torch.Tensor) -> torch.Tensor:
+    """``score`` of all rows, (B, H) -> (B, I), so many users at once that the hidden layer fits the cache."""
+    return torch.cat([score(rows) for rows in user_rows.split(8 if user_rows.device.type == "cpu" else 256)])
 
 
 def mlp(sizes: Sequence[int], dropout: float = 0.0, bias: float = 0.0) -> nn.Sequential:

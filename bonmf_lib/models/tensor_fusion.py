@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from ..config import config
 from .base import ModelInputs, RatingModel, register
-from .layers import ProjectedFeatures, embedding_penalty, id_embedding, mlp, required, rows_of
+from .layers import ProjectedFeatures, embedding_penalty, id_embedding, in_blocks, mlp, required, rows_of
 
 
 @config
@@ -73,6 +73,17 @@ class TensorFusion(RatingModel):
         rows = places.unsqueeze(1) * user.shape[1] + torch.arange(user.shape[1], device=items.device)  # (B, a)
         hidden = F.embedding_bag(rows, table, mode="sum", per_sample_weights=user) + self.first.bias  # (B, H)
         return self.rest(self.dropout(hidden.relu())).squeeze(-1)
+
+    @torch.no_grad()
+    def score_all_items(self, users: torch.Tensor) -> torch.Tensor:
+        shape = self.n_items, -1, self.first.out_features
+        table = self.item_part(None).view(shape).transpose(0, 1).flatten(1)  # (a, N * H)
+
+        def score(rows: torch.Tensor) -> torch.Tensor:
+            hidden = (rows @ table).view(len(rows), *shape[::2]) + self.first.bias  # (B, N, H)
+            return self.rest(self.dropout(hidden.relu())).squeeze(-1)
+
+        return in_blocks(score, _with_one(self.user_embedding(users)))
 
     def penalty(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor | None:
         return embedding_penalty(self.regularisation, self.user_embedding, self.item_embedding, users, items)

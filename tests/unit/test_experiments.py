@@ -115,7 +115,7 @@ def test_error_of_a_worker_arrives(run, monkeypatch):
     monkeypatch.setenv("BONMF_WORKERS", "2")
     diverging = replace(ROW, training=replace(TRAINING, learning_rate=1e30, epochs=3))
     with pytest.raises(TrainingError, match="lower the learning rate"):
-        run_variants(run, "one", [diverging])
+        run_variants(run, "one", [ROW, diverging])
 
 
 @pytest.mark.parametrize("given", ["0", "two", "-1"])

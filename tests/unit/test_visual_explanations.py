@@ -157,6 +157,6 @@ def test_covering_cells_needs_the_picture(setting):
     model = build_model("visual-fusion", config, inputs, seed=0)
     items = np.array([3, 7])
     maps = explain.occlusion_maps(model, data, split, features, items, encoder, "mean")
-    same = explain.spoil(data, items, encoder, "mean", lambda pixels: pixels)
+    same = explain.spoil(data, items, encoder, "mean", {"same": lambda pixels: pixels})["same"]
     np.testing.assert_allclose(same.matrix, own[items], atol=1e-6)
     assert maps.shape == (2, 3, 3) and np.isfinite(maps).all() and (maps.max((1, 2)) > 0).all()

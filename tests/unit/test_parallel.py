@@ -1,0 +1,58 @@
+"""Worker processes: what reaches them, and in which order their results come back."""
+
+import os
+import time
+
+import pytest
+import torch
+from threadpoolctl import threadpool_info
+
+from bonmf_lib.parallel import in_parallel
+
+
+def late_if_first(place: int) -> int:
+    time.sleep(0.2 if place == 0 else 0)
+    return place
+
+
+def surroundings(_: int) -> dict:
+    pools = [pool["num_threads"] for pool in threadpool_info()] + [torch.get_num_threads()]
+    return {"process": os.getpid(), "threads": max(pools)} | {k: v for k, v in os.environ.items() if "BONMF_" in k}
+
+
+def only_even(number: int) -> int:
+    if number % 2:
+        raise ValueError(f"{number} is odd")
+    return number
+
+
+@pytest.fixture(autouse=True)
+def two_workers(monkeypatch):
+    monkeypatch.setenv("BONMF_WORKERS", "2")
+
+
+def test_results_come_in_the_order_of_the_jobs():
+    assert list(in_parallel(late_if_first, [(place,) for place in range(5)])) == list(range(5))
+
+
+def test_workers_have_one_thread_and_todays_settings(monkeypatch):
+    monkeypatch.setenv("BONMF_FRESH", "0")
+    before = list(in_parallel(surroundings, [(0,), (1,)]))
+    monkeypatch.delenv("BONMF_FRESH")
+    monkeypatch.setenv("BONMF_RUNS", "elsewhere")  # though the server that workers are forked off has started
+    after = list(in_parallel(surroundings, [(0,), (1,)]))
+    for found in before + after:
+        assert found["process"] != os.getpid() and found["threads"] == 1 and found["BONMF_PROGRESS"] == "off"
+    assert {found["BONMF_FRESH"] for found in before} == {"0"}
+    assert {found["BONMF_RUNS"] for found in after} == {"elsewhere"} and "BONMF_FRESH" not in after[0]
+
+
+def test_an_error_arrives_and_later_jobs_still_run():
+    with pytest.raises(ValueError, match="1 is odd"):
+        list(in_parallel(only_even, [(number,) for number in range(6)]))
+    assert list(in_parallel(only_even, [(0,), (2,)])) == [0, 2]
+
+
+def test_one_worker_is_this_process(monkeypatch):
+    monkeypatch.setenv("BONMF_WORKERS", "1")
+    assert [found["process"] for found in in_parallel(surroundings, [(0,), (1,)])] == [os.getpid()] * 2
