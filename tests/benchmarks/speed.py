@@ -1,8 +1,8 @@
 """``make bench``: the library against plain references, side by side in one run, on data of MovieLens-1M's size.
 
 References: a DataLoader over (user, item, rating) rows with one concatenation per batch, as tutorials write it;
-the tensor product written out; scoring all pairs user by user; a Python loop over users for NDCG; trainings one after
-the other in one process.
+the tensor product written out; scoring all pairs user by user; a Python loop over users for NDCG; ratings ranked anew
+for every cut-off; trainings one after the other in one process.
 Before anything is timed, both sides must give the same numbers.
 """
 
@@ -21,9 +21,10 @@ from torch.utils.data import DataLoader, TensorDataset
 from bonmf_lib.datasets.dataset import Dataset, RatingScale
 from bonmf_lib.device import pick_device
 from bonmf_lib.encoders.features import Features
-from bonmf_lib.evaluation import TopKDefinition, top_k
+from bonmf_lib.evaluation import TopKDefinition, rating_errors, rating_metrics, top_k
+from bonmf_lib.evaluation.rating import KS
 from bonmf_lib.experiments import device_name
-from bonmf_lib.models import ModelInputs, build_model
+from bonmf_lib.models import ModelInputs, RatingModel, build_model
 from bonmf_lib.models.bonmf import BoNMFConfig
 from bonmf_lib.models.tensor_fusion import TensorFusionConfig
 from bonmf_lib.parallel import in_parallel
@@ -167,6 +168,43 @@ def bench_all_pairs(data, device, rounds: int, users: int) -> dict:
     )
 
 
+def bench_all_pairs_of_tensors(data, device, rounds: int, users: int) -> dict:
+    """The same for tensor fusion: the forward pass user by user against one table of all items."""
+    model = build_model("tensor-fusion", TensorFusionConfig(), data[2], seed=0).to(device).eval()
+    chosen = torch.arange(users, device=device)
+
+    def reference():
+        return RatingModel.score_all_items(model, chosen)
+
+    torch.testing.assert_close(reference(), model.score_all_items(chosen), atol=1e-3, rtol=1e-3)
+    return row(
+        f"all pairs of tensor fusion, {users} users",
+        timed_pairs(reference, lambda: model.score_all_items(chosen), rounds),
+    )
+
+
+def bench_metrics(rounds: int) -> dict:
+    """All recorded metrics of 300,000 ratings: ranked anew for every cut-off against ranked once."""
+    random = np.random.default_rng(0)
+    users, truth = random.integers(0, USERS, 300_000), random.integers(1, 6, 300_000).astype(np.float32)
+    predicted = random.standard_normal(300_000).astype(np.float32)
+
+    def reference():
+        out = {}
+        for k in KS:
+            found = top_k(users, truth, predicted, TopKDefinition(k=k))
+            out |= {f"{name}@{k}": np.nanmean(found[name]) for name in ("precision", "recall", "ndcg")}
+        linear = top_k(users, truth, predicted, TopKDefinition(gain="linear"))["ndcg"]
+        return rating_errors(truth, predicted) | out | {"ndcg-linear@10": np.nanmean(linear)}
+
+    library = rating_metrics(users, truth, predicted)
+    np.testing.assert_allclose([reference()[name] for name in library], list(library.values()), rtol=1e-12)
+    return row(
+        "all metrics of 300,000 ratings",
+        timed_pairs(reference, lambda: rating_metrics(users, truth, predicted), rounds),
+    )
+
+
 def bench_ndcg(rounds: int) -> dict:
     """NDCG@10 of 300,000 test ratings: a Python loop over users against the vectorised metric."""
     random = np.random.default_rng(0)
@@ -229,7 +267,9 @@ def main() -> None:
     if device.type == "cpu":
         table.append(bench_workers(data, options.rounds))
     table.append(bench_all_pairs(data, device, options.rounds, users=200))
+    table.append(bench_all_pairs_of_tensors(data, device, options.rounds, users=50))
     table.append(bench_ndcg(options.rounds))
+    table.append(bench_metrics(options.rounds))
     print(pd.DataFrame(table).to_string(index=False))
 
 
