@@ -12,7 +12,16 @@ from bonmf_lib.comparisons import best_rows, published_protocol, tuned
 from bonmf_lib.encoders import registry
 from bonmf_lib.encoders.image import PixelEncoder
 from bonmf_lib.errors import ConfigError, TrainingError
-from bonmf_lib.experiments import Variant, read_history, read_predictions, run_variants, split_of, tuning_path
+from bonmf_lib.experiments import (
+    Variant,
+    read_history,
+    read_predictions,
+    run_variants,
+    split_of,
+    trained_model,
+    trained_models,
+    tuning_path,
+)
 from bonmf_lib.models import build_model
 from bonmf_lib.models.biased_svd import BiasedSVDConfig
 from bonmf_lib.models.bonmf import BoNMFConfig
@@ -109,6 +118,20 @@ def test_workers_end_with_the_same_records(run, tmp_path, monkeypatch):
     torch.set_num_threads(threads)
     monkeypatch.setenv("BONMF_WORKERS", "2")
     assert values(run_variants(other, "one", rows)) == values(alone)
+
+
+def test_models_trained_side_by_side_are_the_same(run, monkeypatch):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    alone = [trained_model(run, row, 0) for row in (ROW, BONMF)]
+    torch.set_num_threads(threads)
+    monkeypatch.setenv("BONMF_WORKERS", "2")
+    for (model, split), (expected, expected_split) in zip(trained_models(run, [ROW, BONMF], 0), alone, strict=True):
+        assert type(model) is type(expected) and np.array_equal(split.test, expected_split.test)
+        for name, weights in expected.state_dict().items():
+            assert torch.equal(model.state_dict()[name], weights), name
+        users, items = torch.arange(5), torch.arange(5)
+        assert torch.equal(predict(model, users, items), predict(expected, users, items))  # features too
 
 
 def test_error_of_a_worker_arrives(run, monkeypatch):
