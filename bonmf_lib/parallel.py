@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
 from multiprocessing import forkserver
+from multiprocessing.context import BaseContext
 from typing import Any
 
 from .errors import ConfigError
@@ -32,8 +33,15 @@ def prepare_workers() -> None:
     """Let the workers, if more than one is asked for, load the library in the background. A notebook that trains
     calls this first, and loads the library meanwhile itself."""
     if os.environ.get("BONMF_WORKERS", "1") != "1":
-        multiprocessing.set_forkserver_preload(_LOADED_ONCE)
+        loaded_context()
         forkserver.ensure_running()
+
+
+def loaded_context() -> BaseContext:
+    """Processes forked off the server; whoever starts it first, all of them have loaded the same."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_LOADED_ONCE)
+    return context
 
 
 def in_parallel(function: Callable[..., Any], jobs: Sequence[tuple]) -> Iterator[Any]:
@@ -45,10 +53,8 @@ def in_parallel(function: Callable[..., Any], jobs: Sequence[tuple]) -> Iterator
     if count <= 1:
         yield from (function(*job) for job in jobs)
         return
-    prepare_workers()
-    context = multiprocessing.get_context("forkserver")
     settings = {name: value for name, value in os.environ.items() if name.startswith("BONMF_")}
-    pool = ProcessPoolExecutor(count, context, _set_up, (settings,))
+    pool = ProcessPoolExecutor(count, loaded_context(), _set_up, (settings,))
     try:
         yield from pool.map(_call, repeat(function), jobs)
     finally:  # after an error or an interruption, jobs that run are not waited for

@@ -1,6 +1,5 @@
 """What a text encoder costs: speed and memory, each encoder in a fresh process of its own."""
 
-import multiprocessing
 import re
 import resource
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 import torch
 
 from ..errors import EncoderError
+from ..parallel import loaded_context
 from .registry import get_encoder
 
 _WARM_UP = 8  # texts that are encoded first: loading the weights is not encoding
@@ -46,9 +46,7 @@ def encoding_cost(encoder: str, texts: Sequence[str], threads: int = 1) -> Encod
     """
     if len(texts) < 2 * _WARM_UP:
         raise EncoderError(f"{len(texts)} texts are too few to measure {encoder} on; give at least {2 * _WARM_UP}.")
-    context = multiprocessing.get_context("forkserver")  # its children have imported PyTorch and encoded nothing
-    context.set_forkserver_preload([__name__])
-    with context.Pool(1) as pool:
+    with loaded_context().Pool(1) as pool:  # it has imported PyTorch and encoded nothing
         return pool.apply(_measure, (encoder, list(texts), threads))
 
 

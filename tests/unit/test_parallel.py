@@ -1,13 +1,14 @@
 """Worker processes: what reaches them, and in which order their results come back."""
 
 import os
+import sys
 import time
 
 import pytest
 import torch
 from threadpoolctl import threadpool_info
 
-from bonmf_lib.parallel import in_parallel
+from bonmf_lib.parallel import _LOADED_ONCE, in_parallel
 
 
 def late_if_first(place: int) -> int:
@@ -18,6 +19,10 @@ def late_if_first(place: int) -> int:
 def surroundings(_: int) -> dict:
     pools = [pool["num_threads"] for pool in threadpool_info()] + [torch.get_num_threads()]
     return {"process": os.getpid(), "threads": max(pools)} | {k: v for k, v in os.environ.items() if "BONMF_" in k}
+
+
+def loaded(_: int) -> set[str]:
+    return set(sys.modules)
 
 
 def only_even(number: int) -> int:
@@ -45,6 +50,11 @@ def test_workers_have_one_thread_and_todays_settings(monkeypatch):
         assert found["process"] != os.getpid() and found["threads"] == 1 and found["BONMF_PROGRESS"] == "off"
     assert {found["BONMF_FRESH"] for found in before} == {"0"}
     assert {found["BONMF_RUNS"] for found in after} == {"elsewhere"} and "BONMF_FRESH" not in after[0]
+
+
+def test_workers_have_loaded_what_takes_long():
+    for modules in in_parallel(loaded, [(0,), (1,)]):
+        assert modules.issuperset(_LOADED_ONCE)  # the server would pass over a name that does not exist
 
 
 def test_an_error_arrives_and_later_jobs_still_run():
