@@ -208,10 +208,10 @@ def _one_epoch(
             rows = order[start : start + batch_size]
             users, items = train.users[rows], train.items[rows]
             if negatives is None:
-                loss = F.mse_loss(model(users, items), train.ratings[rows])
+                predicted, penalty = model.with_penalty(users, items)
+                loss = F.mse_loss(predicted, train.ratings[rows])
             else:
-                loss = _implicit_loss(model, users, items, negatives)
-            penalty = model.penalty(users, items)
+                loss, penalty = _implicit_loss(model, users, items, negatives), model.penalty(users, items)
             optimiser.zero_grad(set_to_none=True)
             (loss if penalty is None else loss + penalty).backward()
             optimiser.step()

@@ -65,6 +65,10 @@ class RatingModel(nn.Module):
         """Regularisation of one batch, (B,), (B,) -> scalar, added to its mean loss; None = the model has none."""
         return None
 
+    def with_penalty(self, users: torch.Tensor, items: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Predictions (B,) and the penalty of one batch; a model whose two share work does that once."""
+        return self(users, items), self.penalty(users, items)
+
     def check_ids(self, users: torch.Tensor, items: torch.Tensor) -> None:
         """Raise ``ModelError`` when an id is not one the model was built for."""
         for kind, ids, limit in (("user", users, self.n_users), ("item", items, self.n_items)):

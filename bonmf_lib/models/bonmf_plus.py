@@ -91,18 +91,20 @@ class BoNMFPlus(RatingModel):
         table = self.user_factors.weight
         return table + self.user_history(self.rated_factors.weight) if self.config.use_user_history else table
 
-    def content_table(self) -> torch.Tensor:
-        """c: (I, k)."""
+    def content_table(self) -> torch.Tensor | None:
+        """c: (I, k), or None without content."""
+        if not self.has_content:
+            return None
         parts = [features(None) for features in self.content.values()]
         parts += [getattr(self, f"field_{name}") @ weight for name, weight in self.fields.items()]
         return torch.stack(parts).sum(0)
 
-    def item_tables(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """q', (I, k), and what the item adds to every prediction, (I,)."""
+    def item_tables(self, content: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """From c: q', (I, k), and what the item adds to every prediction, (I,)."""
         table, bias = self.item_factors.weight, self.item_bias
         if self.config.use_item_history:
             table = table + self.item_history(self.rater_factors.weight)
-        if not self.has_content:
+        if content is None:
             return table, bias
         weight = torch.ones_like(bias).unsqueeze(1)
         if self.config.gate:
@@ -111,31 +113,41 @@ class BoNMFPlus(RatingModel):
                 kept = (torch.rand_like(logs) >= self.config.cold_dropout).float()  # (I, 1)
                 table, bias, logs = kept * table, kept.squeeze(1) * bias, kept * logs
             weight = torch.sigmoid(self.gate_level - self.gate_slope * logs)
-        content = weight * self.content_table()
-        return table + content, bias + self.content_bias(content).squeeze(1)
+        gated = weight * content
+        return table + gated, bias + self.content_bias(gated).squeeze(1)
 
     def forward(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
-        item_table, item_bias = self.item_tables()
+        return self._predictions(users, items, self.content_table())
+
+    def penalty(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
+        return self._penalty(users, items, self.content_table())
+
+    def with_penalty(self, users: torch.Tensor, items: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        content = self.content_table()
+        return self._predictions(users, items, content), self._penalty(users, items, content)
+
+    def _predictions(self, users: torch.Tensor, items: torch.Tensor, content: torch.Tensor | None) -> torch.Tensor:
+        item_table, item_bias = self.item_tables(content)
         user, item = rows_of(self.user_table(), users), rows_of(item_table, items)  # (B, k)
         out = self.mean + rows_of(self.user_bias, users) + rows_of(item_bias, items) + (user * item).sum(1)
         return out if self.mlp is None else out + self.mlp(torch.cat([user, item], 1)).squeeze(1)
 
-    def penalty(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
+    def _penalty(self, users: torch.Tensor, items: torch.Tensor, content: torch.Tensor | None) -> torch.Tensor:
         user_side = self.user_bias**2 + self.user_factors.weight.square().sum(1)  # (U,)
         item_side = self.item_bias**2 + self.item_factors.weight.square().sum(1)  # (I,)
         if self.config.use_item_history:
             user_side = user_side + self.rater_factors.weight.square().sum(1)
         if self.config.use_user_history:
             item_side = item_side + self.rated_factors.weight.square().sum(1)
-        if self.has_content:
-            item_side = item_side + self.content_table().square().sum(1)
+        if content is not None:
+            item_side = item_side + content.square().sum(1)
         return self.config.regularisation * (rows_of(user_side, users) + rows_of(item_side, items)).mean()
 
     @torch.no_grad()
     def score_all_items(self, users: torch.Tensor) -> torch.Tensor:
         if self.mlp is not None:
             return super().score_all_items(users)
-        item_table, item_bias = self.item_tables()
+        item_table, item_bias = self.item_tables(self.content_table())
         interaction = self.user_table()[users] @ item_table.T
         return self.mean + self.user_bias[users].unsqueeze(1) + item_bias + interaction
 

@@ -1,6 +1,5 @@
 """Parts that several models share: projected item features with missing ones, and tables of all ids."""
 
-import warnings
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
@@ -105,27 +104,38 @@ class ProjectedFeatures(FeatureTable):
 class SparseRows(nn.Module):
     """A fixed sparse matrix (R, C) whose product with a dense table has a gradient: rows of users' or items' histories.
 
-    PyTorch's own product of a CSR matrix makes the transpose anew in every backward pass; here it is kept.
+    As weighted sums of the table's rows, which is two to three times as fast on a CPU as PyTorch's own product of a
+    CSR matrix; the transpose that the backward pass needs is kept.
     """
 
     def __init__(self, rows: torch.Tensor, columns: torch.Tensor, values: torch.Tensor, shape: tuple[int, int]):
         super().__init__()
-        with warnings.catch_warnings(action="ignore"):  # PyTorch calls CSR a beta feature, and invariants unchecked
-            matrix = torch.sparse_coo_tensor(torch.stack([rows, columns]), values, shape).coalesce()
-            self.register_buffer("matrix", matrix.to_sparse_csr(), persistent=False)
-            self.register_buffer("transposed", matrix.t().coalesce().to_sparse_csr(), persistent=False)
+        for name, bags, members, total in (("forth", rows, columns, shape[0]), ("back", columns, rows, shape[1])):
+            order = torch.argsort(bags, stable=True)
+            counts = torch.bincount(bags, minlength=total)
+            for part, tensor in (
+                ("members", members[order]),  # (N,)
+                ("starts", counts.cumsum(0) - counts),  # (bags,)
+                ("weights", values[order]),  # (N,)
+            ):
+                self.register_buffer(f"{name}_{part}", tensor, persistent=False)
 
     def forward(self, table: torch.Tensor) -> torch.Tensor:
         """(C, dim) -> (R, dim)."""
-        return _Product.apply(table, self.matrix, self.transposed)
+        forth = self.forth_members, self.forth_starts, self.forth_weights
+        return _Product.apply(table, forth, (self.back_members, self.back_starts, self.back_weights))
 
 
 class _Product(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, table: torch.Tensor, matrix: torch.Tensor, transposed: torch.Tensor) -> torch.Tensor:
-        ctx.transposed = transposed
-        return matrix @ table
+    def forward(ctx, table: torch.Tensor, forth: tuple[torch.Tensor, ...], back: tuple[torch.Tensor, ...]):
+        ctx.back = back
+        return _weighted_sums(table, *forth)
 
     @staticmethod
     def backward(ctx, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        return ctx.transposed @ gradient, None, None
+        return _weighted_sums(gradient.contiguous(), *ctx.back), None, None
+
+
+def _weighted_sums(table: torch.Tensor, members: torch.Tensor, starts: torch.Tensor, weights: torch.Tensor):
+    return F.embedding_bag(members, table, starts, mode="sum", per_sample_weights=weights)

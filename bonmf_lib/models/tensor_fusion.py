@@ -5,8 +5,8 @@
 
 The ones keep all lower-order products. The paper gives no sizes; the outer product forces small ones.
 
-The first layer is linear in z_ui, so it is applied to the item's share of the product first, which a large batch does
-once per item; z_ui itself is never made.
+The first layer is linear in z_ui, so it is applied to the item's share of the product first, once for every item of a
+batch; z_ui itself is never made.
 """
 
 import torch
@@ -67,9 +67,8 @@ class TensorFusion(RatingModel):
 
     def forward(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
         user = _with_one(self.user_embedding(users))  # (B, a)
-        shared = len(items) >= self.n_items  # then a table of all items is less work than the rows' own parts
-        table = self.item_part(None if shared else items).view(-1, self.first.out_features)  # (N * a, H)
-        places = items if shared else torch.arange(len(items), device=items.device)
+        distinct, places = torch.unique(items, return_inverse=True)
+        table = self.item_part(distinct).view(-1, self.first.out_features)  # (N * a, H)
         rows = places.unsqueeze(1) * user.shape[1] + torch.arange(user.shape[1], device=items.device)  # (B, a)
         hidden = F.embedding_bag(rows, table, mode="sum", per_sample_weights=user) + self.first.bias  # (B, H)
         return self.rest(self.dropout(hidden.relu())).squeeze(-1)

@@ -78,6 +78,20 @@ def test_same_gradients_with_several_threads(name, inputs, batch):
         assert all(torch.equal(one, other) for one, other in zip(gradients[0], again, strict=True))
 
 
+def test_predictions_with_their_penalty_are_both_of_them(name, inputs):
+    """In values and gradients; a trained model may share work between the two."""
+    model = build_model(name, default_config(name), inputs, seed=0).eval()
+    users, items = torch.arange(40) % inputs.n_users, torch.arange(40) % 7
+    results = []
+    for predicted, penalty in (model.with_penalty(users, items), (model(users, items), model.penalty(users, items))):
+        loss = predicted.square().mean() + (0 if penalty is None else penalty)
+        model.zero_grad()
+        if loss.requires_grad:
+            loss.backward()
+        results.append([predicted.detach(), loss.detach(), *(parameter.grad for parameter in model.parameters())])
+    torch.testing.assert_close(*results)
+
+
 def test_save_and_load_round_trip(name, planted, split, inputs, tmp_path):
     model, _ = fitted(name, planted, split, inputs)
     torch.save(model.state_dict(), tmp_path / "model.pt")
