@@ -104,8 +104,8 @@ class ProjectedFeatures(FeatureTable):
 class SparseRows(nn.Module):
     """A fixed sparse matrix (R, C) whose product with a dense table has a gradient: rows of users' or items' histories.
 
-    As weighted sums of the table's rows, which is two to three times as fast on a CPU as PyTorch's own product of a
-    CSR matrix; the transpose that the backward pass needs is kept.
+    As weighted sums of the table's rows, which a CPU makes about twice as fast as PyTorch's product of a CSR matrix
+    (``make bench``); the transpose that the backward pass needs is kept.
     """
 
     def __init__(self, rows: torch.Tensor, columns: torch.Tensor, values: torch.Tensor, shape: tuple[int, int]):

@@ -1,15 +1,16 @@
 """``make bench``: the library against plain references, side by side in one run, on data of MovieLens-1M's size.
 
 References: a DataLoader over (user, item, rating) rows with one concatenation per batch, as tutorials write it;
-the tensor product written out; scoring all pairs user by user; a Python loop over users for NDCG; ratings ranked anew
-for every cut-off; trainings one after the other in one process.
-Before anything is timed, both sides must give the same numbers.
+the tensor product written out; PyTorch's product of a CSR matrix for users' histories; scoring all pairs user by
+user; a Python loop over users for NDCG; ratings ranked anew for every cut-off; trainings one after the other in one
+process. Before anything is timed, both sides must give the same numbers.
 """
 
 import argparse
 import os
 import statistics
 import time
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -26,6 +27,7 @@ from bonmf_lib.evaluation.rating import KS
 from bonmf_lib.experiments import device_name
 from bonmf_lib.models import ModelInputs, RatingModel, build_model
 from bonmf_lib.models.bonmf import BoNMFConfig
+from bonmf_lib.models.layers import SparseRows
 from bonmf_lib.models.tensor_fusion import TensorFusionConfig
 from bonmf_lib.parallel import in_parallel
 from bonmf_lib.splits import Split
@@ -126,6 +128,29 @@ def bench_tensor_fusion(data, batch: int, device, rounds: int) -> dict:
     torch.testing.assert_close(written_out(), model(users, items), atol=1e-4, rtol=1e-4)
     pairs = timed_pairs(backward(written_out), backward(lambda: model(users, items)), rounds)
     return row(f"tensor fusion, batch {batch}", pairs)
+
+
+def bench_histories(data, device, rounds: int, dim: int = 128) -> dict:
+    """Sums over all users' histories, forward and backward: products of CSR matrices, both kept, against weighted sums
+    of rows."""
+    users, items = (torch.tensor(data[0].ratings[name].to_numpy(), device=device) for name in ("user", "item"))
+    values = torch.rand(len(users), generator=torch.Generator().manual_seed(0)).to(device)
+    histories = SparseRows(users, items, values, (USERS, ITEMS)).to(device)
+    with warnings.catch_warnings(action="ignore"):  # PyTorch calls CSR a beta feature, and invariants unchecked
+        matrix = torch.sparse_coo_tensor(torch.stack([users, items]), values, (USERS, ITEMS)).coalesce()
+        forth, back = matrix.to_sparse_csr(), matrix.t().coalesce().to_sparse_csr()
+    table = torch.randn(ITEMS, dim, generator=torch.Generator().manual_seed(1)).to(device).requires_grad_()
+
+    def reference():
+        sums = forth @ table.detach()
+        return sums, back @ sums
+
+    def library():
+        sums = histories(table)
+        return sums.detach(), torch.autograd.grad(sums, table, sums.detach())[0]
+
+    torch.testing.assert_close(reference(), library(), atol=1e-3, rtol=1e-4)
+    return row(f"histories, {dim} factors", timed_pairs(reference, library, rounds))
 
 
 def short_training(data, seed: int) -> float:
@@ -264,6 +289,7 @@ def main() -> None:
     data = synthetic(options.ratings)
     table = [bench_training(data, batch, device, options.rounds) for batch in (256, 2048, 8192)]
     table.append(bench_tensor_fusion(data, 8192, device, options.rounds))
+    table.append(bench_histories(data, device, options.rounds))
     if device.type == "cpu":
         table.append(bench_workers(data, options.rounds))
     table.append(bench_all_pairs(data, device, options.rounds, users=200))
