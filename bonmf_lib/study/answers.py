@@ -42,7 +42,11 @@ def swap_sentence(table: pd.DataFrame, margin: float, where: str) -> str:
     if (controls == "equivalent").all():
         return f"On {where} the text hardly matters: every control is within {margin:g} %; {alike}."
     if (controls == "worse").all():
-        return f"On {where} the text matters: every control is worse; {alike}."
+        cost = table.loc["no text", ["percent", "low", "high"]].abs() if "no text" in table.index else None
+        size = "" if cost is None else f", no text by {cost['percent']:.2f} % [{cost.min():.2f}, {cost.max():.2f}]"
+        small = cost is not None and cost["percent"] < 2 * margin
+        caution = f"; so small an effect makes a margin of {margin:g} % say little" if small else ""
+        return f"On {where} the text has a measurable effect: every control is worse{size}; {alike}{caution}."
     if (controls == "undecided").any():
         return f"On {where} it stays undecided whether the text matters: not every control is told apart; {alike}."
     listed = ", ".join(f"{name} is {verdict}" for name, verdict in controls.items())

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from .claims import LOWER_IS_BETTER
+from .claims import LEAST_SEEDS, LOWER_IS_BETTER
 from .figures import PALETTE, PAPER_COLOUR, _finished, plt
 from .tables import told_apart
 
@@ -19,8 +19,8 @@ def forest_plot(table: pd.DataFrame, reference: str, metric: str, paper: dict[st
     """Paired difference of each row to the reference with its 95 % interval; colour = the side of zero, if told apart.
 
     Args:
-        table: index: name; columns mean, low, high of (row - reference), NaN bounds = one seed, no interval; seeds and
-            p_holm, the adjusted p-value that decides the colour. With fewer than three seeds nothing is told apart.
+        table: index: name; columns mean, low, high of (row - reference); seeds and p_holm, the adjusted p-value that
+            decides the colour. With fewer than three seeds there is no interval and nothing is told apart.
         reference: name of the row that was subtracted.
         metric: decides which direction is better.
         paper: the paper's difference by name, drawn as crosses.
@@ -28,6 +28,7 @@ def forest_plot(table: pd.DataFrame, reference: str, metric: str, paper: dict[st
     figure, axis = plt.subplots(figsize=(8, 0.45 * len(table) + 1.9))
     places = np.arange(len(table))[::-1]
     mean, low, high = (table[name].to_numpy(float) for name in ("mean", "low", "high"))
+    low, high = (np.where(table["seeds"] < LEAST_SEEDS, np.nan, bound) for bound in (low, high))
     told = told_apart(table)
     sign = np.where(told, np.sign(mean), 0)
     if metric in LOWER_IS_BETTER:

@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from ..errors import RecordError
 from .figures import PALETTE, PAPER_COLOUR, _finished
@@ -126,6 +127,9 @@ def leak_plot(curves: pd.DataFrame, paper: float, published_epochs: int) -> Figu
     for place, name in enumerate(curves.columns):
         axis.plot(curves.index, curves[name], marker=".", color=PALETTE[place], label=name)
     axis.axhline(paper, linestyle="--", color=PAPER_COLOUR, label=f"paper: {paper:.4f}")
+    near = paper * (1 - TOLERANCE), paper * (1 + TOLERANCE)
+    axis.axhspan(*near, color="grey", alpha=0.15, linewidth=0, label=f"within {TOLERANCE:.0%} of it")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.axvline(published_epochs, linestyle=":", color="grey", label=f"{published_epochs} epochs, as in the table")
     axis.set(xlabel="epoch", ylabel="MSE", title="Under which practice does the paper's error appear?")
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))

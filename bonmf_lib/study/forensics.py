@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import RecordError
+from ..evaluation import holm
 from ..evaluation.definitions import MetricDefinition, definition_grid
 
 TOLERANCE = 0.02  # relative: closer than this to a printed value counts as agreeing with it
@@ -56,14 +57,18 @@ def order_evidence(values: pd.DataFrame, paper: pd.Series, draws: int = 5040) ->
     """Whether the paper's values belong to their rows: reordered, would they be met as closely?
 
     The paper's column is permuted over the rows (all orders up to 7 rows, ``draws`` random ones beyond). Under each
-    order the nearest definition is chosen anew, so the choice among many definitions is paid for.
+    order the nearest definition is chosen anew, so the choice among many definitions is paid for. Definitions that
+    are constant over the rows are left out: they meet every order alike.
 
     Returns:
-        rmse of the nearest definition; share of orders whose nearest definition is at least as near (a p-value,
-        1 where every definition is constant over the rows).
+        rmse of the nearest definition; share of orders whose nearest definition is at least as near (a p-value).
+        NaN and 1 where every definition is constant.
     """
     ours, printed = _aligned(values, paper)
     ours, printed = ours.dropna().to_numpy(), printed.to_numpy()
+    ours = ours[np.ptp(ours, axis=1) > 1e-12]
+    if not len(ours):
+        return float("nan"), 1.0
     n = len(printed)
     if factorial(n) <= draws:
         orders = np.array(list(permutations(range(n))))
@@ -147,14 +152,30 @@ def joint_sentence(precision: pd.DataFrame, ndcg: pd.DataFrame) -> str:
     )
 
 
-def evidence_sentence(values: pd.DataFrame, paper: pd.Series, name: str, level: float = 0.05) -> str:
-    """What :func:`order_evidence` says, in words chosen by its share."""
-    rmse, share = order_evidence(values, paper)
-    verb = "is" if share <= level else "is not"
-    return (
-        f"{name}: the order of the paper's rows {verb} told from a random one: the nearest definition "
-        f"(rmse {rmse:.4f}) is matched by {share:.1%} of the orders of the paper's values over the rows."
-    )
+def evidence_sentences(
+    tables: dict[tuple[str, str], pd.DataFrame], paper: pd.DataFrame, level: float = 0.05
+) -> list[str]:
+    """What :func:`order_evidence` says of each column, in words chosen by its share, adjusted over the columns (Holm),
+    and by the largest share when one row of the paper is left out.
+
+    Args:
+        tables: of one part of :func:`by_metric`.
+    """
+    found = [order_evidence(table, paper[column]) for (_, column), table in tables.items()]
+    adjusted = holm([share for _, share in found])
+    sentences = []
+    for ((name, column), table), (rmse, share), p in zip(tables.items(), found, adjusted, strict=True):
+        rows = [row for row in paper.index if row in table.columns]
+        without = {row: order_evidence(table, paper[column].drop(row))[1] for row in rows} if len(rows) > 2 else {}
+        row = max(without, key=without.get, default=None)
+        verb = "is" if p <= level else "is not"
+        sentence = (
+            f"{name}: the order of the paper's rows {verb} told from a random one: the nearest definition that tells "
+            f"rows apart (rmse {rmse:.4f}) is matched by {share:.1%} of the orders of the paper's values over the rows "
+            f"(adjusted for {len(found)} columns: {p:.1%}"
+        )
+        sentences.append(sentence + (f"; without the row {row}: {without[row]:.0%})." if row else ")."))
+    return sentences
 
 
 def _aligned(values: pd.DataFrame, paper: pd.Series) -> tuple[pd.DataFrame, pd.Series]:
@@ -205,24 +226,38 @@ def by_metric(values: dict[str, pd.DataFrame]) -> dict[str, dict[tuple[str, str]
 
 def leak_sentence(curves: pd.DataFrame, paper: float, published_epochs: int) -> str:
     """Which practices of a leak figure reach the paper's value, and when; computed from the curves."""
-    parts = []
+    limit, parts = paper * (1 + TOLERANCE), []
+    in_time = [name for name in curves.columns if (curves[name].loc[:published_epochs] <= limit).any()]
     for name in curves.columns:
         curve = curves[name].dropna()
-        lowest, reached = curve.min(), curve.index[curve <= paper * (1 + TOLERANCE)]
+        lowest, reached = curve.min(), curve.index[curve <= limit]
         at = f"{curve.get(published_epochs, np.nan):.4f} after {published_epochs} epochs"
-        verdict = f"reaches it in epoch {reached[0]}" if len(reached) else f"never comes below {lowest:.4f}"
-        parts.append(f"{name}: {verdict} ({at})")
-    return f"The paper's {paper:.4f}, within {TOLERANCE:.0%} or below. " + "; ".join(parts) + "."
+        verdict = f"from epoch {reached[0]} on" if len(reached) else f"never (at best {lowest:.4f})"
+        parts.append(f"{name}: {verdict}, {at}")
+    whether = f"reached by: {', '.join(in_time)}" if in_time else "reached by no practice"
+    return (
+        f"At most {TOLERANCE:.0%} above the paper's {paper:.4f} is, within {published_epochs} epochs, {whether}. "
+        + "; ".join(parts)
+        + "."
+    )
 
 
 def svd_sentence(table: pd.DataFrame, paper: float) -> str:
-    """Which variant of SVD lands nearest to the paper's value, by part; computed from the table."""
+    """Which variant of SVD lands nearest to the paper's value, by part, and between which numbers of factors a part
+    passes it; computed from the table."""
     parts = []
     for part, rows in table.groupby("part", sort=False):
         near = rows.iloc[(rows["mse"] - paper).abs().argmin()]
         fill = "0 stars" if near["centre"] == "none" else f"the mean ({near['centre']})"
         clipped = "clipped" if near["clipped"] else "not clipped"
-        parts.append(f"{part}: {near['mse']:.3f} with {near['factors']} factors, unknown ratings {fill}, {clipped}")
+        same = rows[(rows["centre"] == near["centre"]) & (rows["clipped"] == near["clipped"])].sort_values("factors")
+        above = same["mse"].to_numpy() > paper
+        passed = np.flatnonzero(above[1:] != above[:-1])
+        between = [f"{same['factors'].iloc[place]} and {same['factors'].iloc[place + 1]}" for place in passed]
+        passes = f" (passes it between {between[0]} factors)" if between else ""
+        parts.append(
+            f"{part}: {near['mse']:.3f} with {near['factors']} factors, unknown ratings {fill}, {clipped}{passes}"
+        )
     filled = table[table["centre"] != "none"]["mse"]
     return (
         f"Nearest to the paper's {paper:g}: " + "; ".join(parts) + ". "

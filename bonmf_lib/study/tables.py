@@ -62,7 +62,7 @@ def metric_table(records: pd.DataFrame, metrics: dict[str, str], digits: int = 3
 
 def _plus_minus(row: pd.Series, digits: int) -> str:
     text = f"{row['mean']:.{digits}f}"
-    return text if pd.isna(row["low"]) else f"{text} ± {(row['high'] - row['low']) / 2:.{digits}f}"
+    return text if row["seeds"] < LEAST_SEEDS else f"{text} ± {(row['high'] - row['low']) / 2:.{digits}f}"
 
 
 def differences(records: pd.DataFrame, metric: str, reference: tuple[str, str]) -> pd.DataFrame:
@@ -116,7 +116,9 @@ def side_by_side(records: pd.DataFrame, metric: str, protocols: Sequence[str], p
     cells = {}
     for (variant, protocol), group in rows.groupby(["variant", "protocol"], sort=False):
         found = mean_interval(group["value"].to_numpy(), float(group["test_share"].mean()))
-        cells[variant, protocol] = _plus_minus(pd.Series({"mean": found.mean, "low": found.low, "high": found.high}), 4)
+        cells[variant, protocol] = _plus_minus(
+            pd.Series({"mean": found.mean, "low": found.low, "high": found.high, "seeds": found.n}), 4
+        )
     variants = rows["variant"].drop_duplicates()
     table = pd.DataFrame({p: [cells.get((v, p), "") for v in variants] for p in protocols}, index=variants)
     table.insert(0, "paper", [f"{paper.loc[v, metric]:.4f}" if v in paper.index else "" for v in variants])
@@ -181,18 +183,20 @@ def shapley_sentence(table: pd.DataFrame, metric: str) -> str:
 
 
 def last_step_sentence(per_seed: list[dict], metric: str, test_share: float) -> str:
-    """What each input adds to all the others, in words chosen by the interval of the paired difference over seeds.
+    """What each input adds to all the others, in words chosen by the paired differences over seeds, Holm-adjusted.
 
     Args:
         per_seed: of :func:`by_subset`.
     """
     everything = max(per_seed[0], key=len)
-    sign, parts = -1 if metric in LOWER_IS_BETTER else 1, []
+    sign, gains = -1 if metric in LOWER_IS_BETTER else 1, {}
     for player in sorted(everything):
         pairs = [(values[everything], values[everything - {player}]) for values in per_seed]
-        gain = paired_difference(*(sign * np.array(side) for side in zip(*pairs, strict=True)), test_share)
-        verdict = "improves" if gain.low > 0 else "worsens" if gain.high < 0 else "is not told from zero"
-        parts.append(f"{player}: {verdict}")
+        gains[player] = paired_difference(*(sign * np.array(side) for side in zip(*pairs, strict=True)), test_share)
+    parts = []
+    for (player, gain), p in zip(gains.items(), holm([gain.p_value for gain in gains.values()]), strict=True):
+        side = "improves" if gain.mean > 0 else "worsens"
+        parts.append(f"{player}: {side if p < 0.05 else 'is not told from zero'}")
     return f"{metric}, added to the other inputs: " + "; ".join(parts) + "."
 
 
@@ -212,14 +216,18 @@ def best_sentence(records: pd.DataFrame, metric: str, row: tuple[str, str]) -> s
     return f"{row_name(*row)} is better than {count} in {metric}; not told apart from, or worse than: {rest}."
 
 
+_SPELT_OUT = {"mse-cold-items": "mse of items with fewer than 5 training ratings"}
+
+
 def difference_sentence(records: pd.DataFrame, metric: str, row: tuple[str, str], reference: tuple[str, str]) -> str:
     """What the paired difference says, in words chosen by its interval."""
     pair = records[records[["variant", "protocol"]].apply(tuple, axis=1).isin([row, reference])]
     found = differences(pair, metric, reference).loc[row_name(*row)]
     estimate = Estimate(found["difference"], found["low"], found["high"], 0)
     ours, theirs = row_name(*row), row_name(*reference)
-    if pd.isna(found["low"]):
-        return f"{ours} and {theirs} have one seed only: no interval of the difference in {metric}, no statement."
+    metric = _SPELT_OUT.get(metric, metric)
+    if found["seeds"] < LEAST_SEEDS:
+        return f"{ours} and {theirs} have {found['seeds']:.0f} seed(s): too few to tell them apart in {metric}."
     if not estimate.excludes_zero:
         return (
             f"{ours} and {theirs}: the interval of the difference in {metric} includes zero, they are not told apart."
@@ -242,7 +250,21 @@ def paper_values(table: str) -> pd.DataFrame:
 def interpret(table: pd.DataFrame, claim: str) -> str:
     """One sentence per data set for a claim of the ledger, chosen by its verdict."""
     rows = table[table["claim"] == claim]
-    return " ".join(_SENTENCES[row.verdict].format(claim=row.claim, data=_data(row)) for row in rows.itertuples())
+    sentences = []
+    for row in rows.itertuples():
+        instead = _instead(row) if row.verdict == "not reproduced" else ""
+        sentences.append(_SENTENCES[row.verdict].format(claim=row.claim, data=_data(row), instead=instead))
+    return " ".join(sentences)
+
+
+def _instead(row) -> str:
+    """What holds where a claim is not reproduced."""
+    claim = next(claim for claim in read_claims() if claim.id == row.claim)
+    if claim.kind == "equivalent":
+        return "the rows differ by more"
+    if claim.kind == "value":
+        return f"ours, {row.ours:.4f}, is {'higher' if row.ours > claim.value else 'lower'}"
+    return "the opposite holds" if row.high < 0 else "no difference is told from zero"
 
 
 def _data(row) -> str:
@@ -253,7 +275,7 @@ _SENTENCES = {
     "reproduced": "{claim}: holds on {data}.",
     "inconclusive": "{claim}: the interval on {data} is too wide to tell.",
     "direction only": "{claim}: on {data} the sign is the claimed one, but the evidence or the size falls short.",
-    "not reproduced": "{claim}: not reproduced on {data}; its interval says whether the opposite holds.",
+    "not reproduced": "{claim}: not reproduced on {data}; {instead}.",
     "not testable on this data": "{claim}: cannot be judged on {data}; it needs other data, or real plots and posters.",
     "not run": "{claim}: was not run on {data}.",
 }
@@ -304,7 +326,7 @@ def strict_sentence(records: pd.DataFrame) -> str:
 
 def own_model_sentence(records: pd.DataFrame) -> str:
     """Our model, searched and averaged (04) and at its default settings (05); the first of them that was run is
-    compared with the best row of the tables that is not ours, whatever its protocol."""
+    compared with the best row of the tables that is not ours, whatever its protocol, on all and on rare items."""
     main, ours = records["experiment"].isin(MAIN_EXPERIMENTS), records["variant"].str.startswith("BoNMF+")
     default = (records["experiment"] == "05_bonmf_plus") & (records["variant"] == "BoNMF+")
     own, others = records[(main & ours) | default], records[main & ~ours]
@@ -313,8 +335,12 @@ def own_model_sentence(records: pd.DataFrame) -> str:
     found = estimates(own.sort_values("experiment", kind="stable"), "mse")
     numbers = ", ".join(f"{name} {_plus_minus(row, 3)}" for name, row in found.iterrows())
     keys = {row_name(*key): key for key in records[["variant", "protocol"]].drop_duplicates().itertuples(index=False)}
-    pair = tuple(keys[found.index[0]]), tuple(keys[estimates(others, "mse")["mean"].idxmin()])
-    return f"Our own model: {numbers}. {difference_sentence(pd.concat([own, others]), 'mse', *pair)}"
+    sentences = [f"Our own model: {numbers}."]
+    for metric in [name for name in ("mse", "mse-cold-items") if (own["metric"] == name).any()]:
+        best = estimates(others, metric)["mean"].idxmin()
+        pair = tuple(keys[found.index[0]]), tuple(keys[best])
+        sentences.append(difference_sentence(pd.concat([own, others]), metric, *pair))
+    return " ".join(sentences)
 
 
 def lowest_sentence(records: pd.DataFrame, metric: str, protocols: Sequence[str] = ("as published", "tuned")) -> str:

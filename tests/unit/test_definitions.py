@@ -20,7 +20,7 @@ from bonmf_lib.evaluation.definitions import (
 )
 from bonmf_lib.study.forensic_figures import definition_heat, definition_map
 from bonmf_lib.study.forensics import (
-    evidence_sentence,
+    evidence_sentences,
     fit_sentence,
     fit_to_paper,
     joint_fit,
@@ -356,8 +356,12 @@ def test_order_evidence_tells_a_planted_order_from_a_constant(tables):
     assert share == pytest.approx(1 / 5040)
     constant = values.loc[[precision(k=None)]]
     assert order_evidence(constant, values.loc[PLANTED[0]])[1] == 1
-    assert " is told from a random one" in evidence_sentence(values, values.loc[PLANTED[0]], "Precision@K")
-    assert " is not told from " in evidence_sentence(constant, values.loc[PLANTED[0]], "Precision@K")
+    paper = pd.DataFrame({"precision@10": values.loc[PLANTED[0]], "ndcg@10": values.loc[PLANTED[0]]})
+    columns = ("Precision@K", "precision@10"), ("NDCG", "ndcg@10")
+    told, not_told = evidence_sentences(dict(zip(columns, (values, constant), strict=True)), paper)
+    assert told.startswith("Precision@K: the order of the paper's rows is told from a random one")
+    assert "(adjusted for 2 columns: 0.0%; without the row" in told
+    assert "NDCG: the order of the paper's rows is not told from a random one" in not_told
 
 
 def test_figures_show_every_definition(tables):

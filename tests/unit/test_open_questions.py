@@ -101,7 +101,7 @@ def test_equivalence_table_tells_equal_from_different_from_unknown():
     ("random", "shuffled", "words"),
     [
         ("equivalent", "equivalent", "the text hardly matters: every control is within 0.5 %; 1 of 1"),
-        ("worse", "worse", "the text matters: every control is worse; 1 of 1"),
+        ("worse", "worse", "the text has a measurable effect: every control is worse; 1 of 1"),
         ("worse", "undecided", "stays undecided"),
         ("better", "better", "the text is not shown to help: random-text is better"),
         ("worse", "equivalent", "the text is not shown to help: random-text is worse, tfidf-shuffled is equivalent"),
@@ -111,6 +111,15 @@ def test_the_sentence_follows_the_controls(random, shuffled, words):
     names = ["BoNMF, minilm-l3 (p)", "BoNMF, random-text (p, q)", "BoNMF, tfidf-shuffled (p)"]
     table = pd.DataFrame({"verdict": ["equivalent", random, shuffled]}, index=names)
     assert words in answers.swap_sentence(short_names(table), 0.5, "random splits")
+
+
+@pytest.mark.parametrize(("cost", "cautious"), [(0.47, True), (5.5, False)])
+def test_the_sentence_says_what_no_text_costs_and_whether_that_exceeds_the_margin(cost, cautious):
+    table = pd.DataFrame({"verdict": ["equivalent", "worse"], "percent": [0.0, cost]}, index=["wordllama", "no text"])
+    table["low"], table["high"] = table["percent"] - 0.1, table["percent"] + 0.1
+    sentence = answers.swap_sentence(table, 0.5, "random splits")
+    assert f"no text by {cost:.2f} % [{cost - 0.1:.2f}, {cost + 0.1:.2f}]" in sentence
+    assert ("so small an effect" in sentence) == cautious
 
 
 def test_gains_are_positive_where_better():
@@ -236,7 +245,8 @@ def test_published_records_answer_the_open_questions():
     )
     assert [sentence for answer in found for sentence in answer.sentences] == [
         "MSE on random splits, against minilm-l6: within 0.5 %: tfidf; worse: random-text.",
-        "On random splits the text matters: every control is worse; 1 of 1 other models are within 0.5 %.",
+        "On random splits the text has a measurable effect: every control is worse; "
+        "1 of 1 other models are within 0.5 %.",
         "On random splits, by fusion, 1 of 1 uses of the picture are better than none (sum).",
         "MSE on games, cold items, against concatenation: gated is worse (+6.2 %).",
         "NDCG@10 on games, cold items, against concatenation: gated is better (+6.2 %).",

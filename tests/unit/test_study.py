@@ -14,7 +14,7 @@ from bonmf_lib.errors import ConfigError, RecordError
 from bonmf_lib.study import records as records_module
 from bonmf_lib.study import tables
 from bonmf_lib.study.__main__ import main
-from bonmf_lib.study.claims import VERDICTS, BetterClaim, EquivalentClaim, ValueClaim, judge, read_claims
+from bonmf_lib.study.claims import OWN_SOURCE, VERDICTS, BetterClaim, EquivalentClaim, ValueClaim, judge, read_claims
 from bonmf_lib.study.ledger import ledger, readable, verdict_counts
 from bonmf_lib.study.manifest import write_manifest
 from bonmf_lib.study.parameters import NotebookParameters, Run, start_run
@@ -148,6 +148,16 @@ def test_comparisons_are_adjusted_together():
     others = tuple(BETTER.model_copy(update={"id": name, "variant": name}) for name in noise)
     judged = judge((BETTER, *others), table(**values, **noise))
     assert judged[0].verdict == "direction only"
+    checks = tuple(claim.model_copy(update={"source": OWN_SOURCE}) for claim in others)
+    assert judge((BETTER, *checks), table(**values, **noise))[0].verdict == "reproduced"  # a family of their own
+
+
+def test_closed_form_rows_answer_where_the_asked_protocol_has_none():
+    solved = table(B=0.75 - NOISE).assign(protocol="closed form")
+    assert verdict(BETTER, pd.concat([table(A=0.70 + NOISE), solved])) == "reproduced"
+    tuned = table(A=0.70 + NOISE, B=0.65 + NOISE).assign(protocol="tuned")
+    asked = BETTER.model_copy(update={"protocol": "tuned"})
+    assert verdict(asked, pd.concat([solved, tuned])) == "not reproduced"
 
 
 def test_claims_file_holds_every_number_of_the_papers():
@@ -185,13 +195,16 @@ def test_sentences_follow_verdicts_and_intervals():
     assert "is worse than" in tables.difference_sentence(records, "mse", *pair[::-1])
     close = table(A=0.70 + NOISE, B=0.70 - NOISE)
     assert "not told apart" in tables.difference_sentence(close, "mse", *pair)
-    judged = pd.DataFrame({"claim": ["c"], "dataset": ["ml-1m"], "content": ["full"], "verdict": ["not reproduced"]})
-    assert (
-        tables.interpret(judged, "c")
-        == "c: not reproduced on ml-1m, content full; its interval says whether the opposite holds."
-    )
+    for values, said in (
+        ({"BoNMF": 0.80 + NOISE, "NMD (ID only)": 0.70 - NOISE}, "the opposite holds"),
+        ({"BoNMF": 0.7501 + NOISE, "NMD (ID only)": 0.75 - NOISE}, "no difference is told from zero"),
+    ):
+        judged = ledger(table(**values))
+        assert tables.interpret(judged, "BoNMF (a)") == f"BoNMF (a): not reproduced on ml-1m, content full; {said}."
+    cell = "BoNMF Table 1: BoNMF, MSE"
+    assert tables.interpret(judged, cell).endswith("; ours, 0.7501, is higher.")
     for verdict in VERDICTS:
-        assert tables.interpret(judged.assign(verdict=verdict), "c").startswith("c: ")
+        assert tables.interpret(judged.assign(verdict=verdict), cell).startswith(f"{cell}: ")
 
 
 def test_lowest_row_is_named_with_those_it_is_not_told_apart_from():
