@@ -15,7 +15,7 @@ from ..config import config
 from ..errors import ModelError
 from .base import ModelInputs, register
 from .biased_svd import BiasedSVD, BiasedSVDConfig
-from .layers import SparseRows, gathered, id_embedding
+from .layers import SparseRows, id_embedding
 
 
 @config
@@ -25,7 +25,8 @@ class SVDppConfig(BiasedSVDConfig):
 
 @register("svd++", SVDppConfig)
 class SVDpp(BiasedSVD):
-    """A batch with at least as many rows as there are users sums all histories at once, a smaller one only its own."""
+    """The histories of all users are summed for every batch: cheaper than to find and sum those of the batch's users,
+    even in the paper's batches of 256, since most ratings come from users with long histories."""
 
     def __init__(self, config: SVDppConfig, inputs: ModelInputs):
         super().__init__(config, inputs)
@@ -33,37 +34,15 @@ class SVDpp(BiasedSVD):
             raise ModelError("SVD++ reads the training ratings; pass them as interactions.")
         self.implicit_factors = id_embedding(inputs.n_items, config.factors, config.embedding_std)  # y, (I, k)
         users, items = torch.tensor(inputs.interactions.users), torch.tensor(inputs.interactions.items)
-        order = torch.argsort(users, stable=True)
-        counts = torch.bincount(users, minlength=inputs.n_users)
-        self.register_buffer("history", items[order], persistent=False)  # (N,)
-        self.register_buffer("counts", counts, persistent=False)  # (U,)
-        self.register_buffer("starts", counts.cumsum(0) - counts, persistent=False)  # (U,)
+        counts = torch.bincount(users, minlength=inputs.n_users).clamp(min=1).unsqueeze(1)
+        self.register_buffer("counts", counts, persistent=False)  # |N(u)|, (U, 1)
         self.histories = SparseRows(users, items, torch.ones(len(users)), (inputs.n_users, inputs.n_items))
 
-    def _sums(self, table: torch.Tensor, users: torch.Tensor | None) -> torch.Tensor:
-        """Sum of the table's rows over each user's history: (I, k), (N,) -> (N, k); None = all users in order."""
-        if users is None:
-            return self.histories(table)
-        present, where = torch.unique(users, return_inverse=True)
-        counts = self.counts[present]
-        offsets = counts.cumsum(0) - counts
-        place = torch.arange(int(counts.sum()), device=users.device) - offsets.repeat_interleave(counts)
-        items = self.history[self.starts[present].repeat_interleave(counts) + place]
-        return F.embedding_bag(items, table, offsets, mode="sum")[where]
-
-    def _counts(self, users: torch.Tensor | None) -> torch.Tensor:
-        return (self.counts if users is None else self.counts[users]).clamp(min=1).unsqueeze(1)
-
-    def _implicit(self, users: torch.Tensor | None) -> torch.Tensor:
-        return self._sums(self.implicit_factors.weight, users) * self._counts(users).rsqrt()
-
-    def _implicit_penalty(self, users: torch.Tensor | None) -> torch.Tensor:
-        squares = self.implicit_factors.weight.square().sum(1, keepdim=True)  # (I, 1)
-        return self._sums(squares, users) / self._counts(users)
-
     def user_vectors(self, users: torch.Tensor) -> torch.Tensor:
-        return self.user_factors(users) + gathered(self._implicit, users, self.n_users)
+        implicit = self.histories(self.implicit_factors.weight) * self.counts.rsqrt()  # (U, k)
+        return self.user_factors(users) + F.embedding(users, implicit)
 
     def penalty(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
-        mean = gathered(self._implicit_penalty, users, self.n_users).mean()
-        return super().penalty(users, items) + self.regularisation * mean
+        squares = self.implicit_factors.weight.square().sum(1, keepdim=True)  # (I, 1)
+        implicit = self.histories(squares) / self.counts  # (U, 1)
+        return super().penalty(users, items) + self.regularisation * F.embedding(users, implicit).mean()
