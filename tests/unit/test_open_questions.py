@@ -237,12 +237,15 @@ def test_published_records_answer_the_open_questions():
         ("text", "minilm-l6"), ("picture", "no picture"), ("overlap", "concatenation")
     ]  # fmt: skip
     own = published[published["dataset"] != "other"].assign(dataset="ml-1m")
-    assert answers.answers_markdown(own).count("\n* ") == 6
+    assert answers.answers_markdown(own).count("\n* ") == 7
+    assert answers.families_sentence(found).startswith("Of 2 families")
+    assert "2 told any way apart" in answers.families_sentence(found)
+    assert answers.families_sentence(found).endswith("probability 0.10.")  # 1 - 0.95^2
     same = overlap.assign(value=overlap["variant"].map(dict.fromkeys(ways, 0.5)), experiment="08_resolve_cold")
-    assert answers.answers_markdown(same).endswith(
+    assert (
         "* On games, cold items: no way of taking overlap out is told apart from concatenation, in MSE or NDCG@10, "
-        "and no use of the picture is shown to help or to harm."
-    )
+        "and no use of the picture is shown to help or to harm.\n"
+    ) in answers.answers_markdown(same)
     assert [sentence for answer in found for sentence in answer.sentences] == [
         "MSE on random splits, against minilm-l6: within 0.5 %: tfidf; worse: random-text.",
         "On random splits the text has a measurable effect: every control is worse; "
@@ -254,6 +257,19 @@ def test_published_records_answer_the_open_questions():
         "worse than none: gated.",
     ]
     assert answers.answers_markdown(published.assign(content="packaged")) == ""
+
+
+def test_what_a_modality_adds_stands_side_by_side_for_every_experiment():
+    base, noise = np.array([0.80, 0.81, 0.79, 0.80, 0.82]), 1e-3 * np.array([1, -1, 1, -1, 0])
+    worse = records({"BoNMF": base + 0.02 + noise, "BoNMF, no picture": base}).assign(experiment="04_table1")
+    same = records({"Fusion, concatenation": base + noise, "Fusion, no picture": base}).assign(experiment="07_fusions")
+    alone = records({"BoNMF": base}).assign(experiment="04_tuned")  # nothing to compare it with
+    table = answers.added_by_experiment(pd.concat([worse, same, alone]), "picture")
+    assert table.index.tolist() == ["as published", "early stopped, the fusions' network (07)"]
+    assert table["difference"].to_numpy() == pytest.approx([0.02, 0.0], abs=1e-6)
+    assert table["without"].to_numpy() == pytest.approx([base.mean()] * 2)
+    assert (table["p_holm"] < 0.05).tolist() == [True, False]
+    assert answers.added_by_experiment(alone, "text").empty
 
 
 def test_trainings_cut_short_are_counted():

@@ -238,6 +238,12 @@ def test_our_model_is_compared_with_the_best_row_of_the_tables():
     sentence = tables.own_model_sentence(pd.concat([rows, own, searched]))
     assert re.search(r": BoNMF\+ \(tuned\) 0.640 .*members \(tuned\) 0.630 .*early stopped\) 0.650", sentence)
     assert "BoNMF+ (tuned) is better than A (as published)" in sentence
+    bare = table(**{"BoNMF+, no content": 0.65 + NOISE}).assign(experiment="05_bonmf_plus", protocol="early stopped")
+    sentence = tables.own_model_sentence(pd.concat([rows, own, bare]))
+    assert sentence.endswith(
+        "BoNMF+ (early stopped) and BoNMF+, no content (early stopped): the interval of the difference in mse "
+        "includes zero, they are not told apart."
+    )
 
 
 def test_half_the_tolerance_is_judged_too():
