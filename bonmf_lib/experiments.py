@@ -1,6 +1,7 @@
 """Run model variants over seeds: split, train, evaluate once on test, record. Finished runs are not repeated."""
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -308,7 +309,7 @@ def model_inputs(run: Run, variant: Variant, split: Split) -> ModelInputs:
     return ModelInputs(
         n_users=run.dataset.n_users,
         n_items=run.dataset.n_items,
-        mean_rating=float(train["rating"].to_numpy().mean(dtype=np.float64)),
+        mean_rating=_mean_target(train["rating"].to_numpy(), variant.training),
         text=text,
         image=image,
         user_fields=user_fields(run.dataset) if variant.uses("fields") or variant.uses("demographics") else {},
@@ -316,6 +317,11 @@ def model_inputs(run: Run, variant: Variant, split: Split) -> ModelInputs:
         interactions=Interactions(*(train[name].to_numpy() for name in ("user", "item", "rating"))),
         item_overlap=overlap,
     )
+
+
+def _mean_target(ratings: np.ndarray, training: TrainingConfig) -> float:
+    """Where predictions start: the mean rating; with implicit feedback the logit of the share of positives."""
+    return float(ratings.mean(dtype=np.float64)) if training.loss == "mse" else -math.log(training.negatives)
 
 
 def read_predictions(run: Run, variant: Variant, seed: int) -> pd.DataFrame:

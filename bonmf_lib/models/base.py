@@ -26,7 +26,7 @@ class ModelInputs:
     """All that a model may look at besides the ids it is asked about; no validation or test rating is in here.
 
     Attributes:
-        mean_rating: mean of the training ratings.
+        mean_rating: mean of the training ratings, where predictions start; with implicit feedback a logit.
         text, image: features of all items, or None when the run has none.
         user_fields, item_fields: categorical side information by field name, float32 (n_users or n_items, levels);
             rows sum to 1, or to 0 where unknown.

@@ -1,0 +1,45 @@
+"""The rows of the wide comparisons: claims find them, and the second reading's rows have its protocol."""
+
+import pytest
+
+from bonmf_lib import comparisons, open_questions
+from bonmf_lib.study.claims import CLOSED_FORM, read_claims
+from bonmf_lib.study.parameters import NotebookParameters, Run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Run:
+    return Run(NotebookParameters(profile="paper", run_dir=str(tmp_path_factory.mktemp("run"))))
+
+
+def test_every_claim_about_bonmf_names_rows_that_the_paper_profile_runs(run):
+    packaged = ("minilm-l6", "minilm-l3", "wordllama", "tfidf", "random-text")
+    claimed = ("bert-base-uncased", "xlnet-base-cased", "roberta-base")
+    rows = [
+        *comparisons.table1_rows(run), *comparisons.tuned_rows(run), *comparisons.claimed_ablations(run),
+        *comparisons.modality_rows(run).values(), *comparisons.review_rows(run), *comparisons.implicit_rows(run),
+        *open_questions.encoder_rows(run, packaged), *open_questions.claimed_language_models(run, claimed),
+    ]  # fmt: skip
+    known = {(row.name, row.protocol) for row in rows}
+    early = {(name, "early stopped") for name in ("BoNMF", "NMD (ID only)")}  # written out in 03
+    for claim in read_claims():
+        if not claim.id.startswith("BoNMF"):
+            continue
+        names = {"value": lambda c: [c.variant], "better": lambda c: [c.variant, *c.than]}
+        for name in names.get(claim.kind, lambda c: c.variants)(claim):
+            assert {(name, claim.protocol), (name, CLOSED_FORM)} & (known | early), (claim.id, name)
+
+
+def test_rows_of_the_second_reading_share_its_protocol(run):
+    explicit, implicit = comparisons.review_rows(run), comparisons.implicit_rows(run)
+    trained = [row for row in (*explicit, *implicit) if row.protocol != CLOSED_FORM]
+    assert len(trained) == len(explicit) - 1 + len(implicit)
+    for row in trained:
+        assert (row.test_share, row.training.batch_size, row.training.epochs) == (0.2, 256, 10), row.name
+        assert row.training.weight_decay > 0, row.name
+        assert row.training.loss == ("bce" if row in implicit else "mse"), row.name
+        sizes = {getattr(row.model_config, name, None) for name in ("embedding_dim", "factors")} - {None}
+        assert sizes <= {16, 32, 64}, row.name
+        assert set(getattr(row.model_config, "hidden", ())) <= {64, 128}, row.name
+        if row.model == "bonmf":
+            assert row.model_config.dropout > 0, row.name
