@@ -40,10 +40,9 @@ lab: .venv/ready
 bench: .venv/ready
 	python -m tests.benchmarks.speed
 
-# Keep a long run's records for every reader: PROFILE=paper after `make reproduce PROFILE=paper`.
+# Keep a long run's records for every reader, beside those of experiments that this run did not repeat.
 publish: .venv/ready
-	mkdir -p papermill_runs/published/$(notdir $(RUN))
-	cp -r $(RUN)/records.csv $(RUN)/manifest.json $(RUN)/tables papermill_runs/published/$(notdir $(RUN))/
+	python -m bonmf_lib.study publish $(RUN) $(notdir $(RUN))
 
 # Take the executed notebooks of the default profile over into notebooks/.
 notebooks: reproduce

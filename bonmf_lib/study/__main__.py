@@ -1,4 +1,4 @@
-"""``python -m bonmf_lib.study``: the ledger on the terminal, and the manifest of a run."""
+"""``python -m bonmf_lib.study``: the ledger on the terminal, the manifest of a run, and its publication."""
 
 import argparse
 import sys
@@ -8,6 +8,7 @@ from ..errors import BonmfError, ConfigError
 from .answers import answers_markdown
 from .ledger import ledger, readable, verdict_counts
 from .manifest import write_manifest
+from .publication import publish
 from .records import read_published, read_records
 from .tables import headline_markdown
 
@@ -22,15 +23,21 @@ def main(arguments: list[str] | None = None) -> int:
     show.add_argument("--all", action="store_true", help="also list the claims that were not run (table)")
     manifest = commands.add_parser("manifest", help="write manifest.json and records.csv into a run folder")
     manifest.add_argument("run_dir", type=Path)
+    published = commands.add_parser("publish", help="add a run's records, manifest and tables to the published ones")
+    published.add_argument("run_dir", type=Path)
+    published.add_argument("name", help="folder below papermill_runs/published")
+    published.add_argument("--drop-rows", action="store_true", help="even where published rows are not in the run")
     commands.add_parser("headline", help="the README's tables and sentences, from the published records")
     options = parser.parse_args(arguments)
     try:
         if options.command == "manifest":
             write_manifest(options.run_dir)
+        elif options.command == "publish":
+            print(f"Published in {publish(options.run_dir, options.name, options.drop_rows)}")
         elif options.command == "headline":
-            published = read_published()
-            print(headline_markdown(published))
-            print(answers_markdown(published))
+            records = read_published()
+            print(headline_markdown(records))
+            print(answers_markdown(records))
         else:
             print(_ledger_text(options.records, options.format, options.all))
     except BonmfError as error:

@@ -1,0 +1,67 @@
+"""Keep a run for every reader: its records, manifest and tables, beside what earlier runs left in the same folder."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..errors import RecordError
+from ..storage import write_text
+from .manifest import manifest
+from .records import gathered, published_dir, read_records
+
+_EXPERIMENT = ["experiment", "dataset", "content"]
+_ROW = [*_EXPERIMENT, "variant", "protocol", "seed"]
+_ENVIRONMENT = ("lock_sha256", "packages", "python", "cores", "threads")
+
+
+def publish(run_dir: Path, name: str, drop_rows: bool = False) -> Path:
+    """Add a run to ``papermill_runs/published/<name>`` and return that folder.
+
+    An experiment on one data set is replaced whole, since its rows are compared with each other; experiments that
+    the run does not hold stay as they are. A table replaces the one of the same name.
+
+    Raises:
+        RecordError: the run has no records, or an experiment would lose rows (unless ``drop_rows``).
+    """
+    new, folder = read_records(run_dir), published_dir() / name
+    if new.empty:
+        raise RecordError(f"{run_dir} holds no records to publish; run the notebooks first.")
+    old = read_records(folder)
+    replaced = _keys(old, _EXPERIMENT).isin(_keys(new, _EXPERIMENT))
+    lost = old[replaced & ~_keys(old, _ROW).isin(_keys(new, _ROW))].drop_duplicates(_ROW)
+    if len(lost) and not drop_rows:
+        first = lost.iloc[0]
+        raise RecordError(
+            f"{run_dir} lacks {len(lost)} published trainings, for instance {first['experiment']}: {first['variant']} "
+            f"({first['protocol']}), seed {first['seed']}; finish the experiment, or give --drop-rows."
+        )
+    records = pd.concat([old[~replaced], new], ignore_index=True)
+    noted = manifest(run_dir, records)
+    if (folder / "manifest.json").is_file():
+        noted = _with_earlier(noted, json.loads((folder / "manifest.json").read_text(encoding="utf-8")))
+    write_text(folder / "records.csv", gathered(records))
+    for table in sorted((run_dir / "tables").glob("*.csv")):
+        write_text(folder / "tables" / table.name, table.read_text(encoding="utf-8"))
+    write_text(folder / "manifest.json", json.dumps(noted, indent=2, sort_keys=True) + "\n")
+    return folder
+
+
+def _keys(records: pd.DataFrame, columns: list[str]) -> pd.Index:
+    return pd.MultiIndex.from_frame(records[columns])
+
+
+def _with_earlier(noted: dict[str, Any], earlier: dict[str, Any]) -> dict[str, Any]:
+    """The new manifest with the encoders and notebook times of the earlier one, and its environment if it differs."""
+    encoders = {note["key"]: note for note in (*earlier["encoders"], *noted["encoders"])}
+    times = earlier["notebook_seconds"] | noted["notebook_seconds"]
+    environments = list(earlier.get("earlier_environments", []))
+    then, now = ({name: each[name] for name in _ENVIRONMENT} for each in (earlier, noted))
+    if then != now:
+        environments.append(then | {"written_at_commit": earlier["code"]["written_at_commit"]})
+    return noted | {
+        "encoders": list(encoders.values()),
+        "notebook_seconds": times,
+        "earlier_environments": environments,
+    }

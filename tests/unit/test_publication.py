@@ -1,0 +1,86 @@
+"""Publishing a run: what it holds replaces what was there, all else stays, and nothing is lost unasked."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from bonmf_lib.errors import RecordError
+from bonmf_lib.storage import write_text
+from bonmf_lib.study import publication
+from bonmf_lib.study.__main__ import main
+from bonmf_lib.study.publication import publish
+from bonmf_lib.study.records import add_records, keep_table, read_records
+from tests.unit.test_study import record
+
+
+@pytest.fixture
+def published(tmp_path, monkeypatch):
+    monkeypatch.setattr(publication, "published_dir", lambda: tmp_path / "published")
+    first = tmp_path / "first"
+    for experiment, value in (("04_table1", 0.70), ("05_modalities", 0.80)):
+        for seed in (0, 1):
+            add_records(first, [record(seed=seed, value=value, experiment=experiment)])
+    keep_table(first, "trials", pd.DataFrame({"trial": [1]}))
+    write_text(first / "encoders" / "04_table1--x.json", json.dumps([{"encoder": "a", "key": "1"}]))
+    assert publish(first, "paper") == tmp_path / "published" / "paper"
+    return tmp_path / "published" / "paper"
+
+
+def errors(folder) -> dict:
+    return read_records(folder).set_index(["experiment", "variant", "seed"])["value"].to_dict()
+
+
+def test_a_first_publication_is_the_run(published):
+    assert len(errors(published)) == 4
+    assert json.loads((published / "manifest.json").read_text())["records"] == 4
+    assert (published / "tables" / "trials.csv").is_file()
+
+
+def test_a_later_run_replaces_its_experiments_and_no_others(published, tmp_path):
+    later = tmp_path / "later"
+    for seed in (0, 1):
+        add_records(later, [record(seed=seed, value=0.75, experiment="04_table1", code="y")])
+        add_records(later, [record("B", seed=seed, value=0.9, experiment="04_table1")])
+    add_records(later, [record(value=0.5, experiment="05_modalities", dataset="ml-100k")])  # other data
+    write_text(later / "encoders" / "04_table1--x.json", json.dumps([{"encoder": "b", "key": "2"}]))
+    publish(later, "paper")
+    records = read_records(published)
+    assert len(records) == 4 + 3
+    on_ml1m = records[records["dataset"] == "ml-1m"].groupby(["experiment", "variant"])["value"].unique()
+    assert on_ml1m.map(list).to_dict() == {
+        ("04_table1", "A"): [0.75], ("04_table1", "B"): [0.9], ("05_modalities", "A"): [0.8],
+    }  # fmt: skip
+    noted = json.loads((published / "manifest.json").read_text())
+    assert noted["records"] == 7
+    assert noted["code"]["libraries_behind_records"] == ["x", "y"]
+    assert [note["encoder"] for note in noted["encoders"]] == ["a", "b"]
+    assert noted["earlier_environments"] == []  # the same machine
+    assert (published / "tables" / "trials.csv").is_file()
+
+
+def test_another_environment_is_remembered(published, tmp_path):
+    noted = json.loads((published / "manifest.json").read_text())
+    write_text(published / "manifest.json", json.dumps(noted | {"python": "3.99"}))
+    add_records(tmp_path / "later", [record(experiment="08_overlap")])
+    for _ in range(2):  # publishing again adds nothing
+        publish(tmp_path / "later", "paper")
+        found = json.loads((published / "manifest.json").read_text())
+        assert [(e["python"], e["cores"]) for e in found["earlier_environments"]] == [("3.99", noted["cores"])]
+
+
+def test_rows_are_dropped_only_when_asked(published, tmp_path, capsys):
+    add_records(tmp_path / "later", [record(seed=0, value=0.75, experiment="04_table1")])
+    before = errors(published)
+    with pytest.raises(RecordError, match=r"lacks 1 published trainings, .*04_table1: A \(as published\), seed 1"):
+        publish(tmp_path / "later", "paper")
+    assert main(["publish", str(tmp_path / "later"), "paper"]) == 2
+    assert "--drop-rows" in capsys.readouterr().err
+    assert errors(published) == before
+    assert main(["publish", str(tmp_path / "later"), "paper", "--drop-rows"]) == 0
+    assert set(errors(published)) == set(before) - {("04_table1", "A", 1)}
+
+
+def test_a_run_without_records_is_refused(published, tmp_path):
+    with pytest.raises(RecordError, match="no records to publish"):
+        publish(tmp_path / "empty", "paper")
