@@ -6,6 +6,8 @@ import pandas as pd
 
 from .claims import OWN_SOURCE, VERDICTS, Judgement, judge, read_claims
 
+_UNJUDGED = ("not testable on this data", "not run")
+
 COLUMNS = [
     "claim",
     "statement",
@@ -32,6 +34,30 @@ def ledger(records: pd.DataFrame) -> pd.DataFrame:
     idle = table["verdict"] == "not run"
     elsewhere = table["claim"].isin(table.loc[~idle, "claim"]) | table.duplicated(["claim", "verdict"])
     return table[~(idle & elsewhere)].reset_index(drop=True)
+
+
+OWN_PROTOCOL = (", 80/20", ", implicit")  # ends of the ids of checks that repeat a claim on its own source's protocol
+
+
+def second_reading_sentence(table: pd.DataFrame) -> str:
+    """On which data a check on the second reading's own protocol has another verdict than the claim it repeats, and
+    which; only where both were judged."""
+    parts = []
+    for (dataset, content), group in table[~table["verdict"].isin(_UNJUDGED)].groupby(["dataset", "content"]):
+        verdicts = group.set_index("claim")["verdict"]
+        pairs = {
+            check: (verdict, verdicts[claim])
+            for check, verdict in verdicts.items()
+            for end in OWN_PROTOCOL
+            if check.endswith(end) and (claim := check.removesuffix(end)) in verdicts
+        }
+        moved = [
+            f"{check}: {verdict} instead of {other}" for check, (verdict, other) in pairs.items() if verdict != other
+        ]
+        if pairs:
+            said = "; ".join(moved) or "none"
+            parts.append(f"{dataset}, content {content}: of {len(pairs)} checks, another verdict has {said}.")
+    return " ".join(parts) or "The second reading's own protocol has not been judged on this data."
 
 
 def _row(judgement: Judgement) -> dict:

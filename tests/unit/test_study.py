@@ -15,7 +15,7 @@ from bonmf_lib.study import records as records_module
 from bonmf_lib.study import tables
 from bonmf_lib.study.__main__ import main
 from bonmf_lib.study.claims import OWN_SOURCE, VERDICTS, BetterClaim, EquivalentClaim, ValueClaim, judge, read_claims
-from bonmf_lib.study.ledger import ledger, readable, verdict_counts
+from bonmf_lib.study.ledger import ledger, readable, second_reading_sentence, verdict_counts
 from bonmf_lib.study.manifest import write_manifest
 from bonmf_lib.study.parameters import NotebookParameters, Run, start_run
 from bonmf_lib.study.records import (
@@ -337,6 +337,25 @@ def test_records_of_earlier_settings_are_not_pooled(tmp_path, planted):
     assert read_records(tmp_path)["config"].tolist() == ["new"]
     mark_current(tmp_path, "other", planted, ["old"], [0])  # what is current elsewhere is not so here
     assert read_records(tmp_path)["config"].tolist() == ["new"]
+
+
+def test_checks_on_the_second_readings_protocol_are_compared_with_its_claims():
+    sevenths = table(**{"BoNMF": 0.80 + NOISE, "FM": 0.70 - NOISE, "BoNMF, 3 layers": 0.75 - NOISE}).assign(
+        metric="rmse"
+    )
+    deeper = sevenths.assign(metric="mse")
+    own = {
+        "BoNMF, 80/20, embedding 32": 0.70 + NOISE,
+        "FM, 80/20": 0.75 - NOISE,
+        "BoNMF, 80/20, 3 layers": 0.65 - NOISE,
+    }
+    own = table(**own).assign(split="ratio(test=0.2, valid=0)", test_share=0.2)
+    records = pd.concat([sevenths, deeper, own.assign(metric="rmse"), own])
+    assert second_reading_sentence(ledger(records)) == (
+        "ml-1m, content full: of 2 checks, another verdict has BoNMF (h), 80/20: reproduced instead of not reproduced."
+    )
+    assert "has not been judged" in second_reading_sentence(ledger(pd.concat([sevenths, deeper])))
+    assert "has not been judged" in second_reading_sentence(ledger(records.assign(content="packaged")))
 
 
 def test_means_over_several_data_sets_are_refused():
