@@ -19,7 +19,7 @@ from huggingface_hub import snapshot_download
 
 from .errors import SourceError
 from .progress import announce
-from .storage import atomic_dir, atomic_path, cache_dir, file_sha256, mirror_dir
+from .storage import atomic_dir, atomic_path, cache_dir, file_sha256, is_whole, mirror_dir
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ def extract_members(path: Path, prefix: str, name: str) -> Path:
     Members whose path is absolute or climbs out of the folder are refused.
     """
     target = cache_dir("extracted") / name
-    if target.is_dir():
+    if is_whole(target):
         return target
     with open_archive(path) as archive, atomic_dir(target) as temporary:
         members = [m for m in archive.infolist() if m.filename.startswith(prefix) and not m.is_dir()]

@@ -72,15 +72,31 @@ def atomic_path(target: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+_CONTENTS = ".contents.json"  # in a folder made in one step: the size of every file that it then held
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a folder of :func:`atomic_dir` still has every file it was made with, at its size."""
+    try:
+        sizes = json.loads((folder / _CONTENTS).read_text(encoding="utf-8"))
+        return all((folder / name).stat().st_size == size for name, size in sizes.items())
+    except (OSError, ValueError):
+        return False
+
+
 @contextmanager
 def atomic_dir(target: Path) -> Iterator[Path]:
-    """As :func:`atomic_path`, for a whole folder; a folder that exists already is kept as it is."""
+    """As :func:`atomic_path`, for a whole folder; one that exists already is kept if nothing is missing in it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
     try:
         yield temporary
+        files = [path for path in sorted(temporary.rglob("*")) if path.is_file()]
+        sizes = {path.relative_to(temporary).as_posix(): path.stat().st_size for path in files}
+        (temporary / _CONTENTS).write_text(json.dumps(sizes, indent=0), encoding="utf-8")
         temporary.chmod(0o755)
-        if not target.exists():
+        if not is_whole(target):
+            shutil.rmtree(target, ignore_errors=True)
             temporary.replace(target)
     except OSError as error:
         raise SourceError(f"Writing the folder {target} failed: {error.strerror or error}.") from error

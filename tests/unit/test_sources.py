@@ -3,6 +3,7 @@
 import hashlib
 import re
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -110,6 +111,21 @@ def test_extraction_keeps_the_tree_below_the_prefix(tmp_path, empty_cache):
         archive.writestr("other/b.txt", "b")
     folder = extract_members(path, "top/", "tree")
     assert [str(p.relative_to(folder)) for p in folder.rglob("*.txt")] == ["sub/a.txt"]
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda file: file.write_text("")], ids=["deleted", "emptied"])
+def test_an_extracted_folder_that_lost_something_is_made_again(tmp_path, empty_cache, spoil):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("top/a.txt", "a")
+        archive.writestr("top/b.txt", "b")
+    folder = extract_members(path, "top/", "tree")
+    (folder / "a.txt").write_text("c")  # same size: as it was left, so not extracted again
+    assert (extract_members(path, "top/", "tree") / "a.txt").read_text() == "c"
+    spoil(folder / "b.txt")
+    again = extract_members(path, "top/", "tree")
+    assert again == folder
+    assert [(again / name).read_text() for name in ("a.txt", "b.txt")] == ["a", "b"]
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path):
