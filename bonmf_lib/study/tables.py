@@ -155,16 +155,6 @@ def search_curves(trials: pd.DataFrame, seed: int) -> pd.DataFrame:
     return rows.assign(best=rows.groupby("model")["value"].cummin())[["model", "trial", "value", "best"]]
 
 
-def signatures(diagnoses: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """One row per model: which failure signatures are present, and the numbers that decide them."""
-    out = {}
-    for model, table in diagnoses.items():
-        conditions = table[table["role"] == "condition"].drop_duplicates("quantity").set_index("quantity")["value"]
-        present = table.loc[table["present"].astype(bool), "signature"].unique()
-        out[model] = conditions.round(3).to_dict() | {"signatures": "; ".join(present) or "none"}
-    return pd.DataFrame(out).T.rename_axis("model")
-
-
 def by_subset(records: pd.DataFrame, variants: dict[frozenset[str], Any], metric: str) -> list[dict]:
     """Per seed, the metric of the row that stands for each subset: what Shapley values are made from."""
     rows = records[records["metric"] == metric].set_index(["variant", "seed"])["value"]

@@ -1,0 +1,54 @@
+"""Failure signatures and run-to-run variance, as tables (their definitions: ``evaluation/diagnostics.py``)."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from ..evaluation.diagnostics import run_spread
+from .tables import row_name, values_by_seed
+
+
+def signatures(diagnoses: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """One row per model: the numbers that decide the signatures, and which of them are present.
+
+    Args:
+        diagnoses: of :func:`~bonmf_lib.evaluation.diagnostics.diagnose`, by model.
+    """
+    table = _numbers(diagnoses, "condition")
+    present = {model: found.loc[found["present"].astype(bool), "signature"] for model, found in diagnoses.items()}
+    return table.assign(signatures=["; ".join(present[model].unique()) or "none" for model in table.index])
+
+
+def evidence(diagnoses: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """One row per model: whether the causes are there that the signatures are read as; what no model has is left
+    out (numbers of validation ratings, where nothing was validated)."""
+    return _numbers(diagnoses, "evidence").dropna(axis=1, how="all")
+
+
+def _numbers(diagnoses: Mapping[str, pd.DataFrame], role: str) -> pd.DataFrame:
+    rows = {}
+    for model, found in diagnoses.items():
+        asked = found[found["role"] == role].drop_duplicates("quantity")
+        rows[model] = asked.set_index("quantity")["value"].astype(float).round(3)
+    return pd.DataFrame(rows).T.rename_axis(index="model", columns=None)
+
+
+def in_one_table(diagnoses: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """All diagnoses below each other, to be kept with the records; :func:`by_model` takes them apart again."""
+    return pd.concat(diagnoses, names=["model"]).reset_index(level="model").reset_index(drop=True)
+
+
+def by_model(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The diagnoses of :func:`in_one_table`."""
+    return {model: rows.drop(columns="model") for model, rows in table.groupby("model", sort=False)}
+
+
+def run_spreads(records: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """Standard deviation over seeds in percent of the mean, one row per model and protocol, one column per metric;
+    each seed is another split and other initial weights."""
+    columns = {}
+    for metric in metrics:
+        groups, _ = values_by_seed(records, metric)
+        columns[f"sd of {metric}, %"] = {row_name(*key): 100 * run_spread(values) for key, values in groups.items()}
+        seeds = {row_name(*key): len(values) for key, values in groups.items()}
+    return pd.DataFrame(columns).assign(seeds=pd.Series(seeds)).rename_axis("model")

@@ -1,0 +1,56 @@
+"""Failure signatures and spreads over runs as tables."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bonmf_lib.evaluation.diagnostics import diagnose
+from bonmf_lib.study import diagnoses
+from tests.unit.test_diagnostics import good, table
+from tests.unit.test_study import table as records_of
+
+
+@pytest.fixture
+def found() -> dict[str, pd.DataFrame]:
+    swapped = table(lambda rating, random: np.select([rating == 4, rating == 5], [5.0, 4.0], 2.0))
+    return {
+        "good": diagnose([table(good, seed) for seed in (0, 1)]),
+        "shifted": diagnose(table(good, 0)),
+        "swapped": diagnose(swapped),
+    }
+
+
+def test_signatures_stand_beside_the_numbers_that_decide_them(found):
+    shown = diagnoses.signatures(found)
+    assert list(shown.index) == ["good", "shifted", "swapped"]
+    for model, row in shown.iterrows():
+        present = found[model].loc[found[model]["present"], "signature"].unique()
+        assert row["signatures"] == ("; ".join(present) or "none")
+        numbers = found[model].drop_duplicates("quantity").set_index("quantity")["value"].round(3)
+        shown_numbers = row.drop("signatures").astype(float)
+        assert shown_numbers.to_dict() == pytest.approx(numbers[shown_numbers.index].to_dict(), nan_ok=True)
+
+
+def test_evidence_leaves_out_what_was_measured_nowhere(found):
+    shown = diagnoses.evidence(found)
+    assert "|bias| / sd of the ratings" in shown
+    assert "validation - training loss, relative" not in shown  # no histories
+    assert shown.loc["shifted"].isna().any()  # one run has no spread
+
+
+def test_kept_diagnoses_come_back_as_they_were(found):
+    text = diagnoses.in_one_table(found).to_csv(index=False)
+    again = diagnoses.by_model(pd.read_csv(io.StringIO(text)))
+    assert list(again) == list(found)
+    pd.testing.assert_frame_equal(diagnoses.signatures(again), diagnoses.signatures(found))
+    pd.testing.assert_frame_equal(diagnoses.evidence(again), diagnoses.evidence(found))
+
+
+def test_spread_over_runs_is_in_percent_of_the_mean():
+    values = np.array([0.7, 0.8, 0.9])
+    spread = diagnoses.run_spreads(records_of(A=values, B=values[:1]), ["mse"])
+    assert spread.loc["A (as published)", "sd of mse, %"] == pytest.approx(100 * values.std(ddof=1) / 0.8)
+    assert np.isnan(spread.loc["B (as published)", "sd of mse, %"])
+    assert spread["seeds"].to_dict() == {"A (as published)": 3, "B (as published)": 1}
