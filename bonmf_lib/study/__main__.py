@@ -1,14 +1,17 @@
-"""``python -m bonmf_lib.study``: the ledger on the terminal, the manifest of a run, and its publication."""
+"""``python -m bonmf_lib.study``: the ledger on the terminal; a run's manifest, its publication, and how well it agrees
+with what is published."""
 
 import argparse
 import sys
 from pathlib import Path
 
+import pandas as pd
+
 from ..errors import BonmfError, ConfigError
 from .answers import answers_markdown
 from .ledger import ledger, readable, verdict_counts
 from .manifest import write_manifest
-from .publication import publish
+from .publication import agreement, publish
 from .records import read_published, read_records
 from .tables import headline_markdown
 
@@ -27,6 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
     published.add_argument("run_dir", type=Path)
     published.add_argument("name", help="folder below papermill_runs/published")
     published.add_argument("--drop-rows", action="store_true", help="even where published rows are not in the run")
+    compare = commands.add_parser("compare", help="a run beside the published records of the same settings and seeds")
+    compare.add_argument("run_dir", type=Path)
+    compare.add_argument("--metric", default="mse")
     commands.add_parser("headline", help="the README's tables and sentences, from the published records")
     options = parser.parse_args(arguments)
     try:
@@ -34,6 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
             write_manifest(options.run_dir)
         elif options.command == "publish":
             print(f"Published in {publish(options.run_dir, options.name, options.drop_rows)}")
+        elif options.command == "compare":
+            print(_comparison_text(options.run_dir, options.metric))
         elif options.command == "headline":
             records = read_published()
             print(headline_markdown(records))
@@ -46,10 +54,22 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _ledger_text(run_dir: Path | None, style: str, everything: bool) -> str:
-    if run_dir is not None and not run_dir.is_dir():
+def _records_of(run_dir: Path) -> pd.DataFrame:
+    if not run_dir.is_dir():
         raise ConfigError(f"{run_dir} is no run folder; give one below papermill_runs/runs.")
-    table = ledger(read_published() if run_dir is None else read_records(run_dir))
+    return read_records(run_dir)
+
+
+def _comparison_text(run_dir: Path, metric: str) -> str:
+    found = agreement(_records_of(run_dir), read_published(), [metric])
+    if found.empty:
+        return f"{run_dir} holds no {metric} that was published with the same settings, data and seed."
+    shown = found.rename(columns={"others": "published", "ours": "this run"}).drop(columns="metric")
+    return shown.to_string(index=False, float_format="{:.4f}".format)
+
+
+def _ledger_text(run_dir: Path | None, style: str, everything: bool) -> str:
+    table = ledger(read_published() if run_dir is None else _records_of(run_dir))
     if style == "json":
         return table.to_json(orient="records", indent=2)
     counts = ", ".join(f"{count} {verdict}" for verdict, count in verdict_counts(table).items())

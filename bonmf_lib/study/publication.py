@@ -1,6 +1,8 @@
-"""Keep a run for every reader: its records, manifest and tables, beside what earlier runs left in the same folder."""
+"""Keep a run for every reader: its records, manifest and tables, beside what earlier runs left in the same folder;
+and how well two runs of the same settings agree."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +11,13 @@ import pandas as pd
 from ..errors import RecordError
 from ..storage import write_text
 from .manifest import manifest
-from .records import gathered, published_dir, read_records
+from .records import gathered, keep_table, published_dir, read_records
 
 _EXPERIMENT = ["experiment", "dataset", "content"]
-_ROW = [*_EXPERIMENT, "variant", "protocol", "seed"]
+_NAMED = [*_EXPERIMENT, "variant", "protocol"]
+_ROW = [*_NAMED, "seed"]
+REMEASURED = "remeasured"  # table of what a later run measured again, kept when it was published
+REMEASURED_METRICS = ("mse", "ndcg@10", "recall@10")
 _ENVIRONMENT = ("lock_sha256", "packages", "python", "cores", "threads")
 
 
@@ -37,6 +42,7 @@ def publish(run_dir: Path, name: str, drop_rows: bool = False) -> Path:
             f"{run_dir} lacks {len(lost)} published trainings, for instance {first['experiment']}: {first['variant']} "
             f"({first['protocol']}), seed {first['seed']}; finish the experiment, or give --drop-rows."
         )
+    measured_again = agreement(new, old, REMEASURED_METRICS)
     records = pd.concat([old[~replaced], new], ignore_index=True)
     noted = manifest(run_dir, records)
     if (folder / "manifest.json").is_file():
@@ -44,8 +50,31 @@ def publish(run_dir: Path, name: str, drop_rows: bool = False) -> Path:
     write_text(folder / "records.csv", gathered(records))
     for table in sorted((run_dir / "tables").glob("*.csv")):
         write_text(folder / "tables" / table.name, table.read_text(encoding="utf-8"))
+    if len(measured_again):
+        keep_table(folder, REMEASURED, measured_again)
     write_text(folder / "manifest.json", json.dumps(noted, indent=2, sort_keys=True) + "\n")
     return folder
+
+
+def agreement(records: pd.DataFrame, others: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """What two runs measured with the same settings, data, features and seeds, row by row.
+
+    Equal seeds give equal numbers on one machine; on another one, sums are rounded otherwise and trainings drift apart.
+
+    Returns:
+        experiment, dataset, content, variant, protocol, metric; seeds in common; mean of the others and of the
+        records over these seeds; ``largest``, the largest difference of a seed; ``spread``, the standard deviation of
+        the others over the seeds (NaN for one).
+    """
+    keys = [*_NAMED, "config", "seed", "metric"]
+    pairs = others[others["metric"].isin(metrics)].merge(records, on=keys, suffixes=("_other", ""))
+    pairs = pairs[pairs["seconds"] != pairs["seconds_other"]]  # a training is not compared with itself
+    pairs = pairs.assign(away=(pairs["value"] - pairs["value_other"]).abs())
+    rows = pairs.groupby([*_NAMED, "metric"], sort=False)
+    return rows.agg(
+        seeds=("seed", "size"), others=("value_other", "mean"), ours=("value", "mean"), largest=("away", "max"),
+        spread=("value_other", "std"),
+    ).reset_index()  # fmt: skip
 
 
 def _keys(records: pd.DataFrame, columns: list[str]) -> pd.Index:

@@ -8,8 +8,9 @@ import pytest
 from bonmf_lib.errors import RecordError
 from bonmf_lib.storage import write_text
 from bonmf_lib.study import publication
+from bonmf_lib.study import records as records_module
 from bonmf_lib.study.__main__ import main
-from bonmf_lib.study.publication import publish
+from bonmf_lib.study.publication import agreement, publish
 from bonmf_lib.study.records import add_records, keep_table, read_records
 from tests.unit.test_study import record
 
@@ -84,3 +85,25 @@ def test_rows_are_dropped_only_when_asked(published, tmp_path, capsys):
 def test_a_run_without_records_is_refused(published, tmp_path):
     with pytest.raises(RecordError, match="no records to publish"):
         publish(tmp_path / "empty", "paper")
+
+
+def test_the_same_settings_measured_twice_are_set_side_by_side(published, tmp_path, monkeypatch, capsys):
+    again = tmp_path / "again"
+    for seed, value in ((0, 0.71), (1, 0.68)):
+        add_records(again, [record(seed=seed, value=value, experiment="04_table1", seconds=2.0)])
+    add_records(again, [record(seed=0, value=0.3, experiment="05_modalities", config="other")])
+    found = agreement(read_records(again), read_records(published), ["mse"])
+    assert found[["experiment", "seeds", "others", "ours"]].round(6).to_numpy().tolist() == [
+        ["04_table1", 2, 0.7, 0.695]
+    ]
+    assert found["largest"].tolist() == pytest.approx([0.02])
+    monkeypatch.setattr(records_module, "published_dir", lambda: tmp_path / "published")
+    assert main(["compare", str(again)]) == 0
+    assert "0.6950" in capsys.readouterr().out
+    assert main(["compare", str(again), "--metric", "hr@10"]) == 0
+    assert "holds no hr@10" in capsys.readouterr().out
+    publish(again, "paper", drop_rows=True)
+    kept = pd.read_csv(published / "tables" / "remeasured.csv")
+    assert kept[["variant", "metric", "largest"]].to_numpy().tolist() == [["A", "mse", 0.02]]
+    publish(again, "paper")  # again: nothing new, so the table stays
+    assert len(pd.read_csv(published / "tables" / "remeasured.csv")) == 1
