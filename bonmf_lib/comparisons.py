@@ -129,6 +129,12 @@ def table1_rows(run: Run) -> list[Variant]:
     ]
 
 
+def initialisations_row(run: Run) -> Variant:
+    """BoNMF from several initial weights on one split: what of a difference between runs is not the split's."""
+    members = run.settings.ensemble_members
+    return replace(table1_rows(run)[0], name=f"BoNMF, {members} initial weights", members=members)
+
+
 def tuned_rows(run: Run) -> list[Variant]:
     """Every row of :func:`table1_rows` that has something to tune."""
     return [tuned(run, variant) for variant in table1_rows(run) if variant.model in SPACES]

@@ -228,9 +228,12 @@ def _train(run: Run, variant: Variant, seed: int, split: Split) -> None:
         if settings.training.loss == "bce":
             ranking = _ranking(model, dataset, split, device)
         predictions.append(predict(model, test.users, test.items).cpu().numpy())
-    predicted = np.mean(predictions, axis=0).clip(dataset.scale.low, dataset.scale.high)
+    scale = dataset.scale
+    kept = {"predicted": np.mean(predictions, axis=0).clip(scale.low, scale.high)}
+    if variant.members > 1:
+        kept["members"] = np.stack(predictions).clip(scale.low, scale.high)
     with atomic_path(_predictions(run, variant, seed)) as temporary:
-        save_file({"predicted": predicted}, temporary)
+        save_file(kept, temporary)
     first = vars(histories[0]) | {"seconds": np.sum([h.seconds for h in histories], axis=0).tolist()}
     noted = first | {"best_epoch": histories[0].best_epoch, "ranking": ranking, "code": code_version()}
     write_text(_history(run, variant, seed), json.dumps(noted | {"device": device_name(device)}))
@@ -329,6 +332,11 @@ def read_predictions(run: Run, variant: Variant, seed: int) -> pd.DataFrame:
     rows = split_of(run, variant, seed).test
     table = run.dataset.ratings.iloc[rows][["user", "item", "rating"]].reset_index(drop=True)
     return table.assign(predicted=load_file(_predictions(run, variant, seed))["predicted"])
+
+
+def read_members(run: Run, variant: Variant, seed: int) -> np.ndarray:
+    """Each member's predictions (members, N) of a finished run, in the row order of :func:`read_predictions`."""
+    return load_file(_predictions(run, variant, seed))["members"]
 
 
 def read_history(run: Run, variant: Variant, seed: int) -> History:

@@ -15,6 +15,7 @@ from bonmf_lib.errors import ConfigError, TrainingError
 from bonmf_lib.experiments import (
     Variant,
     read_history,
+    read_members,
     read_predictions,
     run_variants,
     split_of,
@@ -226,6 +227,7 @@ def test_members_are_averaged_and_differ_in_their_seeds(run):
     found = read_predictions(run, several, 7)["predicted"].to_numpy()
     low, high = run.dataset.scale.low, run.dataset.scale.high
     np.testing.assert_allclose(found, np.mean(predictions, axis=0).clip(low, high), atol=1e-5)
+    np.testing.assert_allclose(read_members(run, several, 7), np.clip(predictions, low, high), atol=1e-5)
 
 
 @dataclass(frozen=True)
