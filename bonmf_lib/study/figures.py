@@ -193,24 +193,29 @@ def error_by_activity(predictions: dict[str, pd.DataFrame], counts: dict[str, np
 
 
 def model_comparison(table: pd.DataFrame, metric: str, paper: dict[str, float]) -> Figure:
-    """Mean and 95 % interval per row of ``table`` (index: name; columns mean, low, high), paper values as crosses.
+    """Mean and 95 % interval of every row, the protocols of a variant on one line, the best variant on top; the
+    paper's values as crosses.
 
     Args:
-        paper: the paper's value by variant name; rows without one get no cross.
+        table: columns variant, protocol, mean, low, high, of a metric that is better when lower.
+        paper: the paper's value by variant name; variants without one get no cross.
     """
-    figure, axis = plt.subplots(figsize=(8, 0.5 * len(table) + 1.4))
-    places = np.arange(len(table))[::-1]
-    spread = np.stack([table["mean"] - table["low"], table["high"] - table["mean"]]).clip(0)
-    axis.errorbar(table["mean"], places, xerr=np.nan_to_num(spread), fmt="o", color=PALETTE[0], capsize=3,
-                  label="measured here, 95 % interval")  # fmt: skip
-    variants = [name.removesuffix(" (as published)") for name in table.index]
-    crosses = [(paper[name], place) for name, place in zip(variants, places, strict=True) if name in paper]
+    variants = table.groupby("variant")["mean"].min().sort_values().index
+    places = pd.Series(np.arange(len(variants))[::-1], index=variants)
+    protocols = list(table["protocol"].unique())
+    figure, axis = plt.subplots(figsize=(8, 0.42 * len(variants) + 1.8))
+    for protocol, shift in zip(protocols, 0.14 * (np.arange(len(protocols)) - (len(protocols) - 1) / 2), strict=True):
+        rows = table[table["protocol"] == protocol]
+        spread = np.stack([rows["mean"] - rows["low"], rows["high"] - rows["mean"]]).clip(0)
+        axis.errorbar(rows["mean"], places[rows["variant"]] - shift, xerr=np.nan_to_num(spread), fmt="o", capsize=3,
+                      color=PALETTE[protocols.index(protocol) % len(PALETTE)], label=protocol)  # fmt: skip
+    crosses = [(paper[name], place) for name, place in places.items() if name in paper]
     if crosses:
         axis.scatter(
             *zip(*crosses, strict=True), marker="x", s=60, color=PAPER_COLOUR, label="paper (MovieLens-1M)", zorder=3
         )
-    axis.set_yticks(places, table.index)
-    axis.set(xlabel=f"test {metric}", title=f"Test {metric} by model")
+    axis.set_yticks(places, places.index)
+    axis.set(xlabel=f"test {metric}, mean and 95 % interval", title=f"Test {metric} by model")
     axis.legend(loc="best")
     return _finished(figure)
 

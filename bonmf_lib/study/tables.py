@@ -21,13 +21,17 @@ def row_name(variant: str, protocol: str) -> str:
 
 
 def estimates(records: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Mean, low, high (95 %, corrected for overlapping splits) and seeds per row, in order of appearance."""
+    """Mean, low, high (95 %, corrected for overlapping splits), seeds, variant and protocol per row, in order of
+    appearance."""
     chosen = _one_data_set(records[records["metric"] == metric])
     rows = {}
     for (variant, protocol), group in chosen.groupby(["variant", "protocol"], sort=False):
         found = mean_interval(group["value"].to_numpy(), float(group["test_share"].mean()))
-        rows[row_name(variant, protocol)] = {"mean": found.mean, "low": found.low, "high": found.high, "seeds": found.n}
-    return pd.DataFrame(rows).T.rename_axis("model").astype({"seeds": int})
+        rows[row_name(variant, protocol)] = {
+            "mean": found.mean, "low": found.low, "high": found.high, "seeds": found.n,
+            "variant": variant, "protocol": protocol,
+        }  # fmt: skip
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 
 
 def _one_data_set(records: pd.DataFrame) -> pd.DataFrame:
