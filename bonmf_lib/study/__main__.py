@@ -9,11 +9,11 @@ import pandas as pd
 
 from ..errors import BonmfError, ConfigError
 from .answers import answers_markdown
+from .headline import headline_markdown
 from .ledger import ledger, readable, verdict_counts
 from .manifest import write_manifest
 from .publication import agreement, publish
 from .records import read_published, read_records
-from .tables import headline_markdown
 
 
 def main(arguments: list[str] | None = None) -> int:

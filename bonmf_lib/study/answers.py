@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ..evaluation import holm
+from .claims import LEAST_SEEDS
 from .relative import equivalence_sentence, equivalences, row_of, short_names
 from .tables import differences, told_apart
 
@@ -44,10 +45,14 @@ def swap_sentence(table: pd.DataFrame, margin: float, where: str) -> str:
         return f"On {where} the text hardly matters: every control is within {margin:g} %; {alike}."
     if (controls == "worse").all():
         cost = table.loc["no text", ["percent", "low", "high"]].abs() if "no text" in table.index else None
-        size = "" if cost is None else f", no text by {cost['percent']:.2f} % [{cost.min():.2f}, {cost.max():.2f}]"
+        size = (
+            "" if cost is None else f", no text by {cost['percent']:.2f} % [{cost.min():.2f}, {cost.max():.2f}; 90 %]"
+        )
         small = cost is not None and cost["percent"] < 2 * margin
         caution = f"; so small an effect makes a margin of {margin:g} % say little" if small else ""
-        return f"On {where} the text has a measurable effect: every control is worse{size}; {alike}{caution}."
+        return (
+            f"In the network of 06, on {where}, the text has an effect: every control is worse{size}; {alike}{caution}."
+        )
     if (controls == "undecided").any():
         return f"On {where} it stays undecided whether the text matters: not every control is told apart; {alike}."
     listed = ", ".join(f"{name} is {verdict}" for name, verdict in controls.items())
@@ -106,16 +111,19 @@ def resolution_sentence(table: pd.DataFrame, metric: str, where: str) -> str:
     """
     told = _ways_told_apart(table)
     sides = {True: "better", False: "worse"}
-    parts = [f"{name} is {sides[bool(row['favours'])]} ({row['percent']:+.1f} %)" for name, row in told.iterrows()]
+    parts = [f"{name} is {sides[bool(row['favours'])]} ({abs(row['percent']):.1f} %)" for name, row in told.iterrows()]
     return f"{metric} on {where}, against concatenation: {'; '.join(parts) or 'no way is told apart'}."
 
 
 def limit_sentence(records: pd.DataFrame, epochs: int) -> str:
-    """How many trainings were still improving when they ran out of epochs."""
+    """How many trainings were still improving when they ran out of epochs, and of which rows at least half were."""
     best = records[records["metric"] == "best_epoch"]
-    return (
-        f"{(best['value'] >= epochs).sum()} of {len(best)} trainings were best in their last allowed epoch ({epochs})."
-    )
+    last = best["value"] >= epochs
+    rows = last.groupby(best["variant"], sort=False).mean()
+    often = rows.index[rows >= 0.5]
+    said = f"{last.sum()} of {len(best)} trainings were best in their last allowed epoch ({epochs})"
+    names = f", at least half of those of {', '.join(often)}" if 0 < len(often) < len(rows) else ""
+    return f"{said}{names}."
 
 
 _ALL_INPUTS = "BoNMF on ID + text + picture"
@@ -159,6 +167,18 @@ def added_by_experiment(records: pd.DataFrame, modality: str) -> pd.DataFrame:
     if len(table):
         table.insert(table.columns.get_loc("seeds"), "p_holm", holm(table.pop("p_value").tolist()))
     return table
+
+
+def added_sentence(records: pd.DataFrame, modality: str) -> str:
+    """In how many of the networks of :func:`added_by_experiment` the modality is told from zero; "" without any."""
+    table = added_by_experiment(records, modality)
+    if table.empty:
+        return ""
+    told = (table["p_holm"] < 0.05) & (table["seeds"] >= LEAST_SEEDS)
+    helps, harms = (list(table.index[told & (table["difference"] * sign > 0)]) for sign in (-1, 1))
+    parts = [f"{what} {len(names)} of {len(table)} networks" + (f" ({'; '.join(names)})" if names else "")
+             for what, names in (("lowers the MSE in", helps), ("raises it in", harms))]  # fmt: skip
+    return f"On random splits, the {modality} added to the other inputs {', '.join(parts)} (Holm-adjusted p < 0.05)."
 
 
 @dataclass(frozen=True)
@@ -246,7 +266,9 @@ def families_sentence(found: Sequence[Answer], level: float = 0.05) -> str:
 def answers_markdown(records: pd.DataFrame) -> str:
     """What published records say to the paper's open questions, a list in Markdown; "" without any."""
     found = open_answers(records[records["content"] == "full"], "ml-1m")
-    lines = [f"* {sentence}" for answer in found if not answer.nothing_found for sentence in answer.sentences]
+    own = records[(records["content"] == "full") & (records["dataset"] == "ml-1m")]
+    lines = [f"* {said}" for modality in _WITH_AND_WITHOUT if (said := added_sentence(own, modality))]
+    lines += [f"* {sentence}" for answer in found if not answer.nothing_found for sentence in answer.sentences]
     if nothing := [answer.where for answer in found if answer.nothing_found]:
         lines.append(
             f"* On {'; '.join(nothing)}: no way of taking overlap out is told apart from concatenation, in MSE or "

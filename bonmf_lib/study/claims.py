@@ -9,8 +9,7 @@ Rules (also in the README):
   Holm-adjusted p < 0.05 (and, where the claim states a size, the relative difference's interval reaches it);
   *direction only* when only the sign is right (or only the size is wrong); else *not reproduced*.
 * equivalent: *reproduced* when every pairwise relative difference's 90 % interval lies inside the claimed
-  margin (two one-sided tests at 5 %), *direction only* when only the farthest pair's mean does, else
-  *not reproduced*.
+  margin (two one-sided tests at 5 %), *direction only* when only every pair's mean does, else *not reproduced*.
 * *not testable on this data*: the records are of another data set or split, or of packaged content where the
   claim is about plots or posters. *not run*: no records, or no seed in common.
 """
@@ -50,6 +49,7 @@ class _Claim(_Model):
     split: str = ""  # how the records' split rule must begin; empty = any split
     protocol: str = "as published"
     verified: bool = True  # False: quoted from memory, never a gate
+    defined: bool = True  # False: the paper leaves open what its number means; judged as we read it, not counted
     note: str = ""
 
 
@@ -101,6 +101,7 @@ class _Table(_Model):
     tolerance: float = 0.02
     scale: float = 1.0  # printed value x scale = value
     verified: bool = True
+    undefined: tuple[str, ...] = ()  # columns whose definition the paper does not give
     notes: dict[str, str] = {}  # column title -> what to know about its cells
 
     def claims(self) -> list[ValueClaim]:
@@ -123,6 +124,7 @@ class _Table(_Model):
             split=self.split,
             protocol=self.protocol,
             verified=self.verified,
+            defined=title not in self.undefined,
             note=self.notes.get(title, ""),
             variant=self.variants.get(row, row),
             metric=metric,
@@ -160,13 +162,20 @@ def read_sources() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A claim on one data set: our number (a difference for comparisons), its interval and the verdict."""
+    """A claim on one data set: our number (a difference for comparisons), its interval and the verdict.
+
+    Attributes:
+        against: the competitor, or the pair of an equivalence, that ``ours`` is about, where there are several.
+        farthest_mean: of an equivalence, the largest relative difference of a pair's means, in percent.
+    """
 
     claim: Claim
     dataset: str
     content: str
     ours: Estimate | None
     verdict: str
+    against: str = ""
+    farthest_mean: float = float("nan")
 
 
 def judge(claims: tuple[Claim, ...], records: pd.DataFrame) -> list[Judgement]:
@@ -203,11 +212,15 @@ def _measure(claim: Claim, dataset: str, content: str, records: pd.DataFrame) ->
     share = float(chosen["test_share"].median())
     if claim.kind == "value":
         ours = mean_interval(values[claim.variant].to_numpy(), share)
-    elif claim.kind == "better":
-        ours = _hardest(claim, values, share)
-    else:
-        ours = _widest(claim, values, share)
-    return Judgement(claim, dataset, content, ours, "" if ours.n else "not run")
+        return Judgement(claim, dataset, content, ours, "" if ours.n else "not run")
+    gains = _gains(claim, values, share)
+    if claim.kind == "better":
+        against = _hardest(gains)
+    else:  # the pair whose interval reaches farthest from 0
+        against = max(gains, key=lambda pair: max(abs(gains[pair].low), abs(gains[pair].high)))
+    ours, named = gains[against], against if len(gains) > 1 else ""
+    farthest = max(abs(gain.mean) for gain in gains.values())
+    return Judgement(claim, dataset, content, ours, "" if ours.n else "not run", named, farthest)
 
 
 def _per_seed(records: pd.DataFrame, variant: str, claim: Claim) -> pd.Series:
@@ -217,30 +230,31 @@ def _per_seed(records: pd.DataFrame, variant: str, claim: Claim) -> pd.Series:
     return rows.groupby("seed")["value"].first()  # the same run may stand in several experiments
 
 
-def _gain(claim: Claim, ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    """Relative improvement per seed in percent, positive = better."""
+def _gains(claim: BetterClaim | EquivalentClaim, values: dict[str, pd.Series], share: float) -> dict[str, Estimate]:
+    """Relative improvement in percent, positive = better, over each competitor (its 95 % interval, with the p-value of
+    the paired test), or of each pair of an equivalence (90 %)."""
+    better = claim.kind == "better"
+    pairs = [(claim.variant, other) for other in claim.than] if better else list(combinations(claim.variants, 2))
     sign = -1 if claim.metric in LOWER_IS_BETTER else 1
-    return sign * 100 * (ours - theirs) / np.abs(theirs)
+    out = {}
+    for one, other in pairs:
+        ours, theirs = (series.to_numpy() for series in values[one].align(values[other], join="inner"))
+        gain = sign * 100 * (ours - theirs) / np.abs(theirs)
+        if better:
+            out[other] = paired_difference(gain, np.zeros_like(gain), share)
+        else:
+            out[f"{one} / {other}"] = mean_interval(gain, share, level=0.90)
+    return out
 
 
-def _hardest(claim: BetterClaim, values: dict[str, pd.Series], share: float) -> Estimate:
-    """Relative improvement in percent over the competitor with the least evidence for one."""
-    estimates = []
-    for other in claim.than:
-        ours, theirs = values[claim.variant].align(values[other], join="inner")
-        gain = _gain(claim, ours.to_numpy(), theirs.to_numpy())
-        estimates.append(paired_difference(gain, np.zeros_like(gain), share))
-    # A competitor that is not beaten decides; among beaten ones, the one with the weakest evidence.
-    return min(estimates, key=lambda e: (e.mean > 0, -e.p_value if e.mean > 0 else e.mean))
+def _hardest(gains: dict[str, Estimate]) -> str:
+    """The competitor with the least evidence for an improvement: one that is not beaten decides; among beaten ones,
+    the one with the weakest evidence."""
+    return min(gains, key=lambda other: _evidence(gains[other]))
 
 
-def _widest(claim: EquivalentClaim, values: dict[str, pd.Series], share: float) -> Estimate:
-    """The pair whose relative difference in percent reaches farthest from 0, with its 90 % interval."""
-    estimates = []
-    for one, other in combinations(claim.variants, 2):
-        ours, theirs = values[one].align(values[other], join="inner")
-        estimates.append(mean_interval(_gain(claim, ours.to_numpy(), theirs.to_numpy()), share, level=0.90))
-    return max(estimates, key=lambda estimate: max(abs(estimate.low), abs(estimate.high)))
+def _evidence(gain: Estimate) -> tuple[bool, float]:
+    return gain.mean > 0, -gain.p_value if gain.mean > 0 else gain.mean
 
 
 def _p_value(judgement: Judgement) -> float:
@@ -260,7 +274,9 @@ def _verdict(judgement: Judgement, adjusted_p: float) -> str:
         return "reproduced" if low <= ours.mean <= high else "not reproduced"
     if claim.kind == "equivalent":
         inside = -claim.margin < ours.low and ours.high < claim.margin
-        return "reproduced" if inside else "direction only" if abs(ours.mean) < claim.margin else "not reproduced"
+        return (
+            "reproduced" if inside else "direction only" if judgement.farthest_mean < claim.margin else "not reproduced"
+        )
     if ours.mean <= 0:
         return "not reproduced"
     sized = claim.percent is None or (ours.low <= claim.percent[1] and ours.high >= claim.percent[0])

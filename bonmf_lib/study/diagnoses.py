@@ -9,7 +9,8 @@ from .tables import row_name, values_by_seed
 
 
 def signatures(diagnoses: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """One row per model: the numbers that decide the signatures, and which of them are present.
+    """One row per model: the numbers that decide the signatures, which of them are present, and the thresholds as the
+    column titles.
 
     Args:
         diagnoses: of :func:`~bonmf_lib.evaluation.diagnostics.diagnose`, by model.
@@ -20,16 +21,17 @@ def signatures(diagnoses: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def evidence(diagnoses: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """One row per model: whether the causes are there that the signatures are read as; what no model has is left
-    out (numbers of validation ratings, where nothing was validated)."""
+    """One row per model: the numbers and thresholds (column titles) of the causes that the signatures are read as.
+    What no model has is left out: without validation ratings, overfitting cannot be judged."""
     return _numbers(diagnoses, "evidence").dropna(axis=1, how="all")
 
 
 def _numbers(diagnoses: Mapping[str, pd.DataFrame], role: str) -> pd.DataFrame:
     rows = {}
     for model, found in diagnoses.items():
-        asked = found[found["role"] == role].drop_duplicates("quantity")
-        rows[model] = asked.set_index("quantity")["value"].astype(float).round(3)
+        asked = found[found["role"] == role]
+        titles = [f"{row.quantity} ({row.comparison} {row.threshold:g})" for row in asked.itertuples()]
+        rows[model] = dict(zip(titles, asked["value"].astype(float).round(3), strict=True))
     return pd.DataFrame(rows).T.rename_axis(index="model", columns=None)
 
 

@@ -14,6 +14,7 @@ COLUMNS = [
     "source",
     "paper",
     "ours",
+    "against",
     "low",
     "high",
     "seeds",
@@ -26,7 +27,8 @@ COLUMNS = [
 
 def ledger(records: pd.DataFrame) -> pd.DataFrame:
     """One row per claim, data set and content. ``ours`` is in the metric's unit for values and the relative
-    improvement in percent for comparisons; low and high bound its 95 % interval (90 % for equivalence).
+    improvement in percent for comparisons (positive = better), over the competitor or of the pair ``against`` that
+    decides where there are several; low and high bound its 95 % interval (90 % for equivalence).
 
     A claim that was run somewhere is not listed as *not run* elsewhere, and one that was run nowhere only once.
     """
@@ -36,19 +38,19 @@ def ledger(records: pd.DataFrame) -> pd.DataFrame:
     return table[~(idle & elsewhere)].reset_index(drop=True)
 
 
-OWN_PROTOCOL = (", 80/20", ", implicit")  # ends of the ids of checks that repeat a claim on its own source's protocol
+_OTHER_PROTOCOLS = (", 7:3", ", implicit")  # ends of the ids of checks that ask what a claim says elsewhere
 
 
 def second_reading_sentence(table: pd.DataFrame) -> str:
-    """On which data a check on the second reading's own protocol has another verdict than the claim it repeats, and
-    which; only where both were judged."""
+    """Where a check of the second reading's claims on other splits or feedback has another verdict than the claim on
+    that source's own protocol; only where both were judged."""
     parts = []
     for (dataset, content), group in table[~table["verdict"].isin(_UNJUDGED)].groupby(["dataset", "content"]):
         verdicts = group.set_index("claim")["verdict"]
         pairs = {
             check: (verdict, verdicts[claim])
             for check, verdict in verdicts.items()
-            for end in OWN_PROTOCOL
+            for end in _OTHER_PROTOCOLS
             if check.endswith(end) and (claim := check.removesuffix(end)) in verdicts
         }
         moved = [
@@ -66,7 +68,7 @@ def _row(judgement: Judgement) -> dict:
     if not claim.verified:
         row["paper"] += " [unverified]"
     if ours is not None:
-        row |= {"ours": ours.mean, "low": ours.low, "high": ours.high, "seeds": ours.n}
+        row |= {"ours": ours.mean, "low": ours.low, "high": ours.high, "seeds": ours.n, "against": judgement.against}
     return row | {
         "dataset": judgement.dataset,
         "content": judgement.content,
@@ -76,13 +78,21 @@ def _row(judgement: Judgement) -> dict:
 
 
 def verdict_counts(table: pd.DataFrame) -> pd.Series:
-    """Number of the papers' claims per verdict, in the order of ``VERDICTS``; our own checks are not counted."""
-    return (
-        table.loc[table["source"] != OWN_SOURCE, "verdict"]
-        .value_counts()
-        .reindex(VERDICTS, fill_value=0)
-        .rename("claims")
-    )
+    """Number of the papers' claims per verdict, in the order of ``VERDICTS``; neither our own checks are counted nor
+    numbers whose definition the paper does not give."""
+    counted = (table["source"] != OWN_SOURCE) & ~table["claim"].isin(_undefined())
+    return table.loc[counted, "verdict"].value_counts().reindex(VERDICTS, fill_value=0).rename("claims")
+
+
+def uncounted_sentence(table: pd.DataFrame) -> str:
+    """How many of a ledger's rows :func:`verdict_counts` leaves out because the paper does not define the number."""
+    left_out = table.loc[table["claim"].isin(_undefined()), "claim"].nunique()
+    return f"Not counted: {left_out} numbers whose definition the paper does not give, judged as we read them."
+
+
+@cache
+def _undefined() -> frozenset[str]:
+    return frozenset(claim.id for claim in read_claims() if not claim.defined)
 
 
 def readable(table: pd.DataFrame, everything: bool = False) -> pd.DataFrame:
@@ -96,11 +106,14 @@ def readable(table: pd.DataFrame, everything: bool = False) -> pd.DataFrame:
 def _interval(row) -> str:
     if pd.isna(row.ours):
         return ""
-    style = "{:.4f}" if _is_value(row.claim) else "{:+.2f} %"
+    style = "{:.4f}" if _kinds()[row.claim] == "value" else "{:+.2f} %"
     text = style.format(row.ours)
-    return text if pd.isna(row.low) else f"{text} [{style.format(row.low)}, {style.format(row.high)}]"
+    if pd.notna(row.low):
+        text += f" [{style.format(row.low)}, {style.format(row.high)}]"
+        text += " (90 %)" if _kinds()[row.claim] == "equivalent" else ""
+    return f"{row.against}: {text}" if row.against else text
 
 
 @cache
-def _is_value(claim_id: str) -> bool:
-    return any(claim.id == claim_id and claim.kind == "value" for claim in read_claims())
+def _kinds() -> dict[str, str]:
+    return {claim.id: claim.kind for claim in read_claims()}

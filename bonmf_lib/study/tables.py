@@ -9,8 +9,7 @@ import pandas as pd
 
 from ..errors import RecordError
 from ..evaluation import Estimate, holm, mean_interval, paired_difference
-from .claims import LEAST_SEEDS, LOWER_IS_BETTER, judge, read_claims
-from .ledger import ledger, readable
+from .claims import LEAST_SEEDS, LOWER_IS_BETTER, read_claims
 
 MAIN_EXPERIMENTS = ("03_model_training", "04_table1", "04_tuned")  # whose rows the report lists one by one
 
@@ -275,56 +274,13 @@ _SENTENCES = {
 }
 
 
-def headline_markdown(published: pd.DataFrame) -> str:
-    """The README's table and comparisons: MovieLens-1M with real plots and posters, against the paper."""
-    records = published[(published["dataset"] == "ml-1m") & (published["content"] == "full")]
-    main, paper = records[records["experiment"].isin(MAIN_EXPERIMENTS)], paper_values("BoNMF Table 1")
-    judged = readable(ledger(records), everything=True).set_index("claim")
-    errors = {c.variant: c.id for c in read_claims() if c.id.startswith("BoNMF Table 1") and c.metric == "mse"}
-    verdicts = {variant: judged["verdict"].get(claim, "") for variant, claim in errors.items()}
-    table = side_by_side(main, "mse", ("as published", "tuned"), paper)
-    rankings = side_by_side(main, "ndcg@10", ("as published",), paper)["as published"]
-    lines = [
-        "| model | MSE in the paper | MSE as published | MSE tuned | NDCG@10 as published | the paper's MSE is |",
-        "|---|---|---|---|---|---|",
-    ]
-    lowest = main[main["metric"] == "mse"].groupby("variant")["value"].min()
-    rest = [variant for variant in lowest.sort_values().index if variant not in paper.index]
-    for variant in [*paper.index, *rest]:
-        cells = [variant, *table.loc[variant], rankings.get(variant, ""), verdicts.get(variant, "")]
-        lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", reproduction_sentence(verdicts), strict_sentence(records)]
-    lines += [lowest_sentence(main, "mse"), own_model_sentence(records), fusion_sentence(records)]
-    lines += ["", "| comparison | the paper | measured | verdict |", "|---|---|---|---|"]
-    chosen = [c.id for c in read_claims() if c.kind != "value" and c.id.startswith("BoNMF (")]
-    compared = judged[judged.index.isin(chosen)]
-    lines += [f"| {row.statement} | {row.paper} | {row.ours} | {row.verdict} |" for row in compared.itertuples()]
-    return "\n".join(lines)
-
-
-def reproduction_sentence(verdicts: dict[str, str]) -> str:
-    """Which of the paper's rows have the printed error, from their verdicts."""
-    found = [variant for variant, verdict in verdicts.items() if verdict == "reproduced"]
-    names = ", ".join(found) or "none"
-    return f"Of the {len(verdicts)} values of MSE that the paper's table prints, reproduced: {names}."
-
-
-def strict_sentence(records: pd.DataFrame) -> str:
-    """The same values judged at half the tolerance."""
-    cells = [c for c in read_claims() if c.id.startswith("BoNMF Table 1") and c.metric == "mse"]
-    strict = tuple(cell.model_copy(update={"tolerance": cell.tolerance / 2}) for cell in cells)
-    found = {judgement.claim.variant: judgement.verdict for judgement in judge(strict, records)}
-    names = [f"{variant} {verdict}" for variant, verdict in found.items() if verdict in ("reproduced", "inconclusive")]
-    return f"At half the tolerance ({strict[0].tolerance:.0%}): {', '.join(names) or 'none reproduced'}."
-
-
 _NO_CONTENT = "BoNMF+, no content"  # no text, no picture, no side fields
 
 
 def own_model_sentence(records: pd.DataFrame) -> str:
     """Our model, searched and averaged (04) and at its default settings (05); the first of them that was run is
-    compared with the best row of the tables that is not ours, whatever its protocol, on all and on rare items; then
-    what its content adds, if that was run."""
+    compared with every row of the tables that is not ours, whatever its protocol, on all and on rare items; then what
+    its content adds, if that was run."""
     main, ours = records["experiment"].isin(MAIN_EXPERIMENTS), records["variant"].str.startswith("BoNMF+")
     default = (records["experiment"] == "05_bonmf_plus") & (records["variant"] == "BoNMF+")
     own, others = records[(main & ours) | default], records[main & ~ours]
@@ -332,12 +288,11 @@ def own_model_sentence(records: pd.DataFrame) -> str:
         return "Our own model was not run on this data."
     found = estimates(own.sort_values("experiment", kind="stable"), "mse")
     numbers = ", ".join(f"{name} {_plus_minus(row, 3)}" for name, row in found.iterrows())
-    keys = {row_name(*key): key for key in records[["variant", "protocol"]].drop_duplicates().itertuples(index=False)}
+    key = found["variant"].iloc[0], found["protocol"].iloc[0]
+    first = own[(own["variant"] == key[0]) & (own["protocol"] == key[1])]
     sentences = [f"Our own model: {numbers}."]
-    for metric in [name for name in ("mse", "mse-cold-items") if (own["metric"] == name).any()]:
-        best = estimates(others, metric)["mean"].idxmin()
-        pair = tuple(keys[found.index[0]]), tuple(keys[best])
-        sentences.append(difference_sentence(pd.concat([own, others]), metric, *pair))
+    for metric in [name for name in ("mse", "mse-cold-items") if (first["metric"] == name).any()]:
+        sentences.append(standing_sentence(pd.concat([first, others]), metric, key))
     parts = records[(records["experiment"] == "05_bonmf_plus") & records["variant"].isin(["BoNMF+", _NO_CONTENT])]
     if parts["variant"].nunique() == 2:
         protocol = parts["protocol"].iloc[0]
@@ -345,16 +300,36 @@ def own_model_sentence(records: pd.DataFrame) -> str:
     return " ".join(sentences)
 
 
+def standing_sentence(records: pd.DataFrame, metric: str, row: tuple[str, str]) -> str:
+    """How many other rows a row is better and worse than, by Holm-adjusted p-values; the worse ones by name."""
+    found = differences(records, metric, row)  # other rows minus this one
+    told, favours = told_apart(found), found["favours"].astype(bool)
+    ahead = ", ".join(found.index[told & favours])
+    return (
+        f"{row_name(*row)}, {_SPELT_OUT.get(metric, metric)}: better than {(told & ~favours).sum()} of {len(found)} "
+        f"other rows, worse than {(told & favours).sum()}{f' ({ahead})' if ahead else ''} (Holm-adjusted p < 0.05)."
+    )
+
+
 def lowest_sentence(records: pd.DataFrame, metric: str, protocols: Sequence[str] = ("as published", "tuned")) -> str:
-    """The best row per protocol, and whether the best tuned one is told apart from every other tuned one."""
+    """The best row per protocol, and whether the best tuned one is told apart from every other tuned one. Means of
+    several networks are named but not compared: a fair comparison would average every row."""
+    averaged = records["variant"].str.contains(_MEMBERS)
     parts = []
     for protocol in [p for p in protocols if (records["protocol"] == p).any()]:
-        found = estimates(records[records["protocol"].isin([protocol, "closed form"])], metric)
+        found = estimates(records[records["protocol"].isin([protocol, "closed form"]) & ~averaged], metric)
         parts.append(f"{found['mean'].idxmin()} {found['mean'].min():.3f}")
-    lowest = f"Lowest {metric}: {'; '.join(parts)}."
-    tuned = records[(records["protocol"] == "tuned") & (records["metric"] == metric)]
+    sentences = [f"Lowest {metric}: {'; '.join(parts)}."]
+    tuned = records[(records["protocol"] == "tuned") & (records["metric"] == metric) & ~averaged]
     means = tuned.groupby("variant")["value"].mean()
-    return lowest if len(means) < 2 else f"{lowest} {best_sentence(tuned, metric, (means.idxmin(), 'tuned'))}"
+    if len(means) > 1:
+        sentences.append(best_sentence(tuned, metric, (means.idxmin(), "tuned")))
+    for name, found in (estimates(records[averaged], metric) if averaged.any() else pd.DataFrame()).iterrows():
+        sentences.append(f"{name}, a mean of several networks, which no other row is: {found['mean']:.3f}.")
+    return " ".join(sentences)
+
+
+_MEMBERS = r", \d+ members$"
 
 
 def fusion_sentence(records: pd.DataFrame) -> str:

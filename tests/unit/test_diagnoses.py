@@ -28,15 +28,17 @@ def test_signatures_stand_beside_the_numbers_that_decide_them(found):
     for model, row in shown.iterrows():
         present = found[model].loc[found[model]["present"], "signature"].unique()
         assert row["signatures"] == ("; ".join(present) or "none")
-        numbers = found[model].drop_duplicates("quantity").set_index("quantity")["value"].round(3)
-        shown_numbers = row.drop("signatures").astype(float)
-        assert shown_numbers.to_dict() == pytest.approx(numbers[shown_numbers.index].to_dict(), nan_ok=True)
+        asked = found[model][found[model]["role"] == "condition"]
+        titles = asked["quantity"] + " (" + asked["comparison"] + " " + asked["threshold"].map("{:g}".format) + ")"
+        assert list(row.index) == [*titles, "signatures"]
+        numbers = row.drop("signatures").astype(float).to_numpy()
+        assert numbers == pytest.approx(asked["value"].round(3).to_numpy(), nan_ok=True)
 
 
 def test_evidence_leaves_out_what_was_measured_nowhere(found):
     shown = diagnoses.evidence(found)
-    assert "|bias| / sd of the ratings" in shown
-    assert "validation - training loss, relative" not in shown  # no histories
+    assert "|bias| / sd of the ratings (> 0.1)" in shown
+    assert not any(title.startswith("validation") for title in shown)  # no histories
     assert shown.loc["shifted"].isna().any()  # one run has no spread
 
 

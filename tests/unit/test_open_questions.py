@@ -101,7 +101,7 @@ def test_equivalence_table_tells_equal_from_different_from_unknown():
     ("random", "shuffled", "words"),
     [
         ("equivalent", "equivalent", "the text hardly matters: every control is within 0.5 %; 1 of 1"),
-        ("worse", "worse", "the text has a measurable effect: every control is worse; 1 of 1"),
+        ("worse", "worse", "the text has an effect: every control is worse; 1 of 1"),
         ("worse", "undecided", "stays undecided"),
         ("better", "better", "the text is not shown to help: random-text is better"),
         ("worse", "equivalent", "the text is not shown to help: random-text is worse, tfidf-shuffled is equivalent"),
@@ -118,7 +118,7 @@ def test_the_sentence_says_what_no_text_costs_and_whether_that_exceeds_the_margi
     table = pd.DataFrame({"verdict": ["equivalent", "worse"], "percent": [0.0, cost]}, index=["wordllama", "no text"])
     table["low"], table["high"] = table["percent"] - 0.1, table["percent"] + 0.1
     sentence = answers.swap_sentence(table, 0.5, "random splits")
-    assert f"no text by {cost:.2f} % [{cost - 0.1:.2f}, {cost + 0.1:.2f}]" in sentence
+    assert f"no text by {cost:.2f} % [{cost - 0.1:.2f}, {cost + 0.1:.2f}; 90 %]" in sentence
     assert ("so small an effect" in sentence) == cautious
 
 
@@ -248,11 +248,11 @@ def test_published_records_answer_the_open_questions():
     ) in answers.answers_markdown(same)
     assert [sentence for answer in found for sentence in answer.sentences] == [
         "MSE on random splits, against minilm-l6: within 0.5 %: tfidf; worse: random-text.",
-        "On random splits the text has a measurable effect: every control is worse; "
+        "In the network of 06, on random splits, the text has an effect: every control is worse; "
         "1 of 1 other models are within 0.5 %.",
         "On random splits, by fusion, 1 of 1 uses of the picture are better than none (sum).",
-        "MSE on games, cold items, against concatenation: gated is worse (+6.2 %).",
-        "NDCG@10 on games, cold items, against concatenation: gated is better (+6.2 %).",
+        "MSE on games, cold items, against concatenation: gated is worse (6.2 %).",
+        "NDCG@10 on games, cold items, against concatenation: gated is better (6.2 %).",
         "On games, cold items, 1 of 2 uses of the picture are better than none (concatenation); "
         "worse than none: gated.",
     ]
@@ -270,11 +270,15 @@ def test_what_a_modality_adds_stands_side_by_side_for_every_experiment():
     assert table["without"].to_numpy() == pytest.approx([base.mean()] * 2)
     assert (table["p_holm"] < 0.05).tolist() == [True, False]
     assert answers.added_by_experiment(alone, "text").empty
+    assert answers.added_sentence(alone, "text") == ""
 
 
 def test_trainings_cut_short_are_counted():
-    table = records({"a": [3, 4], "b": [4, 2]}, "best_epoch")
-    assert answers.limit_sentence(table, 4) == "2 of 4 trainings were best in their last allowed epoch (4)."
+    table = records({"a": [3, 1], "b": [4, 2]}, "best_epoch")
+    assert answers.limit_sentence(table, 4) == (
+        "1 of 4 trainings were best in their last allowed epoch (4), at least half of those of b."
+    )
+    assert answers.limit_sentence(table, 5) == "0 of 4 trainings were best in their last allowed epoch (5)."
 
 
 def test_reference_rows_are_found_by_name_in_any_order():

@@ -15,7 +15,8 @@ from bonmf_lib.study import records as records_module
 from bonmf_lib.study import tables
 from bonmf_lib.study.__main__ import main
 from bonmf_lib.study.claims import OWN_SOURCE, VERDICTS, BetterClaim, EquivalentClaim, ValueClaim, judge, read_claims
-from bonmf_lib.study.ledger import ledger, readable, second_reading_sentence, verdict_counts
+from bonmf_lib.study.headline import qualified, reproduction_sentence, strict_sentence
+from bonmf_lib.study.ledger import ledger, readable, second_reading_sentence, uncounted_sentence, verdict_counts
 from bonmf_lib.study.manifest import write_manifest
 from bonmf_lib.study.parameters import NotebookParameters, Run, start_run
 from bonmf_lib.study.records import (
@@ -177,7 +178,9 @@ def test_claims_file_holds_every_number_of_the_papers():
 def test_ledger_of_no_records_is_all_not_run():
     found = ledger(pd.DataFrame(columns=COLUMNS))
     assert set(found["verdict"]) == {"not run"}
-    assert verdict_counts(found)["not run"] == sum(claim.source != "this-study" for claim in read_claims())
+    assert verdict_counts(found)["not run"] == sum(
+        claim.source != "this-study" and claim.defined for claim in read_claims()
+    )
     assert readable(found).empty
 
 
@@ -215,6 +218,14 @@ def test_lowest_row_is_named_with_those_it_is_not_told_apart_from():
     assert sentence.endswith("not told apart from, or worse than: C (tuned).")
 
 
+def test_means_of_several_networks_are_named_but_not_compared():
+    tuned = table(**{"A": 0.70 + NOISE, "B": 0.75 - NOISE, "A, 5 members": 0.65 - NOISE}).assign(protocol="tuned")
+    assert tables.lowest_sentence(tuned, "mse") == (
+        "Lowest mse: A (tuned) 0.700. A (tuned) is better than each of the other 1 rows in mse (Holm-adjusted p < "
+        "0.05). A, 5 members (tuned), a mean of several networks, which no other row is: 0.650."
+    )
+
+
 def test_what_an_input_adds_to_the_others():
     """Alone both inputs help; on top of A, B adds nothing: a share of the gain is not a reason to add it."""
     both, a, b = frozenset("AB"), frozenset("A"), frozenset("B")
@@ -226,18 +237,22 @@ def test_what_an_input_adds_to_the_others():
     assert "B: improves" in tables.last_step_sentence(worse, "ndcg@10", 0.3)
 
 
-def test_our_model_is_compared_with_the_best_row_of_the_tables():
+def test_our_model_is_compared_with_every_row_of_the_tables():
     rows = table(A=0.70 + NOISE, B=0.75 - NOISE).assign(experiment="04_table1")
     assert tables.own_model_sentence(rows) == "Our own model was not run on this data."
     own = table(**{"BoNMF+": 0.65 - NOISE}).assign(experiment="05_bonmf_plus", protocol="early stopped")
     sentence = tables.own_model_sentence(pd.concat([rows, own]))
     assert "BoNMF+ (early stopped) 0.650" in sentence
-    assert "BoNMF+ (early stopped) is better than A (as published)" in sentence
+    assert "BoNMF+ (early stopped), mse: better than 2 of 2 other rows, worse than 0 (Holm" in sentence
     searched = table(**{"BoNMF+": 0.64 + NOISE, "BoNMF+, 3 members": 0.63 - NOISE})
     searched = searched.assign(experiment="04_tuned", protocol="tuned")
     sentence = tables.own_model_sentence(pd.concat([rows, own, searched]))
     assert re.search(r": BoNMF\+ \(tuned\) 0.640 .*members \(tuned\) 0.630 .*early stopped\) 0.650", sentence)
-    assert "BoNMF+ (tuned) is better than A (as published)" in sentence
+    assert "BoNMF+ (tuned), mse: better than 2 of 2 other rows, worse than 0 (Holm" in sentence
+    rare = pd.concat([rows, searched]).assign(metric="mse-cold-items")
+    rare.loc[rare["variant"] == "A", "value"] -= 0.1
+    sentence = tables.own_model_sentence(pd.concat([rows, searched, rare]))
+    assert "5 training ratings: better than 1 of 2 other rows, worse than 1 (A (as published)) (Holm" in sentence
     bare = table(**{"BoNMF+, no content": 0.65 + NOISE}).assign(experiment="05_bonmf_plus", protocol="early stopped")
     sentence = tables.own_model_sentence(pd.concat([rows, own, bare]))
     assert sentence.endswith(
@@ -246,9 +261,22 @@ def test_our_model_is_compared_with_the_best_row_of_the_tables():
     )
 
 
+def test_verdicts_say_what_their_interval_says():
+    for values, said in (
+        ({"BoNMF": 0.80 + NOISE, "NMD (ID only)": 0.70 - NOISE}, "not reproduced: reversed"),
+        ({"BoNMF": 0.7501 + NOISE, "NMD (ID only)": 0.75 - NOISE}, "not reproduced: not told from zero"),
+        ({"BoNMF": 0.7499 + NOISE, "NMD (ID only)": 0.75 - NOISE}, "direction only: not told from zero"),
+        ({"BoNMF": 0.70 + NOISE, "NMD (ID only)": 0.80 - NOISE}, "reproduced"),
+    ):
+        rows = {row.claim: row for row in ledger(table(**values)).itertuples()}
+        assert qualified(rows["BoNMF (a)"]) == said
+    less = ledger(table(**{"BoNMF": 0.78 + NOISE, "NMD (ID only)": 0.80 - NOISE})).itertuples()
+    assert qualified({row.claim: row for row in less}["BoNMF (a), size"]) == "direction only: another size"
+
+
 def test_half_the_tolerance_is_judged_too():
     records = table(**{"NMD (ID only)": 0.8075 + 0.3 * NOISE, "BoNMF": 0.75 + NOISE})
-    assert tables.strict_sentence(records) == "At half the tolerance (1%): NMD (ID only) reproduced."
+    assert strict_sentence(records) == "At half the tolerance (1%): NMD (ID only) reproduced."
 
 
 def test_rows_on_other_data_are_not_testable_whatever_their_protocol():
@@ -277,8 +305,8 @@ def test_a_claim_that_was_run_somewhere_is_not_listed_as_not_run_elsewhere():
 
 
 def test_reproduction_sentence_names_the_reproduced():
-    assert tables.reproduction_sentence({"A": "reproduced", "B": "not reproduced"}).endswith("reproduced: A.")
-    assert tables.reproduction_sentence({"B": "not reproduced"}).endswith("reproduced: none.")
+    assert reproduction_sentence({"A": "reproduced", "B": "not reproduced"}).endswith("reproduced: A.")
+    assert reproduction_sentence({"B": "not reproduced"}).endswith("reproduced: none.")
 
 
 def test_kept_tables_are_published_with_the_records(tmp_path, monkeypatch):
@@ -352,10 +380,34 @@ def test_checks_on_the_second_readings_protocol_are_compared_with_its_claims():
     own = table(**own).assign(split="ratio(test=0.2, valid=0)", test_share=0.2)
     records = pd.concat([sevenths, deeper, own.assign(metric="rmse"), own])
     assert second_reading_sentence(ledger(records)) == (
-        "ml-1m, content full: of 2 checks, another verdict has BoNMF (h), 80/20: reproduced instead of not reproduced."
+        "ml-1m, content full: of 2 checks, another verdict has BoNMF (h), 7:3: not reproduced instead of reproduced."
     )
     assert "has not been judged" in second_reading_sentence(ledger(pd.concat([sevenths, deeper])))
     assert "has not been judged" in second_reading_sentence(ledger(records.assign(content="packaged")))
+
+
+def test_the_deciding_competitor_is_named_where_there_are_several():
+    rows = table(
+        **{
+            "BoNMF": 0.80 + NOISE,
+            "SVD": 0.7 - NOISE,
+            "FM": 0.79 - NOISE,
+            "Wide & Deep": 0.85 - NOISE,
+            "DeepFM": 0.6 - NOISE,
+        }
+    )
+    judged = ledger(rows.assign(metric="precision@10")).set_index("claim")
+    assert judged.loc["BoNMF (l), precision, 7:3", "against"] == "Wide & Deep"
+    shown = readable(ledger(rows.assign(metric="precision@10"))).set_index("claim")
+    assert shown.loc["BoNMF (l), precision, 7:3", "ours"].startswith("Wide & Deep: -")
+
+
+def test_numbers_that_a_paper_does_not_define_are_judged_but_not_counted():
+    judged = ledger(table(BoNMF=0.6911 + NOISE / 100).assign(metric="ndcg@10"))
+    row = judged.set_index("claim").loc["BoNMF Table 1: BoNMF, NDCG"]
+    assert row["verdict"] == "reproduced"
+    assert verdict_counts(judged)["reproduced"] == 0
+    assert uncounted_sentence(judged).startswith("Not counted: 14 numbers")
 
 
 def test_means_over_several_data_sets_are_refused():
