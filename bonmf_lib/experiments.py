@@ -82,7 +82,7 @@ class Variant:
     members: int = 1
 
     def __post_init__(self) -> None:
-        if self.training is not None and self.training.loss == "bce" and (self.search or self.members > 1):
+        if self.training.loss == "bce" and (self.search or self.members > 1):
             raise ConfigError(f"{self.name}: a search and an average of members need ratings, loss 'bce' has none.")
         if self.cold_items and self.keep < 1:
             raise ConfigError(f"{self.name}: keep thins random splits of ratings, not splits of items.")

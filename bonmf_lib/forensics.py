@@ -34,7 +34,7 @@ from .splits import Split
 from .storage import write_text
 from .study.parameters import Run
 from .study.records import Record, add_records, code_version, fresh_wanted, is_recorded, mark_current, read_records
-from .training import History, Triples, fit, predict
+from .training import History, TrainingConfig, Triples, fit, predict
 
 PROTOCOL = "forensics"
 LEAKS = {
@@ -183,7 +183,7 @@ def _svd_variants(run: Run, seed: int) -> pd.DataFrame:
 def _svd_variants_of(run: Run, centre: str, seed: int) -> pd.DataFrame:
     split = run.split(TEST_SHARE, 0.0, seed)
     ratings, scale, rows = run.dataset.ratings, run.dataset.scale, []
-    variant = Variant("SVD", "closed form", "svd", SVDConfig(), training=None)
+    variant = Variant("SVD", "closed form", "svd", SVDConfig(), TrainingConfig())
     inputs = model_inputs(run, variant, split)
     train = Triples.of(run.dataset, split.train, torch.device("cpu"))
     for factors in SVD_FACTORS:
