@@ -142,7 +142,7 @@ def chosen_settings(trials: pd.DataFrame) -> pd.DataFrame:
         settings = ", ".join(f"{name.partition('.')[2]} = {_short(value)}" for name, value in params.items())
         out[variant] = {
             "settings": settings, "epochs": best["best_epoch"], "validation MSE": round(float(best["value"]), 4),
-            "trials": len(group), "stopped early": int((group["state"] == "PRUNED").sum()),
+            "trials": len(group), "pruned": int((group["state"] == "PRUNED").sum()),
         }  # fmt: skip
     return pd.DataFrame(out).T.rename_axis("model")
 
