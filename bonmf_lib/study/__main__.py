@@ -30,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     published.add_argument("run_dir", type=Path)
     published.add_argument("name", help="folder below papermill_runs/published")
     published.add_argument("--drop-rows", action="store_true", help="even where published rows are not in the run")
+    published.add_argument("--tables-only", action="store_true", help="its tables, not its records")
     compare = commands.add_parser("compare", help="a run beside the published records of the same settings and seeds")
     compare.add_argument("run_dir", type=Path)
     compare.add_argument("--metric", default="mse")
@@ -39,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "manifest":
             write_manifest(options.run_dir)
         elif options.command == "publish":
-            print(f"Published in {publish(options.run_dir, options.name, options.drop_rows)}")
+            print(f"Published in {publish(options.run_dir, options.name, options.drop_rows, options.tables_only)}")
         elif options.command == "compare":
             print(_comparison_text(options.run_dir, options.metric))
         elif options.command == "headline":

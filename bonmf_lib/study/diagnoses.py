@@ -35,14 +35,15 @@ def _numbers(diagnoses: Mapping[str, pd.DataFrame], role: str) -> pd.DataFrame:
     return pd.DataFrame(rows).T.rename_axis(index="model", columns=None)
 
 
-def in_one_table(diagnoses: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """All diagnoses below each other, to be kept with the records; :func:`by_model` takes them apart again."""
-    return pd.concat(diagnoses, names=["model"]).reset_index(level="model").reset_index(drop=True)
+def in_one_table(diagnoses: Mapping[str, pd.DataFrame], seeds: int) -> pd.DataFrame:
+    """All diagnoses below each other and over how many seeds they were made, to be kept with the records;
+    :func:`by_model` takes them apart again."""
+    return pd.concat(diagnoses, names=["model"]).reset_index(level="model").reset_index(drop=True).assign(seeds=seeds)
 
 
 def by_model(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The diagnoses of :func:`in_one_table`."""
-    return {model: rows.drop(columns="model") for model, rows in table.groupby("model", sort=False)}
+    return {model: rows.drop(columns=["model", "seeds"]) for model, rows in table.groupby("model", sort=False)}
 
 
 def run_spreads(records: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:

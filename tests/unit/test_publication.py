@@ -10,7 +10,7 @@ from bonmf_lib.storage import write_text
 from bonmf_lib.study import publication
 from bonmf_lib.study import records as records_module
 from bonmf_lib.study.__main__ import main
-from bonmf_lib.study.publication import agreement, publish
+from bonmf_lib.study.publication import agreement, agreement_sentence, publish
 from bonmf_lib.study.records import add_records, keep_table, read_records
 from tests.unit.test_study import record
 
@@ -102,6 +102,16 @@ def test_the_same_settings_measured_twice_are_set_side_by_side(published, tmp_pa
     assert "0.6950" in capsys.readouterr().out
     assert main(["compare", str(again), "--metric", "hr@10"]) == 0
     assert "holds no hr@10" in capsys.readouterr().out
+    before = errors(published)
+    keep_table(again, "trials", pd.DataFrame({"trial": [7]}))
+    assert main(["publish", str(again), "paper", "--tables-only"]) == 0
+    assert errors(published) == before
+    assert pd.read_csv(published / "tables" / "trials.csv")["trial"].tolist() == [7]
+    kept = pd.read_csv(published / "tables" / "remeasured.csv")
+    assert agreement_sentence(kept, "mse") == (
+        "mse: 0 of 1 rows are the same in both; largest difference of a seed 0.0200 (A), of a mean 0.0050; "
+        "median standard deviation over seeds 0.0000."
+    )
     publish(again, "paper", drop_rows=True)
     kept = pd.read_csv(published / "tables" / "remeasured.csv")
     assert kept[["variant", "metric", "largest"]].to_numpy().tolist() == [["A", "mse", 0.02]]
