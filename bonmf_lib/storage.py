@@ -1,10 +1,12 @@
 """Where files live, and how they are written so that a crash never leaves half of one."""
 
+import errno
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,67 +49,155 @@ def project_root() -> Path:
     raise ConfigError("No checkout of the study found: run from a folder inside it (one with papermill_runs/profiles).")
 
 
+_STALE_SECONDS = 3600.0  # a half-written file that nothing has touched for so long was left by a crash
+_swept: set[Path] = set()
+
+
 @contextmanager
-def atomic_path(target: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``target``; rename it to ``target`` when the block succeeds."""
-    handle = None
+def atomic_path(target: Path, durable: bool = True) -> Iterator[Path]:
+    """Give a temporary path beside ``target``; rename it to ``target`` when the block succeeds.
+
+    Its permissions are those of any new file (umask).
+
+    Args:
+        durable: have the file on the disk before it has its name, so that not even a power loss leaves an empty one;
+            takes some milliseconds.
+
+    Raises:
+        SourceError: it cannot be written, for instance because the disk is full.
+    """
+    temporary = _beside(target)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-    except OSError as error:
-        raise SourceError(f"Cannot write below {target.parent}: {error.strerror}.") from error
-    finally:
-        if handle is not None:
-            os.close(handle)
-    temporary = Path(name)
-    try:
+        temporary.touch(exist_ok=False)
         yield temporary
-        temporary.chmod(0o644)  # mkstemp gives 0600; a shared cache must be readable
+        if durable:
+            _sync(temporary)
         temporary.replace(target)
+        if durable:
+            _sync(target.parent)
     except OSError as error:
-        raise SourceError(
-            f"Writing {target} failed: {error.strerror}; nothing was changed, free some space and run again."
-        ) from error
+        raise _not_written(target, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
-_CONTENTS = ".contents.json"  # in a folder made in one step: the size of every file that it then held
+def _beside(target: Path) -> Path:
+    """A new hidden name in the target's folder, which is made if needed and rid of what crashes left in it."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.parent not in _swept:
+            _swept.add(target.parent)
+            sweep(target.parent)
+    except OSError as error:
+        raise SourceError(f"Cannot write below {target.parent}: {error.strerror}.") from error
+    return target.parent / f".{target.name[:100]}.{secrets.token_hex(6)}{_PART}"
+
+
+_PART = ".part"
+
+
+def sweep(folder: Path) -> None:
+    """Remove files and folders that a crash left half-written in ``folder``, by their age."""
+    for path in folder.glob(f".*{_PART}"):
+        try:
+            if time.time() - path.stat().st_mtime > _STALE_SECONDS:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        except OSError:  # another process was quicker, or it is another user's
+            continue
+
+
+def _sync(path: Path) -> None:
+    """Have the system write a file's bytes, or a folder's names, to the disk."""
+    if os.name == "nt":  # folders cannot be opened there
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _not_written(target: Path, error: OSError) -> SourceError:
+    return SourceError(
+        f"Writing {target} failed: {error.strerror or error}; nothing was changed, free some space and run again."
+    )
+
+
+_CONTENTS = ".contents.json"  # in a folder made in one step: the sha256 of every file that it then held
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether a folder of :func:`atomic_dir` still has every file it was made with, at its size."""
+    """Whether a folder of :func:`atomic_dir` still has every file it was made with, byte for byte."""
     try:
-        sizes = json.loads((folder / _CONTENTS).read_text(encoding="utf-8"))
-        return all((folder / name).stat().st_size == size for name, size in sizes.items())
-    except (OSError, ValueError):
+        digests = json.loads((folder / _CONTENTS).read_text(encoding="utf-8"))
+        return all(file_sha256(folder / name) == digest for name, digest in digests.items())
+    except (OSError, ValueError, AttributeError):
         return False
 
 
 @contextmanager
 def atomic_dir(target: Path) -> Iterator[Path]:
-    """As :func:`atomic_path`, for a whole folder; one that exists already is kept if nothing is missing in it."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    """As :func:`atomic_path`, for a whole folder; one that exists already is kept if nothing is missing in it.
+
+    Its files are not forced to the disk one by one: :func:`is_whole` tells when a crash or a power loss lost some.
+    """
+    temporary = _beside(target)
     try:
+        temporary.mkdir()
         yield temporary
         files = [path for path in sorted(temporary.rglob("*")) if path.is_file()]
-        sizes = {path.relative_to(temporary).as_posix(): path.stat().st_size for path in files}
-        (temporary / _CONTENTS).write_text(json.dumps(sizes, indent=0), encoding="utf-8")
-        temporary.chmod(0o755)
-        if not is_whole(target):
-            shutil.rmtree(target, ignore_errors=True)
-            temporary.replace(target)
+        digests = {path.relative_to(temporary).as_posix(): file_sha256(path) for path in files}
+        (temporary / _CONTENTS).write_text(json.dumps(digests, indent=0), encoding="utf-8")
+        _sync(temporary / _CONTENTS)
+        _take_place(temporary, target)
+        _sync(target.parent)
     except OSError as error:
-        raise SourceError(f"Writing the folder {target} failed: {error.strerror or error}.") from error
+        raise _not_written(target, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _take_place(folder: Path, target: Path) -> None:
+    """Rename a folder to ``target`` unless a whole one is there; other processes may be doing the same."""
+    for _ in range(100):
+        if is_whole(target):
+            return
+        try:
+            folder.replace(target)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise
+        else:
+            return
+        damaged = _beside(target)
+        try:
+            target.rename(damaged)
+        except FileNotFoundError:  # another process was quicker
+            continue
+        shutil.rmtree(damaged, ignore_errors=True) if damaged.is_dir() else damaged.unlink()
+    raise SourceError(f"{target} could not be put in its place; remove it and run again.")
+
+
 def write_text(target: Path, text: str) -> None:
     """Write a small text file in one step."""
-    with atomic_path(target) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_bytes(target, text.encode())
+
+
+def write_bytes(target: Path, data: bytes, durable: bool = True) -> None:
+    """Write a file in one step; see :func:`atomic_path`."""
+    with atomic_path(target, durable) as temporary:
+        temporary.write_bytes(data)
+
+
+def keep_text(target: Path, text: str) -> None:
+    """Like :func:`write_text`, but a file that says the same already is left alone: a finished run can be read where
+    nothing can be written."""
+    try:
+        if target.read_bytes() == text.encode():
+            return
+    except OSError:
+        pass
+    write_text(target, text)
 
 
 def file_sha256(path: Path) -> str:
