@@ -14,8 +14,10 @@ T = TypeVar("T")
 
 
 def config(cls: type[T]) -> type[T]:
-    """Class decorator: a frozen, keyword-only dataclass whose fields are checked on construction."""
-    return pydantic_dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", strict=True))(cls)
+    """Class decorator: a frozen, keyword-only dataclass whose fields are checked on construction; its numbers are
+    finite."""
+    checks = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    return pydantic_dataclass(frozen=True, kw_only=True, config=checks)(cls)
 
 
 def make_config(cls: type[T], values: dict[str, Any]) -> T:

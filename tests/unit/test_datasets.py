@@ -1,5 +1,6 @@
 """Raw files -> Dataset: real data against published facts, and one clear sentence for every bad row."""
 
+import dataclasses
 import gzip
 import os
 import zipfile
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 
 from bonmf_lib.datasets import load_dataset, load_planted, movielens
+from bonmf_lib.datasets.dataset import RatingScale, build_dataset
 from bonmf_lib.datasets.movielens import FINGERPRINTS, split_title
 from bonmf_lib.datasets.summary import coverage, summary
 from bonmf_lib.datasets.texts import available_parts, compose_texts, headline
@@ -217,6 +219,27 @@ def test_timestamps_that_are_no_numbers(folder):
         load(folder)
     (folder / "ratings.csv").write_text("user,item,rating,timestamp\n7,1,5,1.5\n")
     assert load(folder).ratings["timestamp"].tolist() == [2]
+
+
+@pytest.mark.case("numbers", "ids of 2^63, infinity or 007 in two data sets", "each data set has its own fingerprint")
+def test_fingerprint_tells_ids_apart_that_int64_cannot_hold():
+    ids = [["1", str(2**63)], ["1", "inf"], ["1", str(2**63 + 1)], ["1", "007"], ["1", "7"], ["1", "1e30"]]
+    found = set()
+    for raw in (*ids, [1, 2**62], [1, 2**62 + 1], [1.0, float("inf")], [1.0, 1e30]):
+        users = pd.DataFrame({"raw_id": raw})
+        ratings = pd.DataFrame({"user": raw, "item": [1, 1], "rating": [1.0, 2.0], "timestamp": [pd.NA] * 2})
+        items = pd.DataFrame({"raw_id": [1], "title": ["A"]})
+        found.add(build_dataset("x", "full", ratings, users, items, RatingScale(1, 5, 1), "x").fingerprint)
+    assert len(found) == 10
+
+
+@pytest.mark.mirror
+@pytest.mark.parametrize("name", ["ml-100k", "ml-1m", "boardgames"])
+def test_published_ratings_are_in_their_known_order(name):
+    data = load_dataset(name, "full")
+    assert data.order == ()
+    shuffled = dataclasses.replace(data, ratings=data.ratings.iloc[::-1].reset_index(drop=True))
+    assert shuffled.fingerprint == data.fingerprint and len(shuffled.order) == 1
 
 
 def test_fingerprint_tells_ratings_apart_that_int32_cannot_hold(folder):
