@@ -40,6 +40,10 @@ class RecordError(BonmfError):
     """A record is malformed or contradicts one that is already there."""
 
 
+class DamagedError(BonmfError):
+    """A file of a run or of the cache is not as it was written."""
+
+
 class OverlapError(BonmfError):
     """Overlap was asked of matrices that do not describe the same items."""
 

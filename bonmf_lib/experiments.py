@@ -10,21 +10,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.numpy import load_file, save_file
 
 from .config import config_hash
 from .datasets import Dataset
 from .device import pick_device
 from .encoders import Features
-from .errors import ConfigError
+from .errors import ConfigError, DamagedError, TrainingError
 from .evaluation.ranking import ranking_metrics
 from .evaluation.rating import cold_errors, rating_metrics, relevance_threshold
+from .integrity import json_text, read_arrays, read_json, write_arrays, write_json
 from .models import Interactions, ModelInputs, RatingModel, build_model, item_fields, user_fields
 from .overlap import item_overlap, residual
 from .parallel import in_parallel
 from .progress import announce, progress
 from .splits import Split
-from .storage import atomic_path, write_text
+from .storage import keep_text
 from .study.parameters import Run
 from .study.records import (
     Record,
@@ -117,7 +117,11 @@ def run_variants(
     hashes = {id(variant): variant_hash(run, variant) for variant in variants}
     configs = [hashes[id(variant)] for variant in variants]
     mark_current(run.run_dir, experiment, run.dataset, configs, seeds)
-    todo = [(v, seed) for v, seed in jobs if not is_recorded(run.run_dir, experiment, hashes[id(v)], seed)]
+    todo = [
+        (variant, seed)
+        for variant, seed in jobs
+        if not is_recorded(run.run_dir, experiment, hashes[id(variant)], seed) or _has_damage(run, variant, seed)
+    ]
     if len(todo) < len(jobs):
         announce(f"{experiment}: {len(jobs) - len(todo)} of {len(jobs)} trainings are recorded already")
     _note_encoders(run, experiment, variants)
@@ -142,7 +146,7 @@ def _note_encoders(run: Run, experiment: str, variants: list[Variant]) -> None:
     notes = [
         {"encoder": f.encoder, "version": f.version, "key": f.key, "items": int(f.present.sum())} for f in used.values()
     ]
-    write_text(run.run_dir / "encoders" / notes_name(experiment, run.dataset), json.dumps(notes, indent=2))
+    keep_text(run.run_dir / "encoders" / notes_name(experiment, run.dataset), json_text({"encoders": notes}))
 
 
 def variant_hash(run: Run, variant: Variant) -> str:
@@ -150,6 +154,7 @@ def variant_hash(run: Run, variant: Variant) -> str:
     features = [f.key for modality in ("text", "image") if (f := variant.features(run, modality)) is not None]
     scale = run.dataset.scale
     data = [run.dataset.fingerprint, run.dataset.content, run.dataset.n_users, run.dataset.n_items, asdict(scale)]
+    data += run.dataset.order  # splits and batches go by it
     if variant.uses("demographics") or variant.uses("fields"):
         data.append(run.dataset.users.to_csv())
     if variant.uses("fields"):
@@ -177,13 +182,12 @@ def _run_group(run: Run, experiment: str, group: list[tuple[Variant, str]], seed
 def _run_one(run: Run, experiment: str, variant: Variant, config: str, seed: int) -> None:
     dataset = run.dataset
     split = split_of(run, variant, seed)
-    if fresh_wanted() or not _history(run, variant, seed).is_file():
+    if fresh_wanted() or not _is_trained(run, variant, seed):
         _train(run, variant, seed, split)
-    noted = json.loads(_history(run, variant, seed).read_text(encoding="utf-8"))
+    noted, table = _noted(run, variant, seed), read_predictions(run, variant, seed)
     if variant.training.loss == "bce":
         metrics = noted["ranking"]
     else:
-        table = read_predictions(run, variant, seed)
         users, items, truth, predicted = (table[name].to_numpy() for name in ("user", "item", "rating", "predicted"))
         threshold = relevance_threshold(dataset.scale.low, dataset.scale.high)
         train_counts = np.bincount(dataset.ratings["item"].to_numpy()[split.train], minlength=dataset.n_items)
@@ -210,6 +214,35 @@ def _run_one(run: Run, experiment: str, variant: Variant, config: str, seed: int
     add_records(run.run_dir, [Record(metric=name, value=value, **common) for name, value in metrics.items()])
 
 
+def _has_damage(run: Run, variant: Variant, seed: int) -> bool:
+    """Whether a file that explains its records (history, predictions, trials) is there but not as it was written."""
+    readers = {
+        _history(run, variant, seed): lambda: read_history(run, variant, seed),
+        _predictions(run, variant, seed): lambda: _kept_arrays(run, variant, seed),
+    }
+    if variant.search is not None:
+        readers[tuning_path(run, variant, seed)] = lambda: read_trials(run, [variant], (seed,))
+    for path, read in readers.items():
+        try:
+            if path.exists():
+                read()
+        except DamagedError as error:
+            announce(f"{variant.name} ({variant.protocol}), seed {seed} is made again: {error}")
+            return True
+    return False
+
+
+def _is_trained(run: Run, variant: Variant, seed: int) -> bool:
+    """Whether its history and predictions are there, whole, and of this split."""
+    if _has_damage(run, variant, seed) or not _history(run, variant, seed).exists():
+        return False
+    try:
+        read_predictions(run, variant, seed)
+    except DamagedError:
+        return False
+    return True
+
+
 def _train(run: Run, variant: Variant, seed: int, split: Split) -> None:
     """Choose the settings where the variant searches, train, predict the test ratings; keep predictions and history."""
     dataset, device = run.dataset, pick_device()
@@ -228,15 +261,21 @@ def _train(run: Run, variant: Variant, seed: int, split: Split) -> None:
         if settings.training.loss == "bce":
             ranking = _ranking(model, dataset, split, device)
         predictions.append(predict(model, test.users, test.items).cpu().numpy())
-    scale = dataset.scale
-    kept = {"predicted": np.mean(predictions, axis=0).clip(scale.low, scale.high)}
+    if not np.isfinite(predictions).all():
+        raise TrainingError(
+            f"{label}: predictions of test ratings are not finite; lower the learning rate "
+            f"(now {settings.training.learning_rate:g}) or check the features."
+        )
+    scale, tested = dataset.scale, dataset.ratings.iloc[split.test]
+    kept = {side: tested[side].to_numpy() for side in ("user", "item")}
+    kept["predicted"] = np.mean(predictions, axis=0).clip(scale.low, scale.high)
     if variant.members > 1:
         kept["members"] = np.stack(predictions).clip(scale.low, scale.high)
-    with atomic_path(_predictions(run, variant, seed)) as temporary:
-        save_file(kept, temporary)
+    write_arrays(_predictions(run, variant, seed), kept, _trained_as(run, variant, seed))
     first = vars(histories[0]) | {"seconds": np.sum([h.seconds for h in histories], axis=0).tolist()}
     noted = first | {"best_epoch": histories[0].best_epoch, "ranking": ranking, "code": code_version()}
-    write_text(_history(run, variant, seed), json.dumps(noted | {"device": device_name(device)}))
+    noted |= {"device": device_name(device)}
+    write_json(_history(run, variant, seed), noted, _trained_as(run, variant, seed))
 
 
 def _members(
@@ -328,21 +367,46 @@ def _mean_target(ratings: np.ndarray, training: TrainingConfig) -> float:
 
 
 def read_predictions(run: Run, variant: Variant, seed: int) -> pd.DataFrame:
-    """Test ratings and predictions of a finished run: user, item, rating, predicted."""
+    """Test ratings and predictions of a finished run: user, item, rating, predicted.
+
+    Raises:
+        DamagedError: the predictions are not as they were written, or are of other ratings.
+    """
     rows = split_of(run, variant, seed).test
     table = run.dataset.ratings.iloc[rows][["user", "item", "rating"]].reset_index(drop=True)
-    return table.assign(predicted=load_file(_predictions(run, variant, seed))["predicted"])
+    return table.assign(predicted=_kept_predictions(run, variant, seed, table)["predicted"])
 
 
 def read_members(run: Run, variant: Variant, seed: int) -> np.ndarray:
     """Each member's predictions (members, N) of a finished run, in the row order of :func:`read_predictions`."""
-    return load_file(_predictions(run, variant, seed))["members"]
+    tested = run.dataset.ratings.iloc[split_of(run, variant, seed).test]
+    return _kept_predictions(run, variant, seed, tested)["members"]
+
+
+def _kept_predictions(run: Run, variant: Variant, seed: int, tested: pd.DataFrame) -> dict[str, np.ndarray]:
+    path, kept = _predictions(run, variant, seed), _kept_arrays(run, variant, seed)
+    if any(not np.array_equal(kept[side], tested[side].to_numpy()) for side in ("user", "item")):
+        raise DamagedError(f"{path} is of other test ratings than this split's; delete it and run again.")
+    return kept
+
+
+def _kept_arrays(run: Run, variant: Variant, seed: int) -> dict[str, np.ndarray]:
+    return read_arrays(_predictions(run, variant, seed), _trained_as(run, variant, seed))
+
+
+def _trained_as(run: Run, variant: Variant, seed: int) -> str:
+    """What kept files belong to."""
+    return f"{training_hash(run, variant)}-{seed}"
 
 
 def read_history(run: Run, variant: Variant, seed: int) -> History:
     """Learning curve of a finished run (of its first member)."""
-    noted = json.loads(_history(run, variant, seed).read_text(encoding="utf-8"))
+    noted = _noted(run, variant, seed)
     return History(noted["train_loss"], noted["valid_mse"], noted["seconds"])
+
+
+def _noted(run: Run, variant: Variant, seed: int) -> dict[str, Any]:
+    return read_json(_history(run, variant, seed), _trained_as(run, variant, seed))
 
 
 def read_trials(run: Run, variants: list[Variant], seeds: tuple[int, ...]) -> pd.DataFrame:
@@ -350,7 +414,7 @@ def read_trials(run: Run, variants: list[Variant], seeds: tuple[int, ...]) -> pd
     rows = []
     for variant in variants:
         for seed in seeds if variant.search else ():
-            trials = json.loads(tuning_path(run, variant, seed).read_text(encoding="utf-8"))["trials"]
+            trials = read_json(path := tuning_path(run, variant, seed), path.stem)["trials"]
             rows += [
                 {"variant": variant.name, "seed": seed, **trial, "params": json.dumps(trial["params"])}
                 for trial in trials
@@ -364,11 +428,11 @@ def tuning_path(run: Run, variant: Variant, seed: int) -> Path:
 
 
 def _predictions(run: Run, variant: Variant, seed: int) -> Path:
-    return run.run_dir / "predictions" / f"{training_hash(run, variant)}-{seed}.safetensors"
+    return run.run_dir / "predictions" / f"{_trained_as(run, variant, seed)}.safetensors"
 
 
 def _history(run: Run, variant: Variant, seed: int) -> Path:
-    return run.run_dir / "history" / f"{training_hash(run, variant)}-{seed}.json"
+    return run.run_dir / "history" / f"{_trained_as(run, variant, seed)}.json"
 
 
 def device_name(device: torch.device) -> str:

@@ -2,6 +2,7 @@
 about overlap (08)."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from itertools import cycle, islice
 
@@ -11,7 +12,7 @@ from .comparisons import early_stopped, published
 from .datasets.texts import TEXT_PARTS, available_parts
 from .encoders import get_encoder, list_encoders
 from .encoders.cost import encoding_cost
-from .errors import SourceError
+from .errors import DamagedError, SourceError
 from .experiments import Variant, model_inputs, split_of
 from .models import build_model
 from .models.bonmf import BoNMFConfig
@@ -28,7 +29,7 @@ from .study.answers import (
     TEXT_CONTROLS,
 )
 from .study.parameters import Run
-from .study.records import fresh_wanted, keep_table
+from .study.records import fresh_wanted, keep_table, kept_table
 
 COST_TEXTS = 256  # texts that speed is measured on
 COLD_ITEM_SHARE = 0.2  # of all items are held out where cold items are studied
@@ -122,8 +123,10 @@ def encoder_costs(run: Run, encoders: Sequence[str]) -> pd.DataFrame:
     Returns:
         index text encoder; columns of :class:`~bonmf_lib.encoders.cost.EncodingCost`.
     """
-    path = run.run_dir / "tables" / "encoder_costs.csv"
-    known = pd.read_csv(path) if path.is_file() and not fresh_wanted() else pd.DataFrame(columns=["text encoder"])
+    known = pd.DataFrame(columns=["text encoder"])
+    if not fresh_wanted():
+        with suppress(DamagedError):  # not measured yet, or not as it was written
+            known = kept_table(run.run_dir, "encoder_costs")
     texts = list(islice(cycle(run.dataset.items["text"].dropna()), COST_TEXTS))
     for name in encoders:
         if name not in set(known["text encoder"]):

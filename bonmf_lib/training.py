@@ -1,11 +1,11 @@
 """The one training loop: data on the device, batches are slices of a permutation, one host sync per epoch."""
 
+import io
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Literal
 
 import numpy as np
@@ -15,11 +15,12 @@ from torch.nn import functional as F
 
 from .config import config
 from .datasets import Dataset
-from .errors import ConfigError, TrainingError
+from .errors import ConfigError, DamagedError, TrainingError
+from .integrity import read_sealed_bytes, sealed_bytes
 from .models import ClosedFormModel, RatingModel
-from .progress import progress
+from .progress import announce, progress
 from .splits import Split
-from .storage import atomic_path
+from .storage import write_bytes
 
 _PREDICT_BATCH = 65_536
 
@@ -132,7 +133,7 @@ def fit(
     negatives = NegativeSampler(model, train, settings.negatives) if settings.loss == "bce" else None
     history, best = History(), None
     if checkpoint is not None and checkpoint.is_file():
-        history, best = _restore(checkpoint, model, optimiser, device)
+        history, best = _restored(checkpoint, model, optimiser, device, label)
     for epoch in progress(range(len(history.train_loss), settings.epochs), f"{label}, epoch"):
         if _stopped(history, settings):
             break
@@ -238,15 +239,21 @@ def _mse(model: RatingModel, part: Triples | None) -> float:
 
 def _keep(path: Path, model, optimiser, history: History, best: dict | None) -> None:
     state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "best": best}
-    with atomic_path(path) as temporary:
-        torch.save({**state, "history": vars(history)}, temporary)
+    buffer = io.BytesIO()  # PyTorch's own writing to a full disk ends in no plain error
+    torch.save({**state, "history": vars(history)}, buffer)
+    write_bytes(path, sealed_bytes(buffer.getvalue()), durable=False)  # after a power loss, an older start will do
 
 
-def _restore(path: Path, model, optimiser, device: torch.device) -> tuple[History, dict | None]:
+def _restored(path: Path, model, optimiser, device: torch.device, label: str) -> tuple[History, dict | None]:
+    """What :func:`_keep` kept; a new start where the file was damaged since."""
     try:
-        state = torch.load(path, map_location=device, weights_only=True)
+        state = torch.load(read_sealed_bytes(path), map_location=device, weights_only=True)
+    except DamagedError as error:
+        announce(f"{label} starts over, since {error}")
+        return History(), None
+    try:
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
-    except (RuntimeError, KeyError, ValueError, EOFError, UnpicklingError) as error:
+    except (RuntimeError, KeyError, ValueError) as error:
         raise TrainingError(f"The checkpoint {path} does not fit this run ({error}); delete it.") from error
     return History(**state["history"]), state["best"]

@@ -12,11 +12,11 @@ from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.trial import FrozenTrial, TrialState
 
 from .datasets import Dataset
-from .errors import ConfigError, TrainingError
+from .errors import ConfigError, DamagedError, TrainingError
+from .integrity import read_json, write_json
 from .models import ModelInputs, build_model
-from .progress import progress
+from .progress import announce, progress
 from .splits import Split
-from .storage import write_text
 from .training import History, TrainingConfig, fit
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -87,7 +87,8 @@ def choose(
 
     Trial 0 has the settings given as ``start``; the others are drawn by a tree-structured Parzen estimator, and
     stopped early when their best validation MSE lags behind the median trial's. Trials are kept in ``path`` (JSON)
-    after each; a later call goes on from there and chooses the same. ``split.test`` is never looked at.
+    after each, checked by their sum; a later call goes on from
+    there and chooses the same, or starts over where they were damaged. ``split.test`` is never looked at.
 
     Raises:
         ConfigError: the search space leaves out a value of ``start``. TrainingError: no trial finished.
@@ -96,16 +97,27 @@ def choose(
         _frozen_trial(search, TrialState.COMPLETE, start.values(search), value=0.0)
     except ValueError as error:
         raise ConfigError(f"{label}: the search space leaves out the settings it starts from ({error}).") from None
-    trials: list[dict] = json.loads(path.read_text(encoding="utf-8"))["trials"] if path.is_file() else []
+    trials = _earlier_trials(path, label)
     for number in progress(range(len(trials), search.trials), f"{label}, trial"):
         trials.append(_one_trial(model, start, search, dataset, split, inputs, seed, device, trials, number))
-        write_text(path, json.dumps({"search": search.described(), "trials": trials}, indent=1))
+        write_json(path, {"search": search.described(), "trials": trials}, path.stem)
     finished = [trial for trial in trials if trial["state"] == TrialState.COMPLETE.name]
     if not finished:
         raise TrainingError(f"{label}: no trial of the search finished; widen the search space.")
     best = min(finished, key=lambda trial: trial["value"])
     chosen = start.changed(best["params"])
     return replace(chosen, training=replace(chosen.training, epochs=best["best_epoch"], patience=None))
+
+
+def _earlier_trials(path: Path, label: str) -> list[dict]:
+    """The trials of a search that was stopped; none, and the search starts over, where the file was damaged since."""
+    if not path.is_file():
+        return []
+    try:
+        return read_json(path, path.stem)["trials"]
+    except DamagedError as error:
+        announce(f"{label}: the search starts over, since {error}")
+        return []
 
 
 def _one_trial(model, start, search, dataset, split, inputs, seed, device, earlier: list[dict], number: int) -> dict:

@@ -58,9 +58,10 @@ def page(found: list[Case]) -> str:
     lines = [
         "# What was tried to break this study",
         "",
-        "An audit is only worth its weakest number. Each row is something that could make a number silently wrong, lose "
-        "finished work or run somebody else's code; what happens instead; and the test that shows it. This page is made "
-        "from the tests (`python -m tests.reliability`), and a test fails when it is out of date.",
+        "An audit is only worth its weakest number. Each row is something that could make a number "
+        "silently wrong, lose finished work or run somebody else's code; what happens instead; and "
+        "the test that shows it. This page is made from the tests (`python -m tests.reliability`), "
+        "and a test fails when it is out of date.",
     ]
     for area, title in AREAS.items():
         rows = [case for case in found if case.area == area]

@@ -1,17 +1,16 @@
 """Features: what an encoder made of every item, cached under the content it was made from."""
 
 import hashlib
-import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 from sklearn.decomposition import PCA
 
-from ..errors import EncoderError
-from ..storage import atomic_path, cache_dir, json_sha256
+from ..errors import DamagedError, EncoderError
+from ..integrity import read_arrays, write_arrays
+from ..storage import cache_dir, json_sha256
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,30 +89,29 @@ def cached_poolings(
         digest.update(b"\0" if content is None else b"\1" + hashlib.sha256(content).digest())
     key = json_sha256([description, len(contents), digest.hexdigest()])
     path = cache_dir("features", description["encoder"]) / f"{key}.safetensors"
-    arrays = _read(path)
+    arrays = None
+    with suppress(DamagedError):  # nothing is cached, or it is not as it was written
+        arrays = read_arrays(path, key)
     if arrays is None:
-        present = np.array([content is not None for content in contents])
-        positions = np.flatnonzero(present)
-        if not len(positions):
-            raise EncoderError(f"{description['encoder']}: no item has anything to encode; choose other content.")
-        found = encode(positions.tolist())
-        readable = found.pop("present", np.ones(len(positions), bool))
-        present[positions[~readable]] = False
-        arrays = {"present": present}
-        for pooling, rows in found.items():
-            arrays[pooling] = np.zeros((len(contents), rows.shape[1]), np.float32)
-            arrays[pooling][positions[readable]] = rows[readable]
-        with atomic_path(path) as temporary:
-            save_file(arrays, temporary, metadata={"description": json.dumps(description, sort_keys=True)})
+        arrays = _encoded(description["encoder"], contents, encode)
+        write_arrays(path, arrays, key)
     present = arrays.pop("present")
     return arrays, present, key
 
 
-def _read(path) -> dict[str, np.ndarray] | None:
-    if not path.is_file():
-        return None
-    try:
-        with safe_open(path, framework="numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-    except (SafetensorError, OSError):  # a damaged cache entry is made anew
-        return None
+def _encoded(
+    encoder: str, contents: Sequence[bytes | None], encode: Callable[[list[int]], dict[str, np.ndarray]]
+) -> dict[str, np.ndarray]:
+    """Arrays (items, dim) by pooling, rows of missing items 0, and the mask ``present`` (items,)."""
+    present = np.array([content is not None for content in contents])
+    positions = np.flatnonzero(present)
+    if not len(positions):
+        raise EncoderError(f"{encoder}: no item has anything to encode; choose other content.")
+    found = encode(positions.tolist())
+    readable = found.pop("present", np.ones(len(positions), bool))
+    present[positions[~readable]] = False
+    arrays = {"present": present}
+    for pooling, rows in found.items():
+        arrays[pooling] = np.zeros((len(contents), rows.shape[1]), np.float32)
+        arrays[pooling][positions[readable]] = rows[readable]
+    return arrays

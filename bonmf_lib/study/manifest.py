@@ -11,8 +11,9 @@ import pandas as pd
 import torch
 
 from ..errors import RecordError
+from ..integrity import read_json, write_json
 from ..storage import file_sha256, project_root, write_text
-from .records import code_version, gathered, read_records
+from .records import MANIFEST, RECORDS, code_version, file_note, gathered, read_records, unfinished_runs
 
 _PACKAGES = ("torch", "torchvision", "timm", "transformers", "numpy", "pandas", "scikit-learn", "scipy")
 
@@ -26,8 +27,14 @@ def write_manifest(run_dir: Path) -> None:
     records = read_records(run_dir)
     if records.empty:
         raise RecordError(f"{run_dir} holds no records; run the notebooks first.")
-    write_text(run_dir / "records.csv", gathered(records))
-    write_text(run_dir / "manifest.json", json.dumps(manifest(run_dir, records), indent=2, sort_keys=True) + "\n")
+    text = gathered(records)
+    write_text(run_dir / RECORDS, text)
+    save_manifest(run_dir, manifest(run_dir, records) | {"files": {RECORDS: file_note(text.encode())}})
+
+
+def save_manifest(folder: Path, noted: dict) -> None:
+    """Write a manifest, keys in alphabetical order."""
+    write_json(folder / MANIFEST, json.loads(json.dumps(noted, sort_keys=True)))
 
 
 def manifest(run_dir: Path, records: pd.DataFrame) -> dict:
@@ -49,6 +56,7 @@ def manifest(run_dir: Path, records: pd.DataFrame) -> dict:
         "data": data.to_dict(orient="records"),
         "encoders": _encoders(run_dir, set(records["experiment"])),
         "records": len(records),
+        "unfinished_runs": unfinished_runs(run_dir).to_dict(),
         "training_seconds": round(float(records.drop_duplicates(["config", "seed"])["seconds"].sum()), 1),
         "notebook_seconds": _notebook_seconds(run_dir),
     }
@@ -62,7 +70,7 @@ def _git(root: Path) -> str:
 def _encoders(run_dir: Path, experiments: set[str]) -> list[dict]:
     """The encoders that the experiments noted, each once."""
     paths = sorted(path for path in (run_dir / "encoders").glob("*.json") if path.stem.split("--")[0] in experiments)
-    notes = [note for path in paths for note in json.loads(path.read_text())]
+    notes = [note for path in paths for note in read_json(path)["encoders"]]
     return list({note["key"]: note for note in notes}.values())
 
 
@@ -70,7 +78,10 @@ def _notebook_seconds(run_dir: Path) -> dict[str, float]:
     """Wall time per executed notebook, as papermill noted it."""
     out = {}
     for path in sorted((run_dir / "notebooks").glob("*.ipynb")):
-        noted = json.loads(path.read_text(encoding="utf-8"))["metadata"].get("papermill", {})
+        try:
+            noted = json.loads(path.read_text(encoding="utf-8"))["metadata"].get("papermill", {})
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RecordError(f"{path} is no whole notebook; delete it and run again.") from error
         if noted.get("duration") is not None:
             out[path.stem] = round(noted["duration"], 1)
     return out

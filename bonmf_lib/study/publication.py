@@ -1,7 +1,6 @@
 """Keep a run for every reader: its records, manifest and tables, beside what earlier runs left in the same folder;
 and how well two runs of the same settings agree."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,20 @@ from typing import Any
 import pandas as pd
 
 from ..errors import RecordError
+from ..integrity import read_json
 from ..storage import write_text
-from .manifest import manifest
-from .records import gathered, keep_table, published_dir, read_records
+from .manifest import manifest, save_manifest
+from .records import (
+    MANIFEST,
+    RECORDS,
+    file_note,
+    gathered,
+    published_dir,
+    read_records,
+    table_path,
+    unfinished_runs,
+)
+from .table_files import csv_text, read_table_text, text_columns
 
 _EXPERIMENT = ["experiment", "dataset", "content"]
 _NAMED = [*_EXPERIMENT, "variant", "protocol"]
@@ -36,20 +46,35 @@ def publish(run_dir: Path, name: str, drop_rows: bool = False, tables_only: bool
         RecordError: the run has no records, or an experiment would lose rows (unless ``drop_rows``).
     """
     new, folder = read_records(run_dir), published_dir() / name
-    if new.empty:
+    if new.empty and not tables_only:
         raise RecordError(f"{run_dir} holds no records to publish; run the notebooks first.")
     old = read_records(folder)
     measured_again = agreement(new, old, REMEASURED_METRICS)
+    noted = read_json(folder / MANIFEST) if (folder / MANIFEST).is_file() else {}
+    files = dict(noted.get("files", {}))
+    texts = {}  # to be written once nothing can go wrong any more
     if not tables_only:
-        _publish_records(run_dir, folder, old, new, drop_rows)
-    for table in sorted((run_dir / "tables").glob("*.csv")):
-        write_text(folder / "tables" / table.name, table.read_text(encoding="utf-8"))
+        records = _records_after(run_dir, old, new, drop_rows)
+        texts[RECORDS] = gathered(records)
+        files[RECORDS] = file_note(texts[RECORDS].encode())
+        noted = _with_earlier(manifest(run_dir, records), noted) if noted else manifest(run_dir, records)
+    elif not noted:
+        raise RecordError(f"{folder} holds no published run that tables could be added to; publish its records too.")
+    tables = {path.stem: read_table_text(path) for path in sorted((run_dir / "tables").glob("[!.]*.csv"))}
     if len(measured_again):
-        keep_table(folder, REMEASURED, measured_again)
+        tables[REMEASURED] = text_columns(measured_again), csv_text(measured_again, "%.6g")
+    for table, (columns, text) in tables.items():
+        inside = table_path(folder, table).relative_to(folder).as_posix()
+        texts[inside] = text
+        files[inside] = file_note(text.encode(), columns)
+    for inside, text in texts.items():
+        write_text(folder / inside, text)
+    save_manifest(folder, noted | {"files": files})
     return folder
 
 
-def _publish_records(run_dir: Path, folder: Path, old: pd.DataFrame, new: pd.DataFrame, drop_rows: bool) -> None:
+def _records_after(run_dir: Path, old: pd.DataFrame, new: pd.DataFrame, drop_rows: bool) -> pd.DataFrame:
+    """The published records once those of a run are added."""
     replaced = _keys(old, _EXPERIMENT).isin(_keys(new, _EXPERIMENT))
     lost = old[replaced & ~_keys(old, _ROW).isin(_keys(new, _ROW))].drop_duplicates(_ROW)
     if len(lost) and not drop_rows:
@@ -58,12 +83,13 @@ def _publish_records(run_dir: Path, folder: Path, old: pd.DataFrame, new: pd.Dat
             f"{run_dir} lacks {len(lost)} published trainings, for instance {first['experiment']}: {first['variant']} "
             f"({first['protocol']}), seed {first['seed']}; finish the experiment, or give --drop-rows."
         )
-    records = pd.concat([old[~replaced], new], ignore_index=True)
-    noted = manifest(run_dir, records)
-    if (folder / "manifest.json").is_file():
-        noted = _with_earlier(noted, json.loads((folder / "manifest.json").read_text(encoding="utf-8")))
-    write_text(folder / "records.csv", gathered(records))
-    write_text(folder / "manifest.json", json.dumps(noted, indent=2, sort_keys=True) + "\n")
+    unfinished = unfinished_runs(run_dir)
+    if len(unfinished) and not drop_rows:
+        raise RecordError(
+            f"{run_dir} lacks {unfinished.sum()} trainings that it began, for instance of {unfinished.index[0]}; "
+            "finish the experiment, or give --drop-rows."
+        )
+    return pd.concat([old[~replaced], new], ignore_index=True)
 
 
 def agreement(records: pd.DataFrame, others: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:

@@ -1,21 +1,24 @@
 """Records: one row per measured number. Reports and tables are made from these rows only."""
 
-import io
-import json
+import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
 import bonmf_lib
 
 from ..datasets import Dataset
-from ..errors import RecordError
-from ..storage import file_sha256, json_sha256, project_root, write_text
+from ..errors import DamagedError, RecordError
+from ..integrity import json_text, read_json, read_sealed_text, sealed_text
+from ..storage import file_sha256, json_sha256, keep_text, project_root, write_text
+from .table_files import csv_text, read_csv_text, read_table, write_table
 
 
 @dataclass(frozen=True)
@@ -58,9 +61,16 @@ class Record:
 
 COLUMNS = [field.name for field in fields(Record)]
 _RUN_COLUMNS = [name for name in COLUMNS if name not in ("metric", "value")]
+_TEXTS = [field.name for field in fields(Record) if field.type is str]
+_finite = pa.Check(np.isfinite, error="is a finite number")
 SCHEMA = pa.DataFrameSchema(
     {
-        field.name: pa.Column({str: "str", int: "int64", float: "float64"}[field.type], coerce=True, nullable=False)
+        field.name: pa.Column(
+            {str: "str", int: "int64", float: "float64"}[field.type],
+            checks=[] if field.type is str else [_finite],
+            coerce=True,
+            nullable=False,
+        )
         for field in fields(Record)
     },
     strict=True,
@@ -81,8 +91,16 @@ def _file(run_dir: Path, experiment: str, config: str, seed: int) -> Path:
 
 
 def is_recorded(run_dir: Path, experiment: str, config: str, seed: int) -> bool:
-    """Whether that run finished before. ``BONMF_FRESH=1`` answers no, so that everything is run again."""
-    return not fresh_wanted() and _file(run_dir, experiment, config, seed).is_file()
+    """Whether that run finished before and its file is as it was written. ``BONMF_FRESH=1`` answers no, so that
+    everything is run again."""
+    path = _file(run_dir, experiment, config, seed)
+    if fresh_wanted() or not path.is_file():
+        return False
+    try:
+        read_sealed_text(path)
+    except DamagedError:
+        return False
+    return True
 
 
 def fresh_wanted() -> bool:
@@ -93,8 +111,8 @@ def fresh_wanted() -> bool:
 def mark_current(run_dir: Path, experiment: str, dataset: Dataset, configs: list[str], seeds: Sequence[int]) -> None:
     """Note which settings and seeds an experiment now has on a data set: records of earlier ones are kept but not
     read, so that two settings are never pooled into one row."""
-    text = json.dumps({"configs": configs, "seeds": list(seeds)}, indent=2)
-    write_text(run_dir / "current" / notes_name(experiment, dataset), text)
+    text = json_text({"configs": configs, "seeds": list(seeds)})
+    keep_text(run_dir / "current" / notes_name(experiment, dataset), text)
 
 
 def notes_name(experiment: str, dataset: Dataset) -> str:
@@ -108,7 +126,7 @@ def add_records(run_dir: Path, records: list[Record]) -> None:
     if len(keys) != 1:
         raise RecordError(f"add_records takes one run at a time, got {len(keys)}.")
     table = check_records(pd.DataFrame([asdict(record) for record in records]), "new records")
-    write_text(_file(run_dir, *keys.pop()), table.to_csv(index=False, float_format="%.10g"))
+    write_text(_file(run_dir, *keys.pop()), sealed_text(csv_text(table, "%.10g")))
 
 
 def read_records(run_dir: Path) -> pd.DataFrame:
@@ -116,15 +134,14 @@ def read_records(run_dir: Path) -> pd.DataFrame:
     :func:`gathered` writes it.
 
     Raises:
-        RecordError: a file is malformed, or two settings stand behind one number.
+        RecordError, DamagedError: a file is malformed or not as it was written, or two settings stand behind one
+            number.
     """
-    files = _current_files(run_dir) or list(run_dir.glob("records.csv"))
-    tables = []
-    for file in files:
-        try:
-            tables.append(_one_row_per_number(pd.read_csv(io.StringIO(file.read_text(encoding="utf-8")))))
-        except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-            raise RecordError(f"{file}: is no record table ({error}); delete it and run again.") from error
+    files = _current_files(run_dir)
+    texts = [read_sealed_text(file) for file in files]
+    if not files and (run_dir / RECORDS).is_file():
+        files, texts = [run_dir / RECORDS], [published_text(run_dir, RECORDS)]
+    tables = [_one_row_per_number(_parsed(file, text)) for file, text in zip(files, texts, strict=True)]
     if not tables:
         return pd.DataFrame(columns=COLUMNS)
     order = ["dataset", "content", "experiment", "variant", "protocol", "seed", "metric"]
@@ -137,29 +154,49 @@ def read_records(run_dir: Path) -> pd.DataFrame:
     return records.sort_values(order, ignore_index=True)
 
 
+def _parsed(file: Path, text: str) -> pd.DataFrame:
+    try:
+        return read_csv_text(text)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise RecordError(f"{file}: is no record table ({error}); delete it and run again.") from error
+
+
 def gathered(records: pd.DataFrame) -> str:
     """Records as CSV with one row per run (experiment, settings and seed) and one column per metric: what says where
     the numbers come from stands there once, in a tenth of the size."""
     wide = records.pivot(index=_RUN_COLUMNS, columns="metric", values="value")  # noqa: PD010 (two values for one number must fail)
-    return wide.reset_index().to_csv(index=False, float_format="%.10g")
+    return csv_text(wide.reset_index(), "%.10g")
 
 
 def _one_row_per_number(table: pd.DataFrame) -> pd.DataFrame:
+    """Texts of one column per metric -> texts with one row per number."""
     if "metric" in table or not set(_RUN_COLUMNS) <= set(table.columns):
         return table
-    return table.melt(_RUN_COLUMNS, var_name="metric").dropna(subset="value", ignore_index=True)
+    numbers = table.melt(_RUN_COLUMNS, var_name="metric")
+    return numbers.dropna(subset="value", ignore_index=True)
 
 
 def _current_files(run_dir: Path) -> list[Path]:
-    files = sorted((run_dir / "records").rglob("*.csv"))
-    notes = list((run_dir / "current").glob("*.json"))
-    if not notes:
-        return files
+    files = sorted((run_dir / "records").rglob("[!.]*.csv"))
+    wanted = _wanted(run_dir)
+    return files if wanted is None else [file for file in files if (file.parent.name, file.name) in wanted]
+
+
+def _wanted(run_dir: Path) -> set[tuple[str, str]] | None:
+    """Experiment and file name of every run that is current; None where nothing is noted."""
+    notes = sorted((run_dir / "current").glob("[!.]*.json"))
     wanted = set()
     for path in notes:
-        experiment, note = path.name.partition("--")[0], json.loads(path.read_text(encoding="utf-8"))
+        experiment, note = path.name.partition("--")[0], read_json(path)
         wanted |= {(experiment, f"{config}-{seed}.csv") for config in note["configs"] for seed in note["seeds"]}
-    return [file for file in files if (file.parent.name, file.name) in wanted]
+    return wanted if notes else None
+
+
+def unfinished_runs(run_dir: Path) -> pd.Series:
+    """How many current runs of each experiment have no records yet; experiments without such are left out."""
+    wanted = _wanted(run_dir) or set()
+    lacking = [experiment for experiment, name in wanted if not (run_dir / "records" / experiment / name).is_file()]
+    return pd.Series(lacking, dtype="str").value_counts().sort_index()
 
 
 def published_dir() -> Path:
@@ -175,22 +212,64 @@ def read_published() -> pd.DataFrame:
 
 def keep_table(run_dir: Path, name: str, table: pd.DataFrame) -> None:
     """Keep a table that explains the records (trials of searches, readings of a metric), to be published with them."""
-    write_text(run_dir / "tables" / f"{name}.csv", table.to_csv(index=False, float_format="%.6g"))
+    write_table(table_path(run_dir, name), table)
+
+
+def kept_table(run_dir: Path, name: str) -> pd.DataFrame:
+    """A table of :func:`keep_table`; ``DamagedError`` when it is not as it was written."""
+    return read_table(table_path(run_dir, name))
+
+
+def table_path(run_dir: Path, name: str) -> Path:
+    """Where a table of a run folder, or of a published one, is kept."""
+    return run_dir / "tables" / f"{name}.csv"
 
 
 def published_table(run: str, name: str) -> pd.DataFrame:
-    """A table kept with a published run; ``RecordError`` when there is none."""
-    path = published_dir() / run / "tables" / f"{name}.csv"
+    """A table kept with a published run; ``RecordError`` when there is none, or when it was changed since."""
+    folder = published_dir() / run
+    path = table_path(folder, name)
     if not path.is_file():
         raise RecordError(f"The published run {run!r} has no table {name!r}.")
-    return pd.read_csv(path)
+    inside = path.relative_to(folder).as_posix()
+    return read_csv_text(published_text(folder, inside), read_json(folder / MANIFEST)["files"][inside]["texts"])
+
+
+RECORDS, MANIFEST = "records.csv", "manifest.json"  # of a published folder
+
+
+def published_text(folder: Path, name: str) -> str:
+    """The text of a file of a published folder, if it is the one that the folder's manifest describes.
+
+    Raises:
+        RecordError: it was changed, cut or lost since it was published; names the file and the mend.
+    """
+    path, manifest = folder / name, folder / MANIFEST
+    mend = "take the published folder from the repository again (git checkout)"
+    if not manifest.is_file():
+        raise RecordError(f"{folder} has no {MANIFEST} to check {name} with; {mend}.")
+    noted = read_json(manifest).get("files", {}).get(name)
+    if noted is None:
+        raise RecordError(f"{manifest} does not know {name}; {mend}, or publish the run that it belongs to.")
+    data = path.read_bytes()
+    found = file_note(data)
+    if found["sha256"] != noted["sha256"]:
+        rows = "" if found["rows"] == noted["rows"] else f", {found['rows']} rows instead of {noted['rows']}"
+        raise RecordError(f"{path} is not what was published{rows}; {mend}.")
+    return data.decode()
+
+
+def file_note(data: bytes, texts: list[str] | None = None) -> dict[str, Any]:
+    """What a manifest says of a CSV file: checksum, rows and, of a table, which columns hold texts."""
+    note = {"sha256": hashlib.sha256(data).hexdigest(), "rows": max(0, data.count(b"\n") - 1)}
+    return note if texts is None else note | {"texts": texts}
 
 
 def published_manifests() -> pd.DataFrame:
     """Key facts of every published run's manifest, one column per run; empty when nothing is published."""
     columns = {}
-    for path in sorted(published_dir().glob("*/manifest.json")):
-        noted = json.loads(path.read_text(encoding="utf-8"))
+    for path in sorted(published_dir().glob(f"*/{MANIFEST}")):
+        noted = read_json(path)
         columns[path.parent.name] = {
             "library version behind the records": ", ".join(noted["code"]["libraries_behind_records"]),
             "gathered at commit": noted["code"]["written_at_commit"][:12],

@@ -1,6 +1,5 @@
 """Runs of variants: what is trained anew, what is used again, and that every setting of a row is honoured."""
 
-import json
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,10 +7,11 @@ import pytest
 import torch
 
 from bonmf_lib import experiments, tuning
-from bonmf_lib.comparisons import best_rows, published_protocol, tuned
+from bonmf_lib.comparisons import best_rows, published_protocol, table1_rows, tuned, tuned_rows
+from bonmf_lib.datasets import Dataset
 from bonmf_lib.encoders import registry
 from bonmf_lib.encoders.image import PixelEncoder
-from bonmf_lib.errors import ConfigError, TrainingError
+from bonmf_lib.errors import ConfigError, DamagedError, TrainingError
 from bonmf_lib.experiments import (
     Variant,
     read_history,
@@ -22,13 +22,16 @@ from bonmf_lib.experiments import (
     trained_model,
     trained_models,
     tuning_path,
+    variant_hash,
 )
+from bonmf_lib.integrity import read_json, read_sealed_bytes
 from bonmf_lib.models import build_model
+from bonmf_lib.models.bias import UserItemBiasConfig
 from bonmf_lib.models.biased_svd import BiasedSVDConfig
 from bonmf_lib.models.bonmf import BoNMFConfig
 from bonmf_lib.splits import ratio_split
 from bonmf_lib.study.parameters import NotebookParameters, Run
-from bonmf_lib.study.records import notes_name
+from bonmf_lib.study.records import notes_name, read_published
 from bonmf_lib.training import TrainingConfig, Triples, fit, predict
 from bonmf_lib.tuning import Search
 from tests.conftest import CPU, model_inputs
@@ -194,7 +197,8 @@ def test_training_killed_between_epochs_goes_on_from_its_checkpoint(run, tmp_pat
         with pytest.raises(KeyboardInterrupt):
             run_variants(run, "one", [longer], seeds=(0,))
     (checkpoint,) = (run.run_dir / "checkpoints").iterdir()
-    assert len(torch.load(checkpoint, weights_only=True)["history"]["train_loss"]) == 2
+    kept = torch.load(read_sealed_bytes(checkpoint), weights_only=True)
+    assert len(kept["history"]["train_loss"]) == 2
     assert values(run_variants(run, "one", [longer], seeds=(0,))) == values(whole)
     assert not list((run.run_dir / "checkpoints").iterdir())
 
@@ -207,6 +211,69 @@ def test_rows_of_one_search_share_its_trials(run, trainings):
     run_variants(run, "one", [single, several], seeds=(0,))
     assert trainings[run.settings.tuning_trials + 1 :] == ["final"] * 2
     assert tuning_path(run, single, 0) == tuning_path(run, several, 0)
+
+
+# What a run is
+
+
+def reordered(run: Run, folder) -> Run:
+    """The same run on the same ratings in another order of rows."""
+    other = Run(NotebookParameters(profile="smoke", run_dir=str(folder)))
+    ratings = run.dataset.ratings.sample(frac=1, random_state=0).reset_index(drop=True)
+    other.dataset = replace(run.dataset, ratings=ratings)
+    return other
+
+
+@pytest.mark.case("numbers", "the same ratings with their rows reordered", "another run: splits go by the order")
+def test_reordered_ratings_are_another_run_with_predictions_of_their_own(run):
+    bias = Variant("Bias", "closed form", "user-item-bias", UserItemBiasConfig(), TRAINING)
+    other = reordered(run, run.run_dir)
+    assert other.dataset.fingerprint == run.dataset.fingerprint
+    first = run_variants(run, "one", [bias], seeds=(0,)).set_index("metric")["value"]["mse"]
+    second = run_variants(other, "one", [bias], seeds=(0,)).set_index("metric")["value"]["mse"]
+    for each, found in ((run, first), (other, second)):
+        table = read_predictions(each, bias, 0)
+        model, split = trained_model(each, bias, 0)
+        test = Triples.of(each.dataset, split.test, CPU)
+        expected = predict(model, test.users, test.items).numpy().clip(1, 5)
+        np.testing.assert_allclose(table["predicted"], expected, atol=1e-6)
+        assert found == pytest.approx(np.mean((expected - table["rating"].to_numpy()) ** 2), rel=1e-5)
+
+
+def test_kept_predictions_of_other_rows_are_refused(run, monkeypatch):
+    bias = Variant("Bias", "closed form", "user-item-bias", UserItemBiasConfig(), TRAINING)
+    run_variants(run, "one", [bias], seeds=(0,))
+    other = reordered(run, run.run_dir)
+    monkeypatch.setattr(Dataset, "order", ())  # as if the order were no part of a run's identity
+    with pytest.raises(DamagedError, match="of other test ratings"):
+        read_predictions(other, bias, 0)
+
+
+@pytest.mark.mirror
+@pytest.mark.case(
+    "numbers", "the settings hashes of what is published for MovieLens-1M", "this code gives the same ones"
+)
+def test_published_hashes_are_those_of_todays_rows(tmp_path):
+    run = Run(NotebookParameters(profile="paper", run_dir=str(tmp_path)))
+    asked = ("NMD (ID only)", "SVD", "Biased SVD", "SVD++", "FM", "Wide & Deep", "DeepFM", "Global mean")
+    rows = [row for row in (*table1_rows(run), *tuned_rows(run)) if row.name in asked]  # those without features
+    published = read_published()
+    published = published[published["experiment"].isin(["04_table1", "04_tuned"])]
+    known = published.drop_duplicates(["variant", "protocol"]).set_index(["variant", "protocol"])["config"]
+    assert len(rows) >= 14
+    assert {(row.name, row.protocol): variant_hash(run, row) for row in rows} == {
+        (row.name, row.protocol): known[row.name, row.protocol] for row in rows
+    }
+
+
+@pytest.mark.case("numbers", "predictions that turn NaN with the last step of a training", "an error, nothing is kept")
+def test_predictions_that_are_not_finite_are_not_kept(run, monkeypatch):
+    monkeypatch.setattr(experiments, "predict", lambda *args: predict(*args) * float("nan"))
+    with pytest.raises(TrainingError, match=r"predictions of test ratings are not finite; lower the learning rate"):
+        run_variants(run, "one", [ROW], seeds=(0,))
+    assert not list((run.run_dir).rglob("*.safetensors"))
+    monkeypatch.undo()
+    assert len(run_variants(run, "one", [ROW], seeds=(0,)))
 
 
 # What a row's settings do
@@ -253,7 +320,7 @@ def test_picture_encoder_of_a_row_replaces_the_runs(run, empty_cache, monkeypatc
     assert set(records[0]["config"]).isdisjoint(records[1]["config"])  # equal names and settings otherwise
     one, two = (read_predictions(run, variant, 0)["predicted"] for variant in (BONMF, other))
     assert not np.array_equal(one, two)
-    noted = json.loads((run.run_dir / "encoders" / notes_name("mirrored-pixels", run.dataset)).read_text())
+    noted = read_json(run.run_dir / "encoders" / notes_name("mirrored-pixels", run.dataset))["encoders"]
     assert [note["key"] for note in noted] == [other.features(run, "text").key, theirs.key]
 
 

@@ -6,10 +6,12 @@ import pandas as pd
 import pytest
 
 from bonmf_lib.errors import RecordError
+from bonmf_lib.integrity import json_text, read_json
 from bonmf_lib.storage import write_text
 from bonmf_lib.study import publication
 from bonmf_lib.study import records as records_module
 from bonmf_lib.study.__main__ import main
+from bonmf_lib.study.manifest import save_manifest
 from bonmf_lib.study.publication import agreement, agreement_sentence, publish
 from bonmf_lib.study.records import add_records, keep_table, read_records
 from tests.unit.test_study import record
@@ -23,7 +25,7 @@ def published(tmp_path, monkeypatch):
         for seed in (0, 1):
             add_records(first, [record(seed=seed, value=value, experiment=experiment)])
     keep_table(first, "trials", pd.DataFrame({"trial": [1]}))
-    write_text(first / "encoders" / "04_table1--x.json", json.dumps([{"encoder": "a", "key": "1"}]))
+    write_text(first / "encoders" / "04_table1--x.json", json_text({"encoders": [{"encoder": "a", "key": "1"}]}))
     assert publish(first, "paper") == tmp_path / "published" / "paper"
     return tmp_path / "published" / "paper"
 
@@ -44,7 +46,7 @@ def test_a_later_run_replaces_its_experiments_and_no_others(published, tmp_path)
         add_records(later, [record(seed=seed, value=0.75, experiment="04_table1", code="y")])
         add_records(later, [record("B", seed=seed, value=0.9, experiment="04_table1")])
     add_records(later, [record(value=0.5, experiment="05_modalities", dataset="ml-100k")])  # other data
-    write_text(later / "encoders" / "04_table1--x.json", json.dumps([{"encoder": "b", "key": "2"}]))
+    write_text(later / "encoders" / "04_table1--x.json", json_text({"encoders": [{"encoder": "b", "key": "2"}]}))
     publish(later, "paper")
     records = read_records(published)
     assert len(records) == 4 + 3
@@ -61,8 +63,8 @@ def test_a_later_run_replaces_its_experiments_and_no_others(published, tmp_path)
 
 
 def test_another_environment_is_remembered(published, tmp_path):
-    noted = json.loads((published / "manifest.json").read_text())
-    write_text(published / "manifest.json", json.dumps(noted | {"python": "3.99"}))
+    noted = read_json(published / "manifest.json")
+    save_manifest(published, noted | {"python": "3.99"})
     add_records(tmp_path / "later", [record(experiment="08_overlap")])
     for _ in range(2):  # publishing again adds nothing
         publish(tmp_path / "later", "paper")

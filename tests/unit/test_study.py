@@ -11,24 +11,28 @@ import pandas as pd
 import pytest
 
 from bonmf_lib.errors import ConfigError, RecordError
+from bonmf_lib.integrity import read_json, read_sealed_text, sealed_text
+from bonmf_lib.study import publication, tables
 from bonmf_lib.study import records as records_module
-from bonmf_lib.study import tables
 from bonmf_lib.study.__main__ import main
 from bonmf_lib.study.claims import OWN_SOURCE, VERDICTS, BetterClaim, EquivalentClaim, ValueClaim, judge, read_claims
 from bonmf_lib.study.headline import qualified, reproduction_sentence, strict_sentence
 from bonmf_lib.study.ledger import ledger, readable, second_reading_sentence, uncounted_sentence, verdict_counts
-from bonmf_lib.study.manifest import write_manifest
+from bonmf_lib.study.manifest import save_manifest, write_manifest
 from bonmf_lib.study.parameters import NotebookParameters, Run, start_run
 from bonmf_lib.study.records import (
     COLUMNS,
     Record,
     add_records,
+    file_note,
     gathered,
     is_recorded,
     keep_table,
+    kept_table,
     mark_current,
     published_table,
     read_records,
+    table_path,
 )
 from tests.conftest import ROOT
 
@@ -310,12 +314,70 @@ def test_reproduction_sentence_names_the_reproduced():
 
 
 def test_kept_tables_are_published_with_the_records(tmp_path, monkeypatch):
-    monkeypatch.setattr(records_module, "published_dir", lambda: tmp_path)
+    for module in (records_module, publication):
+        monkeypatch.setattr(module, "published_dir", lambda: tmp_path / "published")
     kept = pd.DataFrame({"variant": ["A"], "value": [0.123456789]})
-    keep_table(tmp_path / "paper", "trials", kept)
+    add_records(tmp_path / "run", [record()])
+    keep_table(tmp_path / "run", "trials", kept)
+    publication.publish(tmp_path / "run", "paper")
     assert published_table("paper", "trials").equals(kept.round(6))
+    assert (tmp_path / "published/paper/tables/trials.csv").read_text() == "variant,value\nA,0.123457\n"
     with pytest.raises(RecordError, match="no table 'svd'"):
         published_table("paper", "svd")
+
+
+@pytest.mark.case("numbers", "a settings hash such as 46e3316082731737, 1e5 or 007 among records", "it stays a text")
+def test_hashes_and_names_that_look_like_numbers_stay_texts(tmp_path):
+    hashes = ["46e3316082731737", "0000000000000001", "1234567890123456", "nan", "NA", "inf", "1e5"]
+    for seed, name in enumerate(hashes):
+        add_records(tmp_path, [record(name, seed, config=name, fingerprint=name, code=name)])
+    for folder in (tmp_path, tmp_path / "kept"):
+        records = read_records(folder)
+        for column in ("variant", "config", "fingerprint", "code"):
+            assert sorted(records[column]) == sorted(hashes)
+        if folder == tmp_path:  # gathered as a published run has them
+            write_manifest(tmp_path)
+            folder = tmp_path / "kept"
+            folder.mkdir()
+            for name in ("records.csv", "manifest.json"):
+                (folder / name).write_bytes((tmp_path / name).read_bytes())
+    keep_table(tmp_path, "t", pd.DataFrame({"title": hashes, "value": range(len(hashes))}))
+    assert kept_table(tmp_path, "t")["title"].tolist() == hashes
+
+
+@pytest.mark.case(
+    "hostile", "texts that a spreadsheet would run (=, +, -, @)", "exported as text, read back as they were"
+)
+def test_formulas_are_exported_as_text(tmp_path):
+    titles = ["=1+1", "+1", "-1", "@a", "\tx", "'=quoted", "'Til There Was You", "plain", "−1"]
+    keep_table(tmp_path, "t", pd.DataFrame({"title": titles, "-value": [-1.5] * len(titles)}))
+    text = table_path(tmp_path, "t").read_text()
+    assert "\n'=1+1,-1.5\n" in text and "\n''=quoted,-1.5\n" in text and "\n'Til There" in text
+    assert "title,'-value" in text
+    found = kept_table(tmp_path, "t")
+    assert found["title"].tolist() == titles and found["-value"].tolist() == [-1.5] * len(titles)
+    add_records(tmp_path, [record("=cmd()", dataset="folder:@x")])
+    assert "'=cmd()" in next((tmp_path / "records").rglob("*.csv")).read_text()
+    assert read_records(tmp_path)[["variant", "dataset"]].to_numpy().tolist() == [["=cmd()", "folder:@x"]]
+
+
+@pytest.mark.case("numbers", "a number that is not finite among new records", "refused before anything is saved")
+@pytest.mark.parametrize("value", [float("inf"), -float("inf"), float("nan")])
+def test_records_are_finite(tmp_path, value):
+    with pytest.raises(RecordError, match="new records: value"):
+        add_records(tmp_path, [record(value=value)])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.case("numbers", "publishing a run that was stopped half-way", "refused; names the experiment")
+def test_an_unfinished_run_is_noted_and_not_published(tmp_path, planted, monkeypatch):
+    monkeypatch.setattr(publication, "published_dir", lambda: tmp_path / "published")
+    add_records(tmp_path / "run", [record()])
+    mark_current(tmp_path / "run", "e", planted, ["config-A"], [0, 1])
+    write_manifest(tmp_path / "run")
+    assert read_json(tmp_path / "run" / "manifest.json")["unfinished_runs"] == {"e": 1}
+    with pytest.raises(RecordError, match="lacks 1 trainings that it began, for instance of e;"):
+        publication.publish(tmp_path / "run", "paper")
 
 
 def test_tables_name_protocol_and_half_width():
@@ -351,7 +413,7 @@ def test_fresh_runs_everything_again(tmp_path, monkeypatch):
 def test_malformed_records_are_refused_by_name(tmp_path, change):
     add_records(tmp_path, [record()])
     (file,) = tmp_path.rglob("*.csv")
-    file.write_text(change(file.read_text()))
+    file.write_text(sealed_text(change(read_sealed_text(file))))
     with pytest.raises(RecordError, match=r"config-A-0\.csv|malformed_records"):
         read_records(tmp_path)
 
@@ -437,7 +499,9 @@ def test_gathered_records_come_back_as_they_were(tmp_path):
     add_records(tmp_path / "run", [record(seed=1, metric="mse", value=0.9)])  # no mae here
     records = read_records(tmp_path / "run")
     (tmp_path / "kept").mkdir()
-    (tmp_path / "kept" / "records.csv").write_text(gathered(records), encoding="utf-8")
+    text = gathered(records)
+    (tmp_path / "kept" / "records.csv").write_text(text, encoding="utf-8")
+    save_manifest(tmp_path / "kept", {"files": {"records.csv": file_note(text.encode())}})
     assert len(pd.read_csv(tmp_path / "kept" / "records.csv")) == 2 and len(records) == 3
     pd.testing.assert_frame_equal(read_records(tmp_path / "kept"), records)
 

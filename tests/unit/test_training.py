@@ -85,6 +85,13 @@ def test_nan_loss_names_the_epoch_and_the_learning_rate(planted, split, inputs):
         train(planted, split, inputs, dataclasses.replace(SETTINGS, learning_rate=1e30))
 
 
+@pytest.mark.case("parameters", "an infinite learning rate, or one that is no number", "refused before training")
+@pytest.mark.parametrize("rate", [float("inf"), float("nan")])
+def test_settings_are_finite(rate):
+    with pytest.raises(ValueError, match="finite number"):
+        TrainingConfig(learning_rate=rate)
+
+
 def test_patience_without_validation_is_refused(planted, inputs):
     with pytest.raises(ConfigError, match="needs validation ratings"):
         train(planted, ratio_split(planted, valid=0.0), inputs)

@@ -13,6 +13,7 @@ from bonmf_lib import tuning
 from bonmf_lib.comparisons import SPACES, best_rows, tuned_rows
 from bonmf_lib.errors import ConfigError, TrainingError
 from bonmf_lib.experiments import read_history, read_predictions, read_trials, run_variants, split_of, tuning_path
+from bonmf_lib.integrity import read_json, write_json
 from bonmf_lib.models import ClosedFormModel, build_model, get_model, list_models
 from bonmf_lib.splits import ratio_split
 from bonmf_lib.study.parameters import NotebookParameters, Run
@@ -42,7 +43,7 @@ def search(planted, split, inputs, tmp_path):
 
 
 def timeless(path) -> list[dict]:
-    trials = json.loads(path.read_text(encoding="utf-8"))["trials"]
+    trials = read_json(path, path.stem)["trials"]
     return [{name: value for name, value in trial.items() if name != "seconds"} for trial in trials]
 
 
@@ -207,7 +208,7 @@ def test_lagging_trial_is_stopped_early_and_not_chosen(search, tmp_path):
          "curve": [0.01] * patient.epochs, "seconds": 0.0}
         for n, trial in enumerate(alone[:-1])
     ]  # fmt: skip
-    (tmp_path / "lag.json").write_text(json.dumps({"trials": kept}))
+    write_json(tmp_path / "lag.json", {"trials": kept}, "lag")
     chosen, (*_, last) = search(FACTORS, STARTUP_TRIALS + 1, training=patient, file="lag.json")
     assert last["state"] == "PRUNED"
     assert len(last["curve"]) == PRUNING_STARTS
@@ -218,7 +219,7 @@ def test_lagging_trial_is_stopped_early_and_not_chosen(search, tmp_path):
 def test_pruned_trial_is_not_chosen_even_with_the_lowest_error(search, tmp_path):
     _, trials = search(trials=2)
     trials[1] |= {"state": "PRUNED", "value": 0.0}
-    (tmp_path / "trials.json").write_text(json.dumps({"trials": [t | {"seconds": 0.0} for t in trials]}))
+    write_json(tmp_path / "trials.json", {"trials": [t | {"seconds": 0.0} for t in trials]}, "trials")
     chosen, _ = search(trials=2)
     assert chosen.training.learning_rate == trials[0]["params"]["training.learning_rate"] == 0.005
 
