@@ -4,6 +4,7 @@ Nothing here is a recommendation. Each run answers under which practice or defin
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ import torch
 
 from .config import config_hash
 from .device import pick_device
+from .errors import DamagedError
 from .evaluation.definitions import definition_grid, evaluate_all_items, evaluate_definitions
 from .evaluation.rating import rating_errors
 from .experiments import (
@@ -31,9 +33,9 @@ from .models.svd import SVD, SVDConfig
 from .parallel import in_parallel
 from .progress import progress
 from .splits import Split
-from .storage import write_text
 from .study.parameters import Run
 from .study.records import Record, add_records, code_version, fresh_wanted, is_recorded, mark_current, read_records
+from .study.table_files import read_table, write_table
 from .training import History, TrainingConfig, Triples, fit, predict
 
 PROTOCOL = "forensics"
@@ -45,6 +47,7 @@ LEAKS = {
 }
 SVD_FACTORS = (1, 2, 5, 10, 20, 50, 100)
 SVD_CENTRES = ("none", "global", "user", "item")
+SVD_PARTS = ("held out", "in sample", "fitted on all ratings, scored on all")
 
 
 def leak_curves(run: Run, experiment: str, variant: Variant, seed: int) -> pd.DataFrame:
@@ -168,9 +171,9 @@ def svd_variants(run: Run, seed: int) -> pd.DataFrame:
     """MSE of truncated SVD over filling (centring), factors, clipping and the part it is evaluated on.
 
     Returns:
-        columns centre, factors, part (``held out``, ``in sample``), clipped, mse.
+        columns centre, factors, part (of ``SVD_PARTS``), clipped, mse.
     """
-    key = config_hash(run.dataset.fingerprint, list(SVD_FACTORS), list(SVD_CENTRES))
+    key = config_hash(run.dataset.fingerprint, *run.dataset.order, list(SVD_FACTORS), list(SVD_CENTRES), SVD_PARTS)
     return _kept(run.run_dir / "forensics" / f"svd-{key}-{seed}.csv", partial(_svd_variants, run, seed))
 
 
@@ -181,26 +184,39 @@ def _svd_variants(run: Run, seed: int) -> pd.DataFrame:
 
 
 def _svd_variants_of(run: Run, centre: str, seed: int) -> pd.DataFrame:
-    split = run.split(TEST_SHARE, 0.0, seed)
-    ratings, scale, rows = run.dataset.ratings, run.dataset.scale, []
-    variant = Variant("SVD", "closed form", "svd", SVDConfig(), TrainingConfig())
-    inputs = model_inputs(run, variant, split)
-    train = Triples.of(run.dataset, split.train, torch.device("cpu"))
+    split, everything = run.split(TEST_SHARE, 0.0, seed), np.arange(len(run.dataset.ratings))
+    rows = []
     for factors in SVD_FACTORS:
-        model = SVD(SVDConfig(factors=factors, centre=centre), inputs)
-        model.solve(train.users, train.items, train.ratings)
-        for part, chosen in (("held out", split.test), ("in sample", split.train)):
-            truth = ratings["rating"].to_numpy()[chosen]
-            users, items = (torch.from_numpy(ratings[side].to_numpy()[chosen]) for side in ("user", "item"))
-            predicted = predict(model, users, items).numpy()
-            for clipped in (False, True):
-                shown = predicted.clip(scale.low, scale.high) if clipped else predicted
-                rows.append((centre, factors, part, clipped, rating_errors(truth, shown)["mse"]))
+        config = SVDConfig(factors=factors, centre=centre)
+        fitted = _svd_errors(run, config, split, split.train, (split.test, split.train))
+        fitted += _svd_errors(run, config, split, everything, (everything,))
+        for part, errors in zip(SVD_PARTS, fitted, strict=True):
+            rows += [(centre, factors, part, clipped, mse) for clipped, mse in errors.items()]
     return pd.DataFrame(rows, columns=["centre", "factors", "part", "clipped", "mse"])
 
 
+def _svd_errors(
+    run: Run, config: SVDConfig, split: Split, fitted_on: np.ndarray, parts: tuple[np.ndarray, ...]
+) -> list[dict[bool, float]]:
+    """MSE of an SVD of the chosen ratings on each part, by whether predictions are clipped to the scale."""
+    variant = Variant("SVD", "closed form", "svd", config, TrainingConfig())
+    model, cpu, scale = SVD(config, model_inputs(run, variant, split)), torch.device("cpu"), run.dataset.scale
+    known = Triples.of(run.dataset, fitted_on, cpu)
+    model.solve(known.users, known.items, known.ratings)
+    out = []
+    for rows in parts:
+        asked = Triples.of(run.dataset, rows, cpu)
+        predicted, truth = predict(model, asked.users, asked.items).numpy(), asked.ratings.numpy()
+        shown = {False: predicted, True: predicted.clip(scale.low, scale.high)}
+        out.append({clipped: rating_errors(truth, values)["mse"] for clipped, values in shown.items()})
+    return out
+
+
 def _kept(path: Path, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-    """The table kept in a run folder, made first where there is none (or ``BONMF_FRESH=1`` asks for it)."""
-    if fresh_wanted() or not path.is_file():
-        write_text(path, make().to_csv(index=False))
-    return pd.read_csv(path)
+    """The table kept in a run folder; made first where there is none, where it was damaged since, or where
+    ``BONMF_FRESH=1`` asks for it."""
+    if not fresh_wanted():
+        with suppress(DamagedError):
+            return read_table(path)
+    write_table(path, make(), "%.17g")
+    return read_table(path)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.decomposition import TruncatedSVD
 
 from bonmf_lib import forensics
 from bonmf_lib.comparisons import closed_form
@@ -61,3 +62,35 @@ def test_svd_grid_holds_the_row_of_the_table(run):
     grid = forensics.svd_variants(run, 0).set_index(["centre", "factors", "part", "clipped"])["mse"]
     assert grid["user", 10, "held out", True] == pytest.approx(mse(run, row), rel=1e-6)
     assert grid["user", 10, "in sample", True] < grid["user", 1, "in sample", True]
+
+
+def test_svd_of_all_ratings_is_the_best_fit_to_the_zero_filled_matrix(run):
+    """Against scikit-learn's SVD of the same matrix: fitted on all ratings, scored on all, nothing clipped."""
+    grid = forensics.svd_variants(run, 0).set_index(["centre", "factors", "part", "clipped"])["mse"]
+    ratings = run.dataset.ratings
+    filled = np.zeros((run.dataset.n_users, run.dataset.n_items))
+    filled[ratings["user"], ratings["item"]] = ratings["rating"]
+    fit = TruncatedSVD(10, algorithm="arpack", random_state=0)
+    fitted = fit.fit_transform(filled) @ fit.components_
+    expected = np.mean((fitted[ratings["user"], ratings["item"]] - ratings["rating"]) ** 2)
+    part = "fitted on all ratings, scored on all"
+    assert grid["none", 10, part, False] == pytest.approx(expected, rel=1e-4)
+    assert grid["none", 10, part, False] < grid["none", 10, "held out", False]
+
+
+@pytest.mark.mirror
+@pytest.mark.case("numbers", "the zero-filled SVD of all ratings of MovieLens-1M", "its known error, 5.006, comes out")
+def test_svd_of_all_of_movielens_1m_has_its_known_error(tmp_path):
+    run = Run(NotebookParameters(profile="quick", dataset="ml-1m", run_dir=str(tmp_path)))
+    everything = np.arange(len(run.dataset.ratings))
+    split = run.split(0.3, 0.0, 0)
+    (errors,) = forensics._svd_errors(run, SVDConfig(factors=50), split, everything, (everything,))
+    assert errors[False] == pytest.approx(5.006, abs=5e-4)
+
+
+@pytest.mark.case("damage", "a damaged table of readings or of SVD variants", "it is made again")
+def test_a_damaged_table_is_made_again(run):
+    first = forensics.svd_variants(run, 0)
+    (path,) = (run.run_dir / "forensics").iterdir()
+    path.write_bytes(path.read_bytes().replace(b"held out", b"held in", 1))
+    assert forensics.svd_variants(run, 0).equals(first)
