@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from ..errors import DatasetError
+from ..errors import DatasetError, unknown_name
 
 CONTENTS = ("packaged", "full")
 PUBLISHED_ORDERS = {  # fingerprint of ratings -> hash of their order, as the published and committed runs had it
@@ -21,6 +21,7 @@ PUBLISHED_ORDERS = {  # fingerprint of ratings -> hash of their order, as the pu
 }
 ITEM_COLUMNS = ["raw_id", "title", "year", "genres", "plot", "people", "text", "image"]
 USER_COLUMNS = ["raw_id", "gender", "age", "occupation"]
+MODALITIES = ("text", "image", "genres", "demographics")
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,21 @@ class Dataset:
     @property
     def n_items(self) -> int:
         return len(self.items)
+
+    def has(self, modality: str) -> bool:
+        """Whether anything is known of a modality: ``text`` or ``image`` (a picture file) or ``genres`` of any
+        item, ``demographics`` (gender, age or occupation) of any user.
+
+        Raises:
+            DatasetError: the modality is none of these.
+        """
+        if modality not in MODALITIES:
+            raise DatasetError(unknown_name("modality", modality, MODALITIES))
+        if modality == "genres":
+            return any(len(row) for row in self.items["genres"] if isinstance(row, tuple))
+        if modality == "demographics":
+            return bool(self.users[["gender", "age", "occupation"]].notna().to_numpy().any())
+        return bool(self.items[modality].notna().any())
 
     @cached_property
     def fingerprint(self) -> str:

@@ -316,6 +316,18 @@ def test_parts_that_cannot_be_had_are_refused(planted, parts, message):
         compose_texts(planted.items, parts)
 
 
+def test_a_data_set_tells_what_it_has(folder):
+    (folder / "users.csv").write_text("user,age\n7,\n9,30\n")
+    data = load(folder)
+    assert [data.has(kind) for kind in ("text", "image", "genres", "demographics")] == [True] * 4
+    (folder / "users.csv").unlink()
+    (folder / "items.csv").write_text("item,title,image\n1,Alpha,\n2,Beta,\n")
+    data = load(folder)
+    assert [data.has(kind) for kind in ("image", "genres", "demographics")] == [False] * 3
+    with pytest.raises(DatasetError, match="Did you mean 'image'"):
+        data.has("images")
+
+
 def test_other_domains_need_the_mirror(monkeypatch, tmp_path):
     for mirror in (None, str(tmp_path)):
         monkeypatch.setenv("BONMF_MIRROR", mirror) if mirror else monkeypatch.delenv("BONMF_MIRROR", raising=False)
