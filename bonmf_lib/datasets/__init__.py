@@ -9,7 +9,8 @@ from .planted import PlantedTruth, load_planted
 
 __all__ = ["CONTENTS", "Dataset", "PlantedTruth", "RatingScale", "load_dataset", "load_planted"]
 
-MIRROR_FOLDERS = ("boardgames", "anime")  # other domains; no public host serves them in this form
+# Other domains; no public host serves them in this form.
+MIRROR_FOLDERS = ("boardgames", "anime", "amazon-office", "xwines")
 _NAMES = ("ml-100k", "ml-1m", "planted", *MIRROR_FOLDERS, "folder:<path>")
 
 
@@ -17,8 +18,8 @@ def load_dataset(name: str, content: str = "packaged") -> Dataset:
     """Load a data set by name.
 
     Args:
-        name: ``ml-100k``, ``ml-1m``, ``planted``, ``folder:<path>``, or ``boardgames`` or ``anime`` where
-            ``BONMF_MIRROR`` has these folders.
+        name: ``ml-100k``, ``ml-1m``, ``planted``, ``folder:<path>``, or one of ``MIRROR_FOLDERS`` where
+            ``BONMF_MIRROR`` has it.
         content: ``packaged`` or ``full`` (real plots and posters; an error when they cannot be had).
 
     Raises:

@@ -11,6 +11,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from ..errors import DatasetError, unknown_name
+from .words import ITEMS, Words, words_of
 
 CONTENTS = ("packaged", "full")
 PUBLISHED_ORDERS = {  # fingerprint of ratings -> hash of their order, as the published and committed runs had it
@@ -49,6 +50,7 @@ class Dataset:
         items: one row per item id: raw_id, title, year, genres (tuple), plot (or description), people (cast and
             crew), text (all that encoders read unless told otherwise), image (path); null = missing.
         scale: the rating scale.
+        words: what items, pictures and ratings are called.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Dataset:
     users: pd.DataFrame
     items: pd.DataFrame
     scale: RatingScale
+    words: Words = ITEMS
 
     @property
     def n_users(self) -> int:
@@ -210,6 +213,7 @@ def build_dataset(
     items: pd.DataFrame,
     scale: RatingScale,
     source: str,
+    words: Words | None = None,
 ) -> Dataset:
     """Give users and items contiguous ids (in the order of their raw ids) and join the ratings to them.
 
@@ -217,6 +221,7 @@ def build_dataset(
         ratings: validated rows of :func:`check_ratings` (raw ids).
         users, items: raw_id plus any of ``USER_COLUMNS`` / ``ITEM_COLUMNS``; absent ones become null.
         source: the raw data's name, for messages.
+        words: what items, pictures and ratings are called; None = those known by the data set's name.
 
     Raises:
         DatasetError: duplicate ids, or a rating of an unknown user or item.
@@ -245,4 +250,4 @@ def build_dataset(
         }
     )
     table["timestamp"] = table["timestamp"].astype("Int64")
-    return Dataset(name, content, table, tables["user"][0], tables["item"][0], scale)
+    return Dataset(name, content, table, tables["user"][0], tables["item"][0], scale, words or words_of(name))

@@ -2,7 +2,8 @@
 
 Layout: ``ratings.csv[.gz]`` (user, item, rating[, timestamp]), ``items.csv`` (item, title[, year][, genres or
 categories][, text columns...][, image]), ``images/`` and optionally ``users.csv`` (user[, gender, age,
-occupation]) and ``dataset.toml`` (``scale = [low, high, step]``, ``text_columns = [...]``).
+occupation]) and ``dataset.toml`` (``scale = [low, high, step]``, ``text_columns = [...]``,
+``words = {item = "wine", items = "wines", picture = "label", unit = "stars"}``).
 """
 
 import html
@@ -18,8 +19,9 @@ from ..errors import DatasetError
 from .cards import title_cards
 from .dataset import Dataset, RatingScale, build_dataset, check_ratings
 from .texts import headline
+from .words import given_words
 
-_NO_TEXT = {"item", "title", "year", "image", "image_source", "mal_id"}
+_NO_TEXT = {"item", "id", "title", "year", "image", "image_source", "mal_id"}
 
 
 def load_folder(path: str, content: str) -> Dataset:
@@ -48,7 +50,9 @@ def load_folder(path: str, content: str) -> Dataset:
     ratings["item"], items["raw_id"] = _comparable(ratings["item"], items["raw_id"])
     ratings["user"], users["raw_id"] = _comparable(ratings["user"], users["raw_id"])
     name = f"folder:{folder.resolve().name}"
-    return build_dataset(name, content, ratings, users, items, scale or _observed_scale(ratings["rating"]), str(folder))
+    scale = scale or _observed_scale(ratings["rating"])
+    words = given_words(name, settings.get("words", {}), str(folder / "dataset.toml"))
+    return build_dataset(name, content, ratings, users, items, scale, str(folder), words)
 
 
 def _comparable(one: pd.Series, other: pd.Series) -> tuple[pd.Series, pd.Series]:
@@ -64,9 +68,9 @@ def _settings(path: Path) -> dict:
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise DatasetError(f"{path} is no valid TOML: {error}.") from error
-    unknown = set(settings) - {"scale", "text_columns"}
+    unknown = set(settings) - {"scale", "text_columns", "words"}
     if unknown:
-        raise DatasetError(f"{path}: unknown key {min(unknown)!r}; only scale and text_columns are known.")
+        raise DatasetError(f"{path}: unknown key {min(unknown)!r}; only scale, text_columns and words are known.")
     scale = settings.get("scale", [1, 2, 1])
     if not isinstance(scale, list) or len(scale) != 3 or not all(isinstance(x, int | float) for x in scale):
         raise DatasetError(f"{path}: scale must be [low, high, step].")
@@ -122,7 +126,7 @@ def _items(folder: Path, content: str, text_columns: list[str] | None) -> pd.Dat
     parts = table[columns].fillna("").astype(str).apply(lambda column: column.str.replace("|", ", ").str.strip())
     free_text = pd.Series([". ".join(filter(None, row)) for row in parts.to_numpy()], dtype="str")
     items["plot"] = free_text.map(html.unescape).where(free_text != "")
-    items["text"] = items["title"] + ". " + items["plot"]
+    items["text"] = (items["title"] + ". " + items["plot"]).fillna(items["title"])
     named = table.get("image", pd.Series(None, index=table.index, dtype="str"))
     items["image"] = [_picture(folder, name) for name in named]
     lost = named.notna() & items["image"].isna()

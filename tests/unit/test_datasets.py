@@ -14,6 +14,7 @@ from bonmf_lib.datasets.dataset import RatingScale, build_dataset
 from bonmf_lib.datasets.movielens import FINGERPRINTS, split_title
 from bonmf_lib.datasets.summary import coverage, summary
 from bonmf_lib.datasets.texts import available_parts, compose_texts, headline
+from bonmf_lib.datasets.words import Words, words_of
 from bonmf_lib.errors import ConfigError, DatasetError, SourceError
 
 ITEMS = "item,title,genres,description,image\n1,Alpha,Drama|War,A long tale,images/1.jpg\n2,Beta &#039;2,,,\n"
@@ -123,7 +124,8 @@ def test_folder_layout(folder):
     assert data.ratings[["user", "item", "rating"]].to_numpy().tolist() == [[0, 0, 5], [0, 1, 3], [1, 0, 1]]
     assert data.items["genres"].tolist() == [("Drama", "War"), ()]
     assert data.items["text"].iloc[0] == "Alpha. Drama, War. A long tale"
-    assert data.items[["text", "image"]].isna().to_numpy().tolist() == [[False, False], [True, True]]
+    assert data.items[["plot", "image"]].isna().to_numpy().tolist() == [[False, False], [True, True]]
+    assert data.items["text"].iloc[1] == data.items["title"].iloc[1]  # the title remains
     assert data.items["title"].iloc[1] == "Beta '2"
     assert "3" in summary(data).loc["ratings", "value"]
 
@@ -333,3 +335,29 @@ def test_other_domains_need_the_mirror(monkeypatch, tmp_path):
         monkeypatch.setenv("BONMF_MIRROR", mirror) if mirror else monkeypatch.delenv("BONMF_MIRROR", raising=False)
         with pytest.raises(SourceError, match="below BONMF_MIRROR"):
             load_dataset("boardgames", "full")
+
+
+@pytest.mark.case("data", "words of the data set's own in dataset.toml", "sentences use them; a wrong one is refused")
+def test_a_folder_names_its_own_items(folder):
+    assert load(folder).words == Words("item", "items", "picture", "points")
+    (folder / "dataset.toml").write_text('words = {item = "song", items = "songs"}')
+    assert load(folder).words == Words("song", "songs", "picture", "points")
+    for wrong, message in (("{items = 3}", "a table of texts"), ('{movie = "song"}', "unknown word 'movie'")):
+        (folder / "dataset.toml").write_text(f"words = {wrong}")
+        with pytest.raises(DatasetError, match=message):
+            load(folder)
+
+
+def test_known_data_sets_have_their_words(planted):
+    assert (words_of("ml-1m").item, words_of("ml-1m").unit) == ("movie", "stars")
+    assert words_of("folder:xwines") == words_of("xwines")
+    assert planted.words == words_of("planted") == Words()
+
+
+@pytest.mark.mirror
+@pytest.mark.parametrize(("name", "has"), [("amazon-office", []), ("xwines", ["image"])])
+def test_data_of_other_domains_have_texts_and_no_ids_in_them(name, has):
+    data = load_dataset(name, "full")
+    assert data.items["text"].notna().all()
+    assert [what for what in ("image", "genres", "demographics") if data.has(what)] == has
+    assert has or (data.items["text"] == data.items["title"]).all()  # the column id is no text
