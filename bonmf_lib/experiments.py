@@ -17,7 +17,7 @@ from .device import pick_device
 from .encoders import Features
 from .errors import ConfigError, DamagedError, TrainingError
 from .evaluation.ranking import ranking_metrics
-from .evaluation.rating import cold_errors, rating_metrics, relevance_threshold
+from .evaluation.rating import cold_errors, definition_on, rating_metrics
 from .integrity import json_text, read_arrays, read_json, write_arrays, write_json
 from .models import Interactions, ModelInputs, RatingModel, build_model, item_fields, user_fields
 from .overlap import item_overlap, residual
@@ -189,9 +189,8 @@ def _run_one(run: Run, experiment: str, variant: Variant, config: str, seed: int
         metrics = noted["ranking"]
     else:
         users, items, truth, predicted = (table[name].to_numpy() for name in ("user", "item", "rating", "predicted"))
-        threshold = relevance_threshold(dataset.scale.low, dataset.scale.high)
         train_counts = np.bincount(dataset.ratings["item"].to_numpy()[split.train], minlength=dataset.n_items)
-        metrics = rating_metrics(users, truth, predicted, threshold)
+        metrics = rating_metrics(users, truth, predicted, definition_on(dataset.scale))
         metrics |= cold_errors(items, truth, predicted, train_counts)
     metrics["best_epoch"] = float(noted["best_epoch"])
     now = code_version()

@@ -125,7 +125,8 @@ def _predicted(run: Run, model: RatingModel, rows: np.ndarray) -> tuple[np.ndarr
 def definition_values(run: Run, variants: list[Variant], seed: int) -> dict[str, pd.DataFrame]:
     """Every reading of Precision@K and NDCG for every row, by the part it is evaluated on.
 
-    The rows are trained again from the same seed, since all pairs of users and items must be scored.
+    The rows are trained again from the same seed, since all pairs of users and items must be scored. Ratings on another
+    scale are put on one of 1 to 5 first, so that thresholds mean the same.
 
     Returns:
         ``test`` and ``train`` (own ratings of that part) and ``all items`` (test ratings among all unrated items):
@@ -146,9 +147,23 @@ def definition_values(run: Run, variants: list[Variant], seed: int) -> dict[str,
 
 
 def _definitions_of(run: Run, variant: Variant, seed: int, rated: list, everything: list) -> pd.DataFrame:
-    key = config_hash(training_hash(run, variant), [d.label for d in rated + everything])
+    key = config_hash(training_hash(run, variant), [d.label for d in rated + everything], *_other_scale(run))
     make = partial(_evaluate_definitions, run, variant, seed, rated, everything)
     return _kept(run.run_dir / "forensics" / f"definitions-{key}-{seed}.csv", make)
+
+
+def _other_scale(run: Run) -> list[str]:
+    """What tells readings on ratings that were put on a scale of 1 to 5 from others; empty where that is the scale."""
+    scale = run.dataset.scale
+    return [] if (scale.low, scale.high) == (1, 5) else ["on a scale of 1 to 5"]
+
+
+def _as_stars(run: Run, ratings: np.ndarray) -> np.ndarray:
+    """Ratings on a scale of 1 to 5, which the readings' thresholds are made for."""
+    scale = run.dataset.scale
+    if not _other_scale(run):
+        return ratings
+    return (1 + 4 * (ratings - scale.low) / (scale.high - scale.low)).astype(ratings.dtype)
 
 
 def _evaluate_definitions(run: Run, variant: Variant, seed: int, rated: list, everything: list) -> pd.DataFrame:
@@ -156,13 +171,15 @@ def _evaluate_definitions(run: Run, variant: Variant, seed: int, rated: list, ev
     users, items = (run.dataset.ratings[side].to_numpy() for side in ("user", "item"))
     out = []
     for part, rows in (("test", split.test), ("train", split.train)):
-        values = evaluate_definitions(users[rows], *_predicted(run, model, rows), rated)
+        stars = (_as_stars(run, values) for values in _predicted(run, model, rows))
+        values = evaluate_definitions(users[rows], *stars, rated)
         out += [(part, d.label, value) for d, value in zip(rated, values, strict=True)]
     model.eval()
     everybody = torch.arange(run.dataset.n_users, device=pick_device()).split(512)
     scores = torch.cat([model.score_all_items(block).cpu() for block in everybody]).numpy()
-    test = (users[split.test], items[split.test], run.dataset.ratings["rating"].to_numpy()[split.test])
-    values = evaluate_all_items(scores, (users[split.train], items[split.train]), test, everything)
+    truth = _as_stars(run, run.dataset.ratings["rating"].to_numpy()[split.test])
+    test = (users[split.test], items[split.test], truth)
+    values = evaluate_all_items(_as_stars(run, scores), (users[split.train], items[split.train]), test, everything)
     out += [("all items", d.label, value) for d, value in zip(everything, values, strict=True)]
     return pd.DataFrame(out, columns=["part", "definition", "value"])
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ..errors import RecordError
 from ..training import History
-from .rating import DEFINITION, TopKDefinition, top_k
+from .rating import DEFINITION, TopKDefinition, rating_gains, top_k
 
 HIGH_RELATIVE_MSE = 0.75  # MSE / variance of the truth: less than a quarter of the variance is explained
 LOW_GAIN = 0.25  # of precision or NDCG: less than a quarter of the way from a random order to a perfect one
@@ -92,7 +92,7 @@ def ordering_numbers(
     _, user = np.unique(users, return_inverse=True)
     counts = np.bincount(user)
     chance = np.bincount(user, truth >= definition.threshold) / counts
-    gains = np.exp2(truth.astype(np.float64)) - 1 if definition.gain == "exponential" else truth.astype(np.float64)
+    gains = rating_gains(truth, definition)
     discount = np.cumsum(1 / np.log2(np.arange(2, definition.k + 2)))
     ideal_dcg = _ideal_dcg(user, gains, definition.k)
     random_dcg = np.bincount(user, gains) / counts * discount[np.minimum(counts, definition.k) - 1]

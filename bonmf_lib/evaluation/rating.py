@@ -4,7 +4,7 @@ The paper gives neither K, nor the relevance threshold, nor the gain, nor the ca
 NDCG. Everything here is explicit instead; ``DEFINITION`` says what the study uses throughout.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,6 +19,7 @@ class TopKDefinition:
     k: int = 10
     threshold: float = 4.0  # ratings from here on count as relevant
     gain: str = "exponential"  # of NDCG: exponential = 2^r - 1, linear = r
+    low: float = 0.0  # of a scale that goes below 0: there gains count from its low end, since none may be negative
 
     def __post_init__(self) -> None:
         if self.k < 1:
@@ -100,7 +101,7 @@ def ranks(user: np.ndarray, score: np.ndarray) -> np.ndarray:
 
 def _top_k(ranked: _Ranked, truth: np.ndarray, definition: TopKDefinition) -> dict[str, np.ndarray]:
     user, n_users, counts = ranked.user, len(ranked.ids), np.bincount(ranked.user)
-    gains = np.exp2(truth.astype(np.float64)) - 1 if definition.gain == "exponential" else truth.astype(np.float64)
+    gains = rating_gains(truth, definition)
     relevant = truth >= definition.threshold
 
     def dcg(rank: np.ndarray) -> np.ndarray:
@@ -120,24 +121,36 @@ def _top_k(ranked: _Ranked, truth: np.ndarray, definition: TopKDefinition) -> di
     }
 
 
+def rating_gains(truth: np.ndarray, definition: TopKDefinition) -> np.ndarray:
+    """What an item of each true rating (N,) is worth in NDCG."""
+    height = truth.astype(np.float64) - definition.low
+    return np.exp2(height) - 1 if definition.gain == "exponential" else height
+
+
 def relevance_threshold(low: float, high: float) -> float:
     """Ratings from here on are relevant: three quarters up the scale, 4 on a scale of 1 to 5."""
     return low + 0.75 * (high - low)
 
 
+def definition_on(scale) -> TopKDefinition:
+    """``DEFINITION`` on a rating scale (``low`` and ``high``): its threshold, and its low end where that is below 0."""
+    return TopKDefinition(threshold=relevance_threshold(scale.low, scale.high), low=min(scale.low, 0.0))
+
+
 def rating_metrics(
-    users: np.ndarray, truth: np.ndarray, predicted: np.ndarray, threshold: float = DEFINITION.threshold
+    users: np.ndarray, truth: np.ndarray, predicted: np.ndarray, definition: TopKDefinition = DEFINITION
 ) -> dict[str, float]:
     """All recorded metrics by name, averaged over the users for whom they are defined.
 
     Names: mse, rmse, mae, precision@K, recall@K, ndcg@K for the K in ``KS`` (exponential gain) and
-    ndcg-linear@10. A metric that is defined for no user (no rating reaches the threshold) is left out.
+    ndcg-linear@10; the threshold and the low end of the scale are the definition's. A metric that is defined for no
+    user (no rating reaches the threshold) is left out.
     """
     out, ranked = rating_errors(truth, predicted), _ranked(users, truth, predicted)
     for k in KS:
-        per_user = _top_k(ranked, truth, TopKDefinition(k=k, threshold=threshold))
+        per_user = _top_k(ranked, truth, replace(definition, k=k))
         out |= {f"{name}@{k}": _mean(per_user[name]) for name in ("precision", "recall", "ndcg")}
-    linear = _top_k(ranked, truth, TopKDefinition(gain="linear", threshold=threshold))
+    linear = _top_k(ranked, truth, replace(definition, gain="linear"))
     out[f"ndcg-linear@{DEFINITION.k}"] = _mean(linear["ndcg"])
     return {name: value for name, value in out.items() if np.isfinite(value)}
 

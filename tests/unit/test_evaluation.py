@@ -6,6 +6,7 @@ from scipy import stats
 from sklearn.metrics import mean_absolute_error, mean_squared_error, ndcg_score
 from statsmodels.stats.weightstats import ttost_paired
 
+from bonmf_lib.datasets import RatingScale
 from bonmf_lib.errors import ConfigError
 from bonmf_lib.evaluation import (
     TopKDefinition,
@@ -16,7 +17,7 @@ from bonmf_lib.evaluation import (
     rating_metrics,
     top_k,
 )
-from bonmf_lib.evaluation.rating import COLD, cold_errors, relevance_threshold
+from bonmf_lib.evaluation.rating import COLD, cold_errors, definition_on, relevance_threshold
 
 
 @pytest.fixture
@@ -71,11 +72,25 @@ def test_ties_do_not_profit_from_the_order_of_the_rows():
 def test_other_scales_have_a_threshold_and_leave_undefined_metrics_out():
     assert relevance_threshold(1, 5) == 4
     users, truth = np.array([0, 0, 1, 1]), np.array([0.0, 0.0, 1.0, 0.0], np.float32)
-    found = rating_metrics(users, truth, truth, relevance_threshold(0, 1))
+    found = rating_metrics(users, truth, truth, definition_on(RatingScale(0, 1, 1)))
     assert found["recall@1"] == found["ndcg-linear@10"] == 1  # user 0 has nothing to find and is not counted
-    nothing = rating_metrics(users, np.zeros(4, np.float32), truth, relevance_threshold(0, 1))
+    nothing = rating_metrics(users, np.zeros(4, np.float32), truth, definition_on(RatingScale(0, 1, 1)))
     assert "recall@1" not in nothing
     assert all(np.isfinite(value) for value in nothing.values())
+
+
+@pytest.mark.case(
+    "data", "a scale that goes below zero", "gains of NDCG count from its low end, so NDCG stays in [0, 1]"
+)
+def test_ndcg_stays_between_0_and_1_on_a_scale_below_zero():
+    random = np.random.default_rng(0)
+    users, truth = random.integers(0, 40, 400), random.integers(-10, 11, 400).astype(np.float32)
+    definition = definition_on(RatingScale(-10, 10, 1))
+    worst, best = (top_k(users, truth, sign * truth, definition)["ndcg"] for sign in (-1, 1))
+    assert np.nanmin(worst) >= 0
+    assert np.nanmax(best) == np.nanmin(best) == 1
+    assert definition.threshold == 5
+    assert definition_on(RatingScale(1, 5, 1)) == TopKDefinition()  # MovieLens' is the study's own
 
 
 def test_cold_errors_by_hand():

@@ -8,6 +8,7 @@ from sklearn.decomposition import TruncatedSVD
 
 from bonmf_lib import forensics
 from bonmf_lib.comparisons import closed_form
+from bonmf_lib.datasets import RatingScale
 from bonmf_lib.experiments import Variant, read_predictions, run_variants
 from bonmf_lib.models.biased_svd import BiasedSVDConfig
 from bonmf_lib.models.svd import SVDConfig
@@ -94,3 +95,15 @@ def test_a_damaged_table_is_made_again(run):
     (path,) = (run.run_dir / "forensics").iterdir()
     path.write_bytes(path.read_bytes().replace(b"held out", b"held in", 1))
     assert forensics.svd_variants(run, 0).equals(first)
+
+
+def test_readings_on_another_scale_are_taken_on_one_of_1_to_5(run, monkeypatch):
+    stars = forensics.definition_values(run, [ROW], 0)["test"]
+    data = run.dataset
+    monkeypatch.setattr(forensics, "_predicted", lambda *_: pytest.fail("kept readings are not made again"))
+    assert forensics.definition_values(run, [ROW], 0)["test"].equals(stars)
+    wide = replace(data, scale=RatingScale(1, 9, 2), ratings=data.ratings.assign(rating=2 * data.ratings["rating"] - 1))
+    monkeypatch.setitem(run.__dict__, "dataset", wide)
+    same = forensics._as_stars(run, wide.ratings["rating"].to_numpy())
+    np.testing.assert_allclose(same, data.ratings["rating"])
+    assert forensics._other_scale(run)
