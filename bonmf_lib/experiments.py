@@ -90,6 +90,10 @@ class Variant:
     def uses(self, what: str) -> bool:
         return bool(getattr(self.model_config, f"use_{what}", False))
 
+    def lacks(self, dataset: Dataset) -> list[str]:
+        """What it reads of ``text``, ``image`` and ``demographics`` that the data set has not."""
+        return [what for what in ("text", "image", "demographics") if self.uses(what) and not dataset.has(what)]
+
     def features(self, run: Run, modality: str) -> Features | None:
         """The item features it reads, or None."""
         if not self.uses(modality):
@@ -112,6 +116,12 @@ def run_variants(
     What the same run folder holds already, trained with the same settings for another row or experiment, is
     evaluated, not trained again.
     """
+    for variant in variants:
+        if lacking := variant.lacks(run.dataset):
+            raise ConfigError(
+                f"{variant.name} reads {lacking[0]}, which {run.dataset.name} has not; leave such rows out with "
+                "absent.leave_out."
+            )
     seeds = run.settings.seeds if seeds is None else seeds
     jobs = [(variant, seed) for seed in seeds for variant in variants]
     hashes = {id(variant): variant_hash(run, variant) for variant in variants}

@@ -136,15 +136,15 @@ def leak_plot(curves: pd.DataFrame, paper: float, published_epochs: int) -> Figu
     return _finished(figure)
 
 
-def svd_plot(table: pd.DataFrame, paper: float) -> Figure:
+def svd_plot(table: pd.DataFrame, paper: float, unit: str = "stars") -> Figure:
     """MSE of truncated SVD by number of factors, for every filling, part and clipping; the paper's value marked.
 
     Args:
-        table: columns centre, factors, part, clipped, mse.
+        table: columns centre, factors, part, clipped, mse. unit: of the ratings.
     """
     parts = list(table["part"].unique())
     figure, axes = plt.subplots(1, len(parts), figsize=(5.2 * len(parts), 4), sharey=True, squeeze=False)
-    names = {"none": "0 stars", "global": "mean of all", "user": "user's mean", "item": "item's mean"}
+    names = {"none": f"0 {unit}", "global": "mean of all", "user": "user's mean", "item": "item's mean"}
     for axis, part in zip(axes.flat, parts, strict=True):
         for place, centre in enumerate(table["centre"].unique()):
             for clipped, style in ((False, "-"), (True, "--")):

@@ -242,13 +242,17 @@ def leak_sentence(curves: pd.DataFrame, paper: float, published_epochs: int) -> 
     )
 
 
-def svd_sentence(table: pd.DataFrame, paper: float) -> str:
+def svd_sentence(table: pd.DataFrame, paper: float, unit: str = "stars") -> str:
     """Which variant of SVD lands nearest to the paper's value, by part, and between which numbers of factors a part
-    passes it; computed from the table."""
+    passes it; computed from the table.
+
+    Args:
+        unit: of the ratings, as :class:`~bonmf_lib.datasets.words.Words` has it.
+    """
     parts = []
     for part, rows in table.groupby("part", sort=False):
         near = rows.iloc[(rows["mse"] - paper).abs().argmin()]
-        fill = "0 stars" if near["centre"] == "none" else f"the mean ({near['centre']})"
+        fill = f"0 {unit}" if near["centre"] == "none" else f"the mean ({near['centre']})"
         clipped = "clipped" if near["clipped"] else "not clipped"
         same = rows[(rows["centre"] == near["centre"]) & (rows["clipped"] == near["clipped"])].sort_values("factors")
         above = same["mse"].to_numpy() > paper

@@ -1,0 +1,173 @@
+"""Data that lack something: every list of rows runs without what needs it, and says what was left out."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from bonmf_lib import absent, comparisons
+from bonmf_lib import open_questions as oq
+from bonmf_lib.errors import ConfigError
+from bonmf_lib.experiments import run_variants
+from bonmf_lib.study import notebooks
+from bonmf_lib.study.parameters import NotebookParameters, Run
+
+ALL = frozenset({"users", "pictures", "texts", "genres"})
+
+
+def folder_of(path, known: frozenset[str], users: int = 30, items: int = 40, share: float = 0.5) -> str:
+    """A small folder of one's own with what is named of ``ALL``, half-star ratings and a user with one rating."""
+    random, folder = np.random.default_rng(0), path / "-".join(["toys", *sorted(known)])
+    (folder / "images").mkdir(parents=True)
+    rated = random.random((users, items)) < share
+    rated[-1] = False
+    rated[-1, 0] = True
+    user, item = rated.nonzero()
+    rating = np.clip(np.round(2 * (3 + random.standard_normal(len(user)))) / 2, 1, 5)
+    pd.DataFrame({"user": user, "item": item, "rating": rating}).to_csv(folder / "ratings.csv", index=False)
+    table = pd.DataFrame({"item": range(items), "title": [f"Toy {number}" for number in range(items)]})
+    if "texts" in known:
+        words = random.choice(["red", "wooden", "loud", "round", "soft"], (items, 4))
+        table["text"] = [" ".join(row) for row in words]
+    if "genres" in known:
+        table["genres"] = random.choice(["Indoor", "Outdoor", "Indoor|Puzzle"], items)
+    if "pictures" in known:
+        table["image"] = [f"images/{number}.png" for number in range(items)]
+        for number in range(items):
+            Image.fromarray(random.integers(0, 256, (16, 16, 3), np.uint8)).save(folder / f"images/{number}.png")
+    table.to_csv(folder / "items.csv", index=False)
+    if "users" in known:
+        people = pd.DataFrame({"user": range(users), "gender": random.choice(["F", "M"], users)})
+        people.to_csv(folder / "users.csv", index=False)
+    (folder / "dataset.toml").write_text(
+        'scale = [1, 5, 0.5]\nwords = {item = "toy", items = "toys", picture = "photo"}'
+    )
+    return f"folder:{folder}"
+
+
+def run_on(path, known: frozenset[str], **shape) -> Run:
+    data = folder_of(path, known, **shape)
+    run = Run(NotebookParameters(profile="smoke", dataset=data, seeds=(0,), run_dir=str(path / "run")))
+    changes = {"comparison_epochs": 1, "tuning_epochs": 1, "tuning_trials": 1, "ensemble_members": 2}
+    run.settings = replace(run.settings, **changes)
+    return run
+
+
+def lists(run: Run) -> dict:
+    """Every list of rows of 03 to 08, with how the notebooks adapt it to the data."""
+    leave_out, do_without = absent.leave_out, absent.do_without
+    encoders = (run.settings.text_encoder, *run.settings.compared_text_encoders)
+    found = {
+        "table1": (leave_out, comparisons.table1_rows(run)),
+        "tuned": (leave_out, comparisons.tuned_rows(run)),
+        "best": (do_without, comparisons.best_rows(run)),
+        "subsets": (leave_out, list(comparisons.modality_rows(run).values())),
+        "parts": (do_without, comparisons.best_ablation_rows(run)),
+        "claimed": (leave_out, comparisons.claimed_ablations(run)),
+        "review": (leave_out, comparisons.review_rows(run)),
+        "implicit": (leave_out, comparisons.implicit_rows(run)),
+        "encoders": (do_without, oq.encoder_rows(run, encoders)),
+        "pooling": (do_without, oq.pooling_rows(run)),
+        "content": (do_without, oq.content_rows(run)),
+        "size": (do_without, oq.dimension_rows(run)),
+        "readings": (do_without, oq.picture_encoder_rows(run)),
+        "fusions": (leave_out, oq.fusion_rows(run)),
+        "overlap": (leave_out, oq.overlap_rows(run)),
+    }
+    return found | {name: (do_without, rows) for name, rows in comparisons.ablation_rows(run).items()}
+
+
+def case(known: frozenset[str], mark) -> object:
+    return pytest.param(known, marks=mark, id="without " + ", ".join(sorted(ALL - known)))
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        case(
+            ALL - {"users"}, pytest.mark.case("data", "no users.csv", "rows with demographics are left out and listed")
+        ),
+        case(
+            ALL - {"pictures"}, pytest.mark.case("data", "no pictures", "rows that need them are left out and listed")
+        ),
+        case(ALL - {"texts"}, pytest.mark.case("data", "no descriptions", "the titles are the texts")),
+        case(ALL - {"genres"}, pytest.mark.case("data", "no genres", "every list of rows runs")),
+        case(frozenset(), pytest.mark.case("data", "only ratings and titles", "what is left runs, the rest is listed")),
+    ],
+)
+def test_every_list_of_rows_runs_on_what_there_is_and_lists_the_rest(tmp_path, capsys, known):
+    run = run_on(tmp_path, known)
+    lacks = {"image": "pictures" not in known, "demographics": "users" not in known}
+    for name, (adapt, rows) in lists(run).items():
+        chosen = adapt(run, rows)
+        said = capsys.readouterr().out
+        for row in rows:
+            needs_absent = any(lacks[what] and row.uses(what) for what in lacks)
+            same = any(row.name == other.name for other in chosen)
+            assert same or row.name in said or "do without" in said, (name, row.name)
+            assert same or needs_absent or row.name in said, (name, row.name)
+        assert ("Left out" in said or "do without" in said) == any(
+            lacks[what] and row.uses(what) for row in rows for what in lacks
+        ), (name, said)
+        assert not any(lacks[what] and row.uses(what) for row in chosen for what in lacks), name
+        chosen = chosen if known in (ALL - {"users"}, frozenset()) else [*chosen[:1], *chosen[-1:]]  # saves time
+        if chosen:
+            records = run_variants(run, name, chosen, (0,))
+            assert list(records["variant"].unique()) == list(dict.fromkeys(row.name for row in chosen))
+            assert np.isfinite(records["value"]).all()
+
+
+def test_what_is_missing_is_said_in_the_words_of_the_data(tmp_path, capsys):
+    run = run_on(tmp_path, frozenset())
+    rows = absent.leave_out(run, comparisons.table1_rows(run))
+    said = capsys.readouterr().out
+    assert "Left out, since no toy of toys has a photo: BoNMF, Tensor product" in said
+    assert comparisons.fullest_row(rows).name == "BoNMF, no picture"
+    assert run.dataset.words.unit == "points"
+    first, *_ = absent.do_without(run, comparisons.table1_rows(run))
+    assert (first.name, first.uses("image"), first.uses("text")) == ("BoNMF, no picture", False, True)
+    assert "BoNMF, no picture (as BoNMF, no picture)" in capsys.readouterr().out
+
+
+def test_rows_that_the_data_do_not_allow_stop_before_any_work(tmp_path):
+    run = run_on(tmp_path, frozenset())
+    with pytest.raises(ConfigError, match="reads image, which folder:toys has not"):
+        run_variants(run, "e", comparisons.table1_rows(run), (0,))
+
+
+@pytest.mark.case("data", "a user who rated every item", "rows of implicit feedback are left out with the reason")
+def test_implicit_rows_need_somebody_to_have_left_something_unrated(tmp_path, capsys):
+    run = run_on(tmp_path, ALL, users=400, items=2, share=1.0)
+    assert absent.leave_out(run, comparisons.implicit_rows(run)) == []
+    assert "rated all toys in training, no negative is left: BoNMF, implicit" in capsys.readouterr().out
+
+
+@pytest.mark.case("data", "pictures of a few items only", "ways to take overlap out are left out with the reason")
+def test_relating_text_and_picture_needs_enough_items_with_both(tmp_path, capsys):
+    run = run_on(tmp_path, ALL)
+    table = pd.read_csv(tmp_path / "toys-genres-pictures-texts-users" / "items.csv")
+    table.loc[absent.LEAST_ITEMS - 1 :, "image"] = None
+    table.to_csv(tmp_path / "toys-genres-pictures-texts-users" / "items.csv", index=False)
+    kept = absent.leave_out(run, oq.overlap_rows(run))
+    assert "fewer than 20 toys" in capsys.readouterr().out
+    assert {row.name for row in kept} == {"Fusion, concatenation", "Fusion, no picture"}
+    run_variants(run, "e", kept, (0,))
+
+
+def test_a_notebook_ends_where_the_data_cannot_answer(tmp_path, capsys, monkeypatch):
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell()
+    monkeypatch.setattr(notebooks, "get_ipython", lambda: shell)
+    absent.rest_needs(run_on(tmp_path, frozenset()), "text")
+    shell.run_cell("x = 1")
+    assert shell.user_ns["x"] == 1
+    absent.rest_needs(run_on(tmp_path / "again", frozenset()), "text", "image")
+    assert "no toy has text and photo: what follows in this notebook" in capsys.readouterr().out
+    shell.run_cell("x = 2")
+    assert shell.user_ns["x"] == 1
+    shell.run_cell('profile = "quick"\nx = 3')  # the parameters cell: the notebook starts again
+    shell.run_cell("x += 1")
+    assert shell.user_ns["x"] == 4
