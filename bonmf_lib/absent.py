@@ -7,6 +7,7 @@ import numpy as np
 
 from .datasets import Dataset
 from .experiments import Variant, split_of
+from .models import item_fields
 from .models.visual_fusion import VisualFusionConfig
 from .study.notebooks import skip_rest
 from .study.parameters import Run
@@ -15,8 +16,10 @@ LEAST_ITEMS = 20  # with a picture, or with text and picture, where these are lo
 
 
 def sentence(dataset: Dataset, what: str) -> str:
-    """That a data set has no ``text``, ``image``, ``genres`` or ``demographics``, in its own words, without a stop."""
-    words, kinds = dataset.words, {"text": "text", "image": dataset.words.picture, "genres": "genre"}
+    """That a data set has no ``text``, ``image``, ``genres``, ``fields`` (of items) or ``demographics``, in its own
+    words, without a full stop."""
+    words = dataset.words
+    kinds = {"text": "text", "image": words.picture, "genres": "genre", "fields": "genre or year"}
     if what == "demographics":
         return f"nothing is known of the users of {_name(dataset)}"
     return f"no {words.item} of {_name(dataset)} has a {kinds[what]}"
@@ -38,7 +41,9 @@ def reason(run: Run, variant: Variant, seeds: Sequence[int] | None = None) -> st
     if lacking := variant.lacks(dataset):
         return sentence(dataset, lacking[0])
     if _relates_modalities(variant) and paired(dataset) < LEAST_ITEMS:
-        return f"fewer than {LEAST_ITEMS} {dataset.words.items} of {_name(dataset)} have text and {dataset.words.picture}"
+        return (
+            f"fewer than {LEAST_ITEMS} {dataset.words.items} of {_name(dataset)} have text and {dataset.words.picture}"
+        )
     if variant.training.loss == "bce":
         for seed in run.settings.seeds if seeds is None else seeds:
             users = dataset.ratings["user"].to_numpy()[split_of(run, variant, seed).train]
@@ -69,16 +74,19 @@ def leave_out(run: Run, rows: Sequence[Variant]) -> list[Variant]:
 
 
 def do_without(run: Run, rows: Sequence[Variant]) -> list[Variant]:
-    """The rows with texts and pictures switched off where the data have none, so that what else they ask can be
-    asked; what changes is printed. Rows that are then an earlier one's equals, or are still not possible, are left out
-    as by :func:`leave_out`; BoNMF takes the name that it has in Table 1."""
-    for what, called in (("image", "pictures"), ("text", "texts")):
-        if not run.dataset.has(what) and any(row.uses(what) for row in rows):
-            print(f"Rows below do without {called}, since {sentence(run.dataset, what)}.")
+    """The rows with texts, pictures and fields of items switched off where the data have none, so that what else they
+    ask can be asked; what changes is printed. Rows that are then an earlier one's equals, or are still not possible,
+    are left out as by :func:`leave_out`; BoNMF takes the name that it has in Table 1."""
+    lacking = [what for what in ("image", "text") if not run.dataset.has(what)]
+    lacking += [] if item_fields(run.dataset) else ["fields"]
+    called = {"image": "pictures", "text": "texts", "fields": "fields of items"}
+    for what in lacking:
+        if any(row.uses(what) for row in rows):
+            print(f"Rows below do without {called[what]}, since {sentence(run.dataset, what)}.")
     kept: list[tuple[Variant, Variant]] = []  # before and after
     same = []
     for row in rows:
-        changed = _switched_off(row, [what for what in row.lacks(run.dataset) if what != "demographics"])
+        changed = _switched_off(row, [what for what in lacking if row.uses(what)])
         twins = [(old, new) for old, new in kept if replace(new, name=changed.name) == changed]
         if twins and (changed is not row or twins[0][0] is not twins[0][1]):
             same.append(f"{row.name} (as {twins[0][1].name})")
@@ -108,7 +116,7 @@ def rest_needs(run: Run, *modalities: str) -> None:
     has = np.logical_and.reduce([dataset.items[what].notna().to_numpy() for what in modalities])
     if (found := int(has[rated].sum())) < LEAST_ITEMS:
         words = dataset.words
-        asked = " and ".join({"text": "text", "image": words.picture}[what] for what in modalities)
+        asked = " and ".join({"text": "a text", "image": f"a {words.picture}"}[what] for what in modalities)
         count = f"no {words.item} has" if not found else f"only {found} {words.items} have"
         why = f"Of {_name(dataset)}, {count} {asked}"
         skip_rest(f"{why}: what follows in this notebook asks about these and is left out.")

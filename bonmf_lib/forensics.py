@@ -88,7 +88,7 @@ def leak_curves(run: Run, experiment: str, variant: Variant, seed: int) -> pd.Da
 def leak_table(records: pd.DataFrame) -> pd.DataFrame:
     """Records of :func:`leak_curves` as one column per practice, index epoch."""
     rows = records[records["metric"].str.startswith("mse-epoch-")]
-    table = rows.assign(epoch=rows["metric"].str[-2:].astype(int), leak=rows["variant"].str.split(", ", n=1).str[1])
+    table = rows.assign(epoch=rows["metric"].str[-2:].astype(int), leak=rows["variant"].str.rsplit(", ", n=1).str[-1])
     wide = table.pivot_table(index="epoch", columns="leak", values="value")
     return wide[[leak for leak in LEAKS if leak in wide]].rename_axis(columns=None)
 

@@ -246,7 +246,8 @@ def interpret(table: pd.DataFrame, claim: str) -> str:
     sentences = []
     for row in rows.itertuples():
         instead = _instead(row) if row.verdict == "not reproduced" else ""
-        sentences.append(_SENTENCES[row.verdict].format(claim=row.claim, data=_data(row), instead=instead))
+        said = _SENTENCES[row.verdict] if row.verdict != "not testable on this data" else _untestable(row)
+        sentences.append(said.format(claim=row.claim, data=_data(row), instead=instead))
     return " ".join(sentences)
 
 
@@ -258,6 +259,13 @@ def _instead(row) -> str:
     if claim.kind == "value":
         return f"ours, {row.ours:.4f}, is {'higher' if row.ours > claim.value else 'lower'}"
     return "the opposite holds" if row.high < 0 else "no difference is told from zero"
+
+
+def _untestable(row) -> str:
+    if row.dataset.startswith("ml-"):
+        return _SENTENCES[row.verdict]
+    claim = next(claim for claim in read_claims() if claim.id == row.claim)
+    return f"{{claim}}: cannot be judged on {{data}}; it is about {' and '.join(claim.datasets)}."
 
 
 def _data(row) -> str:

@@ -104,13 +104,13 @@ def test_every_list_of_rows_runs_on_what_there_is_and_lists_the_rest(tmp_path, c
         chosen = adapt(run, rows)
         said = capsys.readouterr().out
         for row in rows:
-            needs_absent = any(lacks[what] and row.uses(what) for what in lacks)
+            needs_absent = row.uses("fields") or any(lacks[what] and row.uses(what) for what in lacks)
             same = any(row.name == other.name for other in chosen)
             assert same or row.name in said or "do without" in said, (name, row.name)
             assert same or needs_absent or row.name in said, (name, row.name)
-        assert ("Left out" in said or "do without" in said) == any(
-            lacks[what] and row.uses(what) for row in rows for what in lacks
-        ), (name, said)
+        fields = "genres" not in known and any(row.uses("fields") for row in rows) and adapt is absent.do_without
+        changed = fields or any(lacks[what] and row.uses(what) for row in rows for what in lacks)
+        assert ("Left out" in said or "do without" in said) == changed, (name, said)
         assert not any(lacks[what] and row.uses(what) for row in chosen for what in lacks), name
         chosen = chosen if known in (ALL - {"users"}, frozenset()) else [*chosen[:1], *chosen[-1:]]  # saves time
         if chosen:
@@ -129,6 +129,14 @@ def test_what_is_missing_is_said_in_the_words_of_the_data(tmp_path, capsys):
     first, *_ = absent.do_without(run, comparisons.table1_rows(run))
     assert (first.name, first.uses("image"), first.uses("text")) == ("BoNMF, no picture", False, True)
     assert "BoNMF, no picture (as BoNMF, no picture)" in capsys.readouterr().out
+
+
+def test_fields_that_nobody_has_make_no_row_of_their_own(tmp_path, capsys):
+    rows = absent.do_without(
+        run_on(tmp_path, ALL - {"genres"}), comparisons.best_ablation_rows(run_on(tmp_path / "b", ALL))
+    )
+    assert "BoNMF+, no fields (as BoNMF+)" in capsys.readouterr().out
+    assert not any(row.uses("fields") for row in rows)
 
 
 def test_rows_that_the_data_do_not_allow_stop_before_any_work(tmp_path):
@@ -165,7 +173,7 @@ def test_a_notebook_ends_where_the_data_cannot_answer(tmp_path, capsys, monkeypa
     shell.run_cell("x = 1")
     assert shell.user_ns["x"] == 1
     absent.rest_needs(run_on(tmp_path / "again", frozenset()), "text", "image")
-    assert "no toy has text and photo: what follows in this notebook" in capsys.readouterr().out
+    assert "no toy has a text and a photo: what follows in this notebook" in capsys.readouterr().out
     shell.run_cell("x = 2")
     assert shell.user_ns["x"] == 1
     shell.run_cell('profile = "quick"\nx = 3')  # the parameters cell: the notebook starts again

@@ -107,3 +107,8 @@ def test_readings_on_another_scale_are_taken_on_one_of_1_to_5(run, monkeypatch):
     same = forensics._as_stars(run, wide.ratings["rating"].to_numpy())
     np.testing.assert_allclose(same, data.ratings["rating"])
     assert forensics._other_scale(run)
+
+
+def test_leaks_are_told_apart_for_a_row_with_a_comma_in_its_name(run):
+    curves = forensics.leak_curves(run, "leaks", replace(ROW, name="Biased SVD, no picture"), 0)
+    assert list(curves) == list(forensics.LEAKS)

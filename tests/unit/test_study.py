@@ -212,6 +212,10 @@ def test_sentences_follow_verdicts_and_intervals():
     assert tables.interpret(judged, cell).endswith("; ours, 0.7501, is higher.")
     for verdict in VERDICTS:
         assert tables.interpret(judged.assign(verdict=verdict), cell).startswith(f"{cell}: ")
+    judged = judged.assign(verdict="not testable on this data")
+    assert tables.interpret(judged, cell).endswith("it needs other data, or real plots and posters.")
+    elsewhere = tables.interpret(judged.assign(dataset="folder:xwines"), cell)
+    assert elsewhere.endswith("cannot be judged on folder:xwines, content full; it is about ml-1m.")
 
 
 def test_lowest_row_is_named_with_those_it_is_not_told_apart_from():
