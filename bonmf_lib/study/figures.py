@@ -124,8 +124,10 @@ def feature_map(points: dict[str, np.ndarray], genres: dict[str, pd.Series], mos
         label = np.array([next((genre for genre in reversed(shown) if genre in row), "other") for row in genres[name]])
         for genre in reversed(order):
             axis.scatter(*xy[label == genre].T, s=6, color=colours[genre], label=genre, linewidths=0)
-        axis.set(title=f"{name.capitalize()}: items by genre", xlabel="t-SNE 1", ylabel="t-SNE 2", xticks=[], yticks=[])
-    axes.flat[-1].legend(markerscale=3, loc="center left", bbox_to_anchor=(1, 0.5))
+        by = " by genre" if shown else ""
+        axis.set(title=f"{name.capitalize()}: items{by}", xlabel="t-SNE 1", ylabel="t-SNE 2", xticks=[], yticks=[])
+    if shown:
+        axes.flat[-1].legend(markerscale=3, loc="center left", bbox_to_anchor=(1, 0.5))
     return _finished(figure)
 
 
