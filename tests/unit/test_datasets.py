@@ -4,6 +4,7 @@ import dataclasses
 import gzip
 import os
 import zipfile
+import zlib
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from bonmf_lib.datasets.summary import coverage, summary
 from bonmf_lib.datasets.texts import available_parts, compose_texts, headline
 from bonmf_lib.datasets.words import Words, words_of
 from bonmf_lib.errors import ConfigError, DatasetError, SourceError
+from bonmf_lib.sources import content_sha256, fetch
 
 ITEMS = "item,title,genres,description,image\n1,Alpha,Drama|War,A long tale,images/1.jpg\n2,Beta &#039;2,,,\n"
 
@@ -104,6 +106,47 @@ def test_ml_100k_full_gets_plots_and_posters_through_imdb():
     assert found.loc["picture", "items"] >= 1441
     assert found.loc["picture", "share of ratings"] == pytest.approx(0.991, abs=1e-3)
     assert found.loc["text", "share of ratings"] == pytest.approx(0.998, abs=1e-3)
+
+
+def pack_posters(path, pictures: int, content: bytes = b"any") -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("top-1d45/README.md", str(pictures))
+        for number in range(pictures):
+            archive.writestr(f"top-1d45/images/{number}.jpg", content)
+
+
+@pytest.mark.case("damage", "a poster archive that lacks pictures or holds damaged ones", "refused")
+def test_posters_packed_anew_are_checked_by_their_content(tmp_path):
+    path = tmp_path / "ml1m-images.zip"
+    pack_posters(path, 2999)
+    with pytest.raises(SourceError, match="holds 2999 pictures, expected 3,256"):
+        movielens._check_posters(path)
+    pack_posters(path, 3000)
+    movielens._check_posters(path)
+    path.write_bytes(path.read_bytes().replace(zlib.compress(b"any")[2:-4], b"\xff" * 5))
+    with pytest.raises(SourceError, match="is damaged at"):
+        movielens._check_posters(path)
+
+
+def test_a_poster_archive_is_known_by_its_pictures_however_it_is_packed(tmp_path, monkeypatch):
+    path = tmp_path / "ml1m-images.zip"
+    pack_posters(path, 10)
+    digest, count = content_sha256(path, r"images/\d+\.jpg")
+    assert count == 10
+    monkeypatch.setattr(movielens, "_MIRRORED_POSTERS", digest)
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in reversed(range(10)):
+            archive.writestr(f"other/images/{number}.jpg", b"any")
+    movielens._check_posters(path)
+    pack_posters(path, 10, b"another")
+    with pytest.raises(SourceError, match="holds 10 pictures"):
+        movielens._check_posters(path)
+
+
+@pytest.mark.mirror
+def test_the_mirrored_posters_have_their_digest():
+    path = fetch(movielens.POSTERS)
+    assert content_sha256(path, r"images/\d+\.jpg") == (movielens._MIRRORED_POSTERS, 3256)
 
 
 @pytest.mark.mirror
