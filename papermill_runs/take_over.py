@@ -39,7 +39,7 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 def with_few_colours(png: str) -> str:
     """A picture as base64 with 256 colours, a third of the size."""
-    with Image.open(io.BytesIO(base64.b64decode(png))) as opened:
+    with Image.open(io.BytesIO(base64.b64decode(png)), formats=["PNG"]) as opened:
         picture = opened.convert("RGBA")
     paper = Image.new("RGBA", picture.size, "white")
     out = io.BytesIO()

@@ -1,5 +1,6 @@
 """Texts and pictures -> :class:`Features`, by any registered encoder, through one cache."""
 
+import textwrap
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -58,13 +59,22 @@ def encode_items(
         chosen = [contents[position] for position in positions]
         if modality == "text":
             chosen = [content.decode() for content in chosen]
-        found = encoder.encode(chosen, pick_device(device))
-        broken = int((~found["present"]).sum()) if "present" in found else 0
-        if broken:
-            warnings.warn(f"{broken} unreadable pictures count as missing.", stacklevel=4)
-        return found
+        elif all(image.unreadable(picture) for picture in chosen):  # before any weights are fetched
+            raise EncoderError(
+                f"{dataset.name}: none of the {len(chosen)} pictures can be read; the first is "
+                f"{_named(dataset, positions[0], chosen[0])}."
+            )
+        return encoder.encode(chosen, pick_device(device))
 
     arrays, present, key = cached_poolings(description, contents, encode)
+    broken = [place for place, content in enumerate(contents) if content is not None and not present[place]]
+    if broken and modality == "image":
+        first = ", ".join(_named(dataset, place, contents[place]) for place in broken[:3])
+        warnings.warn(
+            f"{dataset.name}: {len(broken)} unreadable pictures count as missing: {first}"
+            f"{f', and {len(broken) - 3} more' if len(broken) > 3 else ''}.",
+            stacklevel=2,
+        )
     if pooling != encoder.default_pooling:
         key = json_sha256([key, pooling])  # one cache file holds all poolings; features are told apart
     regions = int(pooling.removeprefix("grid")) ** 2 if pooling.startswith("grid") else 1
@@ -75,4 +85,11 @@ def _contents(dataset: Dataset, modality: str, text_parts: tuple[str, ...] | Non
     if modality == "text":
         texts = dataset.items["text"] if text_parts is None else compose_texts(dataset.items, text_parts)
         return [row.encode() if isinstance(row, str) else None for row in texts]
-    return [Path(row).read_bytes() if isinstance(row, str) else None for row in dataset.items["image"]]
+    return [image.read_picture(row) if isinstance(row, str) else None for row in dataset.items["image"]]
+
+
+def _named(dataset: Dataset, item: int, picture: bytes) -> str:
+    """An unreadable picture by its item's title and file, and why it is unreadable."""
+    row = dataset.items.iloc[item]
+    title = textwrap.shorten(str(row["title"]), 40, placeholder="...")
+    return f"that of {title!r} ({Path(row['image']).name[:60]}: {image.unreadable(picture)})"

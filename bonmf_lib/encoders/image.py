@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
@@ -18,6 +19,9 @@ from ..progress import progress
 from ..sources import Artifact, fetch, fetch_hub_folder, packaged
 from .registry import register_encoder
 
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")  # Pillow knows more, of which some start other programs (EPS)
+MOST_PIXELS = 50_000_000  # of a picture, so that decoding it takes less than a gigabyte of memory
+MOST_BYTES = 100_000_000  # of a picture's file
 GRID = 3  # a picture's region vectors: GRID x GRID cells of averaged patches
 
 
@@ -139,19 +143,68 @@ def pool_pictures(
     return {"present": present, **out}
 
 
-def decode(picture: bytes, size: tuple[int, int] | None = None) -> np.ndarray | None:
-    """RGB pixels (height, width, 3) of an encoded picture squeezed to ``size`` (width, height); None if broken."""
+def read_picture(path: str) -> bytes:
+    """Bytes of a picture's file; none where it cannot be opened or has more than ``MOST_BYTES``."""
     try:
-        with Image.open(io.BytesIO(picture)) as opened:
-            colours = opened.convert("RGB")
-            return np.asarray(colours if size is None else colours.resize(size, Image.Resampling.BICUBIC))
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        Image.DecompressionBombError,
-    ):  # what Pillow raises on bad files
+        with Path(path).open("rb") as file:
+            found = file.read(MOST_BYTES + 1)
+    except OSError:
+        return b""
+    return found if len(found) <= MOST_BYTES else b""
+
+
+def open_picture(picture: bytes) -> Image.Image:
+    """The one way in which data's pictures are opened: the first frame in RGB, transparent parts on white.
+
+    Args:
+        picture: bytes of a file in one of ``FORMATS``; no other format is tried, whatever the file is called.
+
+    Raises:
+        EncoderError: nothing (see :func:`read_picture`), another format, more than ``MOST_PIXELS`` (told from the
+            header, before anything is decoded), or a damaged or truncated file; says what "it" is.
+    """
+    if not picture:
+        raise EncoderError(f"its file is empty, cannot be opened or has more than {MOST_BYTES:,} bytes")
+    try:
+        with Image.open(io.BytesIO(picture), formats=FORMATS) as opened:
+            width, height = opened.size
+            if width * height > MOST_PIXELS:
+                raise EncoderError(f"it has {width:,} x {height:,} pixels, more than {MOST_PIXELS:,}")
+            if opened.mode.startswith("I;16"):  # Pillow would cut, not scale, 16 bits of grey
+                grey = np.asarray(opened, dtype=np.uint16) >> 8
+                return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+            if opened.has_transparency_data:
+                layer, paper = opened.convert("RGBA"), Image.new("RGB", opened.size, "white")
+                paper.paste(layer, mask=layer)
+                return paper
+            return opened.convert("RGB")
+    except UnidentifiedImageError:
+        raise EncoderError(f"it is none of {', '.join(FORMATS)}") from None
+    except Image.DecompressionBombError:
+        raise EncoderError(f"it has more than {MOST_PIXELS:,} pixels") from None
+    except (EncoderError, MemoryError):
+        raise
+    except Exception as error:  # what Pillow's readers raise on damaged files is of many unrelated types
+        raise EncoderError("it is damaged or cut off") from error
+
+
+def decode(picture: bytes, size: tuple[int, int] | None = None) -> np.ndarray | None:
+    """RGB pixels (height, width, 3) of :func:`open_picture`, squeezed to ``size`` (width, height); None if it cannot be
+    read."""
+    try:
+        colours = open_picture(picture)
+    except EncoderError:
         return None
+    return np.asarray(colours if size is None else colours.resize(size, Image.Resampling.BICUBIC))
+
+
+def unreadable(picture: bytes) -> str:
+    """Why :func:`open_picture` cannot read a picture, empty where it can."""
+    try:
+        open_picture(picture)
+    except EncoderError as error:
+        return str(error)
+    return ""
 
 
 def encode_png(pixels: np.ndarray) -> bytes:
@@ -190,11 +243,13 @@ class PixelEncoder:
         return {"image_size": self.image_size, "fit": "squeeze"}
 
     def encode(self, pictures: Sequence[bytes], device: torch.device) -> dict[str, np.ndarray]:
-        decoded = [decode(picture, (self.image_size, self.image_size)) for picture in pictures]
-        present = np.array([pixels is not None for pixels in decoded])
-        empty = np.zeros((self.image_size, self.image_size, 3), np.uint8)
-        rows = np.stack([empty if pixels is None else pixels for pixels in decoded])
-        return {"present": present, "mean": rows.reshape(len(rows), -1).astype(np.float32) / 255}
+        present = np.zeros(len(pictures), bool)
+        rows = np.zeros((len(pictures), 3 * self.image_size**2), np.float32)
+        for row, picture in enumerate(pictures):
+            pixels = decode(picture, (self.image_size, self.image_size))
+            if pixels is not None:
+                present[row], rows[row] = True, pixels.reshape(-1).astype(np.float32) / 255
+        return {"present": present, "mean": rows}
 
 
 @dataclass(frozen=True)
@@ -214,14 +269,16 @@ class ColourHistogram:
         return {"image_size": self.image_size, "fit": "squeeze", "bins": self.bins}
 
     def encode(self, pictures: Sequence[bytes], device: torch.device) -> dict[str, np.ndarray]:
-        decoded = [decode(picture, (self.image_size, self.image_size)) for picture in pictures]
-        rows = np.zeros((len(decoded), self.bins**3), np.float32)
-        for row, pixels in enumerate(decoded):
+        present = np.zeros(len(pictures), bool)
+        rows = np.zeros((len(pictures), self.bins**3), np.float32)
+        for row, picture in enumerate(pictures):
+            pixels = decode(picture, (self.image_size, self.image_size))
             if pixels is not None:
+                present[row] = True
                 cells = pixels.reshape(-1, 3).astype(np.int64) * self.bins // 256
                 counts = np.bincount(cells @ (self.bins ** np.arange(3)), minlength=self.bins**3)
                 rows[row] = counts / counts.sum()
-        return {"present": np.array([pixels is not None for pixels in decoded]), "mean": rows}
+        return {"present": present, "mean": rows}
 
 
 _DINOV2_S = Artifact(

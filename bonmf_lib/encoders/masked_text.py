@@ -10,7 +10,6 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
-from ..progress import progress
 from ..sources import Artifact, fetch, packaged, read_member
 from .image import decode, encode_png
 from .registry import get_encoder, register_encoder
@@ -102,11 +101,24 @@ class TextMasked:
 
     def encode(self, pictures: Sequence[bytes], device: torch.device) -> dict[str, np.ndarray]:
         """Vectors of the masked pictures by pooling name, and ``present``."""
-        masked = []
-        for picture in progress(pictures, "masking text on pictures"):
-            pixels = decode(picture)
-            masked.append(picture if pixels is None else encode_png(without_text(pixels)))
-        return replace(get_encoder(self.base, "image"), image_size=self.image_size).encode(masked, device)
+        base = replace(get_encoder(self.base, "image"), image_size=self.image_size)
+        return base.encode(_Masked(pictures), device)
+
+
+class _Masked(Sequence):
+    """Pictures :func:`without_text`, made when they are asked for: all at once would fill the memory."""
+
+    def __init__(self, pictures: Sequence[bytes]) -> None:
+        self.pictures = pictures
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, place: int | slice) -> bytes | list[bytes]:
+        if isinstance(place, slice):
+            return [self[number] for number in range(len(self))[place]]
+        pixels = decode(self.pictures[place])
+        return self.pictures[place] if pixels is None else encode_png(without_text(pixels))
 
 
 register_encoder(TextMasked("dinov2-s"))
