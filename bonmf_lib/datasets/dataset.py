@@ -22,6 +22,7 @@ PUBLISHED_ORDERS = {  # fingerprint of ratings -> hash of their order, as the pu
 }
 ITEM_COLUMNS = ["raw_id", "title", "year", "genres", "plot", "people", "text", "image"]
 USER_COLUMNS = ["raw_id", "gender", "age", "occupation"]
+LATEST = 2**53  # floats tell whole numbers apart up to here; times in microseconds still pass
 MODALITIES = ("text", "image", "genres", "demographics")
 
 
@@ -145,33 +146,41 @@ def _whole_numbers(raw: pd.Series) -> np.ndarray | None:
     return texts.astype(np.int64).to_numpy() if texts.map(_WHOLE.fullmatch).notna().all() else None
 
 
-def check_ratings(ratings: pd.DataFrame, scale: RatingScale | None, source: str, first_line: int) -> pd.DataFrame:
+def check_ratings(
+    ratings: pd.DataFrame, scale: RatingScale | None, source: str, first_line: int | None
+) -> pd.DataFrame:
     """Validate raw rating rows and return them typed.
 
     Args:
-        ratings: columns user, item, rating[, timestamp] as read; row k stands on line ``first_line + k``.
+        ratings: columns user, item, rating[, timestamp] as read; row k stands on line ``first_line + k``, or, with
+            None, on the line that the index names.
         scale: the allowed ratings; None skips that check (the scale is then inferred from the values).
         source: the file's name, for messages.
 
     Raises:
-        DatasetError: names the file, the line and the mend of the first bad row.
+        DatasetError: names the file, the line and the mend of the first bad row: an empty id, a rating that is no
+            finite number or off the scale, a user and item rated twice, a timestamp out of 0 to ``LATEST``.
     """
     missing = [column for column in ("user", "item", "rating") if column not in ratings.columns]
     if missing:
         raise DatasetError(f"{source}: the column {missing[0]!r} is missing; the header must name user, item, rating.")
     if ratings.empty:
         raise DatasetError(f"{source}: holds no ratings; supply at least one row below the header.")
+    lines = ratings.index.to_numpy() if first_line is None else np.arange(first_line, first_line + len(ratings))
     ratings = ratings.reset_index(drop=True)
     ratings["rating"] = pd.to_numeric(ratings["rating"], errors="coerce")
     on_scale = pa.Check(
         lambda r: _on_scale(r, scale),
         error=f"the rating is off the scale {scale}; correct or drop the row",
     )
+    finite = pa.Check(np.isfinite, error="the rating is infinite; correct or drop the row")
     schema = pa.DataFrameSchema(
         {
             "user": pa.Column(nullable=False),
             "item": pa.Column(nullable=False),
-            "rating": pa.Column("float64", nullable=False, coerce=True, checks=[on_scale] if scale else []),
+            "rating": pa.Column(
+                "float64", nullable=False, coerce=True, checks=[finite, on_scale] if scale else [finite]
+            ),
         },
         checks=pa.Check(
             lambda df: ~df.duplicated(["user", "item"]),
@@ -181,12 +190,18 @@ def check_ratings(ratings: pd.DataFrame, scale: RatingScale | None, source: str,
     try:
         schema.validate(ratings, lazy=True)
     except pa.errors.SchemaErrors as error:
-        raise DatasetError(_first_failure(error.failure_cases, source, first_line)) from None
+        raise DatasetError(_first_failure(error.failure_cases, source, lines)) from None
     if "timestamp" not in ratings:
         ratings["timestamp"] = pd.NA
-    if ratings["timestamp"].notna().any() and pd.to_numeric(ratings["timestamp"], errors="coerce").isna().all():
-        raise DatasetError(f"{source}: 'timestamp' holds no numbers; give seconds since 1970 or drop the column.")
-    ratings["timestamp"] = pd.to_numeric(ratings["timestamp"], errors="coerce").round().astype("Int64")
+    known = ratings["timestamp"].notna()
+    stamps = pd.to_numeric(ratings["timestamp"], errors="coerce")
+    bad = known & ~stamps.between(0, LATEST)
+    if bad.any():
+        raise DatasetError(
+            f"{source}, line {lines[bad.to_numpy().argmax()]}: 'timestamp' is no number of seconds since 1970 (0 to "
+            f"{LATEST:,}); correct it, leave it empty or drop the column ({bad.sum()} bad rows in all)."
+        )
+    ratings["timestamp"] = stamps.round().astype("Int64")
     return ratings[["user", "item", "rating", "timestamp"]]
 
 
@@ -195,9 +210,9 @@ def _on_scale(rating: pd.Series, scale: RatingScale) -> pd.Series:
     return rating.between(scale.low, scale.high) & ((steps - steps.round()).abs() < 1e-6)
 
 
-def _first_failure(cases: pd.DataFrame, source: str, first_line: int) -> str:
+def _first_failure(cases: pd.DataFrame, source: str, lines: np.ndarray) -> str:
     first = cases.sort_values("index", kind="stable").iloc[0]
-    line = int(first["index"]) + first_line
+    line = lines[int(first["index"])]
     if first["check"] == "not_nullable":
         what = f"{first['column']!r} is empty or no number; fill it in or drop the row"
     else:

@@ -4,9 +4,14 @@ Layout: ``ratings.csv[.gz]`` (user, item, rating[, timestamp]), ``items.csv`` (i
 categories][, text columns...][, image]), ``images/`` and optionally ``users.csv`` (user[, gender, age,
 occupation]) and ``dataset.toml`` (``scale = [low, high, step]``, ``text_columns = [...]``,
 ``words = {item = "wine", items = "wines", picture = "label", unit = "stars"}``).
+
+Files are UTF-8 with commas and a header. Ids and texts stay as they are written: ``7``, ``007`` and ``7.0`` are three
+ids, and ``NA``, ``None`` or ``nan`` are ids and titles as any other. Ids are ordered as numbers where all of them are
+plain whole numbers, else as text.
 """
 
 import html
+import math
 import re
 import tomllib
 import warnings
@@ -18,132 +23,273 @@ import pandas as pd
 from ..errors import DatasetError
 from .cards import title_cards
 from .dataset import Dataset, RatingScale, build_dataset, check_ratings
+from .tables import are_whole_numbers, empty, is_numeric, line_of, read_table, same_numbers, stripped
 from .texts import headline
 from .words import given_words
 
 _NO_TEXT = {"item", "id", "title", "year", "image", "image_source", "mal_id"}
+_UNKNOWN = ("", "na", "n/a", "nan", "null", "none", "<na>")  # of times and of what is known about users; any case
+FEWEST_RATINGS = 8  # that can be split 7:3, with a tenth of the training part for validation
+_YEARS = (-9999, 9999)  # other years count as unknown
+_AGES = (0, 130)
+_WIDEST = 1000  # range of ratings that is believed without a declared scale
+_MOST_STEPS = 200  # of a scale that is believed without a declaration, but for
+_CONTINUOUS = 50  # different ratings: then they are taken to be continuous
+_LARGEST = 1e6  # number in a declared scale
 
 
 def load_folder(path: str, content: str) -> Dataset:
     """Load a folder as a :class:`Dataset`; see the module docstring for the layout.
 
+    With ``content="full"`` an item's text is its title and its text columns; where these are empty, the title alone.
+    A picture that is named and does not exist counts as missing, with a warning.
+
     Raises:
-        DatasetError: names the file, the row and the mend.
+        DatasetError: names the file, the line and the mend. Besides bad rows it refuses an inferred scale that
+            cannot be (see :func:`observed_scale`), a constant rating, and fewer than ``FEWEST_RATINGS`` ratings.
     """
+    if not path.strip():
+        raise DatasetError("folder: names no folder; give a path, as in folder:my_data.")
     folder = Path(path)
-    if not folder.is_dir():
-        raise DatasetError(f"folder:{path} is not a folder; give a path that exists.")
-    settings = _settings(folder / "dataset.toml")
+    try:
+        names = {entry.name for entry in folder.iterdir()}
+    except (OSError, ValueError) as error:
+        if isinstance(error, PermissionError):
+            raise DatasetError(f"folder:{path} cannot be read: {error.strerror}; allow reading it.") from None
+        raise DatasetError(f"folder:{path} is not a folder; give a path that exists.") from None
+    settings = _settings(folder / "dataset.toml") if "dataset.toml" in names else {}
     scale = RatingScale(*settings["scale"]) if "scale" in settings else None
-    source = next((folder / name for name in ("ratings.csv", "ratings.csv.gz") if (folder / name).is_file()), None)
-    if source is None:
+    sources = [folder / name for name in ("ratings.csv", "ratings.csv.gz") if name in names]
+    if not sources:
         raise DatasetError(f"{folder} holds no ratings.csv or ratings.csv.gz; add one with user, item, rating.")
-    ratings = check_ratings(_csv(source), scale, str(source), first_line=2)
+    if len(sources) > 1:
+        raise DatasetError(f"{folder} holds both ratings.csv and ratings.csv.gz; keep one of them.")
+    if "items.csv" not in names:
+        raise DatasetError(f"{folder} holds no items.csv; add one with item, title.")
+    ratings = _ratings(sources[0], scale)
+    scale = scale or observed_scale(ratings["rating"], sources[0])
     items = _items(folder, content, settings.get("text_columns"))
-    users_file = folder / "users.csv"
-    if users_file.is_file():
-        users = _csv(users_file).rename(columns={"user": "raw_id"})
-        if "raw_id" not in users:
-            raise DatasetError(f"{users_file}: the column 'user' is missing; the header must name it.")
-    else:
+    users = _users(folder / "users.csv") if "users.csv" in names else None
+    for kind, table, file in (("item", items, "items.csv"), ("user", users, "users.csv")):
+        if table is not None:
+            _check_known(ratings, kind, table["raw_id"], sources[0], folder / file)
+    if users is None:
         users = pd.DataFrame({"raw_id": ratings["user"].unique()})
-    ratings["item"], items["raw_id"] = _comparable(ratings["item"], items["raw_id"])
-    ratings["user"], users["raw_id"] = _comparable(ratings["user"], users["raw_id"])
+    for kind, table in (("item", items), ("user", users)):
+        if are_whole_numbers(table["raw_id"]):  # every rated id is among these
+            ratings[kind], table["raw_id"] = ratings[kind].astype("int64"), table["raw_id"].astype("int64")
+        elif same := same_numbers(table["raw_id"]):
+            warnings.warn(
+                f"{folder}: the {kind}s {' and '.join(same[:2])} are one number written in two ways, and count as two; "
+                "write them alike if they are one.",
+                stacklevel=2,
+            )
+    ratings, items, users = (table.reset_index(drop=True) for table in (ratings, items, users))
     name = f"folder:{folder.resolve().name}"
-    scale = scale or _observed_scale(ratings["rating"])
     words = given_words(name, settings.get("words", {}), str(folder / "dataset.toml"))
     return build_dataset(name, content, ratings, users, items, scale, str(folder), words)
 
 
-def _comparable(one: pd.Series, other: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """Ids of two files as numbers where both files have numbers only, else as text."""
-    both_numbers = one.dtype.kind in "iuf" and other.dtype.kind in "iuf"
-    return (one, other) if both_numbers else (one.astype(str), other.astype(str))
+def _ratings(source: Path, scale: RatingScale | None) -> pd.DataFrame:
+    """The checked ratings, ids as text, the index the line of each."""
+    table = read_table(source, ("user", "item", "rating"))
+    for column in ("user", "item"):
+        ids = stripped(table[column])
+        table[column] = ids.mask(ids == "")
+    if "timestamp" in table:
+        table["timestamp"] = table["timestamp"].mask(_unknown(table["timestamp"]))
+    checked = check_ratings(table, scale, str(source), first_line=None).set_axis(table.index)
+    if len(checked) < FEWEST_RATINGS:
+        raise DatasetError(
+            f"{source}: holds {len(checked)} ratings; a split in training, validation and test needs at least "
+            f"{FEWEST_RATINGS}, add some."
+        )
+    if checked["rating"].min() == checked["rating"].max():
+        raise DatasetError(
+            f"{source}: every rating is {checked['rating'].iloc[0]:g}; nothing can be learnt from a constant, supply "
+            "the ratings that people gave."
+        )
+    return checked
+
+
+def observed_scale(rating: pd.Series, source: Path) -> RatingScale:
+    """Without a declared scale: from lowest to highest rating, stepping by the smallest gap between two.
+
+    Many different ratings in narrow steps are taken to be continuous, with a warning.
+
+    Args:
+        rating: finite ratings; the index holds their lines.
+
+    Raises:
+        DatasetError: a scale that cannot be: wider than 1,000; with a rating far from all others (a gap more than ten
+            times any other); or of more than 200 steps while fewer than 50 different ratings are given.
+    """
+    values = np.sort(rating.unique())
+    gaps = np.diff(values)
+    scale = RatingScale(float(values[0]), float(values[-1]), float(gaps.min()))
+    mend = "correct the row, or declare scale = [low, high, step] in dataset.toml"
+
+    def at(value: float) -> str:
+        return f"{source}, line {line_of(rating == value)}: the rating {value:g}"
+
+    widest = int(gaps.argmax())
+    if len(gaps) > 1 and gaps[widest] > 10 * np.delete(gaps, widest).max():
+        lone = values[-1] if widest >= len(gaps) / 2 else values[0]
+        near = values[widest] if widest >= len(gaps) / 2 else values[widest + 1]
+        raise DatasetError(f"{at(lone)} lies far from all others (next is {near:g}); {mend}.")
+    if scale.high - scale.low > _WIDEST:
+        raise DatasetError(f"{at(scale.high)} is {scale.high - scale.low:g} above the lowest; {mend}.")
+    if (scale.high - scale.low) / scale.step > _MOST_STEPS:
+        narrow = values[int(gaps.argmin()) + 1]
+        if len(values) < _CONTINUOUS:
+            raise DatasetError(f"{at(narrow)} is only {scale.step:g} from another, too narrow a step; {mend}.")
+        warnings.warn(
+            f"{source}: {len(values)} different ratings from {scale.low:g} to {scale.high:g}, as little as "
+            f"{scale.step:.0e} apart, are taken to be continuous; declare scale = [low, high, step] in dataset.toml if "
+            "they are steps.",
+            stacklevel=2,
+        )
+    return scale
 
 
 def _settings(path: Path) -> dict:
-    if not path.is_file():
-        return {}
     try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
+        settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError:
+        raise DatasetError(f"{path}: is not UTF-8; save it as UTF-8.") from None
+    except (ValueError, RecursionError) as error:
         raise DatasetError(f"{path} is no valid TOML: {error}.") from error
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read ({error.strerror}); mend or replace it.") from error
     unknown = set(settings) - {"scale", "text_columns", "words"}
     if unknown:
         raise DatasetError(f"{path}: unknown key {min(unknown)!r}; only scale, text_columns and words are known.")
-    scale = settings.get("scale", [1, 2, 1])
-    if not isinstance(scale, list) or len(scale) != 3 or not all(isinstance(x, int | float) for x in scale):
-        raise DatasetError(f"{path}: scale must be [low, high, step].")
-    if scale[0] >= scale[1] or scale[2] <= 0:
-        raise DatasetError(f"{path}: scale {scale} must rise from low to high by a positive step.")
+    if "scale" in settings:
+        _check_scale(path, settings["scale"])
     columns = settings.get("text_columns", [])
     if not isinstance(columns, list) or not all(isinstance(column, str) for column in columns):
         raise DatasetError(f"{path}: text_columns must be a list of column names.")
     return settings
 
 
-def _csv(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_csv(path)
-    except pd.errors.EmptyDataError:
-        raise DatasetError(f"{path}: is empty; supply a header and rows.") from None
-    except (pd.errors.ParserError, UnicodeDecodeError, EOFError, OSError) as error:
-        raise DatasetError(f"{path}: cannot be read as CSV ({error}); mend or replace the file.") from error
+def _check_scale(path: Path, scale: object) -> None:
+    if not isinstance(scale, list) or len(scale) != 3 or not all(type(x) in (int, float) for x in scale):
+        raise DatasetError(f"{path}: scale must be [low, high, step], three numbers.")
+    if not all(abs(x) <= _LARGEST for x in scale):  # NaN neither
+        raise DatasetError(f"{path}: scale {scale} must be finite, no number beyond {_LARGEST:g}.")
+    if scale[0] >= scale[1] or scale[2] <= 0:
+        raise DatasetError(f"{path}: scale {scale} must rise from low to high by a positive step.")
+    steps = (scale[1] - scale[0]) / scale[2]
+    if not math.isfinite(steps) or steps < 1 or abs(steps - round(steps)) > 1e-6 * steps:
+        raise DatasetError(f"{path}: scale {scale} does not reach its highest rating in whole steps; correct it.")
 
 
-def _observed_scale(rating: pd.Series) -> RatingScale:
-    """Without a declared scale: from lowest to highest rating, stepping by the smallest gap between two."""
-    values = np.sort(rating.unique())
-    step = float(np.diff(values).min()) if len(values) > 1 else 1.0
-    return RatingScale(float(values[0]), float(values[-1]), step)
+def _unknown(cells: pd.Series) -> pd.Series:
+    return cells.str.strip().str.lower().isin(_UNKNOWN)
+
+
+def _ids(path: Path, table: pd.DataFrame, column: str) -> pd.Series:
+    """A column of ids without spaces around them, none of them empty or there twice."""
+    ids = stripped(table[column])
+    if (ids == "").any():
+        raise DatasetError(f"{path}, line {line_of(ids == '')}: {column!r} is empty; fill it in.")
+    twice = ids.duplicated()
+    if twice.any():
+        name = ids[twice].iloc[0]
+        raise DatasetError(
+            f"{path}, line {line_of(twice)}: the {column} {name} is listed twice, first on line "
+            f"{line_of(ids == name)}; keep one row."
+        )
+    return ids
+
+
+def _check_known(ratings: pd.DataFrame, kind: str, known: pd.Series, source: Path, listed: Path) -> None:
+    stranger = ~ratings[kind].isin(known)
+    if stranger.any():
+        name = ratings.loc[stranger, kind].iloc[0]
+        alike = same_numbers(pd.concat([pd.Series([name]), known]))
+        hint = f" (it lists {alike[1]}: write ids alike)" if alike and alike[0] == name else ""
+        raise DatasetError(
+            f"{source}, line {line_of(stranger)}: the ratings name the {kind} {name}, which {listed.name} lacks{hint}; "
+            "add its row or drop its ratings."
+        )
+
+
+def _numbers(path: Path, cells: pd.Series, bounds: tuple[int, int], what: str) -> pd.Series:
+    """Whole numbers within bounds; others count as unknown, with a warning."""
+    unknown = _unknown(cells)
+    numbers = pd.to_numeric(cells.mask(unknown), errors="coerce")
+    bad = ~unknown & ~numbers.between(*bounds)
+    if bad.any():
+        warnings.warn(
+            f"{path}: {bad.sum()} {what} are no numbers from {bounds[0]} to {bounds[1]} and count as unknown, the "
+            f"first is {cells[bad].iloc[0][:40]!r} on line {line_of(bad)}.",
+            stacklevel=2,
+        )
+    return numbers.mask(bad).round().astype("Int64")
+
+
+def _users(path: Path) -> pd.DataFrame:
+    table = read_table(path, ("user",))
+    users = pd.DataFrame({"raw_id": _ids(path, table, "user")})
+    for column in ("gender", "occupation"):
+        if column in table:
+            users[column] = table[column].str.strip().mask(_unknown(table[column]))
+    if "age" in table:
+        users["age"] = _numbers(path, table["age"], _AGES, "ages")
+    return users
 
 
 def _items(folder: Path, content: str, text_columns: list[str] | None) -> pd.DataFrame:
+    """The items, ids as text, the index the line of each."""
     path = folder / "items.csv"
-    if not path.is_file():
-        raise DatasetError(f"{folder} holds no items.csv; add one with item, title.")
-    table = _csv(path)
-    for column in ("item", "title"):
-        if column not in table:
-            raise DatasetError(f"{path}: the column {column!r} is missing; the header must name item, title.")
-        empty = table[column].isna()
-        if empty.any():
-            raise DatasetError(f"{path}, line {int(empty.idxmax()) + 2}: {column!r} is empty; fill it in.")
+    table = read_table(path, ("item", "title"))
+    items = pd.DataFrame({"raw_id": _ids(path, table, "item")})
+    if empty(table["title"]).any():
+        raise DatasetError(f"{path}, line {line_of(empty(table['title']))}: 'title' is empty; fill it in.")
     absent = sorted(set(text_columns or []) - set(table.columns))
     if absent:
         raise DatasetError(f"{folder / 'dataset.toml'}: text column {absent[0]!r} is not in items.csv.")
-    items = pd.DataFrame({"raw_id": table["item"]})
-    items["title"] = table["title"].astype(str).map(html.unescape)
-    items["year"] = pd.to_numeric(table.get("year", pd.Series(index=table.index)), errors="coerce")
-    items["year"] = items["year"].round().astype("Int64")
-    genres = table.get("genres", table.get("categories", pd.Series("", index=table.index))).astype("str").fillna("")
+    items["title"] = table["title"].map(html.unescape).astype("str")
+    items["year"] = _numbers(path, table.get("year", pd.Series("", index=table.index, dtype="str")), _YEARS, "years")
+    genres = table.get("genres", table.get("categories", pd.Series("", index=table.index)))
     items["genres"] = [tuple(sorted({g.strip() for g in re.split(r"[|,]", row) if g.strip()})) for row in genres]
     if content == "packaged":
         items["text"] = headline(items)
         items["image"] = title_cards(items)
         return items
-    columns = text_columns or [c for c in table.columns if c not in _NO_TEXT and table[c].dtype.kind not in "if"]
-    parts = table[columns].fillna("").astype(str).apply(lambda column: column.str.replace("|", ", ").str.strip())
-    free_text = pd.Series([". ".join(filter(None, row)) for row in parts.to_numpy()], dtype="str")
-    items["plot"] = free_text.map(html.unescape).where(free_text != "")
+    if text_columns is None:
+        text_columns = [column for column in table if column not in _NO_TEXT and not is_numeric(table[column])]
+    parts = table[text_columns].apply(lambda column: column.str.replace("|", ", ").str.strip())
+    free_text = pd.Series([". ".join(filter(None, row)) for row in parts.to_numpy()], items.index, dtype="str")
+    items["plot"] = free_text.map(html.unescape).astype("str").mask(free_text == "")
     items["text"] = (items["title"] + ". " + items["plot"]).fillna(items["title"])
-    named = table.get("image", pd.Series(None, index=table.index, dtype="str"))
-    items["image"] = [_picture(folder, name) for name in named]
-    lost = named.notna() & items["image"].isna()
+    named = table.get("image", pd.Series("", index=table.index, dtype="str")).str.strip()
+    root = folder.resolve()
+    items["image"] = pd.Series([_picture(root, path, *row) for row in named.items()], items.index, dtype="str")
+    lost = (named != "") & items["image"].isna()
     if lost.any():
         warnings.warn(
             f"{path}: {lost.sum()} pictures named there do not exist and count as missing, "
-            f"the first is {named[lost].iloc[0]!r} on line {int(lost.idxmax()) + 2}.",
+            f"the first is {named[lost].iloc[0][:80]!r} on line {line_of(lost)}.",
             stacklevel=2,
         )
     return items
 
 
-def _picture(folder: Path, name: object) -> str | None:
+def _picture(root: Path, listed: Path, line: int, name: str) -> str | None:
     """Path of an item's picture, or None where there is none; a path out of the folder is refused."""
-    if not isinstance(name, str) or not name:
+    if not name:
         return None
-    path = (folder / name).resolve()
-    if not path.is_relative_to(folder.resolve()):
-        raise DatasetError(f"{folder / 'items.csv'}: the picture {name!r} lies outside the folder; move it inside.")
-    return str(path) if path.is_file() else None
+    try:
+        path = (root / name).resolve()
+        inside = path.is_relative_to(root) and not Path(name).is_absolute()
+        found = inside and path.is_file()
+    except (OSError, ValueError, RuntimeError):  # a name too long, or a link to itself
+        return None
+    if not inside:
+        raise DatasetError(
+            f"{listed}, line {line}: the picture {name[:80]!r} lies outside the folder; move it inside and give its "
+            "path from there."
+        )
+    return str(path) if found else None

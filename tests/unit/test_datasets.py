@@ -22,9 +22,12 @@ from bonmf_lib.sources import content_sha256, fetch
 ITEMS = "item,title,genres,description,image\n1,Alpha,Drama|War,A long tale,images/1.jpg\n2,Beta &#039;2,,,\n"
 
 
+OTHERS = "".join(f"{user},{1 + user % 2},{1 + user % 5}\n" for user in range(11, 19))  # enough for a split
+
+
 @pytest.fixture
 def folder(tmp_path):
-    (tmp_path / "ratings.csv").write_text("user,item,rating\n7,1,5\n7,2,3\n9,1,1\n")
+    (tmp_path / "ratings.csv").write_text("user,item,rating\n7,1,5\n7,2,3\n9,1,1\n" + OTHERS)
     (tmp_path / "items.csv").write_text(ITEMS)
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "1.jpg").write_bytes(b"any")
@@ -164,13 +167,12 @@ def test_folders_of_other_domains(name, users, items, ratings, pictures):
 
 def test_folder_layout(folder):
     data = load(folder)
-    assert data.ratings[["user", "item", "rating"]].to_numpy().tolist() == [[0, 0, 5], [0, 1, 3], [1, 0, 1]]
+    assert data.ratings[["user", "item", "rating"]].to_numpy().tolist()[:3] == [[0, 0, 5], [0, 1, 3], [1, 0, 1]]
     assert data.items["genres"].tolist() == [("Drama", "War"), ()]
     assert data.items["text"].iloc[0] == "Alpha. Drama, War. A long tale"
+    assert data.items["text"].iloc[1] == data.items["title"].iloc[1] == "Beta '2"  # nothing else is known of it
     assert data.items[["plot", "image"]].isna().to_numpy().tolist() == [[False, False], [True, True]]
-    assert data.items["text"].iloc[1] == data.items["title"].iloc[1]  # the title remains
-    assert data.items["title"].iloc[1] == "Beta '2"
-    assert "3" in summary(data).loc["ratings", "value"]
+    assert summary(data).loc["ratings", "value"] == "11"
 
 
 def test_folder_with_packaged_content_gets_title_cards(folder):
@@ -184,13 +186,13 @@ def test_folder_with_packaged_content_gets_title_cards(folder):
     [
         ("", "is empty"),
         ("user,item,rating\n", "holds no ratings"),
-        ("user,item\n1,1\n", "column 'rating' is missing"),
+        ("user,item,rank\n1,1,1\n", "'rating' is missing; the header must name .* rating, it names user, item, rank"),
         ("user,item,rating\n7,1,5\n7,1,4\n", "line 3: the same user and item were rated before"),
         ("user,item,rating\n7,1,5\n7,2,good\n", "line 3: 'rating' is empty or no number"),
         ("user,item,rating\n7,1,5\n,2,3\n", "line 3: 'user' is empty or no number"),
         ("user,item,rating\n7,1,5\n7,2,9\n", "line 3: the rating is off the scale 1 to 5"),
         ("user,item,rating\n7,1,5\n7,2,2.5\n", "line 3: the rating is off the scale 1 to 5"),
-        ("user,item,rating\n7,1,5\n7,3,3\n", "the ratings name the item 3"),
+        ("user,item,rating\n" + OTHERS + "7,3,3\n", r"line 10: the ratings name the item 3, which items\.csv lacks"),
     ],
 )
 def test_bad_ratings_name_file_row_and_mend(folder, ratings, message):
@@ -206,7 +208,7 @@ def test_bad_ratings_name_file_row_and_mend(folder, ratings, message):
     [
         ("item,name\n1,Alpha\n", "column 'title' is missing"),
         ("item,title\n1,Alpha\n2,\n", "line 3: 'title' is empty"),
-        ("item,title\n1,Alpha\n1,Beta\n", "item 1 is listed twice"),
+        ("item,title\n1,Alpha\n1,Beta\n", "line 3: the item 1 is listed twice, first on line 2"),
         ("item,title,image\n1,Alpha,../secret.jpg\n2,Beta,\n", "lies outside the folder"),
     ],
 )
@@ -220,7 +222,7 @@ def test_truncated_gzip(folder):
     (folder / "ratings.csv").unlink()
     packed = gzip.compress(b"user,item,rating\n" + b"".join(b"%d,1,5\n" % user for user in range(1000)))
     (folder / "ratings.csv.gz").write_bytes(packed[: len(packed) // 2])
-    with pytest.raises(DatasetError, match="cannot be read as CSV"):
+    with pytest.raises(DatasetError, match=r"ratings\.csv\.gz: is a damaged gzip file"):
         load(folder)
 
 
@@ -243,7 +245,7 @@ def test_ids_may_be_text_in_one_file_only(folder):
     (folder / "items.csv").write_text("item,title,genres\n1,Alpha,3\n2,Beta,\nspecial,Gamma,4\n")
     data = load(folder)
     assert data.n_items == 3
-    assert data.items["genres"].tolist()[0] == ("3.0",)
+    assert data.items["genres"].tolist()[0] == ("3",)
 
 
 def test_users_table_without_users(folder):
@@ -260,10 +262,10 @@ def test_pictures_that_do_not_exist_are_counted(folder):
 
 def test_timestamps_that_are_no_numbers(folder):
     (folder / "ratings.csv").write_text("user,item,rating,timestamp\n7,1,5,2020-01-01\n")
-    with pytest.raises(DatasetError, match="'timestamp' holds no numbers"):
+    with pytest.raises(DatasetError, match="line 2: 'timestamp' is no number of seconds"):
         load(folder)
-    (folder / "ratings.csv").write_text("user,item,rating,timestamp\n7,1,5,1.5\n")
-    assert load(folder).ratings["timestamp"].tolist() == [2]
+    (folder / "ratings.csv").write_text("user,item,rating,timestamp\n7,1,5,1.5\n" + OTHERS.replace("\n", ",\n"))
+    assert load(folder).ratings["timestamp"].dropna().tolist() == [2]
 
 
 @pytest.mark.case("numbers", "ids of 2^63, infinity or 007 in two data sets", "each data set has its own fingerprint")
@@ -289,8 +291,9 @@ def test_published_ratings_are_in_their_known_order(name):
 
 def test_fingerprint_tells_ratings_apart_that_int32_cannot_hold(folder):
     found = set()
+    (folder / "dataset.toml").write_text("scale = [1, 5, 0.0000001]\n")
     for last in ("1.0000001", "1.0000002"):
-        (folder / "ratings.csv").write_text(f"user,item,rating\n7,1,5\n7,2,3\n9,1,{last}\n9,2,1.00000005\n")
+        (folder / "ratings.csv").write_text(f"user,item,rating\n7,1,5\n7,2,3\n9,1,{last}\n{OTHERS}")
         found.add(load(folder).fingerprint)
     assert len(found) == 2
 
@@ -362,7 +365,7 @@ def test_parts_that_cannot_be_had_are_refused(planted, parts, message):
 
 
 def test_a_data_set_tells_what_it_has(folder):
-    (folder / "users.csv").write_text("user,age\n7,\n9,30\n")
+    (folder / "users.csv").write_text("user,age\n7,\n9,30\n" + "".join(f"{user},\n" for user in range(11, 19)))
     data = load(folder)
     assert [data.has(kind) for kind in ("text", "image", "genres", "demographics")] == [True] * 4
     (folder / "users.csv").unlink()

@@ -1,0 +1,175 @@
+"""CSV files as they stand: every cell as text, with the line on which its row begins."""
+
+import csv
+import gzip
+import re
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pandas as pd
+
+from ..errors import DatasetError
+
+MOST_BYTES = 4 * 2**30  # that a file may unpack to
+_LONGEST_LINE = 64 * 2**20
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_WHOLE_NUMBER = r"0|-?[1-9][0-9]{0,17}"  # as a number is written without need of anything else; int64 holds it
+
+
+def read_table(path: Path, needed: tuple[str, ...]) -> pd.DataFrame:
+    """A CSV file (``.gz``: packed) as text; the index holds the line on which each row begins, counted from 1.
+
+    Nothing is guessed: ``007``, ``NA``, ``None`` and ``1.0`` stay as they are, and an empty cell is an empty text.
+    Spaces around the names of columns are dropped, empty lines are passed over.
+
+    Args:
+        needed: columns that must be there.
+
+    Raises:
+        DatasetError: no UTF-8, NUL bytes, another separator than the comma, a column that is missing or named
+            twice, a row with too few or too many fields, a quote that is not closed, a damaged or too large file.
+    """
+    rows: Iterator[list[str]] = csv.reader(_lines(path), strict=True)
+    begins, header, kept = 1, None, _Columns()
+    try:
+        for row in rows:
+            if not row or (len(row) == 1 and not row[0].strip() and (header is None or len(header) > 1)):
+                pass
+            elif header is None:
+                header = _header(path, row, needed)
+            elif len(row) == len(header):
+                kept.add(row, begins)
+            else:
+                raise DatasetError(
+                    f"{path}, line {begins}: has {len(row)} fields where the header names {len(header)}; mend the row "
+                    "(a field that holds a comma must stand in double quotes)."
+                )
+            begins = rows.line_num + 1
+    except csv.Error as error:
+        raise DatasetError(
+            f"{path}, line {begins}: in the row that begins here a quote is not closed or not alone in its field, or a "
+            f"field has more than {csv.field_size_limit():,} characters ({error}); mend it."
+        ) from None
+    if header is None:
+        raise DatasetError(f"{path}: is empty; supply a header and rows.")
+    cells = dict(zip(header, kept.cells() or [[] for _ in header], strict=True))
+    cells.pop("", None)  # columns without a name
+    return pd.DataFrame(cells, index=np.array(kept.lines, np.int64), dtype="str")
+
+
+class _Columns:
+    """Rows put together to columns; equal cells become one object, so that long files fit in memory."""
+
+    def __init__(self) -> None:
+        self.lines: list[int] = []
+        self._rows: list[list[str]] = []
+        self._cells: list[list[str]] = []
+        self._memo: dict[str, str] = {}
+
+    def add(self, row: list[str], line: int) -> None:
+        self.lines.append(line)
+        self._rows.append(row)
+        if len(self._rows) == 10_000:
+            self._transpose()
+
+    def cells(self) -> list[list[str]]:
+        """The columns; none without rows."""
+        self._transpose()
+        return self._cells
+
+    def _transpose(self) -> None:
+        for place, cells in enumerate(zip(*self._rows, strict=True)):
+            if place == len(self._cells):
+                self._cells.append([])
+            self._cells[place].extend(map(self._memo.setdefault, cells, cells))
+        self._rows = []
+
+
+def _header(path: Path, row: list[str], needed: tuple[str, ...]) -> list[str]:
+    header = [name.strip() for name in row]
+    absent = [name for name in needed if name not in header]
+    for separator, word in _SEPARATORS.items():
+        if absent and separator in "".join(row):
+            raise DatasetError(f"{path}: the fields are separated by {word}; save the file with commas.")
+    if absent:
+        found = ", ".join(filter(None, header))[:300] or "nothing"
+        raise DatasetError(
+            f"{path}: the column {absent[0]!r} is missing; the header must name {', '.join(needed)}, it names {found}."
+        )
+    twice = [name for name in header if name and header.count(name) > 1]
+    if twice:
+        raise DatasetError(f"{path}: the header names the column {twice[0]!r} twice; rename or drop one.")
+    return header
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """The file's lines with their ends, told apart at newlines and carriage returns."""
+    number = 1
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            for number, line in enumerate(_raw_lines(path, file), 1):
+                if b"\0" in line:
+                    raise DatasetError(
+                        f"{path}, line {number}: holds NUL bytes (is it UTF-16?); save the file as UTF-8."
+                    )
+                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+    except UnicodeDecodeError as error:
+        raise DatasetError(
+            f"{path}, line {number}: is not UTF-8 (byte 0x{error.object[error.start]:02x}); save the file as UTF-8."
+        ) from None
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise DatasetError(f"{path}: is a damaged gzip file ({error}); replace it.") from error
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read ({error.strerror or error}); mend or replace it.") from error
+
+
+def _raw_lines(path: Path, file: BinaryIO) -> Iterator[bytes]:
+    """Lines that end with a newline, a carriage return or both; a file is read in pieces and held to a limit."""
+    found, rest = 0, b""
+    while piece := file.read(1 << 20):
+        found += len(piece)
+        if found > MOST_BYTES or len(rest) > _LONGEST_LINE:
+            limit = f"{MOST_BYTES:,} bytes in all or {_LONGEST_LINE:,} in a line"
+            raise DatasetError(f"{path}: holds more than {limit}; give fewer rows, each on a line of its own.")
+        lines = (rest + piece).splitlines(keepends=True)
+        rest = lines.pop()  # it may go on, or its carriage return be followed by a newline
+        yield from lines
+    yield from rest.splitlines(keepends=True)
+
+
+def line_of(bad: pd.Series) -> int:
+    """Line of the first True of a column of :func:`read_table`."""
+    return int(bad.index[bad.to_numpy(bool)][0])
+
+
+def stripped(cells: pd.Series) -> pd.Series:
+    """Cells without spaces around them."""
+    names = cells.unique()
+    mended = {name: name.strip() for name in names if name != name.strip()}
+    return cells.replace(mended) if mended else cells
+
+
+def empty(cells: pd.Series) -> pd.Series:
+    """Which cells hold nothing but spaces."""
+    return cells.str.strip() == ""
+
+
+def is_numeric(cells: pd.Series) -> bool:
+    """Whether every filled cell is a number."""
+    return bool(pd.to_numeric(cells[~empty(cells)], errors="coerce").notna().all())
+
+
+def are_whole_numbers(ids: pd.Series) -> bool:
+    """Whether all ids are plain whole numbers, as 7 and -7, not 007, 7.0 or 1e3."""
+    return all(re.fullmatch(_WHOLE_NUMBER, name) for name in ids.unique())
+
+
+def same_numbers(ids: pd.Series) -> list[str]:
+    """The first ids that are different texts and the same number, such as 7 and 007; empty without any."""
+    names = pd.Series(ids.unique())
+    numbers = pd.to_numeric(names, errors="coerce")
+    groups = names[np.isfinite(numbers)].groupby(numbers[np.isfinite(numbers)], sort=False)
+    return next((group.tolist() for _, group in groups if len(group) > 1), [])
