@@ -115,7 +115,7 @@ def _ratings(source: Path, scale: RatingScale | None) -> pd.DataFrame:
 def observed_scale(rating: pd.Series, source: Path) -> RatingScale:
     """Without a declared scale: from lowest to highest rating, stepping by the smallest gap between two.
 
-    Many different ratings in narrow steps are taken to be continuous, with a warning.
+    Many different ratings, or some on no even steps, are taken to be continuous, with a warning.
 
     Args:
         rating: finite ratings; the index holds their lines.
@@ -139,14 +139,17 @@ def observed_scale(rating: pd.Series, source: Path) -> RatingScale:
         raise DatasetError(f"{at(lone)} lies far from all others (next is {near:g}); {mend}.")
     if scale.high - scale.low > _WIDEST:
         raise DatasetError(f"{at(scale.high)} is {scale.high - scale.low:g} above the lowest; {mend}.")
-    if (scale.high - scale.low) / scale.step > _MOST_STEPS:
-        narrow = values[int(gaps.argmin()) + 1]
-        if len(values) < _CONTINUOUS:
-            raise DatasetError(f"{at(narrow)} is only {scale.step:g} from another, too narrow a step; {mend}.")
+    narrow = (scale.high - scale.low) / scale.step > _MOST_STEPS
+    steps = (values - scale.low) / scale.step
+    if narrow or np.abs(steps - steps.round()).max() > 1e-6:
+        if narrow and len(values) < _CONTINUOUS:
+            raise DatasetError(
+                f"{at(values[int(gaps.argmin()) + 1])} is only {scale.step:g} from another, too narrow a step; {mend}."
+            )
         warnings.warn(
             f"{source}: {len(values)} different ratings from {scale.low:g} to {scale.high:g}, as little as "
-            f"{scale.step:.0e} apart, are taken to be continuous; declare scale = [low, high, step] in dataset.toml if "
-            "they are steps.",
+            f"{scale.step:.1g} apart, lie on no plain steps and are taken to be continuous; correct those between the "
+            "steps, or declare scale = [low, high, step] in dataset.toml.",
             stacklevel=2,
         )
     return scale
