@@ -11,10 +11,12 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from tokenizers import Tokenizer
 
+from ..errors import EncoderError
 from ..progress import progress
 from ..sources import Artifact, Wheel, extract_members, fetch, fetch_hub_folder, packaged, read_member
 from .registry import get_encoder, register_encoder
 
+_TOO_FEW_WORDS = "tfidf: the texts hold fewer than two different words; give longer texts, or choose another encoder."
 _HUB_FILES = ("*.json", "*.txt", "*.model", "model.safetensors")
 
 
@@ -126,7 +128,12 @@ class TfidfEncoder:
         return {"dim": self.dim}
 
     def encode(self, texts: Sequence[str], device: torch.device) -> dict[str, np.ndarray]:
-        counts = TfidfVectorizer(sublinear_tf=True).fit_transform(texts)
+        try:
+            counts = TfidfVectorizer(sublinear_tf=True).fit_transform(texts)
+        except ValueError:  # not one word of two letters
+            raise EncoderError(_TOO_FEW_WORDS) from None
+        if counts.shape[1] < 2:
+            raise EncoderError(_TOO_FEW_WORDS)
         dim = min(self.dim, counts.shape[1] - 1, counts.shape[0])
         vectors = TruncatedSVD(dim, random_state=0).fit_transform(counts)
         return {"mean": vectors.astype(np.float32)}
@@ -153,7 +160,12 @@ class WordLlamaEncoder:
         vocabulary = read_member(wheel, "wordllama/tokenizers/l2_supercat_tokenizer_config.json")
         rows = Tokenizer.from_str(vocabulary.decode()).encode_batch(list(texts), add_special_tokens=False)
         table = table.astype(np.float32)
-        return {"mean": np.stack([table[row.ids].mean(axis=0) for row in rows])}
+        present = np.array([len(row.ids) > 0 for row in rows])
+        none = np.zeros(table.shape[1], np.float32)
+        return {
+            "mean": np.stack([table[row.ids].mean(axis=0) if row.ids else none for row in rows]),
+            "present": present,
+        }
 
 
 _MINILM_L6 = Artifact(

@@ -335,6 +335,17 @@ def test_broken_pictures_count_as_missing_with_a_warning(empty_cache, tmp_path):
     assert np.isfinite(found.standardized()).all()
 
 
+@pytest.mark.case("data", "texts of too few words for TF-IDF, or of none for a word encoder", "one sentence; missing")
+def test_texts_almost_without_words():
+    for texts in (["a", "b"], ["alpha", "alpha"]):
+        with pytest.raises(EncoderError, match="fewer than two different words"):
+            get_encoder("tfidf", "text").encode(texts, CPU)
+    assert get_encoder("tfidf", "text").encode(["alpha", "beta"], CPU)["mean"].shape == (2, 1)
+    found = get_encoder("wordllama", "text").encode(["alpha", ""], CPU)
+    assert found["present"].tolist() == [True, False]
+    assert np.isfinite(found["mean"]).all()
+
+
 def test_nothing_to_encode_is_an_error(empty_cache):
     with pytest.raises(EncoderError, match="no item has anything"):
         cached_poolings({"encoder": "x"}, [None, None], lambda positions: {})
