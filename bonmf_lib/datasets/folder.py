@@ -248,12 +248,12 @@ def _items(folder: Path, content: str, text_columns: list[str] | None) -> pd.Dat
     path = folder / "items.csv"
     table = read_table(path, ("item", "title"))
     items = pd.DataFrame({"raw_id": _ids(path, table, "item")})
-    if empty(table["title"]).any():
-        raise DatasetError(f"{path}, line {line_of(empty(table['title']))}: 'title' is empty; fill it in.")
+    items["title"] = table["title"].map(html.unescape).astype("str")
+    if empty(items["title"]).any():
+        raise DatasetError(f"{path}, line {line_of(empty(items['title']))}: 'title' is empty; fill it in.")
     absent = sorted(set(text_columns or []) - set(table.columns))
     if absent:
         raise DatasetError(f"{folder / 'dataset.toml'}: text column {absent[0]!r} is not in items.csv.")
-    items["title"] = table["title"].map(html.unescape).astype("str")
     items["year"] = _numbers(path, table.get("year", pd.Series("", index=table.index, dtype="str")), _YEARS, "years")
     genres = table.get("genres", table.get("categories", pd.Series("", index=table.index)))
     items["genres"] = [tuple(sorted({g.strip() for g in re.split(r"[|,]", row) if g.strip()})) for row in genres]
@@ -264,8 +264,8 @@ def _items(folder: Path, content: str, text_columns: list[str] | None) -> pd.Dat
     if text_columns is None:
         text_columns = [column for column in table if column not in _NO_TEXT and not is_numeric(table[column])]
     parts = table[text_columns].apply(lambda column: column.str.replace("|", ", ").str.strip())
-    free_text = pd.Series([". ".join(filter(None, row)) for row in parts.to_numpy()], items.index, dtype="str")
-    items["plot"] = free_text.map(html.unescape).astype("str").mask(free_text == "")
+    free_text = pd.Series([html.unescape(". ".join(filter(None, row))) for row in parts.to_numpy()], items.index)
+    items["plot"] = free_text.astype("str").mask(free_text.str.strip() == "")
     items["text"] = (items["title"] + ". " + items["plot"]).fillna(items["title"])
     named = table.get("image", pd.Series("", index=table.index, dtype="str")).str.strip()
     root = folder.resolve()

@@ -11,6 +11,7 @@ import pytest
 from bonmf_lib.datasets import folder as folder_module
 from bonmf_lib.datasets import load_dataset, tables
 from bonmf_lib.datasets.folder import FEWEST_RATINGS
+from bonmf_lib.encoders.image import decode
 from bonmf_lib.errors import BonmfError, DatasetError
 from bonmf_lib.splits import ratio_split
 
@@ -198,6 +199,28 @@ def test_the_title_remains_the_text(tmp_path):
     assert data.has("text") and not data.has("image") and not data.has("genres") and not data.has("demographics")
     (made(tmp_path) / "dataset.toml").write_text("text_columns = []")
     assert load(tmp_path).items["text"].tolist() == ["Alpha", "Beta"]
+
+
+@pytest.mark.case(
+    "hostile", "titles of 100,000 letters, control signs, emoji, letters from right to left", "drawn on cards"
+)
+def test_odd_titles_are_drawn(tmp_path, empty_cache):
+    odd = [
+        "x" * 100_000,
+        "\x1b[31m\x07",
+        "\u202eabc",
+        "\U0001f3ac" * 40,
+        "a\u0300" * 500,
+        "&#1;b",
+        "%s{}$\\frac{$",
+        "\u2028",
+    ]
+    items = [f'i{n},"{title} t"' for n, title in enumerate(odd)]
+    rows = [f"u,i{n},{1 + n % 5}" for n in range(len(odd))]
+    data = load(made(tmp_path, rows, items, listed="item,title"), "packaged")
+    assert all(decode(Path(card).read_bytes()) is not None for card in data.items["image"])
+    with pytest.raises(DatasetError, match="line 2: 'title' is empty"):
+        load(made(tmp_path, rows, ["i0,&#1; &nbsp;", *items[1:]], listed="item,title"))
 
 
 # ---- tables
