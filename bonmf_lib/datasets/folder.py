@@ -7,7 +7,7 @@ occupation]) and ``dataset.toml`` (``scale = [low, high, step]``, ``text_columns
 
 Files are UTF-8 with commas and a header. Ids and texts stay as they are written: ``7``, ``007`` and ``7.0`` are three
 ids, and ``NA``, ``None`` or ``nan`` are ids and titles as any other. Ids are ordered as numbers where all of them are
-plain whole numbers, else as text.
+plain whole numbers, else as text. Pictures are JPEG, PNG, WebP, GIF or BMP; they are opened when they are encoded.
 """
 
 import html
