@@ -121,8 +121,9 @@ def observed_scale(rating: pd.Series, source: Path) -> RatingScale:
         rating: finite ratings; the index holds their lines.
 
     Raises:
-        DatasetError: a scale that cannot be: wider than 1,000; with a rating far from all others (a gap more than ten
-            times any other); or of more than 200 steps while fewer than 50 different ratings are given.
+        DatasetError: a scale that cannot be: wider than 1,000; with ratings far from all others (over a gap of more
+            than ten times any other and three times all others together); or of more than 200 steps of which fewer
+            than 50 are used.
     """
     values = np.sort(rating.unique())
     gaps = np.diff(values)
@@ -132,15 +133,16 @@ def observed_scale(rating: pd.Series, source: Path) -> RatingScale:
     def at(value: float) -> str:
         return f"{source}, line {line_of(rating == value)}: the rating {value:g}"
 
-    widest = int(gaps.argmax())
-    if len(gaps) > 1 and gaps[widest] > 10 * np.delete(gaps, widest).max():
-        lone = values[-1] if widest >= len(gaps) / 2 else values[0]
-        near = values[widest] if widest >= len(gaps) / 2 else values[widest + 1]
-        raise DatasetError(f"{at(lone)} lies far from all others (next is {near:g}); {mend}.")
+    widest, others = int(gaps.argmax()), np.delete(gaps, int(gaps.argmax()))
+    if len(others) and gaps[widest] > max(10 * others.max(), 3 * others.sum()):
+        few, many = values[widest + 1], values[widest]
+        if (rating > many).mean() > 0.5:
+            few, many = many, few
+        raise DatasetError(f"{at(few)} lies far from most others, the next of which is {many:g}; {mend}.")
     if scale.high - scale.low > _WIDEST:
         raise DatasetError(f"{at(scale.high)} is {scale.high - scale.low:g} above the lowest; {mend}.")
-    narrow = (scale.high - scale.low) / scale.step > _MOST_STEPS
-    steps = (values - scale.low) / scale.step
+    narrow = scale.high - scale.low > _MOST_STEPS * scale.step
+    steps = np.zeros(1) if narrow else (values - scale.low) / scale.step
     if narrow or np.abs(steps - steps.round()).max() > 1e-6:
         if narrow and len(values) < _CONTINUOUS:
             raise DatasetError(

@@ -52,10 +52,11 @@ def load(folder, content="full"):
         (["9,,4"], "line 10: 'item' is empty"),
         (["  ,a,4"], "line 10: 'user' is empty"),
         pytest.param(
-            ["9,a,99999"], "line 10: the rating 99999 lies far from all others .next is 5.*declare scale",
+            ["9,a,99999"], "line 10: the rating 99999 lies far from most others, the next of which is 5; .*scale =",
             marks=pytest.mark.case("data", "ratings of 1 to 5 and a 99999, no scale declared", "refused with the line"),
         ),
-        (["9,a,-999"], "line 10: the rating -999 lies far from all others .next is 1"),
+        (["9,a,-999"], "line 10: the rating -999 lies far from most others, the next of which is 1"),
+        (["9,a,99", "9,b,100"], "line 10: the rating 99 lies far from most others"),
         (["9,a,12", *(f"{n},a,{n * n}" for n in range(10, 40))], "line 40: the rating 1521 is 1520 above the lowest"),
         pytest.param(
             ["9,a,3.00001"], "line 10: the rating 3.00001 is only 1e-05 from another.*declare scale",
@@ -120,7 +121,7 @@ def test_continuous_ratings_are_taken_with_a_warning(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "scale", [range(1, 6), range(1, 11), range(101), [1, 1.5, 2, 5], [0, 1], [-10, 0, 10], [1, 10]]
+    "scale", [range(1, 6), range(1, 11), range(101), [1, 1.5, 2, 5], [0, 1], [-10, 0, 10], [1, 10], [1, 4.5, 5]]
 )
 def test_usual_scales_are_inferred(tmp_path, scale):
     rows = [f"{user},{item},{value}" for user, value in enumerate([*scale] * 4) for item in "ab"]
