@@ -53,8 +53,9 @@ def encoding_cost(encoder: str, texts: Sequence[str], threads: int = 1) -> Encod
 def _measure(name: str, texts: list[str], threads: int) -> EncodingCost:
     torch.set_num_threads(threads)
     encoder, before = get_encoder(name, "text"), _peak_mib()
-    first = _seconds(encoder, texts[:_WARM_UP])
-    loading = _seconds(encoder, texts[:_WARM_UP])  # again, now that everything is imported
+    some = texts[:: len(texts) // _WARM_UP][:_WARM_UP]  # from all over: the first ones may be all alike
+    first = _seconds(encoder, some)
+    loading = _seconds(encoder, some)  # again, now that everything is imported
     repeats = 1
     while (encoding := _seconds(encoder, texts * repeats) - loading) < _LEAST_SECONDS and repeats < 1024:
         repeats *= 4
