@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import RecordError
-from .significance import mean_interval
+from .significance import holm, mean_interval
 
 Values = Mapping[frozenset[str], float]
 
@@ -73,7 +73,8 @@ def shapley_table(per_seed: Sequence[Values], test_share: float) -> pd.DataFrame
 
     Returns:
         index players (``text``; ``image × text`` for an interaction), columns kind (``value`` or ``interaction``),
-        mean, low, high (95 %), p_value (two-sided, against 0), seeds; values first.
+        mean, low, high (95 %), p_value (two-sided, against 0), p_holm (adjusted over the values, and over the
+        interactions), seeds; values first.
 
     Raises:
         RecordError: no seed, seeds with different players, or a subset missing.
@@ -86,11 +87,12 @@ def shapley_table(per_seed: Sequence[Values], test_share: float) -> pd.DataFrame
         raise RecordError(f"The seeds have different players: {sorted({', '.join(row) for row in values})}.")
     rows = {}
     for kind, found in (("value", values), ("interaction", interactions)):
-        for name in found[0]:
-            estimate = mean_interval(np.array([row[name] for row in found]), test_share)
+        estimates = {name: mean_interval(np.array([row[name] for row in found]), test_share) for name in found[0]}
+        adjusted = holm([estimate.p_value for estimate in estimates.values()])
+        for (name, estimate), p_holm in zip(estimates.items(), adjusted, strict=True):
             rows[name] = {
                 "kind": kind, "mean": estimate.mean, "low": estimate.low, "high": estimate.high,
-                "p_value": estimate.p_value, "seeds": estimate.n,
+                "p_value": estimate.p_value, "p_holm": p_holm, "seeds": estimate.n,
             }  # fmt: skip
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("players")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ..evaluation import holm
-from .claims import LEAST_SEEDS
+from .claims import LEAST_SEEDS, LEVEL
 from .relative import equivalence_sentence, equivalences, row_of, short_names
 from .tables import differences, told_apart
 
@@ -174,7 +174,7 @@ def added_sentence(records: pd.DataFrame, modality: str) -> str:
     table = added_by_experiment(records, modality)
     if table.empty:
         return ""
-    told = (table["p_holm"] < 0.05) & (table["seeds"] >= LEAST_SEEDS)
+    told = (table["p_holm"] < LEVEL) & (table["seeds"] >= LEAST_SEEDS)
     helps, harms = (list(table.index[told & (table["difference"] * sign > 0)]) for sign in (-1, 1))
     parts = [f"{what} {len(names)} of {len(table)} networks" + (f" ({'; '.join(names)})" if names else "")
              for what, names in (("lowers the MSE in", helps), ("raises it in", harms))]  # fmt: skip
@@ -252,7 +252,7 @@ def _overlap_answer(records: pd.DataFrame, where: str) -> Answer:
     return Answer("overlap", "concatenation", where, said, mse, bool(nothing and not telling), 2, telling)
 
 
-def families_sentence(found: Sequence[Answer], level: float = 0.05) -> str:
+def families_sentence(found: Sequence[Answer], level: float = LEVEL) -> str:
     """How many families of tests of ways to take overlap out told any apart, beside what chance alone would do."""
     families, telling = sum(answer.families for answer in found), sum(answer.telling for answer in found)
     chance = 1 - (1 - level) ** families

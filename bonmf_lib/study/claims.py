@@ -7,7 +7,8 @@ Rules (also in the README):
   than three seeds always *inconclusive*.
 * better: *reproduced* when the paired difference to the hardest competitor has the claimed sign with a
   Holm-adjusted p < 0.05 (and, where the claim states a size, the relative difference's interval reaches it);
-  *direction only* when only the sign is right (or only the size is wrong); else *not reproduced*.
+  *direction only* when only the sign is right (or only the size is wrong); else *not reproduced*, and *reversed*
+  when that same adjusted test tells the opposite sign from zero (:func:`qualifier`).
 * equivalent: *reproduced* when every pairwise relative difference's 90 % interval lies inside the claimed
   margin (two one-sided tests at 5 %), *direction only* when only every pair's mean does, else *not reproduced*.
 * *not testable on this data*: the records are of another data set or split, or of packaged content where the
@@ -32,6 +33,7 @@ VERDICTS = ("reproduced", "direction only", "inconclusive", "not reproduced", "n
 CLOSED_FORM = "closed form"  # the protocol of rows that are solved, not trained; answers claims of any protocol
 OWN_SOURCE = "this-study"  # checks we add; not counted among the papers' claims
 LEAST_SEEDS = 3  # to judge a number
+LEVEL = 0.05  # below it, an adjusted p-value tells a difference from zero
 LOWER_IS_BETTER = ("mse", "mse-cold-items", "mse-warm-items", "rmse", "mae", "seconds", "peak-memory")
 
 
@@ -167,6 +169,7 @@ class Judgement:
     Attributes:
         against: the competitor, or the pair of an equivalence, that ``ours`` is about, where there are several.
         farthest_mean: of an equivalence, the largest relative difference of a pair's means, in percent.
+        p_holm: of a comparison, the adjusted p-value that decides; NaN of other claims and with one seed.
     """
 
     claim: Claim
@@ -176,6 +179,7 @@ class Judgement:
     verdict: str
     against: str = ""
     farthest_mean: float = float("nan")
+    p_holm: float = float("nan")
 
 
 def judge(claims: tuple[Claim, ...], records: pd.DataFrame) -> list[Judgement]:
@@ -192,7 +196,8 @@ def judge(claims: tuple[Claim, ...], records: pd.DataFrame) -> list[Judgement]:
         own = np.array([claim.source == OWN_SOURCE for claim in claims])
         for family in (own, ~own):
             adjusted[family] = holm(adjusted[family].tolist())
-        out += [replace(j, verdict=_verdict(j, p)) for j, p in zip(found, adjusted, strict=True)]
+        found = [replace(judgement, p_holm=float(p)) for judgement, p in zip(found, adjusted, strict=True)]
+        out += [replace(judgement, verdict=_verdict(judgement)) for judgement in found]
     return out
 
 
@@ -262,7 +267,7 @@ def _p_value(judgement: Judgement) -> float:
     return judgement.ours.p_value if comparison else float("nan")
 
 
-def _verdict(judgement: Judgement, adjusted_p: float) -> str:
+def _verdict(judgement: Judgement) -> str:
     claim, ours = judgement.claim, judgement.ours
     if ours is None or not ours.n:
         return judgement.verdict
@@ -280,4 +285,17 @@ def _verdict(judgement: Judgement, adjusted_p: float) -> str:
     if ours.mean <= 0:
         return "not reproduced"
     sized = claim.percent is None or (ours.low <= claim.percent[1] and ours.high >= claim.percent[0])
-    return "reproduced" if adjusted_p < 0.05 and sized else "direction only"
+    return "reproduced" if _told_from_zero(judgement) and sized else "direction only"
+
+
+def qualifier(judgement: Judgement) -> str:
+    """What lies behind the verdict on a comparison that is not reproduced, by the test that would have reproduced it:
+    *reversed* or *another size* when it tells the difference from zero, else *not told from zero*; "" otherwise."""
+    unclear = {"not reproduced": "reversed", "direction only": "another size"}
+    if judgement.claim.kind != "better" or judgement.verdict not in unclear:
+        return ""
+    return unclear[judgement.verdict] if _told_from_zero(judgement) else "not told from zero"
+
+
+def _told_from_zero(judgement: Judgement) -> bool:
+    return judgement.p_holm < LEVEL

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from .claims import LEAST_SEEDS, LOWER_IS_BETTER
+from .claims import LEAST_SEEDS, LEVEL, LOWER_IS_BETTER
 from .figures import PALETTE, PAPER_COLOUR, _finished, plt
 from .tables import told_apart
 
@@ -120,7 +120,7 @@ def quality_per_cost(table: pd.DataFrame, metric: str) -> Figure:
 
 
 def shapley_bars(table: pd.DataFrame, metric: str = "value") -> Figure:
-    """Shapley values, and pairwise interactions beside them, with 95 % intervals.
+    """Shapley values, and pairwise interactions beside them, with 95 % intervals; colour by adjusted p-value.
 
     Args:
         table: of :func:`bonmf_lib.evaluation.shapley.shapley_table`.
@@ -136,7 +136,7 @@ def shapley_bars(table: pd.DataFrame, metric: str = "value") -> Figure:
     for axis, kind in zip(axes.flat, kinds, strict=True):
         rows = table[table["kind"] == kind].iloc[::-1]
         spread = np.nan_to_num(np.stack([rows["mean"] - rows["low"], rows["high"] - rows["mean"]]).clip(0))
-        known = (rows["low"] > 0) | (rows["high"] < 0)
+        known = rows["p_holm"] < LEVEL
         axis.barh(
             rows.index, rows["mean"], xerr=spread, capsize=3, color=[PALETTE[0] if row else OPEN for row in known]
         )
@@ -148,7 +148,7 @@ def shapley_bars(table: pd.DataFrame, metric: str = "value") -> Figure:
     handles = [Line2D([], [], marker="s", linestyle="", color=colour) for colour in (PALETTE[0], OPEN)]
     figure.legend(
         handles,
-        ["interval excludes zero", "interval includes zero"],
+        [f"told from zero (Holm-adjusted p < {LEVEL:g})", "not told from zero"],
         loc="outside lower center",
         ncols=2,
         frameon=False,

@@ -54,16 +54,8 @@ _IMPROVEMENT = "improvement (+ = better), with its 95 % interval"
 
 
 def qualified(row) -> str:
-    """The verdict of a ledger's row, with what its interval says where the verdict alone leaves that open."""
-    if row.verdict == "not reproduced" and _kind(row.claim) == "better":
-        return f"{row.verdict}: {'reversed' if row.high < 0 else 'not told from zero'}"
-    if row.verdict == "direction only" and _kind(row.claim) == "better":
-        return f"{row.verdict}: {'another size' if row.low > 0 else 'not told from zero'}"
-    return row.verdict
-
-
-def _kind(claim_id: str) -> str:
-    return next(claim.kind for claim in read_claims() if claim.id == claim_id)
+    """The verdict of a ledger's row, with what its adjusted test says where the verdict alone leaves that open."""
+    return f"{row.verdict}: {row.qualifier}" if row.qualifier else row.verdict
 
 
 def reproduction_sentence(verdicts: dict[str, str]) -> str:

@@ -4,7 +4,7 @@ from functools import cache
 
 import pandas as pd
 
-from .claims import OWN_SOURCE, VERDICTS, Judgement, judge, read_claims
+from .claims import OWN_SOURCE, VERDICTS, Judgement, judge, qualifier, read_claims
 
 _UNJUDGED = ("not testable on this data", "not run")
 
@@ -17,18 +17,24 @@ COLUMNS = [
     "against",
     "low",
     "high",
+    "p_holm",
     "seeds",
     "dataset",
     "content",
     "verdict",
+    "qualifier",
     "note",
 ]
+
+READABLE = ["claim", "statement", "source", "paper", "ours", "p_holm", "seeds", "dataset", "content", "verdict", "note"]
 
 
 def ledger(records: pd.DataFrame) -> pd.DataFrame:
     """One row per claim, data set and content. ``ours`` is in the metric's unit for values and the relative
     improvement in percent for comparisons (positive = better), over the competitor or of the pair ``against`` that
-    decides where there are several; low and high bound its 95 % interval (90 % for equivalence).
+    decides where there are several; low and high bound its 95 % interval (90 % for equivalence), ``p_holm`` is the
+    adjusted p-value that decides a comparison, ``qualifier`` what it says where the verdict leaves that open
+    (:func:`~bonmf_lib.study.claims.qualifier`).
 
     A claim that was run somewhere is not listed as *not run* elsewhere, and one that was run nowhere only once.
     """
@@ -72,7 +78,9 @@ def _row(judgement: Judgement) -> dict:
     return row | {
         "dataset": judgement.dataset,
         "content": judgement.content,
+        "p_holm": judgement.p_holm,
         "verdict": judgement.verdict,
+        "qualifier": qualifier(judgement),
         "note": claim.note,
     }
 
@@ -96,11 +104,13 @@ def _undefined() -> frozenset[str]:
 
 
 def readable(table: pd.DataFrame, everything: bool = False) -> pd.DataFrame:
-    """The ledger for reading: our number and interval as one text; without ``everything`` only what was run."""
+    """The ledger for reading: our number and interval as one text, the adjusted p-value of comparisons; without
+    ``everything`` only what was run."""
     shown = table if everything else table[table["verdict"] != "not run"]
     shown = shown.assign(seeds=shown["seeds"].astype("Int64"))
     shown["ours"] = [_interval(row) for row in shown.itertuples()]
-    return shown[["claim", "statement", "source", "paper", "ours", "seeds", "dataset", "content", "verdict", "note"]]
+    shown["p_holm"] = ["" if pd.isna(p) else f"{p:.4f}" for p in shown["p_holm"]]
+    return shown[READABLE]
 
 
 def _interval(row) -> str:

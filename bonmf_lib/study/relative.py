@@ -7,7 +7,7 @@ import pandas as pd
 
 from ..errors import RecordError
 from ..evaluation import equivalence, holm, mean_interval
-from .claims import LEAST_SEEDS, LOWER_IS_BETTER
+from .claims import LEAST_SEEDS, LEVEL, LOWER_IS_BETTER
 from .tables import differences, row_name, values_by_seed
 
 VERDICTS = ("equivalent", "better", "worse", "undecided")
@@ -86,8 +86,8 @@ def equivalences(
         for kind in ("p_equivalence", "p_difference"):
             table.loc[family, kind] = holm(table.loc[family, kind].tolist())
     sides = difference["favours"].map({True: "better", False: "worse"})
-    table["verdict"] = sides.where(table["p_difference"] < 0.05, "undecided")
-    table.loc[table["p_equivalence"] < 0.05, "verdict"] = "equivalent"
+    table["verdict"] = sides.where(table["p_difference"] < LEVEL, "undecided")
+    table.loc[table["p_equivalence"] < LEVEL, "verdict"] = "equivalent"
     table.loc[table["seeds"] < LEAST_SEEDS, "verdict"] = "undecided"
     return table
 

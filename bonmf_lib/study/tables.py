@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..errors import RecordError
 from ..evaluation import Estimate, holm, mean_interval, paired_difference
-from .claims import LEAST_SEEDS, LOWER_IS_BETTER, read_claims
+from .claims import LEAST_SEEDS, LEVEL, LOWER_IS_BETTER, read_claims
 
 MAIN_EXPERIMENTS = ("03_model_training", "04_table1", "04_tuned")  # whose rows the report lists one by one
 
@@ -105,7 +105,7 @@ def values_by_seed(records: pd.DataFrame, metric: str) -> tuple[dict[tuple[str, 
 
 def told_apart(table: pd.DataFrame) -> pd.Series:
     """Which rows of :func:`differences` differ from the reference: adjusted p < 0.05 over at least three seeds."""
-    return (table["p_holm"] < 0.05) & (table["seeds"] >= LEAST_SEEDS)
+    return (table["p_holm"] < LEVEL) & (table["seeds"] >= LEAST_SEEDS)
 
 
 def side_by_side(records: pd.DataFrame, metric: str, protocols: Sequence[str], paper: pd.DataFrame) -> pd.DataFrame:
@@ -166,11 +166,11 @@ def by_subset(records: pd.DataFrame, variants: dict[frozenset[str], Any], metric
 
 
 def shapley_sentence(table: pd.DataFrame, metric: str) -> str:
-    """Which inputs improve a metric and which hurt it, by their intervals."""
+    """Which inputs improve a metric and which hurt it, by the tests of
+    :func:`~bonmf_lib.evaluation.shapley.shapley_table`, Holm-adjusted over the inputs."""
     values = table[table["kind"] == "value"]
-    sign = -1 if metric in LOWER_IS_BETTER else 1
-    low, high = (values[["low", "high"]] * sign).min(axis=1), (values[["low", "high"]] * sign).max(axis=1)
-    found = {"improves": low > 0, "worsens": high < 0, "is not told from zero": ~((low > 0) | (high < 0))}
+    gain, told = values["mean"] * (-1 if metric in LOWER_IS_BETTER else 1), values["p_holm"] < LEVEL
+    found = {"improves": told & (gain > 0), "worsens": told & (gain < 0), "is not told from zero": ~told}
     parts = [f"{', '.join(values.index[rows])}: {what}" for what, rows in found.items() if rows.any()]
     return f"{metric}, share of each input in the gain over nothing: " + "; ".join(parts) + "."
 
@@ -189,7 +189,7 @@ def last_step_sentence(per_seed: list[dict], metric: str, test_share: float) -> 
     parts = []
     for (player, gain), p in zip(gains.items(), holm([gain.p_value for gain in gains.values()]), strict=True):
         side = "improves" if gain.mean > 0 else "worsens"
-        parts.append(f"{player}: {side if p < 0.05 else 'is not told from zero'}")
+        parts.append(f"{player}: {side if p < LEVEL else 'is not told from zero'}")
     return f"{metric}, added to the other inputs: " + "; ".join(parts) + "."
 
 
@@ -197,7 +197,7 @@ def best_sentence(records: pd.DataFrame, metric: str, row: tuple[str, str]) -> s
     """Whether a row beats every other one, in words chosen by the adjusted p-values and intervals."""
     found = differences(records, metric, row)  # other rows minus this one
     sign = 1 if metric in LOWER_IS_BETTER else -1
-    beaten = (sign * found["difference"] > 0) & (found["p_holm"] < 0.05)
+    beaten = (sign * found["difference"] > 0) & (found["p_holm"] < LEVEL)
     rest = ", ".join(found.index[~beaten])
     if beaten.all():
         return (
@@ -213,7 +213,7 @@ _SPELT_OUT = {"mse-cold-items": "mse of items with fewer than 5 training ratings
 
 
 def difference_sentence(records: pd.DataFrame, metric: str, row: tuple[str, str], reference: tuple[str, str]) -> str:
-    """What the paired difference says, in words chosen by its interval."""
+    """What one paired difference says, in words chosen by its interval: a single comparison, adjusted for no other."""
     pair = records[records[["variant", "protocol"]].apply(tuple, axis=1).isin([row, reference])]
     found = differences(pair, metric, reference).loc[row_name(*row)]
     estimate = Estimate(found["difference"], found["low"], found["high"], 0)
@@ -223,10 +223,11 @@ def difference_sentence(records: pd.DataFrame, metric: str, row: tuple[str, str]
         return f"{ours} and {theirs} have {found['seeds']:.0f} seed(s): too few to tell them apart in {metric}."
     if not estimate.excludes_zero:
         return (
-            f"{ours} and {theirs}: the interval of the difference in {metric} includes zero, they are not told apart."
+            f"{ours} and {theirs}: the unadjusted interval of the difference in {metric} includes zero, they are not "
+            "told apart."
         )
     side = "better" if found["favours"] else "worse"
-    return f"{ours} is {side} than {theirs}: the interval of the difference in {metric} excludes zero."
+    return f"{ours} is {side} than {theirs}: the unadjusted interval of the difference in {metric} excludes zero."
 
 
 def paper_values(table: str) -> pd.DataFrame:
@@ -245,20 +246,20 @@ def interpret(table: pd.DataFrame, claim: str) -> str:
     rows = table[table["claim"] == claim]
     sentences = []
     for row in rows.itertuples():
-        instead = _instead(row) if row.verdict == "not reproduced" else ""
         said = _SENTENCES[row.verdict] if row.verdict != "not testable on this data" else _untestable(row)
-        sentences.append(said.format(claim=row.claim, data=_data(row), instead=instead))
+        sentences.append(said.format(claim=row.claim, data=f"{row.dataset}, content {row.content}", why=_why(row)))
     return " ".join(sentences)
 
 
-def _instead(row) -> str:
-    """What holds where a claim is not reproduced."""
+def _why(row) -> str:
+    """What holds where a claim is not reproduced, by the ledger's own test of it."""
     claim = next(claim for claim in read_claims() if claim.id == row.claim)
-    if claim.kind == "equivalent":
-        return "the rows differ by more"
     if claim.kind == "value":
         return f"ours, {row.ours:.4f}, is {'higher' if row.ours > claim.value else 'lower'}"
-    return "the opposite holds" if row.high < 0 else "no difference is told from zero"
+    if claim.kind == "equivalent":
+        inside = row.verdict == "direction only"
+        return "all means are inside the margin, not all intervals" if inside else "the means of a pair differ by more"
+    return _QUALIFIERS[row.qualifier] if row.qualifier else ""
 
 
 def _untestable(row) -> str:
@@ -268,15 +269,16 @@ def _untestable(row) -> str:
     return f"{{claim}}: cannot be judged on {{data}}; it is about {' and '.join(claim.datasets)}."
 
 
-def _data(row) -> str:
-    return f"{row.dataset}, content {row.content}"
-
-
+_QUALIFIERS = {
+    "reversed": "the opposite holds",
+    "another size": "the sign is the claimed one, the size is not",
+    "not told from zero": "no difference is told from zero",
+}
 _SENTENCES = {
     "reproduced": "{claim}: holds on {data}.",
     "inconclusive": "{claim}: the interval on {data} is too wide to tell.",
-    "direction only": "{claim}: on {data} the sign is the claimed one, but the evidence or the size falls short.",
-    "not reproduced": "{claim}: not reproduced on {data}; {instead}.",
+    "direction only": "{claim}: direction only on {data}; {why}.",
+    "not reproduced": "{claim}: not reproduced on {data}; {why}.",
     "not testable on this data": "{claim}: cannot be judged on {data}; it needs other data, or real plots and posters.",
     "not run": "{claim}: was not run on {data}.",
 }

@@ -11,11 +11,23 @@ import pandas as pd
 import pytest
 
 from bonmf_lib.errors import ConfigError, RecordError
+from bonmf_lib.evaluation import Estimate
+from bonmf_lib.evaluation.shapley import shapley_table
 from bonmf_lib.integrity import read_json, read_sealed_text, sealed_text
 from bonmf_lib.study import publication, tables
 from bonmf_lib.study import records as records_module
 from bonmf_lib.study.__main__ import main
-from bonmf_lib.study.claims import OWN_SOURCE, VERDICTS, BetterClaim, EquivalentClaim, ValueClaim, judge, read_claims
+from bonmf_lib.study.claims import (
+    OWN_SOURCE,
+    VERDICTS,
+    BetterClaim,
+    EquivalentClaim,
+    Judgement,
+    ValueClaim,
+    judge,
+    qualifier,
+    read_claims,
+)
 from bonmf_lib.study.headline import qualified, reproduction_sentence, strict_sentence
 from bonmf_lib.study.ledger import ledger, readable, second_reading_sentence, uncounted_sentence, verdict_counts
 from bonmf_lib.study.manifest import save_manifest, write_manifest
@@ -38,6 +50,7 @@ from tests.conftest import ROOT
 
 COMMON = {"id": "c", "source": "bonmf", "statement": "s", "paper": "p", "datasets": ("ml-1m",)}
 VALUE = ValueClaim(**COMMON, kind="value", variant="A", metric="mse", value=0.70, tolerance=0.02)
+CLAIMS = {claim.id: claim for claim in read_claims()}
 BETTER = BetterClaim(**COMMON, kind="better", variant="A", than=("B",), metric="mse")
 
 
@@ -264,8 +277,8 @@ def test_our_model_is_compared_with_every_row_of_the_tables():
     bare = table(**{"BoNMF+, no content": 0.65 + NOISE}).assign(experiment="05_bonmf_plus", protocol="early stopped")
     sentence = tables.own_model_sentence(pd.concat([rows, own, bare]))
     assert sentence.endswith(
-        "BoNMF+ (early stopped) and BoNMF+, no content (early stopped): the interval of the difference in mse "
-        "includes zero, they are not told apart."
+        "BoNMF+ (early stopped) and BoNMF+, no content (early stopped): the unadjusted interval of the "
+        "difference in mse includes zero, they are not told apart."
     )
 
 
@@ -280,6 +293,66 @@ def test_verdicts_say_what_their_interval_says():
         assert qualified(rows["BoNMF (a)"]) == said
     less = ledger(table(**{"BoNMF": 0.78 + NOISE, "NMD (ID only)": 0.80 - NOISE})).itertuples()
     assert qualified({row.claim: row for row in less}["BoNMF (a), size"]) == "direction only: another size"
+
+
+@pytest.mark.case(
+    "numbers",
+    "a difference whose own interval excludes zero, but not its test adjusted with the other comparisons",
+    "not told from zero, in table and sentence alike; reversed needs the test that reproduced needs",
+)
+def test_reversed_needs_the_same_adjusted_test_as_reproduced():
+    """Two checks of tuned rows share a family; each is worse by its own interval, not by the adjusted p."""
+    fixed = {"BoNMF": 0.72 + NOISE, "BoNMF, no picture": 0.70 - NOISE}
+    tuned = {"BoNMF": 0.72 + 5 * NOISE, "BoNMF, no picture": 0.70 - 5 * NOISE, "NMD (ID only)": 0.70 - 5 * NOISE}
+    judged = ledger(pd.concat([table(**fixed), table(**tuned).assign(protocol="tuned")]))
+    rows = {row.claim: row for row in judged.itertuples()}
+    surely, perhaps = rows["BoNMF (d)"], rows["BoNMF (d), tuned"]
+    assert surely.high < 0
+    assert surely.p_holm < 0.05
+    assert qualified(surely) == "not reproduced: reversed"
+    assert tables.interpret(judged, "BoNMF (d)").endswith("; the opposite holds.")
+    assert perhaps.high < 0
+    assert perhaps.p_holm > 0.05
+    assert qualified(perhaps) == "not reproduced: not told from zero"
+    assert tables.interpret(judged, "BoNMF (d), tuned").endswith("; no difference is told from zero.")
+
+
+def test_another_size_needs_it_too():
+    """Four competitors' claims share a family: one that is better by its own interval alone has no size yet."""
+    claims = tuple(BETTER.model_copy(update={"id": name, "than": (name,), "percent": (50, 60)}) for name in "BCDE")
+    noisy = dict.fromkeys("BCDE", 0.72 - 8 * NOISE)
+    judgements = judge(claims, table(A=0.70 + NOISE, **noisy))
+    assert {j.verdict for j in judgements} == {"direction only"}
+    assert all(j.ours.low > 0 and j.p_holm > 0.05 for j in judgements)
+    assert {qualifier(j) for j in judgements} == {"not told from zero"}
+    (alone,) = judge(claims[:1], table(A=0.70 + NOISE, **noisy))
+    assert qualifier(alone) == "another size"
+
+
+@pytest.mark.parametrize("p", [0.001, 0.3])
+def test_a_table_and_its_sentence_say_the_same(p):
+    """Both go by the ledger's qualifier, whatever the interval."""
+    judged = ledger(table(**{"BoNMF": 0.80 + NOISE, "NMD (ID only)": 0.70 - NOISE}))
+    row = next(row for row in judged.itertuples() if row.claim == "BoNMF (a)")
+    judgement = Judgement(CLAIMS["BoNMF (a)"], "ml-1m", "full", Estimate(-1, -2, -0.1, 5), row.verdict, p_holm=p)
+    changed = judged.assign(qualifier=qualifier(judgement))
+    row = next(row for row in changed.itertuples() if row.claim == "BoNMF (a)")
+    words = {"not reproduced: reversed": "the opposite holds", "not reproduced: not told from zero": "no difference"}
+    assert words[qualified(row)] in tables.interpret(changed, "BoNMF (a)")
+
+
+def test_shapley_values_are_told_from_zero_by_adjusted_tests():
+    """Both inputs' own intervals exclude zero; B's is not told from zero beside A."""
+    both, a, b = frozenset("AB"), frozenset("A"), frozenset("B")
+    noise = 15 * NOISE
+    per_seed = [{frozenset(): 1.2, a: 0.8, b: 1.155 - n, both: 0.755 - n} for n in noise]
+    shares = shapley_table(per_seed, 0.3)
+    assert (shares.loc[["A", "B"], "high"] < 0).all()
+    assert shares.loc["B", "p_value"] < 0.05
+    assert tables.shapley_sentence(shares.assign(p_holm=shares["p_value"]), "mse").endswith("A, B: improves.")
+    unsure = shares.assign(p_holm=[0.001, 0.06, 1.0])
+    assert tables.shapley_sentence(unsure, "mse").endswith("A: improves; B: is not told from zero.")
+    assert tables.shapley_sentence(unsure, "ndcg@10").endswith("A: worsens; B: is not told from zero.")
 
 
 def test_half_the_tolerance_is_judged_too():
