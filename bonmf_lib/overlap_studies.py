@@ -15,6 +15,7 @@ from .comparisons import early_stopped
 from .datasets import Dataset, load_planted
 from .device import pick_device
 from .encoders import Features, encode_items
+from .errors import RecordError
 from .evaluation import mean_interval
 from .experiments import Variant, read_predictions, trained_model, training_hash
 from .models import ModelInputs
@@ -186,7 +187,12 @@ def information_table(per_seed: Sequence[dict], given: frozenset[str], test_shar
         index text alone, picture alone, redundant, unique text, unique picture, synergy, together (both inputs),
         co-information; columns mean, low, high (reduction of the loss). Redundant, unique and synergy are NaN where an
         input alone does not lower the mean loss: information is not negative.
+
+    Raises:
+        RecordError: no seed.
     """
+    if not per_seed:
+        raise RecordError("What inputs tell of ratings needs the losses of at least one seed, got none.")
     extras = [frozenset(extra) for extra in ((), ("text",), ("picture",), ("text", "picture"))]
     shares = [information_shares(*(losses[given | extra] for extra in extras)) for losses in per_seed]
     names = {"redundant": "redundant", "unique_x": "unique text", "unique_y": "unique picture", "synergy": "synergy"}

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogFormatter, MaxNLocator
 
 from .claims import LEAST_SEEDS, LEVEL, LOWER_IS_BETTER
-from .figures import PALETTE, PAPER_COLOUR, _finished, plt
+from .figures import PALETTE, PAPER_COLOUR, _finished, _grid, _label, plt
 from .tables import told_apart
 
 BETTER, WORSE, OPEN = PALETTE[2], PALETTE[1], (0.55, 0.55, 0.55)
@@ -52,13 +52,13 @@ def forest_plot(table: pd.DataFrame, reference: str, metric: str, paper: dict[st
     labels = [name.removesuffix(shared) for name in table.index]
     if len(protocols) > 1 and all(protocol.startswith("early stopped") for protocol in protocols):
         labels = [name.partition(" (early stopped")[0] for name in labels]
-    axis.set_yticks(places, labels)
+    axis.set_yticks(places, [_label(name) for name in labels])
     axis.set_ylim(-0.7, len(table) - 0.3)
     left, right = ("better", "worse") if metric in LOWER_IS_BETTER else ("worse", "better")
     second_line = "95 % intervals, colour by adjusted p" + (f"; {shared.strip(' ()')}" if shared else "")
     axis.set(
         xlabel=f"← {left}     difference in test {metric}     {right} →",
-        title=f"Test {metric}: paired difference to {reference.removesuffix(shared)}\n{second_line}",
+        title=f"Test {metric}: paired difference to {_label(reference.removesuffix(shared))}\n{second_line}",
     )
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return _finished(figure)
@@ -84,12 +84,12 @@ def equivalence_plot(table: pd.DataFrame, reference: str, metric: str, margin: f
             axis.errorbar(rows["percent"], places[rows.index], xerr=spread, **style)
     axis.axvline(0, color="black", linewidth=1)
     axis.margins(x=0.08)
-    axis.set_yticks(places, table.index)
+    axis.set_yticks(places, [_label(name) for name in table.index])
     axis.set_ylim(-0.7, len(table) - 0.3)
     left, right = ("better", "worse") if metric in LOWER_IS_BETTER else ("worse", "better")
     axis.set(
         xlabel=f"← {left}     difference in test {metric}, %     {right} →",
-        title=f"Test {metric}: difference to {reference}\n90 % intervals; verdict by adjusted p-values",
+        title=f"Test {metric}: difference to {_label(reference)}\n90 % intervals; verdict by adjusted p-values",
     )
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return _finished(figure)
@@ -105,12 +105,13 @@ def quality_per_cost(table: pd.DataFrame, metric: str) -> Figure:
     spread = np.nan_to_num(np.stack([table["percent"] - table["low"], table["high"] - table["percent"]]).clip(0))
     axis.errorbar(table["texts_per_second"], table["percent"], yerr=spread, fmt="none", color=OPEN, capsize=3)
     for colour, (name, row) in zip(cycle(PALETTE), table.iterrows()):
-        label = f"{name} ({row['memory_mib']:,.0f} MiB)"
+        label = f"{_label(name)} ({row['memory_mib']:,.0f} MiB)"
         axis.scatter(row["texts_per_second"], row["percent"], s=20 + row["memory_mib"] / 2, color=colour, alpha=0.8,
                      label=label, zorder=3)  # fmt: skip
     axis.axhline(0, color="black", linewidth=1)
+    axis.set_xscale("log")
+    axis.xaxis.set(major_formatter=LogFormatter(), minor_formatter=LogFormatter())
     axis.set(
-        xscale="log",
         xlabel="texts encoded per second, one thread",
         ylabel=f"gain in {metric} over no text, %",
         title=f"What a text encoder gains in test {metric}, and what it costs\n95 % intervals; area = memory",
@@ -127,8 +128,8 @@ def shapley_bars(table: pd.DataFrame, metric: str = "value") -> Figure:
         metric: what the players' values are measured in.
     """
     kinds = [kind for kind in ("value", "interaction") if (table["kind"] == kind).any()]
-    most = max((table["kind"] == kind).sum() for kind in kinds)
-    figure, axes = plt.subplots(1, len(kinds), figsize=(5.5 * len(kinds), 0.45 * most + 1.6), squeeze=False)
+    most = table["kind"].value_counts().max() if len(table) else 0
+    figure, axes = _grid(1, len(kinds), (5.5 * len(kinds), 0.45 * most + 1.6))
     titles = {
         "value": f"Shapley value: change in {metric} owed to each part",
         "interaction": f"Interaction: change in {metric} beyond the parts",
@@ -171,7 +172,7 @@ def search_progress(trials: pd.DataFrame) -> Figure:
         rows = rows.sort_values("trial").astype({"best": float})
         lowest = rows["best"].iloc[-1]
         excess.append(100 * (rows["best"] / lowest - 1))
-        label = f"{name} (best {lowest:.4f})"
+        label = f"{_label(name)} (best {lowest:.4f})"
         axis.step(rows["trial"] + 1, excess[-1], where="post", color=colour, linestyle=style, label=label)
     above = np.concatenate(excess)
     top = max(5.0, float(np.nanquantile(above, 0.9)))  # one bad start must not flatten all the others

@@ -8,11 +8,14 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from ..datasets import Dataset
 from ..datasets.summary import activity, top_share
 from ..encoders.image import decode
+from ..errors import RecordError
 from ..training import History
 
 PALETTE = sns.color_palette("colorblind")
@@ -20,20 +23,71 @@ PAPER_COLOUR = "black"
 
 
 def set_style() -> None:
-    """Common look of all figures; call once per notebook."""
+    """Common look of all figures and tables; call once per notebook. No title or name is read as mathematics: that of
+    a song may be ``A$$AP``."""
     sns.set_theme(context="notebook", style="whitegrid", palette="colorblind")
     plt.rcParams |= {
         "figure.dpi": 80,
         "savefig.bbox": "tight",
         "axes.titlesize": "medium",
         "figure.constrained_layout.use": True,
+        "text.parse_math": False,
     }
+    pd.set_option("display.html.use_mathjax", False)
 
 
 def _finished(figure: Figure) -> Figure:
-    """The figure, closed for pyplot: a notebook then shows it once, as the value of its cell."""
+    """The figure, closed for pyplot: a notebook then shows it once, as the value of its cell.
+
+    Raises:
+        RecordError: a panel has nothing drawn in it but its frame and reference lines.
+    """
     plt.close(figure)
+    panels = [axis for axis in figure.axes if axis.get_label() != "<colorbar>"]
+    slots = [axis for axis in panels if not axis.axison]  # of walls, of which the last may be left empty
+    empty = [axis for axis in panels if axis.axison and not _has_data(axis)]
+    if slots and not any(_has_data(axis) or axis.texts for axis in slots):
+        empty += slots[:1]
+    if empty or not panels:
+        title = next((axis.get_title() or axis.get_xlabel() for axis in empty), "") or figure.get_suptitle()
+        raise RecordError(
+            f"The figure {title!r} has a panel without any data; check that what it was asked to show was measured."
+        )
     return figure
+
+
+_REFERENCE = "reference"  # marks what is drawn for comparison and is no data
+
+
+def _has_data(axis: Axes) -> bool:
+    """Whether anything finite is drawn in data coordinates; lines across the whole panel are not."""
+    lines = [line.get_xydata() for line in axis.lines
+             if line.get_transform() == axis.transData and line.get_gid() != _REFERENCE]  # fmt: skip
+    dots = [np.ma.filled(dots.get_offsets().astype(float), np.nan)
+            for dots in axis.collections if isinstance(dots, PathCollection)]  # fmt: skip
+    bars = [bar.get_bbox().get_points() for bar in axis.patches
+            if isinstance(bar, Rectangle) and bar.get_data_transform() == axis.transData]  # fmt: skip
+    pictures = [np.ma.filled(picture.get_array().astype(float), np.nan).reshape(-1, 1) for picture in axis.images]
+    return any(np.isfinite(points).all(axis=-1).any() for points in (*lines, *dots, *bars, *pictures))
+
+
+def _diagonal(axis: Axes, limits: tuple[float, float], label: str, colour: str = "grey") -> None:
+    axis.plot(limits, limits, ":", color=colour, label=label, gid=_REFERENCE)
+
+
+def _grid(rows: int, columns: int, size: tuple[float, float], **given) -> tuple[Figure, np.ndarray]:
+    """A figure with (rows, columns) panels; ``RecordError`` when that is none."""
+    if not rows * columns:
+        raise RecordError("This figure was given nothing to show; check that what it asks for was measured.")
+    return plt.subplots(rows, columns, figsize=size, squeeze=False, **given)
+
+
+def _label(text: str, most: int = 80) -> str:
+    """A name out of the data as one line of at most ``most`` printable characters; legends pass over a leading ``_``,
+    which is kept from being the first."""
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in str(text)).split())
+    line = line if len(line) <= most else line[: most - 3] + "..."
+    return f" {line}" if line.startswith("_") else line
 
 
 def rating_distribution(dataset: Dataset) -> Figure:
@@ -52,7 +106,7 @@ def rating_distribution(dataset: Dataset) -> Figure:
         counts = np.sort(activity(dataset, side).to_numpy())[::-1]
         right.plot(np.arange(1, len(counts) + 1) / len(counts), np.cumsum(counts) / counts.sum(), color=colour,
                    label=f"{side}s (top 10 %: {top_share(pd.Series(counts), 0.1):.0%})")  # fmt: skip
-    right.plot([0, 1], [0, 1], ":", color="grey", label="all equally active")
+    _diagonal(right, (0, 1), "all equally active")
     right.xaxis.set_major_formatter("{x:.0%}")
     right.yaxis.set_major_formatter("{x:.0%}")
     right.set(xlabel="most active share", ylabel="share of ratings", title="Long tail: ratings held by the most active")
@@ -65,7 +119,7 @@ def picture_wall(
 ) -> Figure:
     """Pictures of the given items with their titles and, where given, a note each."""
     rows = -(-len(items) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(1.5 * columns, 2.6 * rows), squeeze=False)
+    figure, axes = _grid(rows, columns, (1.5 * columns, 2.6 * rows))
     for axis in axes.flat:
         axis.axis("off")
     for axis, item, note in zip(axes.flat, items, notes or [""] * len(items), strict=False):
@@ -83,31 +137,23 @@ def _show_picture(axis: Axes, dataset: Dataset, item: int, note: str = "") -> No
     if pixels is not None:
         axis.imshow(pixels)
     else:
-        axis.text(
-            0.5,
-            0.5,
-            "no picture",
-            ha="center",
-            va="center",
-            fontsize=8,
-            color="grey",
-            transform=axis.transAxes,
-        )
+        style = {"ha": "center", "va": "center", "fontsize": 8, "color": "grey"}
+        axis.text(0.5, 0.5, "no picture", transform=axis.transAxes, **style)
 
 
 def _short_title(title: str) -> str:
-    return title if len(title) <= 18 else title[:15] + "..."
+    return _label(title, 18)
 
 
 def neighbour_wall(dataset: Dataset, neighbours: dict[str, dict[int, pd.DataFrame]]) -> Figure:
     """Per encoder and query item, one row: the query, then its nearest neighbours with their similarity."""
     lines = [(name, query, table) for name, found in neighbours.items() for query, table in found.items()]
-    width = 1 + max(len(table) for _, _, table in lines)
-    figure, axes = plt.subplots(len(lines), width, figsize=(1.7 * width, 2.7 * len(lines)), squeeze=False)
+    width = 1 + max((len(table) for _, _, table in lines), default=0)
+    figure, axes = _grid(len(lines), width, (1.7 * width, 2.7 * len(lines)))
     for axis in axes.flat:
         axis.axis("off")
     for row, (name, query, table) in zip(axes, lines, strict=True):
-        _show_picture(row[0], dataset, query, f"query, {name}")
+        _show_picture(row[0], dataset, query, f"query, {_label(name)}")
         for axis, found in zip(row[1:], table.itertuples(), strict=False):
             _show_picture(axis, dataset, found.item, f"{found.similarity:.2f}")
     return _finished(figure)
@@ -119,13 +165,13 @@ def feature_map(points: dict[str, np.ndarray], genres: dict[str, pd.Series], mos
     shown = list(counts.index[:most])
     order = [*shown, "other"]
     colours = dict(zip(order, [*PALETTE[: len(shown)], (0.8, 0.8, 0.8)], strict=True))
-    figure, axes = plt.subplots(1, len(points), figsize=(6 * len(points), 5), squeeze=False)
+    figure, axes = _grid(1, len(points), (6 * len(points), 5))
     for axis, (name, xy) in zip(axes.flat, points.items(), strict=True):
         label = np.array([next((genre for genre in reversed(shown) if genre in row), "other") for row in genres[name]])
         for genre in reversed(order):
-            axis.scatter(*xy[label == genre].T, s=6, color=colours[genre], label=genre, linewidths=0)
-        by = " by genre" if shown else ""
-        axis.set(title=f"{name.capitalize()}: items{by}", xlabel="t-SNE 1", ylabel="t-SNE 2", xticks=[], yticks=[])
+            axis.scatter(*xy[label == genre].T, s=6, color=colours[genre], label=_label(genre), linewidths=0)
+        title = f"{_label(name).capitalize()}: items{' by genre' if shown else ''}"
+        axis.set(title=title, xlabel="t-SNE 1", ylabel="t-SNE 2", xticks=[], yticks=[])
     if shown:
         axes.flat[-1].legend(markerscale=3, loc="center left", bbox_to_anchor=(1, 0.5))
     return _finished(figure)
@@ -139,6 +185,7 @@ def probe_bars(probe: pd.DataFrame) -> Figure:
     chance = probe.drop_duplicates("genre").set_index("genre")["share"][order]
     axis.scatter(range(len(order)), chance, marker="_", s=300, color="black", label="chance", zorder=3)
     axis.set(xlabel="", ylabel="average precision", title="Which genres a linear probe reads from the features")
+    axis.set_xticks(range(len(order)), [_label(genre) for genre in order])
     axis.tick_params(axis="x", rotation=40)
     axis.legend(title="", loc="center left", bbox_to_anchor=(1, 0.5))
     return _finished(figure)
@@ -152,7 +199,7 @@ def learning_curves(histories: dict[str, list[History]]) -> Figure:
             shortest = min(map(len, curves))
             stack = np.array([curve[:shortest] for curve in curves])
             epochs = np.arange(1, shortest + 1)
-            axis.plot(epochs, stack.mean(axis=0), color=PALETTE[place], label=name, marker=".")
+            axis.plot(epochs, stack.mean(axis=0), color=PALETTE[place], label=_label(name), marker=".")
             axis.fill_between(epochs, stack.min(axis=0), stack.max(axis=0), color=PALETTE[place], alpha=0.2)
     for axis, title in zip(axes, ("training", "validation"), strict=True):
         axis.set(xlabel="epoch", ylabel="MSE", title=f"{title.capitalize()} error by epoch")
@@ -166,9 +213,9 @@ def calibration(predictions: dict[str, pd.DataFrame], bins: int = 15) -> Figure:
     for place, (name, table) in enumerate(predictions.items()):
         groups = table.groupby(pd.qcut(table["predicted"], bins, duplicates="drop"), observed=True)
         means = groups[["predicted", "rating"]].mean()
-        axis.plot(means["predicted"], means["rating"], marker="o", ms=4, color=PALETTE[place], label=name)
+        axis.plot(means["predicted"], means["rating"], marker="o", ms=4, color=PALETTE[place], label=_label(name))
     limits = axis.get_xlim()
-    axis.plot(limits, limits, ":", color="grey", label="perfectly calibrated")
+    _diagonal(axis, limits, "perfectly calibrated")
     axis.set(xlabel="predicted rating", ylabel="mean true rating", title="Calibration on test ratings")
     axis.legend()
     return _finished(figure)
@@ -187,7 +234,7 @@ def error_by_activity(predictions: dict[str, pd.DataFrame], counts: dict[str, np
         for place, (name, table) in enumerate(predictions.items()):
             bucket = pd.cut(counts[side][table[side]], edges, labels=labels)
             errors = ((table["predicted"] - table["rating"]) ** 2).groupby(bucket, observed=False).mean()
-            axis.plot(labels, errors, marker="o", ms=4, color=PALETTE[place], label=name)
+            axis.plot(labels, errors, marker="o", ms=4, color=PALETTE[place], label=_label(name))
         axis.set(xlabel=f"training ratings of the {side}", ylabel="test MSE", title=f"Error by {side} activity")
         axis.tick_params(axis="x", rotation=20)
     axes[1].legend()
@@ -216,7 +263,7 @@ def model_comparison(table: pd.DataFrame, metric: str, paper: dict[str, float]) 
         axis.scatter(
             *zip(*crosses, strict=True), marker="x", s=60, color=PAPER_COLOUR, label="paper (MovieLens-1M)", zorder=3
         )
-    axis.set_yticks(places, places.index)
+    axis.set_yticks(places, [_label(name) for name in places.index])
     axis.set(xlabel=f"test {metric}, mean and 95 % interval", title=f"Test {metric} by model")
     axis.legend(loc="best")
     return _finished(figure)

@@ -6,10 +6,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogFormatter, MaxNLocator
 
 from ..errors import RecordError
-from .figures import PALETTE, PAPER_COLOUR, _finished
+from .figures import PALETTE, PAPER_COLOUR, _finished, _grid, _label
 from .forensics import TOLERANCE
 
 _PRECISION = {"list": "hits / min(K, n)", "fixed": "hits / K", "recommended": "hits / recommended"}
@@ -27,7 +27,7 @@ def definition_map(fits: dict[str, pd.DataFrame], nearest: int = 3) -> Figure:
         fits: tables of :func:`bonmf_lib.study.forensics.fit_to_paper` by the column's name.
         nearest: definitions that are numbered and spelled out under each panel.
     """
-    figure, axes = plt.subplots(1, len(fits), figsize=(6.4 * len(fits), 6.2), squeeze=False, layout="constrained")
+    figure, axes = _grid(1, len(fits), (6.4 * len(fits), 6.2), layout="constrained")
     for axis, (name, table) in zip(axes.flat, fits.items(), strict=True):
         shown = table[table["distinct"] & table["rmse"].notna()]
         kinds = shown["variant"].where(shown["metric"] == "precision", "ndcg")
@@ -88,8 +88,7 @@ def definition_heat(
     if not table["value"].notna().any():
         raise RecordError(f"There is no value of {name} for any definition of this table.")
     panels = [panel for panel in _PANEL_ORDER if (table["panel"] == panel).any()]
-    size = 1.6 + 3.9 * len(panels), 4.1
-    figure, axes = plt.subplots(1, len(panels), figsize=size, squeeze=False, layout="constrained")
+    figure, axes = _grid(1, len(panels), (1.6 + 3.9 * len(panels), 4.1), layout="constrained")
     span = max(float((table["value"] - paper).abs().max()), 1e-6)
     for axis, panel in zip(axes.flat, panels, strict=True):
         part = table[table["panel"] == panel]
@@ -125,7 +124,7 @@ def leak_plot(curves: pd.DataFrame, paper: float, published_epochs: int) -> Figu
     """
     figure, axis = plt.subplots(figsize=(8, 4.2))
     for place, name in enumerate(curves.columns):
-        axis.plot(curves.index, curves[name], marker=".", color=PALETTE[place], label=name)
+        axis.plot(curves.index, curves[name], marker=".", color=PALETTE[place], label=_label(name))
     axis.axhline(paper, linestyle="--", color=PAPER_COLOUR, label=f"paper: {paper:.4f}")
     near = paper * (1 - TOLERANCE), paper * (1 + TOLERANCE)
     axis.axhspan(*near, color="grey", alpha=0.15, linewidth=0, label=f"within {TOLERANCE:.0%} of it")
@@ -143,7 +142,7 @@ def svd_plot(table: pd.DataFrame, paper: float, unit: str = "stars") -> Figure:
         table: columns centre, factors, part, clipped, mse. unit: of the ratings.
     """
     parts = list(table["part"].unique())
-    figure, axes = plt.subplots(1, len(parts), figsize=(5.2 * len(parts), 4), sharey=True, squeeze=False)
+    figure, axes = _grid(1, len(parts), (5.2 * len(parts), 4), sharey=True)
     names = {"none": f"0 {unit}", "global": "mean of all", "user": "user's mean", "item": "item's mean"}
     for axis, part in zip(axes.flat, parts, strict=True):
         for place, centre in enumerate(table["centre"].unique()):
@@ -153,7 +152,9 @@ def svd_plot(table: pd.DataFrame, paper: float, unit: str = "stars") -> Figure:
                 label = names[centre] + (", clipped" if clipped else "")
                 axis.plot(rows["factors"], rows["mse"], style, marker=".", color=PALETTE[place], label=label)
         axis.axhline(paper, linestyle=":", color=PAPER_COLOUR, label=f"paper: {paper:g}")
-        axis.set(xscale="log", yscale="log", xlabel="factors", ylabel="MSE", title=f"Truncated SVD, {part}")
+        axis.set(xscale="log", yscale="log", xlabel="factors", ylabel="MSE", title=f"Truncated SVD, {_label(part)}")
+        for side in (axis.xaxis, axis.yaxis):
+            side.set(major_formatter=LogFormatter(), minor_formatter=LogFormatter())
     axes.flat[-1].legend(title="unknown ratings are", loc="center left", bbox_to_anchor=(1, 0.5))
     return _finished(figure)
 

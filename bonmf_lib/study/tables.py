@@ -159,9 +159,17 @@ def search_curves(trials: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 
 def by_subset(records: pd.DataFrame, variants: dict[frozenset[str], Any], metric: str) -> list[dict]:
-    """Per seed, the metric of the row that stands for each subset: what Shapley values are made from."""
+    """Per seed, the metric of the row that stands for each subset: what Shapley values are made from.
+
+    Raises:
+        RecordError: a subset has no row of a seed, or there are no records at all.
+    """
     rows = records[records["metric"] == metric].set_index(["variant", "seed"])["value"]
     seeds = rows.index.unique("seed")
+    lacking = [variant.name for variant in variants.values() for seed in seeds if (variant.name, seed) not in rows]
+    if lacking or not len(seeds):
+        missing = f"the row {lacking[0]!r} lacks a seed" if lacking else "there are none"
+        raise RecordError(f"Subsets of inputs need records of {metric} of every subset and seed; {missing}.")
     return [{subset: rows[variant.name, seed] for subset, variant in variants.items()} for seed in seeds]
 
 

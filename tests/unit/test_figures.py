@@ -1,0 +1,298 @@
+"""Figures: none is shown with an empty panel, and no name out of the data breaks one."""
+
+import ast
+import io
+from dataclasses import replace
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from bonmf_lib.errors import RecordError
+from bonmf_lib.evaluation.definitions import definition_grid
+from bonmf_lib.evaluation.shapley import shapley_table
+from bonmf_lib.overlap_studies import information_table
+from bonmf_lib.study import comparison_figures, figures, forensic_figures, overlap_figures, visual_figures
+from bonmf_lib.study.forensics import COLUMNS, fit_to_paper
+from bonmf_lib.training import History
+from tests.conftest import ROOT
+
+MODULES = (figures, comparison_figures, forensic_figures, overlap_figures, visual_figures)
+HOSTILE = (
+    "A$$AP",
+    r"$\frac{$",
+    "two\nlines\tand\x00\x07 controls",
+    "_hidden from legends",
+    "long " * 2000,
+    "\u202eabc \u0627\u0644\u0639\u0631\u0628\u064a\u0629 \u05e2\u05d1\u05e8\u05d9\u05ea",
+    "a lone \ud800 surrogate",
+    "100 % {braces} ^_ & < >",
+)
+RANDOM = np.random.default_rng(0)
+
+
+def curves(**columns) -> pd.DataFrame:
+    """One row per hostile name, random numbers in the columns."""
+    table = pd.DataFrame(RANDOM.normal(size=(len(HOSTILE), len(columns))), index=HOSTILE, columns=list(columns))
+    return table.assign(**{name: value for name, value in columns.items() if value is not None})
+
+
+def intervals(mean: str, **columns) -> pd.DataFrame:
+    table = curves(**{mean: None}, **columns)
+    return table.assign(low=table[mean] - 1, high=table[mean] + 1)
+
+
+def predictions() -> dict[str, pd.DataFrame]:
+    columns = {"user": RANDOM.integers(0, 5, 60), "item": RANDOM.integers(0, 5, 60)}
+    numbers = {"rating": RANDOM.integers(1, 6, 60), "predicted": RANDOM.uniform(1, 5, 60)}
+    return {name: pd.DataFrame(columns | numbers) for name in HOSTILE}
+
+
+def per_seed() -> list[dict]:
+    subsets = [frozenset(s) for s in ((), ("text",), ("picture",), ("text", "picture"))]
+    return [{s: 1 - 0.1 * len(s) + 0.01 * RANDOM.normal() for s in subsets} for _ in range(3)]
+
+
+def fits() -> tuple[pd.DataFrame, pd.DataFrame]:
+    grid = [d for d in definition_grid() if d.metric == "precision"]
+    values = pd.DataFrame(RANDOM.uniform(size=(len(grid), 3)), index=pd.Index(grid, dtype=object), columns=list("abc"))
+    return fit_to_paper(values, pd.Series({"a": 0.1, "b": 0.5, "c": 0.7})), values
+
+
+def definition_heat():
+    table, values = fits()
+    found = values["a"].set_axis([d.label for d in values.index])
+    return forensic_figures.definition_heat(table, found, 0.5, COLUMNS["precision"][0])
+
+
+def neighbours(shown) -> dict:
+    found = {1: pd.DataFrame({"item": [2, 3], "similarity": [0.9, 0.8]})}
+    return dict.fromkeys(HOSTILE[:2], found)
+
+
+def probe() -> pd.DataFrame:
+    rows = [(genre, name, 0.5, 0.2) for genre in HOSTILE for name in HOSTILE[:2]]
+    return pd.DataFrame(rows, columns=["genre", "features", "average_precision", "share"])
+
+
+def trials() -> pd.DataFrame:
+    rows = [(name, trial, 1 / (trial + 1), 1 / (trial + 1)) for name in HOSTILE for trial in range(3)]
+    return pd.DataFrame(rows, columns=["model", "trial", "value", "best"])
+
+
+def svd() -> pd.DataFrame:
+    rows = [(centre, k, part, clipped, 5 / k) for centre in ("none", "user") for k in (1, 10, 100)
+            for part in HOSTILE[:2] for clipped in (True, False)]  # fmt: skip
+    return pd.DataFrame(rows, columns=["centre", "factors", "part", "clipped", "mse"])
+
+
+def recovered() -> pd.DataFrame:
+    rows = [(name, "whitened", 100, truth, truth) for name in HOSTILE[:5] for truth in (0.0, 0.5, 1.0)]
+    return pd.DataFrame(rows, columns=["estimator", "features", "items", "truth", "found"])
+
+
+def information() -> pd.DataFrame:
+    numbers = {name: RANDOM.uniform(size=6) for name in ("redundant", "co_information", "gain")}
+    return pd.DataFrame({"truth": [0, 0.5, 1] * 2, **numbers})
+
+
+def effects() -> dict[str, pd.DataFrame]:
+    return {name: pd.DataFrame({"weight": np.full(9, 1 / 9), "change": np.arange(9.0)}) for name in HOSTILE[:4]}
+
+
+def genres() -> pd.DataFrame:
+    ends = {f"gain_{end}": value for end, value in (("low", -9.0), ("high", 9.0))}
+    return curves(overlap=None, gain=None, **ends)
+
+
+def scatter():
+    gain = pd.Series(RANDOM.normal(size=50))
+    return overlap_figures.overlap_gain_scatter(RANDOM.uniform(size=50), gain, genres())
+
+
+def spoilt() -> pd.DataFrame:
+    ends = {f"{kind}_{end}": value for kind in ("change", "mse") for end, value in (("low", -9.0), ("high", 9.0))}
+    return curves(change=None, mse=None, **ends)
+
+
+SIX = list(range(6))
+KINDS = {
+    "rating_distribution": figures.rating_distribution,
+    "picture_wall": lambda shown: figures.picture_wall(shown, SIX, 4, notes=["note"] * 6, title="pictures"),
+    "neighbour_wall": lambda shown: figures.neighbour_wall(shown, neighbours(shown)),
+    "feature_map": lambda shown: figures.feature_map(
+        {"text": RANDOM.normal(size=(shown.n_items, 2))}, {"text": shown.items["genres"]}
+    ),
+    "probe_bars": lambda _: figures.probe_bars(probe()),
+    "learning_curves": lambda _: figures.learning_curves({name: [History([3, 2], [3, 2.5])] for name in HOSTILE}),
+    "calibration": lambda _: figures.calibration(predictions(), 5),
+    "error_by_activity": lambda _: figures.error_by_activity(
+        predictions(), {"user": np.arange(5), "item": np.arange(5) ** 3}
+    ),
+    "model_comparison": lambda _: figures.model_comparison(
+        intervals("mean", variant=HOSTILE, protocol="tuned"), "MSE", {HOSTILE[0]: 0.5}
+    ),
+    "verdict_bars": lambda _: figures.verdict_bars(pd.Series({"reproduced": 3, "not run": 0})),
+    "forest_plot": lambda _: comparison_figures.forest_plot(
+        intervals("mean", seeds=5, p_holm=0.01), HOSTILE[1], "mse", {HOSTILE[0]: 0.1}
+    ),
+    "equivalence_plot": lambda _: comparison_figures.equivalence_plot(
+        intervals("percent", verdict=["worse", "undecided"] * 4), HOSTILE[0], "mse", 0.5
+    ),
+    "quality_per_cost": lambda _: comparison_figures.quality_per_cost(
+        intervals("percent", texts_per_second=np.geomspace(1, 9e4, len(HOSTILE)), memory_mib=100.0), "MSE"
+    ),
+    "shapley_bars": lambda _: comparison_figures.shapley_bars(shapley_table(per_seed(), 0.3), "MSE"),
+    "search_progress": lambda _: comparison_figures.search_progress(trials()),
+    "definition_map": lambda _: forensic_figures.definition_map({"Precision": fits()[0]}),
+    "definition_heat": lambda _: definition_heat(),
+    "leak_plot": lambda _: forensic_figures.leak_plot(curves(a=None).T.abs().iloc[[0, 0]], 0.7, 1),
+    "svd_plot": lambda _: forensic_figures.svd_plot(svd(), 5.0),
+    "recovery_curves": lambda _: overlap_figures.recovery_curves(recovered()),
+    "information_curves": lambda _: overlap_figures.information_curves(information()),
+    "information_bars": lambda _: overlap_figures.information_bars(
+        {"nothing known": information_table(per_seed(), frozenset(), 0.3)}
+    ),
+    "overlap_gain_scatter": lambda _: scatter(),
+    "wall": lambda shown: visual_figures.wall(shown, SIX, {"map": RANDOM.uniform(size=(6, 3, 3))}, "title", {}),
+    "before_after": lambda shown: visual_figures.before_after(shown, SIX, [np.zeros((9, 6, 3), np.uint8)] * 6, "title"),
+    "region_heat": lambda _: visual_figures.region_heat(effects()),
+    "spoiling_plot": lambda _: visual_figures.spoiling_plot(spoilt()),
+}
+
+
+@pytest.fixture
+def style():
+    with plt.rc_context(), pd.option_context("display.html.use_mathjax", True):
+        figures.set_style()
+        yield
+
+
+@pytest.fixture(scope="module")
+def hostile(planted):
+    """Planted data whose titles and genres are what no figure should choke on."""
+    names = [HOSTILE[place % len(HOSTILE)] for place in range(planted.n_items)]
+    return replace(planted, items=planted.items.assign(title=names, genres=[(name,) for name in names]))
+
+
+@pytest.mark.filterwarnings(
+    "ignore:Glyph", "ignore:Matplotlib currently does not support", "ignore:.*collapsed to zero"
+)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.case(
+    "hostile",
+    "titles, genres and names such as A$$AP, $\\frac{$, with line breaks, control characters or 10,000 letters",
+    "every kind of figure is drawn; nothing is read as mathematics, long names are cut",
+)
+def test_names_out_of_the_data_break_no_figure(style, hostile, kind):
+    figure = KINDS[kind](hostile)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=40)
+    assert max(plt.imread(io.BytesIO(drawn.getvalue())).shape) < 3000
+    shown = [text.get_text() for text in figure.findobj(plt.Text)]
+    assert not any("mathdefault" in text for text in shown)  # of logarithmic axes
+    assert all(letter.isprintable() or letter == "\n" for text in shown for letter in text)
+
+
+def functions():
+    """(module, function) of everything public that returns a figure."""
+    for module in MODULES:
+        for node in ast.parse((ROOT / f"{module.__name__.replace('.', '/')}.py").read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and ast.unparse(node.returns or ast.Pass()) == "Figure":
+                yield node
+
+
+def test_every_kind_of_figure_is_tried_and_checked_before_it_is_shown():
+    public = [function for function in functions() if not function.name.startswith("_")]
+    assert {function.name for function in public} == set(KINDS)
+    for function in public:
+        returns = [node.value for node in ast.walk(function) if isinstance(node, ast.Return)]
+        assert [ast.unparse(value) for value in returns] == ["_finished(figure)"], function.name
+
+
+def blank(axis):
+    """Two blank panels that the report once showed: a line at zero, intervals of nothing."""
+    axis.errorbar([np.nan] * 2, [0, 1], xerr=np.zeros((2, 2)), fmt="o")
+    axis.axvline(0)
+    axis.axhspan(0, 1)
+    figures._diagonal(axis, (0, 1), "the truth")
+    axis.set(title="on top of IDs")
+
+
+@pytest.mark.case(
+    "numbers",
+    "a figure one of whose panels has nothing drawn in it but its frame and reference lines",
+    "refused: an empty panel is never shown",
+)
+def test_a_figure_with_an_empty_panel_is_refused():
+    figure, (one, other) = plt.subplots(1, 2)
+    one.plot([0, 1], [1, 2])
+    blank(other)
+    with pytest.raises(RecordError, match="'on top of IDs' has a panel without any data"):
+        figures._finished(figure)
+    other.scatter([0.5], [np.nan])
+    with pytest.raises(RecordError):
+        figures._finished(figure)
+    other.plot([0], [0], "o")
+    assert figures._finished(figure) is figure
+    assert not plt.get_fignums()
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda axis: axis.plot([1], [1], "o"),
+        lambda axis: axis.scatter([1], [1]),
+        lambda axis: axis.bar(["a"], [1]),
+        lambda axis: axis.barh(["a"], [1]),
+        lambda axis: axis.hist([1, 2, 3]),
+        lambda axis: axis.imshow(np.eye(2)),
+        lambda axis: axis.errorbar([1], ["a"], xerr=[1], fmt="o"),
+    ],
+)
+def test_what_counts_as_drawn(draw):
+    figure, axis = plt.subplots()
+    draw(axis)
+    figures._finished(figure)
+
+
+def test_a_wall_may_end_in_empty_slots_but_not_be_empty(planted):
+    assert len(figures.picture_wall(planted, [0, 1, 2], columns=2).axes) == 4
+    no_picture = replace(planted, items=planted.items.assign(image=None))
+    assert figures.picture_wall(no_picture, [0]).axes
+    figure, axis = plt.subplots()
+    axis.axis("off")
+    with pytest.raises(RecordError):
+        figures._finished(figure)
+
+
+def test_nothing_to_show_is_said(planted):
+    empty = (
+        lambda: figures.picture_wall(planted, []),
+        lambda: figures.neighbour_wall(planted, {}),
+        lambda: visual_figures.region_heat({}),
+        lambda: overlap_figures.information_bars({}),
+        lambda: forensic_figures.definition_map({}),
+    )
+    for draw in empty:
+        with pytest.raises(RecordError, match="nothing to show"):
+            draw()
+
+
+def test_information_of_nothing_is_refused_before_it_is_drawn():
+    with pytest.raises(RecordError, match="at least one seed"):
+        information_table([], frozenset(), 0.3)
+    nothing = information_table(per_seed(), frozenset(), 0.3) * np.nan
+    with pytest.raises(RecordError, match="'on top of IDs' has a panel without any data"):
+        overlap_figures.information_bars({"on top of IDs": nothing})
+
+
+def test_a_map_that_is_not_known_leaves_its_picture_alone(planted):
+    maps = np.stack([np.full((3, 3), np.nan), np.arange(9.0).reshape(3, 3)])
+    axes = visual_figures.wall(planted, [0, 1], {"map": maps}, "title", {}).axes
+    assert [len(axis.images) for axis in axes[2:]] == [1, 2]
+
+
+def test_tables_are_not_read_as_mathematics_either(style):
+    assert "tex2jax_ignore" in pd.DataFrame({"title": ["A$$AP"]}).to_html()
