@@ -212,6 +212,14 @@ def information_table(per_seed: Sequence[dict], given: frozenset[str], test_shar
     return table
 
 
+_KNOWN = {"nothing else known": frozenset(), "on top of IDs": frozenset({"ID"})}
+
+
+def information_tables(per_seed: Sequence[dict], test_share: float) -> dict[str, pd.DataFrame]:
+    """:func:`information_table` with nothing else known and on top of IDs, by these titles."""
+    return {title: information_table(per_seed, given, test_share) for title, given in _KNOWN.items()}
+
+
 def item_gains(run: Run, without: Variant, with_it: Variant, seeds: Sequence[int]) -> pd.Series:
     """Reduction of the squared error per item, mean over its test ratings and seeds; index item."""
     gains = []

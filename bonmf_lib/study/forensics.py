@@ -224,6 +224,20 @@ def by_metric(values: dict[str, pd.DataFrame]) -> dict[str, dict[tuple[str, str]
     }
 
 
+def fits_by_name(values: dict[tuple[str, str], pd.DataFrame], paper: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """:func:`fit_to_paper` of each of the paper's columns, by the column's name.
+
+    Args:
+        values: of one part of :func:`by_metric`. paper: its table.
+    """
+    return {name: fit_to_paper(table, paper[column]) for (name, column), table in values.items()}
+
+
+def fit_sentences(fits: dict[str, pd.DataFrame]) -> list[str]:
+    """:func:`fit_sentence` of each column, then :func:`joint_sentence` of both."""
+    return [*(fit_sentence(fit, name) for name, fit in fits.items()), joint_sentence(*fits.values())]
+
+
 def leak_sentence(curves: pd.DataFrame, paper: float, published_epochs: int) -> str:
     """Which practices of a leak figure reach the paper's value, and when; computed from the curves."""
     limit, parts = paper * (1 + TOLERANCE), []

@@ -68,6 +68,19 @@ def second_reading_sentence(table: pd.DataFrame) -> str:
     return " ".join(parts) or "The second reading's own protocol has not been judged on this data."
 
 
+def second_reading_table(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
+    """The second reading's claims, (h) to (m), and our checks of them on one data set, for reading."""
+    rows = table[table["claim"].str.match(r"BoNMF \([h-m]\)") & (table["dataset"] == dataset)]
+    return readable(rows).set_index("claim")[["statement", "paper", "ours", "verdict"]]
+
+
+def unrun_claims(table: pd.DataFrame, most: int = 6) -> pd.DataFrame:
+    """How many claims of each source were not run, and the first of them."""
+    left = table[table["verdict"] == "not run"].drop_duplicates("claim").groupby("source")["claim"]
+    names = left.agg(lambda claims: ", ".join(claims[:most]) + (", ..." if len(claims) > most else ""))
+    return pd.DataFrame({"claims": left.count(), "which": names})
+
+
 def _row(judgement: Judgement) -> dict:
     claim, ours = judgement.claim, judgement.ours
     row = {"claim": claim.id, "statement": claim.statement, "source": claim.source, "paper": claim.paper}

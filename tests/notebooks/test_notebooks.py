@@ -57,6 +57,13 @@ def test_is_small_and_tells_nothing_of_the_machine(notebook):
     assert "papermill" not in notebook.metadata
 
 
+def test_figures_are_drawn_by_the_library_in_its_style(notebook):
+    code = "\n".join(cell.source for cell in code_cells(notebook))
+    assert not re.search(r"\b(matplotlib|seaborn|pyplot)\b", code)
+    if re.search(r"figures\b|report\.", code):
+        assert "figures.set_style()" in code
+
+
 def test_code_cells_are_short(notebook):
     assert max(len(cell.source.splitlines()) for cell in code_cells(notebook)) <= 25
 

@@ -1,0 +1,124 @@
+"""The report's parts: each shows what is published, or says in one sentence that it is not."""
+
+import dataclasses
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from bonmf_lib.comparisons import modality_rows
+from bonmf_lib.errors import RecordError
+from bonmf_lib.study import published as published_module
+from bonmf_lib.study import report
+from bonmf_lib.study.ledger import ledger, second_reading_table, unrun_claims
+from bonmf_lib.study.parameters import read_profile
+from bonmf_lib.study.published import NotPublishedError, Published, read_published_run, show
+from bonmf_lib.study.records import COLUMNS
+
+SUBSETS = modality_rows(SimpleNamespace(settings=read_profile("paper")))
+PARTS = {
+    "signatures": report.signatures,
+    "measured twice": report.measured_twice,
+    "ablations": lambda published: report.ablations(published, 20),
+    "shapley": lambda published: report.shapley(published, SUBSETS),
+    "second reading": lambda published: report.second_reading(published, "04_review"),
+    "implicit feedback": lambda published: report.second_reading(published, "04_implicit"),
+    "metric readings": report.metric_readings,
+    "leaks": report.leaks,
+    "svd": report.svd,
+    "pooling": lambda published: report.text_choice(published, "pooling"),
+    "content": lambda published: report.text_choice(published, "content"),
+    "size": lambda published: report.text_choice(published, "size"),
+    "encoder costs": report.encoder_costs,
+    "picture use": report.picture_use,
+    "overlap": report.overlap,
+    "overlap left": report.overlap_left,
+    "information": lambda published: report.information(published, SUBSETS),
+    "searches": report.searches,
+}
+
+
+@pytest.fixture(scope="module")
+def published() -> Published:
+    return read_published_run()
+
+
+@pytest.fixture
+def nothing(tmp_path, monkeypatch) -> Published:
+    monkeypatch.setattr(published_module, "published_dir", lambda: tmp_path)
+    return Published(pd.DataFrame(columns=COLUMNS))
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_every_part_shows_what_is_published(published, name):
+    shown = list(PARTS[name](published))
+    assert shown
+    assert all(isinstance(part, str | pd.DataFrame | Figure) for part in shown)
+    assert all(len(part) for part in shown if not isinstance(part, Figure))
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_every_part_says_what_is_not(nothing, capsys, name):
+    with pytest.raises(NotPublishedError, match=r"^[^:]+: not published yet\.$"):
+        list(PARTS[name](nothing))
+    show(PARTS[name](nothing), iter(["and what follows is shown"]))
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 2
+    assert said[0].endswith("not published yet.")
+
+
+@pytest.mark.case(
+    "numbers",
+    "the report's two panels of what text and picture tell of ratings, once blank since a loop had taken their name",
+    "drawn from the records of the subsets; records that lack a subset or a seed are refused",
+)
+def test_what_text_and_picture_tell_is_drawn(published):
+    (figure,) = report.information(published, SUBSETS)
+    assert [axis.get_title() for axis in figure.axes] == ["nothing else known", "on top of IDs"]
+    one_seed_less = (published.records["variant"] == "BoNMF on text") & (published.records["seed"] == 0)
+    less = dataclasses.replace(published, records=published.records[~one_seed_less])
+    with pytest.raises(RecordError, match="'BoNMF on text' lacks a seed"):
+        list(report.information(less, SUBSETS))
+    without = dataclasses.replace(published, records=published.records[published.records["variant"] != "BoNMF on text"])
+    with pytest.raises(NotPublishedError):
+        list(report.information(without, SUBSETS))
+
+
+def test_damage_is_no_lack(published, monkeypatch):
+    def damaged(run, name):
+        raise RecordError(f"{name}.csv is not as it was published.")
+
+    monkeypatch.setattr(published_module, "published_table", damaged)
+    with pytest.raises(RecordError, match="not as it was published"):
+        show(report.searches(published))
+
+
+def test_what_to_take_and_the_open_questions(published):
+    found = report.full_answers(published)
+    shown = list(report.open_questions(found))
+    assert sum(isinstance(part, Figure) for part in shown) == sum(not answer.nothing_found for answer in found)
+    assert "not published yet" not in "".join(part for part in shown if isinstance(part, str))
+    assert list(report.open_questions([])) == [
+        "Language models (06): not published yet.",
+        "Uses of the picture (07): not published yet.",
+        "Ways to take overlap out (08): not published yet.",
+    ]
+    judged = ledger(published.records)
+    taken = list(report.what_to_take(published, judged, found))
+    assert sum(sentence.startswith("Our check: ") for sentence in taken) == 4
+    assert len(second_reading_table(judged, "ml-1m")) > 10
+    left = unrun_claims(judged)
+    assert left.loc["bm3", "which"].endswith(", ...")
+    assert left.loc["bonmf", "which"] == "BoNMF (f)"
+
+
+def test_a_run_without_records_is_told_to_be_run_first():
+    assert list(report.this_run(pd.DataFrame(columns=COLUMNS))) == [
+        "No records yet: run the notebooks before this one."
+    ]
+
+
+def test_tables_of_a_run_come_before_its_figures(published):
+    shown = list(report.this_run(published.own))
+    assert [type(part) for part in shown] == [pd.DataFrame, Figure]
