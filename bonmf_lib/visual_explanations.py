@@ -18,10 +18,12 @@ from .encoders.image import GRID, VisionTransformer, decode, encode_png, pool_pi
 from .encoders.masked_text import without_text
 from .errors import ModelError
 from .evaluation import holm, mean_interval
+from .experiments import Variant, trained_models
 from .models import RatingModel
 from .models.layers import ProjectedFeatures
 from .models.visual_fusion import RegionAttention, VisualFusion
 from .splits import Split
+from .study.parameters import Run
 from .training import Triples, predict
 
 _BLUR = 0.05  # standard deviation of the blur, as a share of the picture's shorter side
@@ -95,6 +97,66 @@ def rollout_maps(encoder: VisionTransformer, pictures: Sequence[bytes]) -> np.nd
     maps = pool_pictures(rollout, pictures, encoder.image_size, mean, std, device, encoder.name)["rollout"]
     side = int(maps.shape[1] ** 0.5)
     return maps.reshape(-1, side, side)
+
+
+def most_rated_pictures(run: Run, count: int) -> list[int]:
+    """The most rated items whose picture can be read, at most ``count``, the most rated first."""
+    readable = run.features("image").present
+    popular = run.dataset.ratings["item"].value_counts().index
+    return [int(item) for item in popular[readable[popular]][:count]]
+
+
+def picture_files(dataset: Dataset, items: Sequence[int]) -> list[bytes]:
+    """The items' pictures as their files hold them."""
+    return [Path(dataset.items["image"].iloc[item]).read_bytes() for item in items]
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A trained network, the split it learned from, and the pictures' features it reads."""
+
+    model: VisualFusion
+    split: Split
+    features: Features
+
+
+def explained_models(run: Run, rows: list[Variant], seed: int, prefix: str = "Fusion, ") -> dict[str, Explained]:
+    """The rows trained on one seed, by name without a prefix that all share."""
+    trained = zip(rows, trained_models(run, rows, seed), strict=True)
+    return {
+        row.name.removeprefix(prefix): Explained(model, split, row.features(run, "image"))
+        for row, (model, split) in trained
+    }
+
+
+def effects_by_model(dataset: Dataset, models: dict[str, Explained]) -> dict[str, pd.DataFrame]:
+    """:func:`region_effects` of every network that attends to regions; empty where pictures have one vector each."""
+    return {
+        name: region_effects(one.model, dataset, one.split, one.features)
+        for name, one in models.items()
+        if one.model.config.fusion == "attention"
+    }
+
+
+def spoilt_pictures(run: Run, models: dict[str, Explained], encoder, pooling: str) -> pd.DataFrame:
+    """:func:`spoiling_effects` of every way of spoiling and of another item's picture, on every network, over the same
+    sample of items; one row per way and network, by these names.
+
+    Raises:
+        ModelError: there is no network.
+    """
+    if not models:
+        raise ModelError("Spoilt pictures need a trained network that reads pictures, got none.")
+    first = next(iter(models.values()))
+    sample = sample_items(run.dataset, first.split, first.features, run.settings.explained_pictures)
+    spoilt = spoil(run.dataset, sample, encoder, pooling, SPOILINGS)
+    spoilt["another item's"] = swapped(first.features, sample)
+    predicted = {
+        f"{how} ({name})": spoilt_predictions(one.model, run.dataset, one.split, one.features, changed)
+        for name, one in models.items()
+        for how, changed in spoilt.items()
+    }
+    return spoiling_effects(predicted).rename_axis("pictures")
 
 
 def _sample(split: Split, seed: int) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Answers to the paper's open questions in words, chosen by verdicts; they read records, published ones or a run's."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -85,6 +85,19 @@ def picture_evidence(
     table.loc[helps & ~table["control"], "verdict"] = "helps"
     table.loc[told & table["favours"].eq(False), "verdict"] = "worse"
     return table
+
+
+VERDICT_COLUMNS = ["difference", "low", "high", "percent", "p_holm", "verdict"]
+
+
+def picture_verdicts(found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Tables of :func:`picture_evidence` below each other, by where they were found."""
+    return pd.concat(found, names=["on", "picture"])[VERDICT_COLUMNS].round(4)
+
+
+def picture_sentences(found: Mapping[str, pd.DataFrame]) -> str:
+    """:func:`picture_sentence` of each table, a line each."""
+    return "\n".join(picture_sentence(table, where) for where, table in found.items())
 
 
 def picture_sentence(table: pd.DataFrame, where: str) -> str:

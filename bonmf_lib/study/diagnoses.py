@@ -1,11 +1,57 @@
-"""Failure signatures and run-to-run variance, as tables (their definitions: ``evaluation/diagnostics.py``)."""
+"""How trained rows behave: their curves, predictions, failure signatures and run-to-run variance (definitions of the
+signatures: ``evaluation/diagnostics.py``)."""
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
-from ..evaluation.diagnostics import run_spread
+from ..datasets import Dataset
+from ..evaluation.diagnostics import diagnose, run_spread
+from ..evaluation.rating import definition_on
+from ..experiments import Variant, read_history, read_predictions
+from ..splits import Split
+from ..training import History
+from .parameters import Run
 from .tables import row_name, values_by_seed
+
+
+def histories(run: Run, rows: Sequence[Variant], seeds: Sequence[int]) -> dict[str, list[History]]:
+    """The training curves of trained rows by name, one per seed."""
+    return {row_name(row.name, row.protocol): [read_history(run, row, seed) for seed in seeds] for row in rows}
+
+
+def predictions(run: Run, rows: Sequence[Variant], seed: int) -> dict[str, pd.DataFrame]:
+    """The test predictions of trained rows by name, of one seed."""
+    return {row_name(row.name, row.protocol): read_predictions(run, row, seed) for row in rows}
+
+
+def best_epochs(records: pd.DataFrame) -> pd.DataFrame:
+    """Smallest, median and largest best epoch over seeds, one row per model and protocol."""
+    best = records[records["metric"] == "best_epoch"].groupby(["variant", "protocol"], sort=False)["value"]
+    return best.agg(["min", "median", "max"]).round(1).rename_axis(["model", "protocol"])
+
+
+def training_counts(dataset: Dataset, split: Split) -> dict[str, np.ndarray]:
+    """Number of training ratings per id, by ``user`` (users,) and ``item`` (items,)."""
+    train, sizes = dataset.ratings.iloc[split.train], {"user": dataset.n_users, "item": dataset.n_items}
+    return {side: np.bincount(train[side], minlength=size) for side, size in sizes.items()}
+
+
+def diagnose_rows(
+    run: Run, rows: Sequence[Variant], seeds: Sequence[int], several: Mapping[str, Sequence[np.ndarray]]
+) -> dict[str, pd.DataFrame]:
+    """:func:`~bonmf_lib.evaluation.diagnostics.diagnose` of trained rows over their seeds, by name.
+
+    Args:
+        several: predictions from several initial weights on one split, by the names of rows that have them.
+    """
+    found, definition = {}, definition_on(run.dataset.scale)
+    for row in rows:
+        tested = [read_predictions(run, row, seed) for seed in seeds]
+        curves = [read_history(run, row, seed) for seed in seeds]
+        found[row.name] = diagnose(tested, curves, several.get(row.name), definition)
+    return found
 
 
 def signatures(diagnoses: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

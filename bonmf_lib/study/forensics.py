@@ -238,6 +238,12 @@ def fit_sentences(fits: dict[str, pd.DataFrame]) -> list[str]:
     return [*(fit_sentence(fit, name) for name, fit in fits.items()), joint_sentence(*fits.values())]
 
 
+def part_sentences(values: dict[str, dict[tuple[str, str], pd.DataFrame]], paper: pd.DataFrame) -> list[str]:
+    """:func:`fit_sentences` of every part of :func:`by_metric`, indented below the part's name."""
+    said = {part: fit_sentences(fits_by_name(tables, paper)) for part, tables in values.items()}
+    return [line for part, lines in said.items() for line in (f"[{part}]", *(f"  {line}" for line in lines))]
+
+
 def leak_sentence(curves: pd.DataFrame, paper: float, published_epochs: int) -> str:
     """Which practices of a leak figure reach the paper's value, and when; computed from the curves."""
     limit, parts = paper * (1 + TOLERANCE), []

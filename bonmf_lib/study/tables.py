@@ -249,9 +249,12 @@ def paper_values(table: str) -> pd.DataFrame:
     return wide.loc[order, frame["metric"].unique()].rename_axis(columns=None)
 
 
-def interpret(table: pd.DataFrame, claim: str) -> str:
-    """One sentence per data set for a claim of the ledger, chosen by its verdict."""
-    rows = table[table["claim"] == claim]
+def interpret(table: pd.DataFrame, *claims: str) -> str:
+    """One sentence per data set for each claim of the ledger, chosen by its verdict; a line per claim."""
+    return "\n".join(_interpreted(table[table["claim"] == claim]) for claim in claims)
+
+
+def _interpreted(rows: pd.DataFrame) -> str:
     sentences = []
     for row in rows.itertuples():
         said = _SENTENCES[row.verdict] if row.verdict != "not testable on this data" else _untestable(row)

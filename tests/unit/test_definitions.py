@@ -23,9 +23,11 @@ from bonmf_lib.study.forensics import (
     evidence_sentences,
     fit_sentence,
     fit_to_paper,
+    fits_by_name,
     joint_fit,
     joint_sentence,
     order_evidence,
+    part_sentences,
     value_table,
 )
 
@@ -298,6 +300,19 @@ def test_a_planted_definition_is_found_and_named(tables):
         fits[0], "Precision@K"
     )
     assert "within 2% on all 7 rows; the nearest pair is Precision@5" in joint_sentence(*fits)
+
+
+def test_sentences_of_all_parts_stand_below_their_names(tables):
+    precision, ndcg = (values.set_axis([d.label for d in values.index]) for values in tables)
+    paper = pd.DataFrame(
+        {name: values.iloc[0] for name, values in zip(("precision@10", "ndcg@10"), tables, strict=True)}
+    )
+    part = {("Precision@K", "precision@10"): precision, ("NDCG", "ndcg@10"): ndcg}
+    lines = part_sentences({"test": part, "train": part}, paper)
+    assert [line for line in lines if not line.startswith("  ")] == ["[test]", "[train]"]
+    fits = fits_by_name(part, paper)
+    said = [*(fit_sentence(fit, name) for name, fit in fits.items()), joint_sentence(*fits.values())]
+    assert lines[1:4] == [f"  {line}" for line in said]
 
 
 def test_joint_pairs_share_their_choices(tables):

@@ -1,13 +1,18 @@
 """Failure signatures and spreads over runs as tables."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from bonmf_lib.evaluation.diagnostics import diagnose
+from bonmf_lib.experiments import Variant, read_predictions, run_variants
+from bonmf_lib.models.biased_svd import BiasedSVDConfig
 from bonmf_lib.study import diagnoses
+from bonmf_lib.study.parameters import NotebookParameters, Run
+from bonmf_lib.training import TrainingConfig
 from tests.unit.test_diagnostics import good, table
 from tests.unit.test_study import table as records_of
 
@@ -57,3 +62,32 @@ def test_spread_over_runs_is_in_percent_of_the_mean():
     assert spread.loc["A (as published)", "sd of mse, %"] == pytest.approx(100 * values.std(ddof=1) / 0.8)
     assert np.isnan(spread.loc["B (as published)", "sd of mse, %"])
     assert spread["seeds"].to_dict() == {"A (as published)": 3, "B (as published)": 1}
+
+
+def test_trained_rows_are_read_by_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("BONMF_WORKERS", "1")
+    run = Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path / "run")))
+    training = TrainingConfig(epochs=2, batch_size=256, learning_rate=0.005)
+    rows = [Variant(name, "as published", "biased-svd", BiasedSVDConfig(factors=2), training) for name in "AB"]
+    rows[1] = replace(rows[1], model_config=BiasedSVDConfig(factors=3))
+    records = run_variants(run, "rows", rows, (0, 1))
+    names = ["A (as published)", "B (as published)"]
+    curves = diagnoses.histories(run, rows, (0, 1))
+    assert list(curves) == names
+    assert [len(curve.train_loss) for curve in curves[names[1]]] == [2, 2]
+    tested = diagnoses.predictions(run, rows, 0)
+    pd.testing.assert_frame_equal(tested[names[1]], read_predictions(run, rows[1], 0))
+    best = diagnoses.best_epochs(records)
+    assert best.index.tolist() == [("A", "as published"), ("B", "as published")]
+    assert best.loc[("A", "as published"), "max"] == 2
+    found = diagnoses.diagnose_rows(run, rows, (0, 1), {})
+    alone = diagnose([read_predictions(run, rows[0], seed) for seed in (0, 1)], curves[names[0]], None)
+    assert list(found) == ["A", "B"]
+    pd.testing.assert_frame_equal(found["A"], alone)
+
+
+def test_training_counts_leave_the_test_part_out(planted, split):
+    counts = diagnoses.training_counts(planted, split)
+    assert {side: len(found) for side, found in counts.items()} == {"user": planted.n_users, "item": planted.n_items}
+    assert counts["user"].sum() == counts["item"].sum() == len(split.train)
+    assert counts["item"][3] == (planted.ratings["item"].iloc[split.train] == 3).sum()

@@ -223,6 +223,9 @@ def test_sentences_follow_verdicts_and_intervals():
         assert tables.interpret(judged, "BoNMF (a)") == f"BoNMF (a): not reproduced on ml-1m, content full; {said}."
     cell = "BoNMF Table 1: BoNMF, MSE"
     assert tables.interpret(judged, cell).endswith("; ours, 0.7501, is higher.")
+    assert tables.interpret(judged, "BoNMF (a)", cell).splitlines() == [
+        tables.interpret(judged, claim) for claim in ("BoNMF (a)", cell)
+    ]
     for verdict in VERDICTS:
         assert tables.interpret(judged.assign(verdict=verdict), cell).startswith(f"{cell}: ")
     judged = judged.assign(verdict="not testable on this data")

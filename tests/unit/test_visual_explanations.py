@@ -13,10 +13,14 @@ from bonmf_lib import visual_explanations as explain
 from bonmf_lib.encoders import Features, get_encoder
 from bonmf_lib.encoders.image import decode
 from bonmf_lib.errors import ModelError
+from bonmf_lib.experiments import Variant
 from bonmf_lib.models import ModelInputs, build_model
 from bonmf_lib.models.bonmf import BoNMFConfig
 from bonmf_lib.models.visual_fusion import VisualFusionConfig
 from bonmf_lib.splits import ratio_split
+from bonmf_lib.study import picture_parts
+from bonmf_lib.study.parameters import NotebookParameters, Run
+from bonmf_lib.training import TrainingConfig
 
 
 def tiny_vit():
@@ -160,3 +164,50 @@ def test_covering_cells_needs_the_picture(setting):
     same = explain.spoil(data, items, encoder, "mean", {"same": lambda pixels: pixels})["same"]
     np.testing.assert_allclose(same.matrix, own[items], atol=1e-6)
     assert maps.shape == (2, 3, 3) and np.isfinite(maps).all() and (maps.max((1, 2)) > 0).all()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Run:
+    return Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path_factory.mktemp("run"))))
+
+
+def test_networks_are_explained_by_name(run, monkeypatch):
+    monkeypatch.setenv("BONMF_WORKERS", "1")
+    training = TrainingConfig(epochs=1, batch_size=512, learning_rate=0.005)
+    kinds = ("sum", "concatenation")
+    rows = [Variant(f"Fusion, {k}", "early", "visual-fusion", VisualFusionConfig(fusion=k), training) for k in kinds]
+    models = explain.explained_models(run, rows, 0)
+    assert list(models) == list(kinds)
+    assert models["sum"].model.config.fusion == "sum"
+    assert explain.effects_by_model(run.dataset, models) == {}  # neither attends to regions
+    encoder = get_encoder(run.settings.image_encoder, "image")
+    spoilt = explain.spoilt_pictures(run, models, encoder, encoder.default_pooling)
+    ways = [*explain.SPOILINGS, "another item's"]
+    assert list(spoilt.index) == [f"{way} ({kind})" for kind in kinds for way in ways]
+    assert spoilt.index.name == "pictures"
+    assert len(set(spoilt["items"])) == 1
+    with pytest.raises(ModelError, match="got none"):
+        explain.spoilt_pictures(run, {}, encoder, encoder.default_pooling)
+
+
+def test_most_rated_pictures_can_be_read(run):
+    shown = explain.most_rated_pictures(run, 5)
+    counts = run.dataset.ratings["item"].value_counts()
+    assert len(shown) == 5
+    assert counts[shown].is_monotonic_decreasing
+    assert explain.picture_files(run.dataset, shown)[1] == Path(run.dataset.items["image"][shown[1]]).read_bytes()
+
+
+def test_what_an_encoder_has_nothing_of_is_said(run):
+    assert list(picture_parts.attention(run.dataset, [0], get_encoder("pixels", "image"))) == [
+        "pixels is no Vision Transformer; it has no attention to show."
+    ]
+    assert list(picture_parts.regions({})) == ["No regions: this encoder gives one vector per picture."]
+    numbers = pd.DataFrame({name: np.arange(9.0) for name in ("weight", "spread", "change", "agreement")})
+    effects = {"by text": numbers.rename_axis("region"), "by user": numbers.rename_axis("region")}
+    means, figure = picture_parts.regions(effects)
+    assert means.index.tolist() == ["by text", "by user"]
+    assert len(figure.axes) == 4
+    assert picture_parts.region_table(effects).columns[:2].tolist() == ["fusion", "region"]
+    maps = np.stack([np.full((3, 3), np.nan), np.full((3, 3), 0.25)])
+    assert picture_parts.cover_notes(maps) == {"covered": ["no ratings", "at most 0.250"]}
