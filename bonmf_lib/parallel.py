@@ -5,10 +5,12 @@ Small networks gain more from a second process than from a second thread. On a G
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
 from multiprocessing import forkserver
+from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext
 from typing import Any
 
@@ -17,22 +19,29 @@ from .errors import ConfigError
 # Workers are forked off one server that has loaded these, which takes seconds; PyTorch's first optimiser loads its
 # compiler. This module itself loads nothing heavy, so that the server can start before everything else.
 _LOADED_ONCE = ["bonmf_lib.forensics", "bonmf_lib.overlap_studies", "torch._dynamo"]
+_MOST_WORKERS = 256  # each takes 0.5 to 0.9 GB
+
+
+def wanted_workers() -> int:
+    """What ``BONMF_WORKERS`` asks for; 1 where it is unset or empty. ``ConfigError`` for another value."""
+    given = os.environ.get("BONMF_WORKERS") or "1"
+    if not (given.isascii() and given.isdigit() and len(given) < 10 and 1 <= int(given) <= _MOST_WORKERS):
+        raise ConfigError(f"BONMF_WORKERS must be a whole number from 1 to {_MOST_WORKERS}, got {given!r}.")
+    return int(given)
 
 
 def workers() -> int:
     """How many processes to use; 1 = this one."""
-    given = os.environ.get("BONMF_WORKERS", "1")
-    if not given.isdigit() or int(given) < 1:
-        raise ConfigError(f"BONMF_WORKERS must be a whole number from 1, got {given!r}.")
+    wanted = wanted_workers()
     from .device import pick_device
 
-    return 1 if pick_device().type != "cpu" else int(given)
+    return 1 if pick_device().type != "cpu" else wanted
 
 
 def prepare_workers() -> None:
     """Let the workers, if more than one is asked for, load the library in the background. A notebook that trains
     calls this first, and loads the library meanwhile itself."""
-    if os.environ.get("BONMF_WORKERS", "1") != "1":
+    if wanted_workers() > 1:
         loaded_context()
         forkserver.ensure_running()
 
@@ -62,6 +71,7 @@ def in_parallel(function: Callable[..., Any], jobs: Sequence[tuple]) -> Iterator
 
 
 def _set_up(settings: dict[str, str]) -> None:
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
     import torch
     from threadpoolctl import threadpool_limits
 
@@ -70,6 +80,13 @@ def _set_up(settings: dict[str, str]) -> None:
     for name in [name for name in os.environ if name.startswith("BONMF_")]:
         del os.environ[name]
     os.environ.update(settings, BONMF_PROGRESS="off")  # the parent shows how far all of them are
+
+
+def _leave_with_parent() -> None:
+    """End this worker when the process that asked for it is gone, killed for instance. The server that workers are
+    forked off, and its tracker, end by themselves once no worker holds the other end of their pipes."""
+    wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
 
 
 def _call(function: Callable[..., Any], job: tuple) -> Any:

@@ -1,6 +1,10 @@
 """Shared fixtures: small planted data with its features, quiet progress, the mirror marker."""
 
 import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -60,3 +64,36 @@ def empty_cache(tmp_path, monkeypatch) -> Path:
     """A cache of its own for one test."""
     monkeypatch.setenv("BONMF_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+def processes_marked(marker: str) -> dict[int, str]:
+    """Living processes (number -> command line) whose environment has the given ``NAME=value``, this one aside."""
+    if not Path("/proc/self/environ").is_file():
+        pytest.skip("needs /proc to look for processes that were left behind")
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if marker.encode() in (folder / "environ").read_bytes().split(b"\0"):
+                found[int(folder.name)] = (folder / "cmdline").read_text(errors="replace").replace("\0", " ")
+        except OSError:  # another user's, or gone meanwhile
+            continue
+    found.pop(os.getpid(), None)
+    return found
+
+
+def end(processes: dict[int, str]) -> dict[int, str]:
+    """Kill what a failing test found left behind, and hand it on for the message."""
+    for number in processes:
+        with suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
+    return processes
+
+
+def wait_until(holds: Callable[[], bool], seconds: float) -> bool:
+    """Wait until something holds, at most so long; whether it did."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
