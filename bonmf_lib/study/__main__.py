@@ -12,6 +12,7 @@ from .answers import answers_markdown
 from .headline import headline_markdown
 from .ledger import ledger, readable, verdict_counts
 from .manifest import write_manifest
+from .profiles import pipeline_run
 from .publication import agreement, publish
 from .records import read_published, read_records
 
@@ -31,6 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
     published.add_argument("name", help="folder below papermill_runs/published")
     published.add_argument("--drop-rows", action="store_true", help="even where published rows are not in the run")
     published.add_argument("--tables-only", action="store_true", help="its tables, not its records")
+    folder = commands.add_parser("folder", help="where a run of the pipeline goes")
+    for name in ("profile", "dataset", "content"):
+        folder.add_argument(f"--{name}", help="as given to make reproduce; without it, as the profile says")
     compare = commands.add_parser("compare", help="a run beside the published records of the same settings and seeds")
     compare.add_argument("run_dir", type=Path)
     compare.add_argument("--metric", default="mse")
@@ -41,6 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
             write_manifest(options.run_dir)
         elif options.command == "publish":
             print(f"Published in {publish(options.run_dir, options.name, options.drop_rows, options.tables_only)}")
+        elif options.command == "folder":
+            print(pipeline_run(options.profile, options.dataset, options.content).folder)
         elif options.command == "compare":
             print(_comparison_text(options.run_dir, options.metric))
         elif options.command == "headline":

@@ -5,7 +5,7 @@ import pandas as pd
 from .answers import limit_sentence
 from .claims import judge, read_claims
 from .ledger import ledger, readable
-from .parameters import read_profile
+from .profiles import read_profile
 from .tables import (
     MAIN_EXPERIMENTS,
     fusion_sentence,

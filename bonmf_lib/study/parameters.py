@@ -1,58 +1,22 @@
 """What a notebook runs on: its parameters, completed by a profile and checked before anything starts."""
 
 import ast
-import os
+import json
 from collections.abc import Mapping
+from contextlib import suppress
 from copy import copy
 from dataclasses import asdict, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import Field
-
 from ..config import config, make_config
-from ..datasets import CONTENTS, Dataset, load_dataset
+from ..datasets import Dataset, load_dataset
 from ..encoders import Features, encode_items, get_encoder
 from ..encoders.controls import Shuffled
 from ..errors import ConfigError, unknown_name
 from ..splits import Split, cold_item_split, ratio_split
-from ..storage import project_root
-
-
-@config
-class Profile:
-    """One file of ``papermill_runs/profiles``: a complete set of choices."""
-
-    dataset: str
-    content: str  # packaged or full
-    seeds: tuple[int, ...]  # each seed is one random split and one initialisation
-    text_encoder: str
-    image_encoder: str
-    cnn_encoder: str  # the picture encoder of the paper's CNN-based row
-    image_size: int = Field(ge=8)  # pixels; the side to which pictures are squeezed
-    epochs: int = Field(gt=0)
-    early_stopping_epochs: int = Field(gt=0)  # upper limit of the early-stopped runs
-    batch_size: int = Field(gt=0)
-    learning_rate: float = Field(gt=0)
-    comparison_seeds: int = Field(gt=0)  # the first so many seeds are used where many models are compared (04, 05)
-    ablation_seeds: int = Field(gt=0)  # likewise, for grids that no claim is judged on
-    comparison_epochs: int = Field(gt=0)  # of their rows as published, likewise the next two
-    comparison_batch_size: int = Field(gt=0)
-    comparison_learning_rate: float = Field(gt=0)
-    comparison_feature_dim: int | None = Field(gt=0)  # principal components of text and picture; null = all
-    common_feature_dim: int = Field(gt=0)  # principal components of every encoder where encoders are compared (06, 07)
-    compared_text_encoders: tuple[str, ...]  # besides text_encoder (06)
-    compared_image_encoders: tuple[str, ...]  # besides image_encoder and its poolings (07)
-    explained_pictures: int = Field(gt=0)  # pictures that are spoilt to see what predictions make of it (07)
-    overlap_datasets: tuple[str, ...]  # besides dataset, with content full: where overlap is taken out as well (08)
-    hub_encoders: bool  # compare also the language models that only a model hub has, as far as they can be had (06)
-    tuning_batch_size: int = Field(gt=0)  # of searches and ablation grids
-    tuning_learning_rate: float = Field(gt=0)  # where searches start
-    tuning_epochs: int = Field(gt=0)  # upper limit of every trial
-    tuning_trials: int = Field(gt=0)  # per model and seed
-    ensemble_members: int = Field(gt=0)  # networks whose predictions BoNMF+'s ensemble averages
+from .profiles import Profile, Seed, check_folder, chosen_data, read_profile, run_folder, runs_dir
 
 
 @config
@@ -62,26 +26,10 @@ class NotebookParameters:
     profile: str
     dataset: str | None = None
     content: str | None = None
-    seeds: tuple[int, ...] | None = None
+    seeds: tuple[Seed, ...] | None = None
     text_encoder: str | None = None
     image_encoder: str | None = None
     run_dir: str | None = None
-
-
-def read_profile(name: str) -> Profile:
-    """Profile by name; ``ConfigError`` for an unknown one or a bad file."""
-    folder = project_root() / "papermill_runs" / "profiles"
-    known = [path.stem for path in folder.glob("*.yaml")]
-    if name not in known:
-        raise ConfigError(unknown_name("profile", name, known))
-    values = yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8"))
-    return make_config(Profile, values)
-
-
-def runs_dir() -> Path:
-    """Where run folders go: ``BONMF_RUNS``, default ``papermill_runs/runs`` of the checkout."""
-    given = os.environ.get("BONMF_RUNS")
-    return Path(given) if given else project_root() / "papermill_runs" / "runs"
 
 
 class Run:
@@ -89,14 +37,11 @@ class Run:
 
     def __init__(self, parameters: NotebookParameters):
         chosen = read_profile(parameters.profile)
-        given = {key: value for key, value in asdict(parameters).items() if value is not None}
-        if str(given.get("dataset", "")).startswith("folder:"):
-            given.setdefault("content", "full")  # a user's own texts and pictures are there to be used
-        changes = {key: value for key, value in given.items() if key not in ("profile", "run_dir")}
-        self.settings = make_config(Profile, asdict(chosen) | changes)
+        dataset, content = chosen_data(chosen, parameters.dataset, parameters.content)
+        others = ("seeds", "text_encoder", "image_encoder")
+        given = {name: getattr(parameters, name) for name in others if getattr(parameters, name) is not None}
+        self.settings = make_config(Profile, asdict(chosen) | given | {"dataset": dataset, "content": content})
         self.profile = parameters.profile
-        if self.settings.content not in CONTENTS:
-            raise ConfigError(unknown_name("content", self.settings.content, CONTENTS))
         if not self.settings.seeds or len(set(self.settings.seeds)) < len(self.settings.seeds):
             raise ConfigError(f"seeds must be different whole numbers, got {list(self.settings.seeds)}.")
         for name in (self.settings.text_encoder, *self.settings.compared_text_encoders):
@@ -107,7 +52,13 @@ class Run:
         for own, modality in ((self.settings.text_encoder, "text"), (self.settings.image_encoder, "image")):
             if isinstance(get_encoder(own, modality), Shuffled):
                 raise ConfigError(f"{own} is a control for comparisons; choose the encoder that it shuffles.")
-        self.run_dir = self._folder(parameters.run_dir, chosen)
+        if parameters.run_dir is None:
+            folder = run_folder(parameters.profile, chosen, dataset, content)
+            self.run_dir = check_folder(folder, f"BONMF_RUNS ({runs_dir()})")
+        else:
+            if not parameters.run_dir.strip():
+                raise ConfigError("run_dir is empty; name a folder, or leave it out.")
+            self.run_dir = check_folder(Path(parameters.run_dir), f"run_dir {parameters.run_dir!r}")
         self._features: dict[tuple, Features] = {}
         self._splits: dict[tuple, Split] = {}
 
@@ -121,14 +72,6 @@ class Run:
         other.__dict__.pop("dataset", None)
         other._features, other._splits = {}, {}
         return other
-
-    def _folder(self, given: str | None, chosen: Profile) -> Path:
-        if given is not None:
-            return Path(given)
-        name = self.profile
-        if (self.settings.dataset, self.settings.content) != (chosen.dataset, chosen.content):
-            name += f"-{self.settings.dataset.replace(':', '-').replace('/', '-')}-{self.settings.content}"
-        return runs_dir() / name
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -190,7 +133,18 @@ def start_run(namespace: Mapping[str, Any]) -> Run:
     for name in _injected(namespace.get("In", [])):
         if name not in known:
             raise ConfigError(unknown_name("notebook parameter", name, known))
-    return Run(make_config(NotebookParameters, {name: namespace[name] for name in known if name in namespace}))
+    given = {name: namespace[name] for name in known if name in namespace}
+    return Run(make_config(NotebookParameters, given | {"seeds": _as_list("seeds", given.get("seeds"))}))
+
+
+def _as_list(name: str, value: object) -> object:
+    """A list that came as text: ``papermill -p seeds '[0, 1]'`` passes ``"[0, 1]"``."""
+    if isinstance(value, str):
+        with suppress(ValueError):
+            value = json.loads(value)
+    if value is not None and not isinstance(value, list | tuple):
+        raise ConfigError(f"{name} must be a list, for instance [0, 1], got {value!r}.")
+    return value
 
 
 def _injected(cells: list[str]) -> list[str]:

@@ -1,0 +1,191 @@
+"""Profiles, and which folder a run of one goes to."""
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import Field
+
+from ..config import config, make_config
+from ..datasets import _NAMES, CONTENTS
+from ..errors import ConfigError, unknown_name
+from ..storage import project_root
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what every generator that is seeded takes
+_Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+@config
+class Profile:
+    """One file of ``papermill_runs/profiles``: a complete set of choices."""
+
+    dataset: str
+    content: str  # packaged or full
+    seeds: tuple[Seed, ...]  # each seed is one random split and one initialisation
+    text_encoder: str
+    image_encoder: str
+    cnn_encoder: str  # the picture encoder of the paper's CNN-based row
+    image_size: int = Field(ge=8)  # pixels; the side to which pictures are squeezed
+    epochs: int = Field(gt=0)
+    early_stopping_epochs: int = Field(gt=0)  # upper limit of the early-stopped runs
+    batch_size: int = Field(gt=0)
+    learning_rate: _Rate
+    comparison_seeds: int = Field(gt=0)  # the first so many seeds are used where many models are compared (04, 05)
+    ablation_seeds: int = Field(gt=0)  # likewise, for grids that no claim is judged on
+    comparison_epochs: int = Field(gt=0)  # of their rows as published, likewise the next two
+    comparison_batch_size: int = Field(gt=0)
+    comparison_learning_rate: _Rate
+    comparison_feature_dim: int | None = Field(gt=0)  # principal components of text and picture; null = all
+    common_feature_dim: int = Field(gt=0)  # principal components of every encoder where encoders are compared (06, 07)
+    compared_text_encoders: tuple[str, ...]  # besides text_encoder (06)
+    compared_image_encoders: tuple[str, ...]  # besides image_encoder and its poolings (07)
+    explained_pictures: int = Field(gt=0)  # pictures that are spoilt to see what predictions make of it (07)
+    overlap_datasets: tuple[str, ...]  # besides dataset, with content full: where overlap is taken out as well (08)
+    hub_encoders: bool  # compare also the language models that only a model hub has, as far as they can be had (06)
+    tuning_batch_size: int = Field(gt=0)  # of searches and ablation grids
+    tuning_learning_rate: _Rate  # where searches start
+    tuning_epochs: int = Field(gt=0)  # upper limit of every trial
+    tuning_trials: int = Field(gt=0)  # per model and seed
+    ensemble_members: int = Field(gt=0)  # networks whose predictions BoNMF+'s ensemble averages
+
+
+class _OneKeyOnce(yaml.SafeLoader):
+    """YAML in which a key that stands twice is an error; PyYAML would take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for place, key in enumerate(keys):
+            if key in keys[:place]:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key} stands twice", node.value[place][0].start_mark
+                )
+        return super().construct_mapping(node, deep)
+
+
+def read_profile(name: str) -> Profile:
+    """Profile by name; ``ConfigError`` for an unknown one or a bad file."""
+    folder = project_root() / "papermill_runs" / "profiles"
+    known = [path.stem for path in folder.glob("*.yaml")]
+    if name not in known:
+        raise ConfigError(unknown_name("profile", name, known))
+    path = folder / f"{name}.yaml"
+    where = f"papermill_runs/profiles/{name}.yaml"
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8"), _OneKeyOnce)
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"{where} cannot be read as YAML: {' '.join(str(error).split())}.") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{where} must hold one line `key: value` for every choice.")
+    missing = [field for field in Profile.__dataclass_fields__ if field not in values]
+    if missing:
+        raise ConfigError(f"{where} lacks {', '.join(missing)}; see quick.yaml beside it.")
+    try:
+        return make_config(Profile, values)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def chosen_data(chosen: Profile, dataset: str | None, content: str | None) -> tuple[str, str]:
+    """Data set and content of a run; None = as the profile says, and ``full`` for a folder of one's own, whose texts
+    and pictures are there to be used.
+
+    Raises:
+        ConfigError: an unknown name, or a folder that is not there.
+    """
+    own = str(dataset or "").startswith("folder:")
+    dataset = chosen.dataset if dataset is None else dataset
+    content = ("full" if own else chosen.content) if content is None else content
+    if content not in CONTENTS:
+        raise ConfigError(unknown_name("content", content, CONTENTS))
+    if dataset.startswith("folder:"):
+        path = dataset.removeprefix("folder:")
+        if not path or "\0" in path or not os.path.isdir(path):  # noqa: PTH112 (False, too, for a name that is too long)
+            raise ConfigError(
+                f"dataset {dataset!r}: {path!r} is not a folder; give folder:<path> with one that exists."
+            )
+    elif dataset not in _NAMES:
+        raise ConfigError(unknown_name("dataset", dataset, _NAMES))
+    return dataset, content
+
+
+def runs_dir() -> Path:
+    """Where run folders go: ``BONMF_RUNS``, default ``papermill_runs/runs`` of the checkout."""
+    given = os.environ.get("BONMF_RUNS")
+    return Path(given) if given else project_root() / "papermill_runs" / "runs"
+
+
+def run_folder(profile: str, chosen: Profile, dataset: str, content: str) -> Path:
+    """The run folder of a profile, which is ``chosen``, on its own or other data and content.
+
+    Its name is the profile's and what differs from it. A folder of one's own is named with eight hex digits over its
+    path, since two folders of the same name must not share a run.
+    """
+    parts = [profile]
+    if dataset != chosen.dataset:
+        parts.append(_plain(dataset))
+    if (dataset, content) != (chosen.dataset, chosen.content):
+        parts.append(content)
+    return runs_dir() / "-".join(parts)
+
+
+def _plain(dataset: str) -> str:
+    kind, colon, path = dataset.partition(":")
+    if not colon:
+        return dataset
+    place = Path(path).resolve()
+    digest = hashlib.sha256(str(place).encode()).hexdigest()[:8]
+    return f"{kind}-{re.sub('[^A-Za-z0-9_.-]+', '_', place.name)[:40]}-{digest}"
+
+
+def check_folder(folder: Path, given: str) -> Path:
+    """The folder, if a run can go there; ``given`` says in the error where the path comes from.
+
+    Raises:
+        ConfigError: it cannot be a folder, or does not exist and cannot be made.
+    """
+    try:
+        if "\0" in str(folder):
+            raise ValueError("it holds a NUL")
+        existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    except (OSError, ValueError) as error:  # or is too long
+        raise ConfigError(f"{given} is no path that can be used: {error}.") from None
+    if not existing.is_dir():
+        raise ConfigError(f"{given}: {existing} is a file; name a folder.")
+    if existing != folder and not os.access(existing, os.W_OK | os.X_OK):
+        raise ConfigError(f"{given}: {existing} cannot be written to; name a folder that can.")
+    return folder
+
+
+@dataclass(frozen=True)
+class PipelineRun:
+    """What one run of the whole pipeline is about, and the folder that it goes to."""
+
+    profile: str
+    dataset: str
+    content: str
+    folder: Path
+
+
+def pipeline_run(profile: object, dataset: object = None, content: object = None) -> PipelineRun:
+    """Check what a run of all notebooks was asked for; None or empty = as the profile says (its default: ``quick``).
+
+    A folder of one's own becomes an absolute path.
+
+    Raises:
+        ConfigError: an unknown name, or what is no text at all, as ``dataset=5``.
+    """
+    asked = {"profile": profile, "dataset": dataset, "content": content}
+    for name, value in asked.items():
+        if value not in (None, "") and not isinstance(value, str):
+            raise ConfigError(f"{name} must be a name, got {value!r}.")
+    name = asked["profile"] or "quick"
+    chosen = read_profile(name)
+    data, items = chosen_data(chosen, asked["dataset"] or None, asked["content"] or None)
+    if data.startswith("folder:"):
+        data = f"folder:{Path(data.removeprefix('folder:')).resolve()}"
+    folder = check_folder(run_folder(name, chosen, data, items), f"BONMF_RUNS ({runs_dir()})")
+    return PipelineRun(name, data, items, folder)

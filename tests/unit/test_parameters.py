@@ -1,0 +1,202 @@
+"""Parameters of notebooks, profiles, and the folder that a run goes to: what is taken, and what is refused at once."""
+
+import re
+from pathlib import Path
+
+import papermill
+import papermill.cli
+import pytest
+import yaml
+
+from bonmf_lib.errors import ConfigError
+from bonmf_lib.study import profiles
+from bonmf_lib.study.__main__ import main
+from bonmf_lib.study.parameters import start_run
+from bonmf_lib.study.profiles import pipeline_run, read_profile, run_folder
+from tests.conftest import ROOT
+
+SMOKE = yaml.safe_load((ROOT / "papermill_runs/profiles/smoke.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(autouse=True)
+def runs(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("BONMF_RUNS", str(tmp_path / "runs"))
+    return tmp_path / "runs"
+
+
+@pytest.mark.parametrize(
+    "seeds",
+    [
+        pytest.param(
+            [-1],
+            marks=pytest.mark.case(
+                "parameters", "seeds [-1] or [2**70]", "one sentence: which seed, and what it must be"
+            ),
+        ),
+        [2**70],
+        [2**32],
+        [True],
+        [1.0],
+        [None],
+        [],
+        [[0]],
+        "[-1]",
+        "[010]",
+        "[0,]",
+        "0",
+        "",
+        "a",
+        0,
+        {"0": 1},
+    ],
+    ids=str,
+)
+def test_seeds_that_cannot_be_are_refused(seeds):
+    with pytest.raises(ConfigError, match="seeds") as caught:
+        start_run({"profile": "smoke", "seeds": seeds})
+    assert "\n" not in str(caught.value)
+
+
+def test_the_largest_seed_is_taken():
+    assert start_run({"profile": "smoke", "seeds": [0, 2**32 - 1]}).settings.seeds == (0, 2**32 - 1)
+
+
+@pytest.mark.case(
+    "parameters", "papermill -p seeds '[0, 3]', which arrives as text", "it is read as the list that it spells"
+)
+def test_a_list_may_come_as_text(tmp_path):
+    with pytest.raises(SystemExit) as caught:
+        papermill.cli.papermill.main(
+            [
+                str(ROOT / "notebooks/00_start_here.ipynb"), str(tmp_path / "out.ipynb"), "--prepare-only",
+                "--no-progress-bar", "-p", "seeds", "[0, 3]", "-p", "profile", "smoke",
+            ]
+        )  # fmt: skip
+    assert not caught.value.code
+    cells = [cell.source for cell in papermill.iorw.load_notebook_node(str(tmp_path / "out.ipynb")).cells]
+    injected = next(source for source in cells if source.startswith("# Parameters"))
+    namespace: dict = {}
+    exec(compile(injected, "injected", "exec"), namespace)
+    assert start_run(namespace | {"In": [injected]}).settings.seeds == (0, 3)
+
+
+def broken(text: str, tmp_path, monkeypatch) -> str:
+    folder = tmp_path / "papermill_runs" / "profiles"
+    folder.mkdir(parents=True)
+    (folder / "mine.yaml").write_bytes(text.encode("latin-1"))
+    monkeypatch.setattr(profiles, "project_root", lambda: tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        read_profile("mine")
+    assert str(caught.value).startswith("papermill_runs/profiles/mine.yaml") and "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param(
+            "dataset: [",
+            "cannot be read as YAML",
+            marks=pytest.mark.case(
+                "parameters",
+                "a profile file that is no YAML, no mapping, or has a key twice, missing, unknown or of a wrong type",
+                "one sentence that names the file and the key",
+            ),
+        ),
+        ("a: !!python/object/apply:os.getcwd []", "cannot be read as YAML"),
+        ("dataset: \xe9", "cannot be read as YAML"),
+        ("- dataset", "one line `key: value`"),
+        ("", "one line `key: value`"),
+        ("dataset: planted", "lacks content, seeds, text_encoder"),
+        (yaml.safe_dump(SMOKE) + "\nepochs: 5", "epochs stands twice"),
+        (yaml.safe_dump(SMOKE | {"epoks": 4}), "Did you mean 'epochs'"),
+        (yaml.safe_dump(SMOKE | {1: 4}), "key of Profile 1"),
+        (yaml.safe_dump(SMOKE | {"epochs": "4"}), "epochs"),
+        (yaml.safe_dump(SMOKE | {"epochs": 4.5}), "epochs"),
+        (yaml.safe_dump(SMOKE | {"epochs": True}), "epochs"),
+        (yaml.safe_dump(SMOKE | {"seeds": 3}), "seeds"),
+        (yaml.safe_dump(SMOKE | {"seeds": [-1]}), "seeds"),
+        (yaml.safe_dump(SMOKE | {"dataset": None}), "dataset"),
+        (yaml.safe_dump(SMOKE | {"learning_rate": float("inf")}), "learning_rate.*finite"),
+        (yaml.safe_dump(SMOKE | {"tuning_learning_rate": float("nan")}), "tuning_learning_rate.*"),
+    ],
+)
+def test_a_broken_profile_is_named(text, message, tmp_path, monkeypatch):
+    assert re.search(message, broken(text, tmp_path, monkeypatch))
+
+
+@pytest.mark.case(
+    "parameters", "BONMF_RUNS or run_dir is a file, empty, or cannot be a path", "one sentence before any work"
+)
+@pytest.mark.parametrize("run_dir", ["file", "file/below", "", "a\0b", "n" * 300, 5], ids=lambda value: str(value)[:10])
+def test_a_run_folder_that_cannot_be_is_refused(tmp_path, monkeypatch, run_dir):
+    (tmp_path / "file").write_text("")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="run_dir"):
+        start_run({"profile": "smoke", "run_dir": run_dir})
+    if run_dir and isinstance(run_dir, str) and "\0" not in run_dir:
+        monkeypatch.setenv("BONMF_RUNS", run_dir)
+        with pytest.raises(ConfigError, match="BONMF_RUNS"):
+            start_run({"profile": "smoke"})
+
+
+def test_a_run_folder_below_what_cannot_be_written_to_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(profiles.os, "access", lambda *_: False)  # root may write everywhere
+    with pytest.raises(ConfigError, match=f"{tmp_path} cannot be written to"):
+        start_run({"profile": "smoke", "run_dir": str(tmp_path / "new")})
+    assert start_run({"profile": "smoke", "run_dir": str(tmp_path)}).run_dir == tmp_path  # its records can be read
+
+
+def test_a_run_is_named_after_its_profile_and_what_differs(runs):
+    assert pipeline_run(None).folder == runs / "quick"
+    assert pipeline_run("smoke", "", "").folder == runs / "smoke"
+    assert pipeline_run("smoke", "planted", "packaged").folder == runs / "smoke"
+    assert pipeline_run("quick", None, "full").folder == runs / "quick-full"
+    assert pipeline_run("smoke", "ml-1m").folder == runs / "smoke-ml-1m-packaged"
+
+
+@pytest.mark.case(
+    "data",
+    "make reproduce DATASET=folder:... of two folders that have the same name",
+    "each has a run folder of its own, named with a digest of its path, and full content unless asked otherwise",
+)
+def test_folders_of_the_same_name_do_not_share_a_run(runs, tmp_path, monkeypatch, capsys):
+    for name in ("one/my data", "two/my data"):
+        (tmp_path / name).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    first, second = (pipeline_run("smoke", f"folder:{name}/my data") for name in ("one", "two"))
+    assert first.dataset == f"folder:{(tmp_path / 'one' / 'my data').resolve()}" and first.content == "full"
+    assert first.folder.name != second.folder.name
+    for run in (first, second):
+        assert run.folder.parent == runs
+        assert run.folder.name.startswith("smoke-folder-my_data-") and run.folder.name.endswith("-full")
+    assert start_run({"profile": "smoke", "dataset": "folder:one/my data"}).run_dir == first.folder  # a single notebook
+    assert pipeline_run("smoke", "folder:one/my data/../my data", "packaged").content == "packaged"
+    assert main(["folder", "--profile", "smoke", "--dataset", "folder:one/my data"]) == 0
+    assert capsys.readouterr().out == f"{first.folder}\n"
+
+
+@pytest.mark.parametrize(
+    ("profile", "dataset", "content", "message"),
+    [
+        ("../../x", None, None, "Unknown profile '../../x'"),
+        (5, None, None, "profile must be a name, got 5"),
+        ("smoke", "ml-10m", None, "Did you mean 'ml-1m'"),
+        ("smoke", {"folder": "x"}, None, "dataset must be a name"),
+        ("smoke", False, None, "dataset must be a name, got False"),
+        ("smoke", "folder:", None, "is not a folder"),
+        ("smoke", "folder:nowhere", None, "'nowhere' is not a folder"),
+        ("smoke", "folder:" + 300 * "n", None, "is not a folder"),
+        ("smoke", "folder:a\0b", None, "is not a folder"),
+        ("smoke", None, ";touch x", "Unknown content ';touch x'"),
+    ],
+)
+def test_what_a_pipeline_cannot_be_asked_for(profile, dataset, content, message):
+    with pytest.raises(ConfigError, match=message):
+        pipeline_run(profile, dataset, content)
+
+
+def test_a_profiles_own_data_need_no_second_name(runs):
+    chosen = read_profile("paper")
+    assert run_folder("paper", chosen, "ml-1m", "full") == runs / "paper"
+    assert run_folder("paper", chosen, "ml-1m", "packaged") == runs / "paper-packaged"
