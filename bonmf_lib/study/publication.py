@@ -1,13 +1,14 @@
 """Keep a run for every reader: its records, manifest and tables, beside what earlier runs left in the same folder;
 and how well two runs of the same settings agree."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ..errors import RecordError
+from ..errors import ConfigError, RecordError
 from ..integrity import read_json
 from ..storage import write_text
 from .manifest import manifest, save_manifest
@@ -43,8 +44,11 @@ def publish(run_dir: Path, name: str, drop_rows: bool = False, tables_only: bool
         tables_only: leave the published records as they are, for instance beside a run with fewer seeds.
 
     Raises:
+        ConfigError: the name is not that of one plain folder.
         RecordError: the run has no records, or an experiment would lose rows (unless ``drop_rows``).
     """
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
+        raise ConfigError(f"A run is published under one plain name, such as paper; {name!r} is none.")
     new, folder = read_records(run_dir), published_dir() / name
     if new.empty and not tables_only:
         raise RecordError(f"{run_dir} holds no records to publish; run the notebooks first.")

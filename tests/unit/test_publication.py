@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from bonmf_lib.errors import RecordError
+from bonmf_lib.errors import ConfigError, RecordError
 from bonmf_lib.integrity import json_text, read_json
 from bonmf_lib.storage import write_text
 from bonmf_lib.study import publication
@@ -87,6 +87,13 @@ def test_rows_are_dropped_only_when_asked(published, tmp_path, capsys):
 def test_a_run_without_records_is_refused(published, tmp_path):
     with pytest.raises(RecordError, match="no records to publish"):
         publish(tmp_path / "empty", "paper")
+
+
+@pytest.mark.case("hostile", "publish a run as ../../x", "refused: a name that is not one plain folder name")
+@pytest.mark.parametrize("name", ["../../x", "..", ".", "", "a/b", "/x", "a b", "-x", ".hidden", "a\n", "n" * 101])
+def test_a_run_is_published_under_one_plain_name_only(published, tmp_path, name):
+    with pytest.raises(ConfigError, match="one plain name"):
+        publish(tmp_path / "first", name)
 
 
 def test_the_same_settings_measured_twice_are_set_side_by_side(published, tmp_path, monkeypatch, capsys):
