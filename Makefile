@@ -1,32 +1,40 @@
 # make reproduce | make test | make lab | make bench | make notebooks | make publish
 PROFILE ?= quick
+DATASET ?=
 CONTENT ?=
 JOBS ?= 1
 FRESH ?=
+VERBOSE ?=
 PYTHON ?= python3
 
-BIN := $(CURDIR)/.venv/bin
-RUN := $(or $(BONMF_RUNS),papermill_runs/runs)/$(PROFILE)$(if $(CONTENT),-$(CONTENT))
-export PATH := $(BIN):$(PATH)
+# Recipes read these from the environment, as they were typed: no text of a value becomes part of a command.
+$(foreach name,PROFILE DATASET CONTENT JOBS FRESH VERBOSE,$(eval override $(name) := $$(value $(name))))
+export PROFILE DATASET CONTENT JOBS
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONWARNINGS ?= ignore::DeprecationWarning
+RUN := run="$$(python -m bonmf_lib.study folder --profile="$$PROFILE" --dataset="$$DATASET" --content="$$CONTENT")"
+PIP := .venv/bin/python -m pip --quiet --disable-pip-version-check
 
 .PHONY: reproduce test lab bench publish notebooks
 
-# One environment from the lock; made anew when the lock changes.
-.venv/ready: requirements.lock
+# One environment from the locks; made anew when one of them changes. Everything has its checksum there, build tools too.
+.venv/ready: requirements.lock requirements-source.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
 	$(PYTHON) -m venv .venv
 	@echo "Installing the locked environment (several GB, a few minutes)"
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	$(PIP) install --no-deps --require-hashes --only-binary :all: -r requirements.lock
+	$(PIP) install --no-deps --require-hashes --no-build-isolation -r requirements-source.lock
+	$(PIP) install --no-build-isolation --no-deps -e .
+	$(PIP) check
 	touch $@
 
-# Records are written whole or not at all, so a stale lock of a killed run need not stop the next one.
+# Records are written whole or not at all, so a stale lock of a killed run need not stop the next one. The rules say
+# themselves what they do and what failed; 2 is the status after a sentence about a bad value.
 reproduce: .venv/ready
-	$(if $(FRESH),BONMF_FRESH=1) snakemake --snakefile papermill_runs/Snakefile --directory . --cores $(JOBS) --rerun-incomplete --nolock \
-	    $(if $(FRESH),--forceall) --quiet all --config profile=$(PROFILE) content=$(CONTENT)
-	@echo "Report: $(RUN)/report.html"
-	@echo "Executed notebooks: $(RUN)/notebooks"
+	@$(if $(FRESH),BONMF_FRESH=1) snakemake --snakefile papermill_runs/Snakefile --directory . --cores "$$JOBS" \
+	    --rerun-incomplete --nolock $(if $(FRESH),--forceall) $(if $(VERBOSE),,--quiet all) \
+	    --config profile="$$PROFILE" dataset="$$DATASET" content="$$CONTENT" || { status=$$?; [ $$status -eq 2 ] || \
+	    echo "Not finished; the same command goes on. VERBOSE=1 shows what the engine of the pipeline says." >&2; exit $$status; }
 
 test: .venv/ready
 	ruff check .
@@ -42,9 +50,9 @@ bench: .venv/ready
 
 # Keep a long run's records for every reader, beside those of experiments that this run did not repeat.
 publish: .venv/ready
-	python -m bonmf_lib.study publish $(RUN) $(notdir $(RUN))
+	@$(RUN) && python -m bonmf_lib.study publish "$$run" "$$(basename "$$run")"
 
 # Take the executed notebooks of the default profile over into notebooks/.
 notebooks: reproduce
-	python papermill_runs/take_over.py $(RUN)/notebooks notebooks
+	@$(RUN) && python papermill_runs/take_over.py "$$run/notebooks" notebooks
 	ruff format notebooks
