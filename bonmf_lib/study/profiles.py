@@ -188,4 +188,6 @@ def pipeline_run(profile: object, dataset: object = None, content: object = None
     if data.startswith("folder:"):
         data = f"folder:{Path(data.removeprefix('folder:')).resolve()}"
     folder = check_folder(run_folder(name, chosen, data, items), f"BONMF_RUNS ({runs_dir()})")
+    if set("{}\n") & set(str(folder)):
+        raise ConfigError(f"{str(folder)!r} holds a brace or a line break, which the pipeline cannot; set BONMF_RUNS.")
     return PipelineRun(name, data, items, folder)

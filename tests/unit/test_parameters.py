@@ -196,6 +196,12 @@ def test_what_a_pipeline_cannot_be_asked_for(profile, dataset, content, message)
         pipeline_run(profile, dataset, content)
 
 
+def test_braces_which_snakemake_takes_for_wildcards_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("BONMF_RUNS", str(tmp_path / "{x}"))
+    with pytest.raises(ConfigError, match="holds a brace"):
+        pipeline_run("smoke")
+
+
 def test_a_profiles_own_data_need_no_second_name(runs):
     chosen = read_profile("paper")
     assert run_folder("paper", chosen, "ml-1m", "full") == runs / "paper"
