@@ -72,6 +72,7 @@ def test_another_environment_is_remembered(published, tmp_path):
         assert [(e["python"], e["cores"]) for e in found["earlier_environments"]] == [("3.99", noted["cores"])]
 
 
+@pytest.mark.case("numbers", "publishing a run that lacks published rows", "refused unless it is asked for by name")
 def test_rows_are_dropped_only_when_asked(published, tmp_path, capsys):
     add_records(tmp_path / "later", [record(seed=0, value=0.75, experiment="04_table1")])
     before = errors(published)

@@ -498,6 +498,7 @@ def test_malformed_records_are_refused_by_name(tmp_path, change):
         read_records(tmp_path)
 
 
+@pytest.mark.case("numbers", "records of earlier settings in the same run folder", "kept, but never pooled into a row")
 def test_records_of_earlier_settings_are_not_pooled(tmp_path, planted):
     for config in ("old", "new"):
         add_records(tmp_path, [record(config=config)])

@@ -40,6 +40,7 @@ def test_training_leaves_the_global_generator_alone(planted, split, inputs):
     assert torch.equal(torch.rand(3), expected)
 
 
+@pytest.mark.case("processes", "a training that is stopped after any epoch", "goes on, and ends bit for bit the same")
 @pytest.mark.parametrize("killed_after", [1, 3, 6])
 def test_resumed_run_ends_bit_for_bit_like_an_undisturbed_one(planted, split, inputs, tmp_path, killed_after):
     whole, history = train(planted, split, inputs)
@@ -69,6 +70,7 @@ def test_early_stopping_restores_the_best_epoch(planted, split, inputs):
     assert mse == pytest.approx(min(history.valid_mse), rel=1e-5)
 
 
+@pytest.mark.case("numbers", "poisoned test ratings", "no weight, no chosen epoch changes: training never reads them")
 def test_poisoned_test_ratings_change_nothing_that_was_learned(planted, split, inputs):
     """The strongest proof that training never reads the test part: other test ratings, same weights."""
     clean, clean_history = train(planted, split, inputs)
@@ -80,6 +82,7 @@ def test_poisoned_test_ratings_change_nothing_that_was_learned(planted, split, i
     assert clean_history.valid_mse == history.valid_mse
 
 
+@pytest.mark.case("numbers", "a loss that turns NaN", "an error that names the epoch and the learning rate")
 def test_nan_loss_names_the_epoch_and_the_learning_rate(planted, split, inputs):
     with pytest.raises(TrainingError, match=r"epoch \d+; lower the learning rate \(now 1e\+30\)"):
         train(planted, split, inputs, dataclasses.replace(SETTINGS, learning_rate=1e30))
