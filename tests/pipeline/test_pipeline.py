@@ -36,7 +36,11 @@ def snakemake(runs, *targets, config=("content=",), **surroundings) -> subproces
 
 
 def finish(process) -> str:
-    output, _ = process.communicate(timeout=1200)
+    try:
+        output, _ = process.communicate(timeout=1200)
+    finally:
+        if process.poll() is None:  # it took too long, and would go on behind the other tests
+            os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 0, output
     return output
 
