@@ -107,7 +107,8 @@ class Dataset:
         users, items = ids["user"][order], ids["item"][order]
         rating = self.ratings["rating"].to_numpy(np.float64)[order]
         steps = np.rint(rating / self.scale.step)
-        if self.scale.step >= 1e-3 and all(_within(2**31, column) for column in (users, items, steps)):
+        whole = self.scale.step >= 1e-3 and np.abs(rating / self.scale.step - steps).max(initial=0) < 1e-3
+        if whole and all(_within(2**31, column) for column in (users, items, steps)):
             digest.update(np.stack([users, items, steps], axis=1).astype("<i4").tobytes())
         elif _within(2**53, users) and _within(2**53, items):
             digest.update(np.stack([users, items, rating], axis=1).astype("<f8").tobytes())

@@ -298,6 +298,17 @@ def test_fingerprint_tells_ratings_apart_that_int32_cannot_hold(folder):
     assert len(found) == 2
 
 
+@pytest.mark.case("numbers", "ratings of 1.5 and 2.5 in steps of 1, which round alike", "two fingerprints")
+def test_fingerprint_tells_ratings_apart_between_whole_steps(folder):
+    found = set()
+    (folder / "dataset.toml").write_text("scale = [0.5, 4.5, 1]\n")
+    for last in ("1.5", "2.5"):
+        rows = "".join(f"{user},1,{0.5 + user % 5}\n" for user in range(11, 19))
+        (folder / "ratings.csv").write_text(f"user,item,rating\n7,1,3.5\n9,1,{last}\n{rows}")
+        found.add(load(folder).fingerprint)
+    assert len(found) == 2
+
+
 def test_unknown_settings_key(folder):
     (folder / "dataset.toml").write_text("scales = [1, 5, 1]\n")
     with pytest.raises(DatasetError, match="unknown key 'scales'"):
