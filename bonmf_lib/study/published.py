@@ -8,7 +8,7 @@ from IPython.display import display
 from matplotlib.figure import Figure
 
 from ..errors import RecordError
-from .records import published_dir, published_table, read_published
+from .records import is_table_published, published_table, read_published
 
 Part = str | pd.DataFrame | Figure  # of a report: a sentence, a table, a figure
 
@@ -56,7 +56,7 @@ class Published:
         Raises:
             NotPublishedError: there is none. RecordError: it is not as it was published.
         """
-        if not (published_dir() / self.run / "tables" / f"{name}.csv").is_file():
+        if not is_table_published(self.run, name):
             raise NotPublishedError(what)
         return published_table(self.run, name)
 

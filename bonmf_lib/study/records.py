@@ -139,7 +139,7 @@ def read_records(run_dir: Path) -> pd.DataFrame:
     """
     files = _current_files(run_dir)
     texts = [read_sealed_text(file) for file in files]
-    if not files and (run_dir / RECORDS).is_file():
+    if not files and any((run_dir / name).is_file() for name in (RECORDS, MANIFEST)):
         files, texts = [run_dir / RECORDS], [published_text(run_dir, RECORDS)]
     tables = [_one_row_per_number(_parsed(file, text)) for file, text in zip(files, texts, strict=True)]
     if not tables:
@@ -222,17 +222,28 @@ def kept_table(run_dir: Path, name: str) -> pd.DataFrame:
 
 def table_path(run_dir: Path, name: str) -> Path:
     """Where a table of a run folder, or of a published one, is kept."""
-    return run_dir / "tables" / f"{name}.csv"
+    return run_dir / _table_file(name)
 
 
 def published_table(run: str, name: str) -> pd.DataFrame:
-    """A table kept with a published run; ``RecordError`` when there is none, or when it was changed since."""
-    folder = published_dir() / run
-    path = table_path(folder, name)
-    if not path.is_file():
+    """A table kept with a published run; ``RecordError`` when there is none, or when it was changed or lost since."""
+    if not is_table_published(run, name):
         raise RecordError(f"The published run {run!r} has no table {name!r}.")
-    inside = path.relative_to(folder).as_posix()
-    return read_csv_text(published_text(folder, inside), read_json(folder / MANIFEST)["files"][inside]["texts"])
+    folder = published_dir() / run
+    text = published_text(folder, _table_file(name))
+    return read_csv_text(text, read_json(folder / MANIFEST)["files"][_table_file(name)]["texts"])
+
+
+def is_table_published(run: str, name: str) -> bool:
+    """Whether a published run has a table, by its folder or its manifest; one of them alone is an error on reading."""
+    folder = published_dir() / run
+    manifest = folder / MANIFEST
+    known = manifest.is_file() and _table_file(name) in read_json(manifest).get("files", {})
+    return known or (folder / _table_file(name)).is_file()
+
+
+def _table_file(name: str) -> str:
+    return f"tables/{name}.csv"
 
 
 RECORDS, MANIFEST = "records.csv", "manifest.json"  # of a published folder
@@ -251,6 +262,8 @@ def published_text(folder: Path, name: str) -> str:
     noted = read_json(manifest).get("files", {}).get(name)
     if noted is None:
         raise RecordError(f"{manifest} does not know {name}; {mend}, or publish the run that it belongs to.")
+    if not path.is_file():
+        raise RecordError(f"{path} was published and is not there; {mend}.")
     data = path.read_bytes()
     found = file_note(data)
     if found["sha256"] != noted["sha256"]:

@@ -278,6 +278,13 @@ def test_changed_published_tables_and_manifests_are_refused(published):
     path.write_text(path.read_text().replace("5", "6", 1))
     with pytest.raises(RecordError, match=r"svd\.csv is not what was published"):
         published_table("paper", "svd")
+    records = (published / "records.csv").rename(published / "elsewhere")
+    with pytest.raises(RecordError, match=r"records\.csv was published and is not there"):
+        read_published()
+    records.rename(published / "records.csv")
+    path.unlink()
+    with pytest.raises(RecordError, match=r"svd\.csv was published and is not there"):
+        published_table("paper", "svd")
     manifest = published / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"cores": 2', '"cores": 3'))
     with pytest.raises(DamagedError, match=r"manifest\.json"):
