@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from bonmf_lib.comparisons import modality_rows
 from bonmf_lib.errors import RecordError
 from bonmf_lib.study import published as published_module
+from bonmf_lib.study import records as records_module
 from bonmf_lib.study import report
 from bonmf_lib.study.ledger import ledger, second_reading_table, unrun_claims
 from bonmf_lib.study.parameters import read_profile
@@ -46,7 +47,7 @@ def published() -> Published:
 
 @pytest.fixture
 def nothing(tmp_path, monkeypatch) -> Published:
-    monkeypatch.setattr(published_module, "published_dir", lambda: tmp_path)
+    monkeypatch.setattr(records_module, "published_dir", lambda: tmp_path)
     return Published(pd.DataFrame(columns=COLUMNS))
 
 
