@@ -166,7 +166,7 @@ def test_a_notebook_that_fails_is_named_with_the_end_of_its_log(tmp_path):
     first, second, *_, last = done.stderr.splitlines()
     assert done.returncode == 1 and not done.stdout
     assert (first, second) == ("[2/10] 01 starts", f"[2/10] 01 failed; the end of {tmp_path / '01.log'}:")
-    assert last == "ConfigError: Unknown profile 'nope'. Known: paper, quick, smoke."
+    assert last == "ConfigError: Unknown profile 'nope'. Known: paper, quick, smoke, tiny."
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +205,7 @@ def checkout(tmp_path_factory):
         (["reproduce", "JOBS=0"], "must be a whole number from 1, got 0."),
         pytest.param(
             ["reproduce", "PROFILE=nope"],
-            "error: Unknown profile 'nope'. Known: paper, quick, smoke.",
+            "error: Unknown profile 'nope'. Known: paper, quick, smoke, tiny.",
             marks=pytest.mark.case("parameters", "make reproduce PROFILE=nope", "one sentence, where nothing was said"),
         ),
         (["publish", "PROFILE=../../x"], "error: Unknown profile '../../x'."),
