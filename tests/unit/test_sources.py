@@ -11,7 +11,7 @@ import pytest
 
 from bonmf_lib import sources
 from bonmf_lib.errors import ConfigError, SourceError
-from bonmf_lib.sources import Artifact, Mirror, Url, Wheel, extract_members, fetch, read_member
+from bonmf_lib.sources import Artifact, JoinedWheels, Mirror, Url, Wheel, extract_members, fetch, read_member
 from bonmf_lib.storage import atomic_path, cache_dir
 
 NOWHERE = Url("http://127.0.0.1:9/file.zip", "0" * 64)  # nothing listens on the discard port
@@ -268,3 +268,25 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path):
         raise OSError(28, "No space left on device")
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_parts_of_several_wheels_are_joined_in_order(empty_cache, monkeypatch, tmp_path):
+    wheels = {}
+    for name, part in (("one", b"first, "), ("two", b"second")):
+        path = tmp_path / f"{name}.whl"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("part", part)
+        wheels[name] = path.read_bytes()
+
+    def get(self, folder):
+        (folder / "w.whl").write_bytes(wheels[self.distribution])
+        return folder / "w.whl"
+
+    monkeypatch.setattr(Wheel, "get", get)
+    parts = tuple((Wheel(name, "1", sha256(data)), "part") for name, data in wheels.items())
+    found = fetch(Artifact("joined", (JoinedWheels(parts, "whole.txt", sha256(b"first, second")),)))
+    assert found.read_bytes() == b"first, second"
+    assert [path.name for path in found.parent.iterdir()] == ["whole.txt"]
+    changed = ((Wheel("one", "1", sha256(b"another")), "part"), parts[1])
+    with pytest.raises(SourceError, match="not the expected file"):
+        fetch(Artifact("changed", (JoinedWheels(changed, "whole.txt", sha256(b"first, second")),)))
