@@ -50,7 +50,7 @@ def encode_items(
     pooling = pooling or encoder.default_pooling
     if pooling not in encoder.poolings:
         raise EncoderError(unknown_name(f"pooling of {encoder.name}", pooling, encoder.poolings))
-    if isinstance(encoder, controls.Shuffled):
+    if isinstance(encoder, controls.FeatureControl):
         return encoder.dealt(encode_items(dataset, modality, encoder.base, pooling, image_size, text_parts, device))
     contents = _contents(dataset, modality, text_parts)
     description = {"encoder": encoder.name, "version": encoder.version, **encoder.preprocessing}

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -39,20 +40,19 @@ class RandomVectors:
 
 
 @dataclass(frozen=True)
-class Shuffled:
-    """The vectors of another encoder, each given to some other item: the right distribution, the wrong item.
-
-    It encodes nothing itself; :func:`~bonmf_lib.encoders.encode_items` deals out the other encoder's features.
-    """
+class FeatureControl:
+    """What :func:`~bonmf_lib.encoders.encode_items` deals out instead of another encoder's features, whose shape it
+    has; it encodes nothing itself."""
 
     base: str
     modality: str
     version: str = "1"
     image_size: int = 224
+    ending: ClassVar[str]
 
     @property
     def name(self) -> str:
-        return f"{self.base}-shuffled"
+        return f"{self.base}-{self.ending}"
 
     @property
     def poolings(self) -> tuple[str, ...]:
@@ -63,16 +63,56 @@ class Shuffled:
         return get_encoder(self.base, self.modality).default_pooling
 
     def dealt(self, features: Features) -> Features:
-        """The present rows, rotated by one place in a random order: no item keeps its own."""
-        order = np.random.default_rng(0).permutation(np.flatnonzero(features.present))
+        """The control's features of the same items; missing items stay missing."""
         matrix = features.matrix.copy()
-        matrix[order] = features.matrix[np.roll(order, 1)]
+        matrix[features.present] = self.rows(features.matrix[features.present])
         key = json_sha256([features.key, self.name, self.version])
-        return replace(features, matrix=matrix, encoder=f"{features.encoder}, shuffled", key=key)
+        return replace(features, matrix=matrix, encoder=f"{features.encoder}, {self.ending}", key=key)
+
+    def rows(self, rows: np.ndarray) -> np.ndarray:
+        """What stands in for the present items' rows (N, dim)."""
+        raise NotImplementedError
+
+
+class Shuffled(FeatureControl):
+    """The vectors of another encoder, each given to some other item: the right distribution, the wrong item."""
+
+    ending = "shuffled"
+
+    def rows(self, rows: np.ndarray) -> np.ndarray:
+        """Rotated by one place in a random order: no item keeps its own."""
+        order = np.random.default_rng(0).permutation(len(rows))
+        dealt = np.empty_like(rows)
+        dealt[order] = rows[np.roll(order, 1)]
+        return dealt
+
+
+class Noise(FeatureControl):
+    """Normal vectors with the mean and the covariance of another encoder's vectors: the right spectrum, no content.
+
+    Unlike :class:`RandomVectors`, it has the encoder's own scale and as many directions that matter.
+    """
+
+    ending = "noise"
+
+    def rows(self, rows: np.ndarray) -> np.ndarray:
+        """A draw for every item (N, dim), anew for each base and modality."""
+        seed = int.from_bytes(hashlib.sha256(f"{self.modality} {self.base}".encode()).digest()[:8], "big")
+        mean = rows.mean(axis=0, dtype=np.float64)
+        _, scales, axes = np.linalg.svd(rows - mean, full_matrices=False)
+        draws = np.random.default_rng(seed).standard_normal((len(rows), len(scales)))
+        return (mean + draws @ (scales[:, None] * axes) / np.sqrt(max(len(rows) - 1, 1))).astype(np.float32)
 
 
 register_encoder(RandomVectors("text"))
 register_encoder(RandomVectors("image"))
-register_encoder(Shuffled("minilm-l6", "text"))
-register_encoder(Shuffled("dinov2-s", "image"))
-register_encoder(Shuffled("tfidf", "text"))
+for _base, _modality in (
+    ("minilm-l6", "text"),
+    ("mpnet-base", "text"),
+    ("tfidf", "text"),
+    ("dinov2-s", "image"),
+    ("efficientnet-lite0", "image"),
+    ("pixels", "image"),
+):
+    register_encoder(Shuffled(_base, _modality))
+    register_encoder(Noise(_base, _modality))

@@ -13,7 +13,7 @@ from typing import Any
 from ..config import config, make_config
 from ..datasets import Dataset, load_dataset
 from ..encoders import Features, encode_items, get_encoder
-from ..encoders.controls import Shuffled
+from ..encoders.controls import FeatureControl
 from ..errors import ConfigError, unknown_name
 from ..splits import Split, cold_item_split, ratio_split
 from .profiles import Profile, Seed, check_folder, chosen_data, read_profile, run_folder, runs_dir
@@ -50,8 +50,8 @@ class Run:
             get_encoder(name, "image")
         get_encoder(self.settings.cnn_encoder, "image")
         for own, modality in ((self.settings.text_encoder, "text"), (self.settings.image_encoder, "image")):
-            if isinstance(get_encoder(own, modality), Shuffled):
-                raise ConfigError(f"{own} is a control for comparisons; choose the encoder that it shuffles.")
+            if isinstance(get_encoder(own, modality), FeatureControl):
+                raise ConfigError(f"{own} is a control for comparisons; choose the encoder that it stands beside.")
         if parameters.run_dir is None:
             folder = run_folder(parameters.profile, chosen, dataset, content)
             self.run_dir = check_folder(folder, f"BONMF_RUNS ({runs_dir()})")

@@ -28,6 +28,7 @@ from transformers import (
 
 from bonmf_lib.datasets import load_dataset, load_planted
 from bonmf_lib.encoders import encode_items, get_encoder
+from bonmf_lib.encoders.controls import Noise
 from bonmf_lib.encoders.features import Features, cached_poolings
 from bonmf_lib.encoders.image import pool_pictures, vit_pooling
 from bonmf_lib.encoders.masked_text import text_mask, without_text
@@ -207,6 +208,22 @@ def test_shuffled_vectors_are_those_of_other_items(planted):
     assert not (own.matrix == dealt.matrix).all(axis=1)[1:].any()
     assert not dealt.matrix[0].any() and not dealt.present[0]
     assert own.key != dealt.key
+
+
+def test_noise_has_the_mean_and_covariance_of_the_vectors_and_none_of_their_content():
+    draw = np.random.default_rng(0)
+    matrix = (draw.standard_normal((4000, 5)) @ draw.standard_normal((5, 5)) + 2).astype(np.float32)
+    present = np.arange(4000) > 0
+    matrix[0] = 0
+    own = Features(matrix, present, "x", "1", "k")
+    noise = Noise("tfidf", "text").dealt(own)
+    rows, drawn = matrix[present].astype(np.float64), noise.matrix[present].astype(np.float64)
+    np.testing.assert_allclose(drawn.mean(0), rows.mean(0), atol=0.15)
+    scale = np.trace(np.cov(rows, rowvar=False)) / 5
+    np.testing.assert_allclose(np.cov(drawn, rowvar=False), np.cov(rows, rowvar=False), atol=0.1 * scale)
+    assert np.abs(np.corrcoef(rows.T, drawn.T)[:5, 5:]).max() < 0.06
+    assert not noise.matrix[0].any() and own.key != noise.key
+    assert not np.array_equal(noise.matrix, Noise("tfidf", "image").dealt(own).matrix)
 
 
 def test_shuffled_pictures_keep_their_poolings_and_size(planted):
