@@ -66,7 +66,7 @@ def published_protocol(run: Run) -> str:
 
 
 def published(run: Run, name: str, model: str, config: Any, **others: Any) -> Variant:
-    """A row trained for the paper's fixed number of epochs on the whole training part."""
+    """A row trained for the paper's fixed number of epochs on the whole training part; features standardised."""
     settings = run.settings
     training = TrainingConfig(
         epochs=settings.comparison_epochs,
@@ -74,7 +74,8 @@ def published(run: Run, name: str, model: str, config: Any, **others: Any) -> Va
         learning_rate=settings.comparison_learning_rate,
     )
     dim = settings.comparison_feature_dim
-    return Variant(name, published_protocol(run), model, config, training, feature_dim=dim, **others)
+    row = Variant(name, published_protocol(run), model, config, training, feature_dim=dim, **others)
+    return row.prepared("standardised")
 
 
 def closed_form(name: str, model: str, config: Any, **others: Any) -> Variant:
@@ -93,10 +94,10 @@ def _large_batches(run: Run) -> TrainingConfig:
 
 
 def early_stopped(run: Run, name: str, config: Any, model: str = "bonmf", **training: Any) -> Variant:
-    """A row of an ablation: large batches, stopped at its best validation epoch."""
+    """A row of an ablation: large batches, stopped at its best validation epoch; features standardised."""
     settings = replace(_large_batches(run), **training)
     dim, protocol = run.settings.comparison_feature_dim, f"early stopped, batch {settings.batch_size}"
-    return Variant(name, protocol, model, config, settings, feature_dim=dim)
+    return Variant(name, protocol, model, config, settings, feature_dim=dim).prepared("standardised")
 
 
 def tuned(run: Run, variant: Variant) -> Variant:

@@ -15,6 +15,7 @@ from .config import config_hash
 from .datasets import Dataset
 from .device import pick_device
 from .encoders import Features
+from .encoders.preparation import Preparation
 from .errors import ConfigError, DamagedError, TrainingError
 from .evaluation.ranking import ranking_metrics
 from .evaluation.rating import cold_errors, definition_on, rating_metrics
@@ -98,9 +99,22 @@ class Variant:
         """The item features it reads, or None."""
         if not self.uses(modality):
             return None
+        standardised = self.preparation(modality) in ("standardised", "whitened")
+        pooling, encoder, parts = self.image_pooling, self.image_encoder, None
         if modality == "text":
-            return run.features("text", self.text_pooling, self.text_encoder, self.feature_dim, self.text_parts)
-        return run.features("image", self.image_pooling, self.image_encoder, self.feature_dim)
+            pooling, encoder, parts = self.text_pooling, self.text_encoder, self.text_parts
+        return run.features(modality, pooling, encoder, self.feature_dim, parts, standardised)
+
+    def preparation(self, modality: str) -> str:
+        """How its model reads the features of ``text`` or ``image``."""
+        return getattr(self.model_config, f"{modality}_preparation")
+
+    def prepared(self, text: Preparation, image: Preparation | None = None) -> "Variant":
+        """The same row with other preparations, the picture's being the text's unless it is given; of a modality that
+        it does not read, the preparation stays."""
+        wanted = {"text": text, "image": image or text}
+        read = {f"{modality}_preparation": wanted[modality] for modality in wanted if self.uses(modality)}
+        return replace(self, model_config=replace(self.model_config, **read))
 
     @property
     def validates(self) -> bool:
@@ -174,7 +188,14 @@ def variant_hash(run: Run, variant: Variant) -> str:
     features += ["residual"] if variant.residual_picture else []
     names = [variant.name, variant.protocol, variant.model, variant.members]
     search = variant.search and variant.search.described()
-    return config_hash(names, data, split, features, variant.model_config, variant.training, search)
+    return config_hash(names, data, split, features, _as_read(variant), variant.training, search)
+
+
+def _as_read(variant: Variant) -> Any:
+    """The model's configuration; the preparation of what it does not read, without effect, is always the same."""
+    unread = [f"{modality}_preparation" for modality in ("text", "image") if not variant.uses(modality)]
+    known = {name: "standardised" for name in unread if hasattr(variant.model_config, name)}
+    return replace(variant.model_config, **known)
 
 
 def training_hash(run: Run, variant: Variant) -> str:

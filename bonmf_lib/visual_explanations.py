@@ -16,6 +16,7 @@ from .device import pick_device
 from .encoders import Features
 from .encoders.image import GRID, VisionTransformer, decode, encode_png, pool_pictures
 from .encoders.masked_text import without_text
+from .encoders.preparation import prepare
 from .errors import ModelError
 from .evaluation import holm, mean_interval
 from .experiments import Variant, trained_models
@@ -257,7 +258,7 @@ def spoilt_predictions(
     """Test ratings of the spoilt items with predictions before and after: columns item, rating, before, after.
 
     Args:
-        features: what the model was built on; the spoilt rows are standardised like these.
+        features: what the model was built on; the spoilt rows are prepared like these.
     """
     rows = split.test[np.isin(dataset.ratings["item"].to_numpy()[split.test], spoilt.items)]
     part = Triples.of(dataset, rows, pick_device())
@@ -265,7 +266,8 @@ def spoilt_predictions(
     scale, whole = dataset.scale, holder.matrix
     before = predict(model, part.users, part.items).clamp(scale.low, scale.high)
     holder.matrix = whole.clone()
-    holder.matrix[torch.from_numpy(spoilt.items)] = torch.from_numpy(features.standardize(spoilt.matrix)).to(whole)
+    spoilt_rows = prepare(features, spoilt.matrix, model.config.image_preparation)
+    holder.matrix[torch.from_numpy(spoilt.items)] = torch.from_numpy(spoilt_rows).to(whole)
     after = predict(model, part.users, part.items).clamp(scale.low, scale.high)
     holder.matrix = whole
     table = dataset.ratings.iloc[rows][["item", "rating"]].reset_index(drop=True)

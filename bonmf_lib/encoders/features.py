@@ -56,17 +56,20 @@ class Features:
         scale[scale < 1e-8] = 1.0
         return ((rows - seen.mean(axis=0)) / scale).astype(np.float32)
 
-    def principal(self, dim: int) -> "Features":
-        """The first ``dim`` principal components of the standardised present rows, of regions those that they share
-        (``dim`` for each region); as they are, if not more, and at most as many as there are rows."""
+    def principal(self, dim: int, standardised: bool = True) -> "Features":
+        """The first ``dim`` principal components of the present rows, standardised first or at their own scale; of
+        regions those that they share (``dim`` for each region); as they are, if not more, and at most as many as there
+        are rows."""
         size = self.dim // self.regions
-        seen = self.standardized()[self.present].astype(np.float64).reshape(-1, size)  # one row per region
+        rows = self.standardized() if standardised else self.matrix
+        seen = rows[self.present].astype(np.float64).reshape(-1, size)  # one row per region
         dim = min(dim, len(seen))
         if dim >= size:
             return self
         matrix = np.zeros((len(self.matrix), self.regions * dim), np.float32)
         matrix[self.present] = PCA(dim, svd_solver="full").fit_transform(seen).reshape(-1, self.regions * dim)
-        name, key = f"{self.encoder}, {dim} components", json_sha256([self.key, dim])
+        name = f"{self.encoder}, {dim} components"
+        key = json_sha256([self.key, dim] if standardised else [self.key, dim, "native"])
         return replace(self, matrix=matrix, encoder=name, key=key)
 
 

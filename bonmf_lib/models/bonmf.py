@@ -13,10 +13,10 @@ from pydantic import Field
 from torch import nn
 
 from ..config import config
-from ..encoders import Features
+from ..encoders.preparation import Preparation
 from ..errors import ConfigError, ModelError
 from .base import ModelInputs, RatingModel, register
-from .layers import embedding_penalty, gathered, id_embedding, required, rows_of, score_all_pairs
+from .layers import FeatureTable, embedding_penalty, gathered, id_embedding, required, rows_of, score_all_pairs
 
 
 @config
@@ -28,6 +28,8 @@ class BoNMFConfig:
     use_ids: bool = True
     use_text: bool = True
     use_image: bool = True
+    text_preparation: Preparation = "native"  # the plain reading of "concatenated"
+    image_preparation: Preparation = "native"
     use_demographics: bool = False  # the paper lists demographics among the data, not among the inputs
     dropout: float = 0.0  # after each hidden layer; the paper's text gives no rate
     regularisation: float = Field(0.0, ge=0)  # L2 on the ID embeddings, per rating; the paper's text gives none
@@ -53,14 +55,15 @@ class BoNMF(RatingModel):
             self.user_embedding = id_embedding(inputs.n_users, config.embedding_dim, config.embedding_std)  # (U, 50)
             self.item_embedding = id_embedding(inputs.n_items, config.embedding_dim, config.embedding_std)  # (I, 50)
             sizes |= {"user_id": config.embedding_dim, "item_id": config.embedding_dim}
-        self.modalities = []
-        for name, wanted, features in (
-            ("text", config.use_text, inputs.text),
-            ("image", config.use_image, inputs.image),
+        self.modalities = nn.ModuleDict()
+        for name, wanted, features, preparation in (
+            ("text", config.use_text, inputs.text, config.text_preparation),
+            ("image", config.use_image, inputs.image, config.image_preparation),
         ):
             if wanted:
-                self._add_modality(name, required(features, name, "BoNMF"), config.hidden[0])
-                sizes[name] = features.dim
+                features = required(features, name, "BoNMF")
+                self.modalities[name] = FeatureTable(features, config.hidden[0], preparation)
+                sizes[name] = self.modalities[name].size
         if config.use_demographics:
             if inputs.demographics is None:
                 raise ModelError("BoNMF was asked to use demographics, but the data set has none.")
@@ -77,14 +80,6 @@ class BoNMF(RatingModel):
         layers.append(nn.Linear(config.hidden[-1], 1))
         nn.init.constant_(layers[-1].bias, inputs.mean_rating)
         self.rest = nn.Sequential(*layers)
-
-    def _add_modality(self, name: str, features: Features, hidden: int) -> None:
-        self.modalities.append(name)
-        self.register_buffer(name, torch.from_numpy(features.standardized()), persistent=False)  # (I, dim)
-        if not features.present.all():
-            absent = torch.from_numpy(~features.present).float().unsqueeze(1)  # (I, 1)
-            self.register_buffer(f"{name}_absent", absent, persistent=False)
-            self.register_parameter(f"{name}_missing", nn.Parameter(torch.zeros(1, hidden)))
 
     def _project(self, name: str, rows: torch.Tensor) -> torch.Tensor:
         """Rows (N, dim) of one input through its columns of W1 -> (N, H)."""
@@ -104,10 +99,8 @@ class BoNMF(RatingModel):
         part = self.first.bias.new_zeros(self.n_items if items is None else len(items), self.first.out_features)
         if "item_id" in self.columns:
             part = part + self._project("item_id", rows_of(self.item_embedding.weight, items))
-        for name in self.modalities:
-            part = part + self._project(name, rows_of(getattr(self, name), items))
-            if f"{name}_absent" in self._buffers:
-                part = part + rows_of(getattr(self, f"{name}_absent"), items) * getattr(self, f"{name}_missing")
+        for name, table in self.modalities.items():
+            part = table.filled(part + self._project(name, table.rows(items)), items)
         return part
 
     def forward(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:

@@ -17,6 +17,7 @@ from pydantic import Field
 from torch import nn
 
 from ..config import config
+from ..encoders.preparation import Preparation
 from ..errors import ConfigError, ModelError
 from .base import ModelInputs, RatingModel, register
 from .layers import ProjectedFeatures, SparseRows, id_embedding, mlp, required, rows_of
@@ -33,6 +34,8 @@ class BoNMFPlusConfig:
     use_item_history: bool = True  # z
     use_text: bool = True
     use_image: bool = True
+    text_preparation: Preparation = "native"
+    image_preparation: Preparation = "native"
     use_fields: bool = True  # genres and decade of items
     gate: bool = True  # False: g_i = 1
     cold_dropout: float = Field(0.0, ge=0, lt=1)  # share of items treated as unrated, anew for every batch
@@ -63,15 +66,14 @@ class BoNMFPlus(RatingModel):
             self.rater_factors = id_embedding(inputs.n_users, dim, std)  # z, (U, k)
             self.item_history = SparseRows(items, users, _inverse_root(items, inputs.n_items), shape[::-1])
         self.content = nn.ModuleDict()
-        for name, wanted, features in (
-            ("text", config.use_text, inputs.text),
-            ("image", config.use_image, inputs.image),
+        for name, wanted, features, preparation in (
+            ("text", config.use_text, inputs.text, config.text_preparation),
+            ("image", config.use_image, inputs.image, config.image_preparation),
         ):
             if wanted:
-                self.content[name] = ProjectedFeatures(required(features, name, "BoNMF+"), dim)
-                nn.init.normal_(
-                    self.content[name].linear.weight, std=std / self.content[name].linear.in_features ** 0.5
-                )
+                table = ProjectedFeatures(required(features, name, "BoNMF+"), dim, preparation)
+                nn.init.normal_(table.linear.weight, std=std / table.size**0.5)
+                self.content[name] = table
         self.fields = nn.ParameterDict()
         for name, rows in inputs.item_fields.items() if config.use_fields else ():
             self.register_buffer(f"field_{name}", torch.from_numpy(rows), persistent=False)  # (I, levels)

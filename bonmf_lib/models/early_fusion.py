@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import nn
 
 from ..config import config
+from ..encoders.preparation import Preparation
 from .base import ModelInputs, RatingModel, register
 from .layers import (
     ProjectedFeatures,
@@ -34,6 +35,8 @@ class EarlyFusionConfig:
     embedding_std: float = Field(0.05, ge=0)  # of the initial embeddings; ours
     use_text: bool = True
     use_image: bool = True
+    text_preparation: Preparation = "native"
+    image_preparation: Preparation = "native"
 
 
 @register("early-fusion", EarlyFusionConfig)
@@ -50,11 +53,13 @@ class EarlyFusion(RatingModel):
         self.fuse_id = nn.Linear(dim, dim)
         self.fuse_text = None
         if config.use_text:
-            self.fuse_text = ProjectedFeatures(required(inputs.text, "text", "Early fusion"), dim)
+            text = required(inputs.text, "text", "Early fusion")
+            self.fuse_text = ProjectedFeatures(text, dim, config.text_preparation)
         self.first_user, self.first_item = nn.Linear(dim, first), nn.Linear(dim, first, bias=False)
         self.first_image = None
         if config.use_image:
-            self.first_image = ProjectedFeatures(required(inputs.image, "image", "Early fusion"), first)
+            image = required(inputs.image, "image", "Early fusion")
+            self.first_image = ProjectedFeatures(image, first, config.image_preparation)
         self.dropout = nn.Dropout(config.dropout)
         self.rest = mlp(config.hidden, config.dropout, inputs.mean_rating)
 

@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..encoders import Features
+from ..encoders.preparation import Preparation, prepared
 from ..errors import ModelError
 
 
@@ -73,17 +74,28 @@ def required(features: Features | None, modality: str, model: str) -> Features:
 
 
 class FeatureTable(nn.Module):
-    """Standardised frozen features of all items, and a learned vector of size ``dim`` that stands in for what is made
-    of them where they are missing."""
+    """Frozen features of all items, prepared (:mod:`~bonmf_lib.encoders.preparation`), and a learned vector of size
+    ``dim`` that stands in for what is made of them where they are missing."""
 
-    def __init__(self, features: Features, dim: int):
+    def __init__(self, features: Features, dim: int, preparation: Preparation):
         super().__init__()
-        self.register_buffer("matrix", torch.from_numpy(features.standardized()), persistent=False)  # (I, features)
+        matrix = prepared(features, preparation)
+        self.register_buffer("matrix", torch.from_numpy(matrix), persistent=False)  # (I, features)
+        self.size, self.regions = matrix.shape[1], features.regions
+        self.norm = nn.LayerNorm(self.size // self.regions) if preparation == "layer norm" else None
         self.missing = None
         if not features.present.all():
             absent = torch.from_numpy(~features.present).float().unsqueeze(1)  # (I, 1)
             self.register_buffer("absent", absent, persistent=False)
             self.missing = nn.Parameter(torch.zeros(1, dim))
+
+    def rows(self, items: torch.Tensor | None) -> torch.Tensor:
+        """What a model reads of the items, zero where they are missing: (N,) -> (N, features)."""
+        rows = rows_of(self.matrix, items)
+        if self.norm is None:
+            return rows
+        rows = self.norm(rows.unflatten(1, (self.regions, -1))).flatten(1)
+        return rows if self.missing is None else rows * (1 - rows_of(self.absent, items))
 
     def filled(self, made: torch.Tensor, items: torch.Tensor | None) -> torch.Tensor:
         """``made`` of the items (N, dim), which is zero where they are missing, with the learned vector there."""
@@ -91,14 +103,14 @@ class FeatureTable(nn.Module):
 
 
 class ProjectedFeatures(FeatureTable):
-    """W x_i of standardised frozen features, or a learned vector where x_i is missing: (N,) -> (N, dim)."""
+    """W x_i of frozen features, or a learned vector where x_i is missing: (N,) -> (N, dim)."""
 
-    def __init__(self, features: Features, dim: int):
-        super().__init__(features, dim)
-        self.linear = nn.Linear(features.dim, dim, bias=False)
+    def __init__(self, features: Features, dim: int, preparation: Preparation):
+        super().__init__(features, dim, preparation)
+        self.linear = nn.Linear(self.size, dim, bias=False)
 
     def forward(self, items: torch.Tensor | None) -> torch.Tensor:
-        return self.filled(self.linear(rows_of(self.matrix, items)), items)
+        return self.filled(self.linear(self.rows(items)), items)
 
 
 class SparseRows(nn.Module):

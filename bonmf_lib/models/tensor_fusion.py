@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..config import config
+from ..encoders.preparation import Preparation
 from .base import ModelInputs, RatingModel, register
 from .layers import ProjectedFeatures, embedding_penalty, id_embedding, in_blocks, mlp, required, rows_of
 
@@ -29,6 +30,8 @@ class TensorFusionConfig:
     embedding_std: float = Field(0.03, ge=0)  # of the initial embeddings; larger ones start from noise; ours
     use_text: bool = True
     use_image: bool = True
+    text_preparation: Preparation = "native"
+    image_preparation: Preparation = "native"
 
 
 @register("tensor-fusion", TensorFusionConfig)
@@ -39,12 +42,13 @@ class TensorFusion(RatingModel):
         self.user_embedding = id_embedding(inputs.n_users, config.embedding_dim, config.embedding_std)
         self.item_embedding = id_embedding(inputs.n_items, config.embedding_dim, config.embedding_std)
         self.modalities = nn.ModuleDict()
-        for name, wanted, features in (
-            ("text", config.use_text, inputs.text),
-            ("image", config.use_image, inputs.image),
+        for name, wanted, features, preparation in (
+            ("text", config.use_text, inputs.text, config.text_preparation),
+            ("image", config.use_image, inputs.image, config.image_preparation),
         ):
             if wanted:
-                self.modalities[name] = ProjectedFeatures(required(features, name, "Tensor fusion"), config.feature_dim)
+                features = required(features, name, "Tensor fusion")
+                self.modalities[name] = ProjectedFeatures(features, config.feature_dim, preparation)
         user_size = config.embedding_dim + 1  # a
         item_size = user_size * (config.feature_dim + 1) ** len(self.modalities)  # b
         self.first = nn.Linear(user_size * item_size, config.hidden[0])

@@ -32,6 +32,7 @@ from torch import nn
 
 from ..config import config
 from ..encoders import Features
+from ..encoders.preparation import Preparation
 from ..errors import ConfigError, ModelError
 from .base import ModelInputs, RatingModel, register
 from .layers import FeatureTable, ProjectedFeatures, embedding_penalty, gathered, id_embedding, mlp, required, rows_of
@@ -68,6 +69,8 @@ class VisualFusionConfig:
     embedding_std: float = Field(0.05, ge=0)  # of the initial embeddings
     use_text: bool = True
     use_image: bool = True
+    text_preparation: Preparation = "native"
+    image_preparation: Preparation = "native"
 
     @property
     def use_overlap(self) -> bool:
@@ -78,21 +81,21 @@ class VisualFusionConfig:
 class RegionAttention(FeatureTable):
     """sum_j a_j V v_ij over the regions of an item's picture, for a query per row."""
 
-    def __init__(self, features: Features, query_dim: int, dim: int):
-        super().__init__(features, dim)
+    def __init__(self, features: Features, query_dim: int, dim: int, preparation: Preparation):
+        super().__init__(features, dim, preparation)
         if features.regions < 2:
             raise ModelError(
                 f"Attention needs regions, {features.encoder} is one vector per picture; use pooling grid3."
             )
-        self.regions, self.dim, self.n_items = features.regions, dim, len(features.matrix)
+        self.dim, self.n_items = dim, len(features.matrix)
         self.left_out: int | None = None  # a region that gets no attention, to see what its absence changes
-        size = features.dim // features.regions
+        size = self.size // self.regions
         self.query = nn.Linear(query_dim, dim, bias=False)
         self.key, self.value = nn.Linear(size, dim, bias=False), nn.Linear(size, dim, bias=False)
 
     def keys_and_values(self, items: torch.Tensor | None) -> torch.Tensor:
         """(N,) -> (N, 2 * R * k)."""
-        rows = rows_of(self.matrix, items).unflatten(1, (self.regions, -1))  # (N, R, features)
+        rows = self.rows(items).unflatten(1, (self.regions, -1))  # (N, R, features)
         return torch.cat([self.key(rows).flatten(1), self.value(rows).flatten(1)], 1)
 
     def attend(self, query: torch.Tensor, items: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
@@ -150,13 +153,15 @@ class VisualFusion(RatingModel):
         width = k * config.rank if kind == "bilinear" else k
         self.projected = nn.ModuleDict()
         if config.use_text:
-            self.projected["text"] = ProjectedFeatures(required(inputs.text, "text", "Visual fusion"), width)
+            text = required(inputs.text, "text", "Visual fusion")
+            self.projected["text"] = ProjectedFeatures(text, width, config.text_preparation)
         if config.use_image:
             image = required(inputs.image, "image", "Visual fusion")
             if kind == "attention":
-                self.regions = RegionAttention(image, k if config.query == "text" else ids, k)
+                query_dim = k if config.query == "text" else ids
+                self.regions = RegionAttention(image, query_dim, k, config.image_preparation)
             else:
-                self.projected["image"] = ProjectedFeatures(image, width)
+                self.projected["image"] = ProjectedFeatures(image, width, config.image_preparation)
         if kind == "gated":
             self.gate = Gate(k)
         if kind == "bilinear":  # the ones appended to the features; products start near one, not near zero

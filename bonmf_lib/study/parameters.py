@@ -94,15 +94,17 @@ class Run:
         encoder: str | None = None,
         dim: int | None = None,
         text_parts: tuple[str, ...] | None = None,
+        standardised: bool = True,
     ) -> Features:
         """Features of ``text`` or ``image``, by this run's encoder unless another is named; with ``dim`` only their
-        first principal components. See :func:`~bonmf_lib.encoders.encode_items`."""
+        first principal components, of standardised columns or of columns at their own scale. See
+        :func:`~bonmf_lib.encoders.encode_items`."""
         encoder = encoder or (self.settings.text_encoder if modality == "text" else self.settings.image_encoder)
-        key = modality, pooling, encoder, dim, text_parts
+        key = modality, pooling, encoder, dim, text_parts, standardised
         if key not in self._features:
             size = self.settings.image_size if modality == "image" else None
             found = encode_items(self.dataset, modality, encoder, pooling, size, text_parts)
-            self._features[key] = found if dim is None else found.principal(dim)
+            self._features[key] = found if dim is None else found.principal(dim, standardised)
         return self._features[key]
 
     def split(self, test: float, valid: float, seed: int, keep: float = 1.0, cold_items: bool = False) -> Split:

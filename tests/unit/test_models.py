@@ -24,8 +24,8 @@ def bonmf_by_the_equations(model, users, items):
     parts = [
         model.user_embedding.weight[users],
         model.item_embedding.weight[items],
-        model.text[items],
-        model.image[items],
+        model.modalities["text"].matrix[items],
+        model.modalities["image"].matrix[items],
     ]
     if "demographics" in model.columns:
         parts.append(model.demographics[users])
@@ -77,12 +77,12 @@ def test_missing_picture_is_a_learned_vector_and_not_zero(inputs):
     items = torch.arange(20)
     before = model.item_part(items)
     with torch.no_grad():
-        model.image_missing.fill_(1.0)
+        model.modalities["image"].missing.fill_(1.0)
     change = model.item_part(items) - before
     torch.testing.assert_close(change[:10], torch.ones_like(change[:10]))
     torch.testing.assert_close(change[10:], torch.zeros_like(change[10:]))
     model(torch.zeros(20, dtype=torch.long), items).sum().backward()
-    assert model.image_missing.grad.abs().sum() > 0
+    assert model.modalities["image"].missing.grad.abs().sum() > 0
 
 
 def test_ablations_read_only_what_they_say(inputs):
