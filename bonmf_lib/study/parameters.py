@@ -44,7 +44,8 @@ class Run:
         self.profile = parameters.profile
         if not self.settings.seeds or len(set(self.settings.seeds)) < len(self.settings.seeds):
             raise ConfigError(f"seeds must be different whole numbers, got {list(self.settings.seeds)}.")
-        for name in (self.settings.text_encoder, *self.settings.compared_text_encoders):
+        s = self.settings
+        for name in (s.text_encoder, s.other_text_encoder, *s.compared_text_encoders):
             get_encoder(name, "text")
         for name in (self.settings.image_encoder, *self.settings.compared_image_encoders):
             get_encoder(name, "image")

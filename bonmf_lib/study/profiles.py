@@ -45,6 +45,10 @@ class Profile:
     compared_image_encoders: tuple[str, ...]  # besides image_encoder and its poolings (07)
     explained_pictures: int = Field(gt=0)  # pictures that are spoilt to see what predictions make of it (07)
     overlap_datasets: tuple[str, ...]  # besides dataset, with content full: where overlap is taken out as well (08)
+    other_text_encoder: str  # besides text_encoder, where every choice of the recipe is varied (05)
+    specification_choices: tuple[str, ...]  # of the recipe, which are varied alone (05); see specifications.choices
+    random_specifications: int = Field(ge=0)  # random combinations of all choices, besides those varied alone (05)
+    specification_seeds: int = Field(gt=0)  # the first so many seeds, likewise (05)
     hub_encoders: bool  # compare also the language models that only a model hub has, as far as they can be had (06)
     tuning_batch_size: int = Field(gt=0)  # of searches and ablation grids
     tuning_learning_rate: _Rate  # where searches start

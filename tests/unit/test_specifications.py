@@ -1,0 +1,161 @@
+"""Every reading of the recipe: which trainings there are, what their effects are, and what is said of them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from bonmf_lib import specifications
+from bonmf_lib.comparisons import table1_rows
+from bonmf_lib.errors import ConfigError
+from bonmf_lib.experiments import run_variants, training_hash, variant_hash
+from bonmf_lib.specifications import CONTENTS, NETWORKS
+from bonmf_lib.study.parameters import NotebookParameters, Run
+from bonmf_lib.study.profiles import read_profile
+from bonmf_lib.study.specification_curve import (
+    COMPARISONS,
+    beats_controls,
+    curve_sentence,
+    deciding_choices,
+    specification_effects,
+    summary,
+)
+from bonmf_lib.study.specification_figures import specification_curve
+
+PAPER = read_profile("paper")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Run:
+    return Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path_factory.mktemp("run"))))
+
+
+def test_every_choice_is_varied_alone_around_both_centres():
+    first, second = specifications.centres(PAPER).values()
+    assert (first.preparation, first.regularisation, first.stopping) == ("native", "no regularisation", "fixed")
+    assert first.differences(second) == ["stopping"]
+    near = specifications.neighbours(PAPER, first)
+    assert all(len(first.differences(other)) == 1 for other in near)
+    assert {first.differences(other)[0] for other in near} == set(specifications.choices(PAPER))
+    every = specifications.around_centres(PAPER)
+    assert len(every) == len(set(every)) == 2 * (1 + len(near)) - 2  # each centre is a neighbour of the other
+
+
+def test_random_combinations_are_others_and_stay_the_same():
+    drawn = specifications.random_combinations(PAPER)
+    assert len(set(drawn)) == PAPER.random_specifications
+    assert not set(drawn) & set(specifications.around_centres(PAPER))
+    assert drawn == specifications.random_combinations(PAPER)
+    for name, values in specifications.choices(PAPER).items():
+        assert {getattr(specification, name) for specification in drawn} == set(values)
+
+
+def test_a_profile_names_the_choices_it_varies():
+    few = replace(PAPER, specification_choices=("stopping",))
+    assert len(specifications.around_centres(few)) == 2
+    with pytest.raises(ConfigError, match="preparation"):
+        specifications.choices(replace(PAPER, specification_choices=("preparations",)))
+
+
+def test_rows_are_told_apart_by_name_exactly_where_their_trainings_differ(run):
+    every = replace(run.settings, specification_choices=PAPER.specification_choices)
+    found = specifications.around_centres(every)
+    contents = {network: CONTENTS if modalities else ("real",) for network, modalities in NETWORKS.items()}
+    rows = [s.row(run, network, content) for s in found for network in NETWORKS for content in contents[network]]
+    names = {row.name: training_hash(run, row) for row in rows}
+    assert all(names[row.name] == training_hash(run, row) for row in rows)
+    assert len(set(names.values())) == len(names)
+
+
+def test_the_first_centre_is_the_papers_row_on_native_features(run):
+    first = specifications.centres(run.settings)["paper's recipe"]
+    table1 = {row.name: row for row in table1_rows(run)}
+    pairs = {
+        "IDs": "NMD (ID only)",
+        "IDs + text": "BoNMF, no picture",
+        "IDs + picture": "BoNMF, no text",
+        "IDs + text + picture": "BoNMF",
+    }
+    own = {
+        "text_encoder": run.settings.text_encoder,
+        "image_encoder": run.settings.image_encoder,
+    }
+    for network, name in pairs.items():
+        theirs = table1[name].prepared("native")
+        named = {key: value for key, value in own.items() if theirs.uses(key.removesuffix("_encoder"))}
+        assert training_hash(run, first.row(run, network)) == training_hash(run, replace(theirs, **named))
+        assert training_hash(run, theirs) == training_hash(run, replace(theirs, **named))
+
+
+def test_effects_of_runs(run):
+    found = specifications.around_centres(run.settings)
+    rows = specifications.rows_of(run, found)
+    assert len({variant_hash(run, row) for row in rows}) == len(rows) == 2 * (1 + 3 * 3)
+    effects = specification_effects(run_variants(run, "x", rows, (0,)), found)
+    assert len(effects) == 2 * 3 * 5  # no item of the generated data has fewer than five ratings: no (e)
+    assert effects["low"].isna().all()  # one split
+    assert "one split" in curve_sentence(effects, "text")
+    assert curve_sentence(effects, "(e)").endswith("No specification was run on this data.")
+    assert len(specification_curve(effects, "(a)").axes) == 2
+
+
+def made_records(found, gain, splits=2, noise=0.0) -> pd.DataFrame:
+    """Records in which text takes ``gain(specification)`` percent off the error and controls nothing."""
+    draw, rows = np.random.default_rng(0), []
+    for s in found:
+        for network, content in (("IDs", "real"), *((n, c) for n in list(NETWORKS)[1:] for c in CONTENTS)):
+            taken = gain(s) if "text" in network and content == "real" else 0.0
+            for seed in range(splits):
+                error = 1 - (taken + noise * draw.standard_normal()) / 100
+                rows.append({"variant": s.row_name(network, content), "seed": seed, "value": error})
+    table = pd.DataFrame(rows).drop_duplicates(["variant", "seed"])
+    return table.assign(
+        protocol="specification", metric="mse", dataset="d", content="full", fingerprint="f", test_share=0.3
+    )
+
+
+def test_effects_by_hand():
+    found = specifications.around_centres(PAPER)
+    effects = specification_effects(made_records(found, lambda s: 3.0, noise=0.1), found)
+    own = effects[(effects["comparison"] == "text") & (effects["content"] == "real")]
+    assert len(own) == len(found)
+    np.testing.assert_allclose(own["gain"], 3, atol=0.5)
+    one = found[0]
+    records = made_records(found, lambda s: 3.0, noise=0.1)
+    values = {name: group.set_index("seed")["value"] for name, group in records.groupby("variant")}
+    gains = [-100 * (values[s.row_name("IDs + text")] / values[s.row_name("IDs")] - 1).to_numpy() for s in found]
+    spread = np.sqrt(np.mean([gain.var(ddof=1) for gain in gains]))
+    half = stats.t.ppf(0.975, len(found)) * spread * np.sqrt(1 / 2 + 3 / 7)
+    first = own.iloc[0]
+    np.testing.assert_allclose([first["gain"], first["high"] - first["gain"]], [gains[0].mean(), half])
+    assert first["preparation"] == one.preparation and first["splits"] == 2
+
+
+def test_what_decides_and_what_is_said():
+    found = specifications.around_centres(PAPER)
+    effects = specification_effects(
+        made_records(found, lambda s: 3.0 if s.stopping == "fixed" else -1.0, noise=0.05), found
+    )
+    decided = deciding_choices(effects, "text")
+    assert decided.index[0] == "stopping"
+    assert decided.iloc[0]["explained"] > 0.95
+    assert decided.iloc[0][["best", "worst"]].tolist() == ["fixed", "best epoch"]
+    fixed = sum(s.stopping == "fixed" for s in found)
+    table = summary(effects)
+    assert table.loc[("text", "real"), ["help", "harm"]].tolist() == [fixed, len(found) - fixed]
+    assert table.loc[("text", "shuffled"), ["help", "harm"]].tolist() == [0, 0]
+    assert beats_controls(effects, "text") == (fixed, len(found))
+    said = curve_sentence(effects, "text")
+    assert f"In {fixed} of {len(found)} specifications it helps, in {len(found) - fixed} it harms" in said
+    assert "stopping" in said and f"beat every control in {fixed} of {len(found)}" in said
+
+
+@pytest.mark.parametrize("comparison", [name for name in COMPARISONS if name != "(e)"])
+def test_every_comparison_is_drawn_with_its_controls(comparison):
+    found = specifications.around_centres(PAPER)
+    effects = specification_effects(made_records(found, lambda s: 1.0, noise=0.2), found)
+    top, bottom = specification_curve(effects, comparison).axes
+    assert {text.get_text() for text in top.get_legend().get_texts()} == {"real", "shuffled", "noise"}
+    assert len(bottom.get_yticks()) == sum(len(values) for values in specifications.choices(PAPER).values())
