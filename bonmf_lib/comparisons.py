@@ -131,6 +131,22 @@ def table1_rows(run: Run) -> list[Variant]:
     ]
 
 
+def native_rows(run: Run) -> list[Variant]:
+    """The rows of :func:`table1_rows` that read texts or pictures, at the encoders' own scale; then the same on
+    shuffled ones, every item with another's."""
+    read = [row for row in table1_rows(run) if row.uses("text") or row.uses("image")]
+    rows = [replace(row.prepared("native"), name=f"{row.name}, native") for row in read]
+    return rows + [on_control(run, row, "shuffled") for row in rows]
+
+
+def on_control(run: Run, row: Variant, ending: str) -> Variant:
+    """The row on controls of its encoders (:mod:`~bonmf_lib.encoders.controls`), by the ending of their names."""
+    own = {"text": row.text_encoder or run.settings.text_encoder}
+    own["image"] = row.image_encoder or run.settings.image_encoder
+    encoders = {f"{name}_encoder": f"{encoder}-{ending}" for name, encoder in own.items() if row.uses(name)}
+    return replace(row, name=f"{row.name}, {ending}", **encoders)
+
+
 def fullest_row(rows: Sequence[Variant]) -> Variant:
     """BoNMF as the paper has it, or the row of the paper's table that is nearest to it among those that data allow."""
     by_name = {row.name: row for row in rows}

@@ -1,5 +1,7 @@
 """The rows of the wide comparisons: claims find them, and the second reading's rows have its protocol."""
 
+from dataclasses import replace
+
 import pytest
 
 from bonmf_lib import comparisons, open_questions
@@ -43,3 +45,21 @@ def test_rows_of_the_second_reading_share_its_protocol(run):
         assert set(getattr(row.model_config, "hidden", ())) <= {64, 128}, row.name
         if row.model == "bonmf":
             assert row.model_config.dropout > 0, row.name
+
+
+def test_native_rows_differ_from_the_tables_in_scale_alone_and_have_controls(tmp_path):
+    run = Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path)))
+    table1 = {row.name: row for row in comparisons.table1_rows(run)}
+    rows = comparisons.native_rows(run)
+    real, shuffled = rows[: len(rows) // 2], rows[len(rows) // 2 :]
+    assert [row.name.removesuffix(", native") for row in real] == [
+        "BoNMF", "Tensor product", "Text Early Fusion", "CNN-based", "BoNMF, no picture", "BoNMF, no text",
+    ]  # fmt: skip
+    for row, control in zip(real, shuffled, strict=True):
+        own = table1[row.name.removesuffix(", native")]
+        assert replace(row.prepared("standardised"), name=own.name) == own
+        assert control.name == f"{row.name}, shuffled"
+        for modality in ("text", "image"):
+            features, dealt = row.features(run, modality), control.features(run, modality)
+            assert (features is None) == (dealt is None)
+            assert features is None or dealt.encoder == f"{features.encoder.partition(',')[0]}, shuffled"
