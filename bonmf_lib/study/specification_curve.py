@@ -11,6 +11,7 @@ from .claims import LOWER_IS_BETTER
 from .tables import values_by_seed
 
 REAL = CONTENTS[0]
+ROBUST = 0.8  # share of the specifications that must agree with a claim, fixed at the head of claims.yaml
 
 
 @dataclass(frozen=True)
@@ -165,4 +166,6 @@ def curve_sentence(effects: pd.DataFrame, comparison: str) -> str:
     beaten, compared = beats_controls(effects, comparison)
     if compared:
         said += f" Real features beat every control in {beaten} of {compared}."
+        robust = min(helps / len(own), beaten / compared) >= ROBUST
+        said += f" The answer is {'yes, robustly' if robust else 'not a robust yes'}."
     return said

@@ -45,7 +45,7 @@ class PlainBoNMF(nn.Module):
         super().__init__()
         self.user_embedding, self.item_embedding = model.user_embedding, model.item_embedding
         self.first, self.rest = model.first, model.rest
-        self.register_buffer("features", torch.cat([model.text, model.image], dim=1))
+        self.register_buffer("features", torch.cat([table.matrix for table in model.modalities.values()], dim=1))
 
     def forward(self, users, items):
         parts = [self.user_embedding(users), self.item_embedding(items), self.features[items]]

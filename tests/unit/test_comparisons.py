@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bonmf_lib import comparisons, open_questions
+from bonmf_lib import comparisons, open_questions, specifications
 from bonmf_lib.study.claims import CLOSED_FORM, read_claims
 from bonmf_lib.study.parameters import NotebookParameters, Run
 
@@ -19,6 +19,7 @@ def test_every_claim_about_bonmf_names_rows_that_the_paper_profile_runs(run):
     claimed = ("bert-base-uncased", "xlnet-base-cased", "roberta-base")
     rows = [
         *comparisons.table1_rows(run), *comparisons.tuned_rows(run), *comparisons.claimed_ablations(run),
+        *comparisons.native_rows(run), *specifications.rows_of(run, specifications.around_centres(run.settings)),
         *comparisons.modality_rows(run).values(), *comparisons.review_rows(run), *comparisons.implicit_rows(run),
         *open_questions.encoder_rows(run, packaged), *open_questions.claimed_language_models(run, claimed),
     ]  # fmt: skip

@@ -149,6 +149,10 @@ def test_what_decides_and_what_is_said():
     assert beats_controls(effects, "text") == (fixed, len(found))
     said = curve_sentence(effects, "text")
     assert f"In {fixed} of {len(found)} specifications it helps, in {len(found) - fixed} it harms" in said
+    assert said.endswith("The answer is not a robust yes.")
+    always = specification_effects(made_records(found, lambda s: 3.0, noise=0.05), found)
+    assert curve_sentence(always, "text").endswith("The answer is yes, robustly.")
+    assert curve_sentence(always, "picture").endswith("The answer is not a robust yes.")
     assert "stopping" in said and f"beat every control in {fixed} of {len(found)}" in said
 
 
