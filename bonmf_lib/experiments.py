@@ -110,11 +110,11 @@ class Variant:
         return getattr(self.model_config, f"{modality}_preparation")
 
     def prepared(self, text: Preparation, image: Preparation | None = None) -> "Variant":
-        """The same row with other preparations, the picture's being the text's unless it is given; of a modality that
-        it does not read, the preparation stays."""
-        wanted = {"text": text, "image": image or text}
-        read = {f"{modality}_preparation": wanted[modality] for modality in wanted if self.uses(modality)}
-        return replace(self, model_config=replace(self.model_config, **read))
+        """The same row with other preparations, the picture's being the text's unless it is given; as it is, where its
+        model reads no features."""
+        wanted = {"text_preparation": text, "image_preparation": image or text}
+        known = {name: value for name, value in wanted.items() if hasattr(self.model_config, name)}
+        return replace(self, model_config=replace(self.model_config, **known))
 
     @property
     def validates(self) -> bool:

@@ -160,7 +160,7 @@ def test_relating_text_and_picture_needs_enough_items_with_both(tmp_path, capsys
     table.to_csv(tmp_path / "toys-genres-pictures-texts-users" / "items.csv", index=False)
     kept = absent.leave_out(run, oq.overlap_rows(run))
     assert "fewer than 20 toys" in capsys.readouterr().out
-    assert {row.name for row in kept} == {"Fusion, concatenation", "Fusion, no picture"}
+    assert {row.name for row in kept} == {"Fusion, concatenation", "Fusion, shuffled pictures", "Fusion, no picture"}
     run_variants(run, "e", kept, (0,))
 
 

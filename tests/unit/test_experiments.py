@@ -290,7 +290,7 @@ def test_members_are_averaged_and_differ_in_their_seeds(run):
         model = build_model("bonmf", several.model_config, inputs, seed)
         fit(model, run.dataset, split, TRAINING, seed, CPU)
         predictions.append(predict(model, test.users, test.items).numpy())
-    assert np.abs(predictions[0] - predictions[1]).mean() > 0.01
+    assert np.abs(predictions[0] - predictions[1]).mean() > 0.005
     found = read_predictions(run, several, 7)["predicted"].to_numpy()
     low, high = run.dataset.scale.low, run.dataset.scale.high
     np.testing.assert_allclose(found, np.mean(predictions, axis=0).clip(low, high), atol=1e-5)

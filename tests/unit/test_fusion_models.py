@@ -31,6 +31,9 @@ def small() -> ModelInputs:
     return ModelInputs(N_USERS, N_ITEMS, 3.5, text=features(7, (3,), "text"), image=features(9, (1, 3), "image"))
 
 
+STANDARDISED = {"text_preparation": "standardised", "image_preparation": "standardised"}
+
+
 def every_pair() -> tuple[torch.Tensor, torch.Tensor]:
     users, items = torch.meshgrid(torch.arange(N_USERS), torch.arange(N_ITEMS), indexing="ij")
     return users.flatten(), items.flatten()
@@ -38,7 +41,7 @@ def every_pair() -> tuple[torch.Tensor, torch.Tensor]:
 
 def shaken(name: str, inputs: ModelInputs, **values):
     """A model in double precision, none of its parameters at a special value."""
-    config = get_model(name).config(**(SIZES[name] | {"hidden": (8, 4)} | values))
+    config = get_model(name).config(**(SIZES[name] | STANDARDISED | {"hidden": (8, 4)} | values))
     model = build_model(name, config, inputs, seed=0).double().eval()
     draw = torch.Generator().manual_seed(1)
     with torch.no_grad():

@@ -186,7 +186,7 @@ def test_an_edited_trial_does_not_choose(run):
 
 
 def test_predictions_of_another_run_are_not_read(run):
-    other = replace(ROW, training=replace(TRAINING, epochs=1))
+    other = replace(ROW, name="One epoch", training=replace(TRAINING, epochs=1))
     first = run_variants(run, "one", [ROW, other], seeds=(0,))
     ours, theirs = (experiments._predictions(run, row, 0) for row in (ROW, other))
     shutil.copy(theirs, ours)

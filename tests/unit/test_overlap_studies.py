@@ -120,7 +120,7 @@ def test_correlation_of_overlap_and_gain():
 def test_every_way_of_taking_overlap_out_trains_and_the_penalty_works(run):
     rows = overlap_rows(run)
     found = run_variants(run, "08_resolve", rows, (0,))
-    assert found["variant"].nunique() == len(rows) == 7
+    assert found["variant"].nunique() == len(rows) == 9
     left = {}
     for row in rows[:4]:
         model, split = trained_model(run, row, 0)

@@ -13,6 +13,7 @@ from bonmf_lib.models.visual_fusion import VisualFusionConfig
 
 N_USERS, N_ITEMS, REGIONS = 6, 5, 4
 SIZES = {"embedding_dim": 3, "feature_dim": 3, "shared_dim": 2, "rank": 2, "hidden": (8, 4)}
+SIZES |= {"text_preparation": "standardised", "image_preparation": "standardised"}
 OVERLAP = np.array([0.9, np.nan, 0.1, np.nan, -0.2])
 KINDS = ["concatenation", "sum", "gated", "bilinear", "late", "residual", "overlap-gated", "shared-private"]
 QUERIES = ["text", "item", "user"]
