@@ -1,6 +1,7 @@
 """Encoders that must not help: what a gain is compared with before it is called understanding."""
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -10,7 +11,7 @@ import torch
 
 from ..storage import json_sha256
 from .features import Features
-from .registry import get_encoder, register_encoder
+from .registry import get_encoder, register_control, register_encoder
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class RandomVectors:
 
 
 @dataclass(frozen=True)
-class FeatureControl:
+class FeatureControl(ABC):
     """What :func:`~bonmf_lib.encoders.encode_items` deals out instead of another encoder's features, whose shape it
     has; it encodes nothing itself."""
 
@@ -69,9 +70,9 @@ class FeatureControl:
         key = json_sha256([features.key, self.name, self.version])
         return replace(features, matrix=matrix, encoder=f"{features.encoder}, {self.ending}", key=key)
 
+    @abstractmethod
     def rows(self, rows: np.ndarray) -> np.ndarray:
         """What stands in for the present items' rows (N, dim)."""
-        raise NotImplementedError
 
 
 class Shuffled(FeatureControl):
@@ -106,7 +107,9 @@ class Noise(FeatureControl):
 
 register_encoder(RandomVectors("text"))
 register_encoder(RandomVectors("image"))
-for _base, _modality in (
+register_control(Shuffled.ending, Shuffled)
+register_control(Noise.ending, Noise)
+for _base, _modality in (  # those that lists show
     ("minilm-l6", "text"),
     ("mpnet-base", "text"),
     ("tfidf", "text"),

@@ -1,6 +1,6 @@
 """Names of all encoders."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -25,11 +25,17 @@ class Encoder(Protocol):
 
 
 _ENCODERS: dict[str, Encoder] = {}
+_CONTROLS: dict[str, Callable[[str, str], Encoder]] = {}  # ending of a name -> control of that base and modality
 
 
 def register_encoder(encoder: Encoder) -> None:
     """Make an encoder known under its name."""
     _ENCODERS[encoder.name] = encoder
+
+
+def register_control(ending: str, make: Callable[[str, str], Encoder]) -> None:
+    """Let ``<encoder>-<ending>`` name a control of every encoder, listed or not."""
+    _CONTROLS[ending] = make
 
 
 def list_encoders(modality: str) -> list[str]:
@@ -38,8 +44,11 @@ def list_encoders(modality: str) -> list[str]:
 
 
 def get_encoder(name: str, modality: str) -> Encoder:
-    """The encoder of that name; ``EncoderError`` when there is none for the modality."""
+    """The encoder of that name, or the control of one; ``EncoderError`` when there is none for the modality."""
     known = list_encoders(modality)
+    base, _, ending = name.rpartition("-")
+    if name not in known and base in known and ending in _CONTROLS:
+        return _CONTROLS[ending](base, modality)
     if name not in known:
         raise EncoderError(unknown_name(f"{modality} encoder", name, known))
     return _ENCODERS[name]

@@ -27,7 +27,7 @@ from transformers import (
 )
 
 from bonmf_lib.datasets import load_dataset, load_planted
-from bonmf_lib.encoders import encode_items, get_encoder
+from bonmf_lib.encoders import encode_items, get_encoder, list_encoders
 from bonmf_lib.encoders.controls import Noise
 from bonmf_lib.encoders.features import Features, cached_poolings
 from bonmf_lib.encoders.image import pool_pictures, vit_pooling
@@ -224,6 +224,19 @@ def test_noise_has_the_mean_and_covariance_of_the_vectors_and_none_of_their_cont
     assert np.abs(np.corrcoef(rows.T, drawn.T)[:5, 5:]).max() < 0.06
     assert not noise.matrix[0].any() and own.key != noise.key
     assert not np.array_equal(noise.matrix, Noise("tfidf", "image").dealt(own).matrix)
+
+
+@pytest.mark.parametrize("ending", ["shuffled", "noise"])
+def test_every_encoder_has_its_controls(planted, ending):
+    """Also those that no list shows: a run may choose any encoder, and its controls stand beside it."""
+    for modality in ("text", "image"):
+        for name in list_encoders(modality):
+            control = get_encoder(f"{name}-{ending}", modality)
+            assert (control.name, control.poolings) == (f"{name}-{ending}", get_encoder(name, modality).poolings)
+    own, dealt = (encode_items(planted, "image", name) for name in ("colours", f"colours-{ending}"))
+    assert own.matrix.shape == dealt.matrix.shape and not np.array_equal(own.matrix, dealt.matrix)
+    with pytest.raises(EncoderError, match="nowhere-shuffled"):
+        get_encoder("nowhere-shuffled", "text")
 
 
 def test_shuffled_pictures_keep_their_poolings_and_size(planted):
