@@ -45,7 +45,8 @@ def prepare(features: Features, rows: np.ndarray, preparation: Preparation) -> n
 
 
 def _whiten(seen: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    pca = PCA(svd_solver="full").fit(seen)
+    with np.errstate(invalid="ignore"):  # of one row, or of equal ones, nothing is left
+        pca = PCA(svd_solver="full").fit(seen)
     variance = pca.explained_variance_
     kept = variance > _NO_VARIANCE * max(variance[0], 1e-12)
     return (rows - pca.mean_) @ pca.components_[kept].T / np.sqrt(variance[kept])

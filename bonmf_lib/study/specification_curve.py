@@ -129,7 +129,9 @@ def summary(effects: pd.DataFrame) -> pd.DataFrame:
             "least": own["gain"].min(),
             "most": own["gain"].max(),
         }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["comparison", "content"])
+    columns = ["specifications", "help", "harm", "median", "least", "most"]
+    index = pd.MultiIndex.from_tuples(rows, names=["comparison", "content"]) if rows else None
+    return pd.DataFrame(list(rows.values()), index=index, columns=columns)
 
 
 def beats_controls(effects: pd.DataFrame, comparison: str) -> tuple[int, int]:

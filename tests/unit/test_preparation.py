@@ -64,6 +64,14 @@ def test_whitening_leaves_out_directions_without_variance(features):
     assert prepared(doubled, "whitened").shape == (60, 6)
 
 
+@pytest.mark.filterwarnings("error")
+def test_features_that_do_not_differ_have_nothing_to_whiten():
+    for matrix in (np.ones((5, 3), np.float32), np.eye(1, 3, dtype=np.float32)):
+        alike = Features(matrix, np.ones(len(matrix), bool), "x", "1", "k")
+        assert prepared(alike, "whitened").shape == (len(matrix), 0)
+        assert not prepared(alike, "standardised").any()
+
+
 def test_regions_are_prepared_each_by_itself():
     draw = np.random.default_rng(0)
     matrix = draw.standard_normal((40, 3 * 4)).astype(np.float32) * 7

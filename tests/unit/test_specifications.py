@@ -101,6 +101,13 @@ def test_effects_of_runs(run):
     assert len(specification_curve(effects, "(a)").axes) == 2
 
 
+def test_data_without_texts_and_pictures_have_no_effects(run):
+    found = specifications.around_centres(run.settings)
+    ids = [row for row in specifications.rows_of(run, found) if row.name.startswith("IDs;")]
+    effects = specification_effects(run_variants(run, "ids", ids, (0,)), found)
+    assert effects.empty and summary(effects).empty
+
+
 def made_records(found, gain, splits=2, noise=0.0) -> pd.DataFrame:
     """Records in which text takes ``gain(specification)`` percent off the error and controls nothing."""
     draw, rows = np.random.default_rng(0), []
