@@ -39,8 +39,9 @@ reproduce: .venv/ready
 test: .venv/ready
 	ruff check .
 	ruff format --check .
-	runs=$$(mktemp -d) && trap 'rm -rf "$$runs"' EXIT && BONMF_RUNS="$$runs" BONMF_PROGRESS=off BONMF_WORKERS=$${BONMF_WORKERS:-$$(nproc)} \
-	    pytest --nbval --nbval-current-env --nbval-cell-timeout=1200 tests notebooks
+	runs=$$(mktemp -d) && trap 'rm -rf "$$runs"' EXIT && BONMF_RUNS="$$runs" BONMF_PROGRESS=off OMP_NUM_THREADS=1 \
+	    BONMF_WORKERS=$${BONMF_WORKERS:-$$(nproc)} pytest --numprocesses=$$(nproc) --dist=loadgroup --no-loadscope-reorder \
+	    --nbval --nbval-current-env --nbval-cell-timeout=1200 tests notebooks
 
 lab: .venv/ready
 	jupyter lab --notebook-dir=notebooks

@@ -20,7 +20,15 @@ ROOT = Path(__file__).resolve().parent.parent
 CPU = torch.device("cpu")
 
 
+_LONG = (ROOT / "notebooks", ROOT / "tests/pipeline")  # begun first, so that no worker ends long after the others
+
+
 def pytest_collection_modifyitems(items):
+    """Each file is one worker's work; all notebooks are, since later ones read what earlier ones recorded."""
+    for item in items:
+        is_notebook = item.path.suffix == ".ipynb"
+        item.add_marker(pytest.mark.xdist_group("notebooks" if is_notebook else str(item.path.relative_to(ROOT))))
+    items.sort(key=lambda item: next((place for place, folder in enumerate(_LONG) if folder in item.path.parents), 9))
     if os.environ.get("BONMF_MIRROR"):
         return
     skip = pytest.mark.skip(reason="needs real posters and plots (BONMF_MIRROR)")
