@@ -1,7 +1,7 @@
 """Every reasonable reading of the paper's recipe: the choices that it leaves open, and the trainings that vary them.
 
 A multiverse analysis (Steegen et al., 2016) of BoNMF: two centres, every choice varied alone around each, and random
-combinations of all choices; every network also on features without content.
+combinations of all choices; every network also on shuffled features, in the centres on noise too.
 """
 
 from dataclasses import asdict, replace
@@ -150,10 +150,12 @@ def random_combinations(settings: Profile) -> list[Specification]:
     return [others[place] for place in drawn]
 
 
-def rows_of(run: Run, specifications: list[Specification], contents: tuple[str, ...] = CONTENTS) -> list[Variant]:
-    """All trainings of the specifications, each once: IDs alone, then every network on each of ``contents``."""
-    rows = {}
+def rows_of(run: Run, specifications: list[Specification]) -> list[Variant]:
+    """All trainings of the specifications, each once: IDs alone, then every network on real and on shuffled features,
+    in the centres on noise too."""
+    middle, rows = list(centres(run.settings).values()), {}
     for specification in specifications:
+        contents = CONTENTS if specification in middle else CONTENTS[:2]
         for network, modalities in NETWORKS.items():
             for content in contents if modalities else ("real",):
                 row = specification.row(run, network, content)

@@ -88,6 +88,12 @@ class Run:
         """The seeds of grids that no claim is judged on."""
         return self.settings.seeds[: self.settings.ablation_seeds]
 
+    @property
+    def centre_seeds(self) -> tuple[int, ...]:
+        """The seeds of the readings that decide the headline: those of the profile, then the numbers that follow."""
+        more = range(max(self.settings.seeds) + 1, max(self.settings.seeds) + 1 + self.settings.centre_seeds)
+        return (*self.settings.seeds, *more)[: self.settings.centre_seeds]
+
     def features(
         self,
         modality: str,

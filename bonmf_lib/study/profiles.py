@@ -49,6 +49,7 @@ class Profile:
     specification_choices: tuple[str, ...]  # of the recipe, which are varied alone (05); see specifications.choices
     random_specifications: int = Field(ge=0)  # random combinations of all choices, besides those varied alone (05)
     specification_seeds: int = Field(gt=0)  # the first so many seeds, likewise (05)
+    centre_seeds: int = Field(gt=0)  # of the two readings around which choices are varied: seeds, then the next numbers
     hub_encoders: bool  # compare also the language models that only a model hub has, as far as they can be had (06)
     tuning_batch_size: int = Field(gt=0)  # of searches and ablation grids
     tuning_learning_rate: _Rate  # where searches start
