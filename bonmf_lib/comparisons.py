@@ -283,7 +283,9 @@ def review_rows(run: Run) -> list[Variant]:
         "demographics": {"use_demographics": True},
     }
     rows = [_reviewed(run, f"BoNMF, 80/20, {name}", "bonmf", replace(small, **c)) for name, c in changes.items()]
-    rows += [_reviewed(run, f"{name}, 80/20", *baseline) for name, baseline in _REVIEW_BASELINES.items()]
+    ids_only = replace(small, use_text=False, use_image=False)
+    baselines = {"NMD (ID only)": ("bonmf", ids_only), **_REVIEW_BASELINES}
+    rows += [_reviewed(run, f"{name}, 80/20", *baseline) for name, baseline in baselines.items()]
     sparse = {"test_share": REVIEW_TEST_SHARE, "keep": SPARSE}
     bias = closed_form("User + item bias, 80/20, 10 % of ratings", "user-item-bias", UserItemBiasConfig(), **sparse)
     return [*rows, replace(rows[1], name="BoNMF, 80/20, 10 % of ratings", keep=SPARSE), bias]

@@ -1,5 +1,6 @@
 """Dataset -> Split: which ratings train, validate and test."""
 
+import re
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -91,6 +92,26 @@ def cold_item_split(dataset: Dataset, test: float = 0.2, valid: float = 0.0, see
     held_out, validation, train = (np.flatnonzero(np.isin(of_rating, part)) for part in parts)
     rule = f"cold-items(test={test:g}, valid={valid:g})"
     return Split(train, validation, held_out, rule, seed, len(of_rating))
+
+
+_RULE = re.compile(r"(?P<kind>ratio|cold-items)\(test=(?P<test>[^,]+), valid=(?P<valid>[^,)]+)")
+
+
+def resampling_share(rule: str, test_share: float) -> float:
+    """Test ratings per rating that tests or trains: what intervals over repeated splits rest on
+    (:mod:`~bonmf_lib.evaluation.significance`).
+
+    Ratings that only stop a training do not train. Ratings left out to study sparser data count as training: how much
+    splits overlap is a matter of the whole data.
+
+    Args:
+        rule: of a :class:`Split`. test_share: of the same; decides where the rule tells no share of ratings.
+    """
+    found = _RULE.match(rule)
+    if found is None:
+        return test_share
+    test = float(found["test"]) if found["kind"] == "ratio" else test_share
+    return test / (test + (1 - test) * (1 - float(found["valid"])))
 
 
 def part_summary(dataset: Dataset, split: Split) -> pd.DataFrame:

@@ -28,6 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from ..errors import ConfigError
 from ..evaluation import Estimate, holm, mean_interval, paired_difference
+from .records import interval_share
 
 VERDICTS = ("reproduced", "direction only", "inconclusive", "not reproduced", "not testable on this data", "not run")
 CLOSED_FORM = "closed form"  # the protocol of rows that are solved, not trained; answers claims of any protocol
@@ -182,45 +183,79 @@ class Judgement:
     p_holm: float = float("nan")
 
 
-def judge(claims: tuple[Claim, ...], records: pd.DataFrame) -> list[Judgement]:
+@dataclass(frozen=True)
+class Rules:
+    """What of the rules above is a choice of ours.
+
+    Attributes:
+        tolerance: of values, relative; None = each claim's own.
+        families: which p-values are adjusted together (Holm) on one data set and content: the papers' and our own
+            checks apart, so that what we add moves no verdict on a paper; all of them; or none with another.
+        competitor: where a claim names several, the one that decides: the one with the least evidence for the claim,
+            or with the most.
+    """
+
+    tolerance: float | None = None
+    families: Literal["apart", "together", "unadjusted"] = "apart"
+    competitor: Literal["hardest", "easiest"] = "hardest"
+
+
+def judge(claims: tuple[Claim, ...], records: pd.DataFrame, rules: Rules | None = None) -> list[Judgement]:
     """Judge every claim on every data set and content of the records; claims without records are *not run*.
 
-    p-values of all comparisons on one data set and content are adjusted together (Holm), the papers' and our own
-    checks apart: what we add moves no verdict on a paper.
+    Two claims that rest on the same test (a difference, and its size) count once where p-values are adjusted.
     """
+    rules = rules or Rules()
     groups = list(records.groupby(["dataset", "content"])) or [(("-", "-"), records)]
     out = []
     for (dataset, content), group in groups:
-        found = [_measure(claim, dataset, content, group) for claim in claims]
-        adjusted = np.array([_p_value(judgement) for judgement in found])
-        own = np.array([claim.source == OWN_SOURCE for claim in claims])
-        for family in (own, ~own):
-            adjusted[family] = holm(adjusted[family].tolist())
-        found = [replace(judgement, p_holm=float(p)) for judgement, p in zip(found, adjusted, strict=True)]
-        out += [replace(judgement, verdict=_verdict(judgement)) for judgement in found]
+        by_variant = {str(variant): rows for variant, rows in group.groupby("variant")}
+        found = [_measure(claim, dataset, content, by_variant, rules) for claim in claims]
+        found = [replace(judgement, p_holm=p) for judgement, p in zip(found, _adjusted(found, rules), strict=True)]
+        out += [replace(judgement, verdict=_verdict(judgement, rules)) for judgement in found]
     return out
 
 
-def _measure(claim: Claim, dataset: str, content: str, records: pd.DataFrame) -> Judgement:
+def _adjusted(judgements: list[Judgement], rules: Rules) -> list[float]:
+    """Each judgement's p-value, adjusted in its family; NaN of what is no comparison."""
+    tests: dict[tuple, dict[tuple, float]] = {}  # by family, then by what is compared
+    places = []
+    for judgement in judgements:
+        claim = judgement.claim
+        if claim.kind != "better":
+            places.append(None)
+            continue
+        test = (claim.variant, claim.than, claim.metric, claim.protocol, claim.split)
+        families = {"apart": (claim.source == OWN_SOURCE,), "together": (), "unadjusted": test}
+        family = families[rules.families]
+        tests.setdefault(family, {})[test] = judgement.ours.p_value if judgement.ours is not None else float("nan")
+        places.append((family, test))
+    adjusted = {family: dict(zip(own, holm(list(own.values())), strict=True)) for family, own in tests.items()}
+    return [float("nan") if place is None else adjusted[place[0]][place[1]] for place in places]
+
+
+def _measure(claim: Claim, dataset: str, content: str, by_variant: dict[str, pd.DataFrame], rules: Rules) -> Judgement:
     needed = {"value": lambda: [claim.variant], "better": lambda: [claim.variant, *claim.than]}
     names = needed.get(claim.kind, lambda: list(claim.variants))()
-    values = {name: _per_seed(records, name, claim) for name in names}
-    chosen = records[records["variant"].isin(names)]
-    known = set(names) <= set(chosen["variant"])  # perhaps under another protocol only
+    if not set(names) <= set(by_variant):
+        return Judgement(claim, dataset, content, None, "not run")
+    values = {name: _per_seed(by_variant[name], claim) for name in names}
+    chosen = pd.concat([by_variant[name] for name in names])  # perhaps under another protocol only
     asked = chosen[chosen["protocol"].isin([claim.protocol, CLOSED_FORM])]
     chosen = asked if len(asked) else chosen
     other_data = dataset not in claim.datasets or (claim.content == "full" and content != "full")
-    if known and (other_data or not chosen["split"].str.startswith(claim.split).all()):
+    if other_data or not chosen["split"].str.startswith(claim.split).all():
         return Judgement(claim, dataset, content, None, "not testable on this data")
     if any(series.empty for series in values.values()):
         return Judgement(claim, dataset, content, None, "not run")
-    share = float(chosen["test_share"].median())
+    share = interval_share(chosen)
     if claim.kind == "value":
         ours = mean_interval(values[claim.variant].to_numpy(), share)
         return Judgement(claim, dataset, content, ours, "" if ours.n else "not run")
     gains = _gains(claim, values, share)
     if claim.kind == "better":
-        against = _hardest(gains)
+        choose = min if rules.competitor == "hardest" else max
+        against = choose(gains, key=lambda other: _evidence(gains[other]))
     else:  # the pair whose interval reaches farthest from 0
         against = max(gains, key=lambda pair: max(abs(gains[pair].low), abs(gains[pair].high)))
     ours, named = gains[against], against if len(gains) > 1 else ""
@@ -228,10 +263,11 @@ def _measure(claim: Claim, dataset: str, content: str, records: pd.DataFrame) ->
     return Judgement(claim, dataset, content, ours, "" if ours.n else "not run", named, farthest)
 
 
-def _per_seed(records: pd.DataFrame, variant: str, claim: Claim) -> pd.Series:
-    chosen = (records["variant"] == variant) & (records["metric"] == claim.metric)
-    asked = records[chosen & (records["protocol"] == claim.protocol)]
-    rows = asked if len(asked) else records[chosen & (records["protocol"] == CLOSED_FORM)]
+def _per_seed(records: pd.DataFrame, claim: Claim) -> pd.Series:
+    """A variant's values by seed."""
+    chosen = records[records["metric"] == claim.metric]
+    asked = chosen[chosen["protocol"] == claim.protocol]
+    rows = asked if len(asked) else chosen[chosen["protocol"] == CLOSED_FORM]
     return rows.groupby("seed")["value"].first()  # the same run may stand in several experiments
 
 
@@ -252,27 +288,17 @@ def _gains(claim: BetterClaim | EquivalentClaim, values: dict[str, pd.Series], s
     return out
 
 
-def _hardest(gains: dict[str, Estimate]) -> str:
-    """The competitor with the least evidence for an improvement: one that is not beaten decides; among beaten ones,
-    the one with the weakest evidence."""
-    return min(gains, key=lambda other: _evidence(gains[other]))
-
-
 def _evidence(gain: Estimate) -> tuple[bool, float]:
+    """How much speaks for an improvement over a competitor: the less where it is not beaten, then by the test."""
     return gain.mean > 0, -gain.p_value if gain.mean > 0 else gain.mean
 
 
-def _p_value(judgement: Judgement) -> float:
-    comparison = judgement.claim.kind == "better" and judgement.ours is not None
-    return judgement.ours.p_value if comparison else float("nan")
-
-
-def _verdict(judgement: Judgement) -> str:
+def _verdict(judgement: Judgement, rules: Rules) -> str:
     claim, ours = judgement.claim, judgement.ours
     if ours is None or not ours.n:
         return judgement.verdict
     if claim.kind == "value":
-        margin = claim.tolerance * abs(claim.value)
+        margin = (claim.tolerance if rules.tolerance is None else rules.tolerance) * abs(claim.value)
         low, high = claim.value - margin, claim.value + margin
         if ours.n < LEAST_SEEDS or not (ours.high < low or ours.low > high or low <= ours.low <= ours.high <= high):
             return "inconclusive"

@@ -44,14 +44,15 @@ def ledger(records: pd.DataFrame) -> pd.DataFrame:
     return table[~(idle & elsewhere)].reset_index(drop=True)
 
 
+_SECOND_READING = r"BoNMF \([h-m]\)"  # its claims, and our checks of them
 _OTHER_PROTOCOLS = (", 7:3", ", implicit")  # ends of the ids of checks that ask what a claim says elsewhere
 
 
 def second_reading_sentence(table: pd.DataFrame) -> str:
     """Where a check of the second reading's claims on other splits or feedback has another verdict than the claim on
     that source's own protocol; only where both were judged."""
-    parts = []
-    for (dataset, content), group in table[~table["verdict"].isin(_UNJUDGED)].groupby(["dataset", "content"]):
+    parts, own = [], table["claim"].str.match(_SECOND_READING)
+    for (dataset, content), group in table[own & ~table["verdict"].isin(_UNJUDGED)].groupby(["dataset", "content"]):
         verdicts = group.set_index("claim")["verdict"]
         pairs = {
             check: (verdict, verdicts[claim])
@@ -70,7 +71,7 @@ def second_reading_sentence(table: pd.DataFrame) -> str:
 
 def second_reading_table(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
     """The second reading's claims, (h) to (m), and our checks of them on one data set, for reading."""
-    rows = table[table["claim"].str.match(r"BoNMF \([h-m]\)") & (table["dataset"] == dataset)]
+    rows = table[table["claim"].str.match(_SECOND_READING) & (table["dataset"] == dataset)]
     return readable(rows).set_index("claim")[["statement", "paper", "ours", "verdict"]]
 
 

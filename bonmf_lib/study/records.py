@@ -17,6 +17,7 @@ import bonmf_lib
 from ..datasets import Dataset
 from ..errors import DamagedError, RecordError
 from ..integrity import json_text, read_json, read_sealed_text, sealed_text
+from ..splits import resampling_share
 from ..storage import file_sha256, json_sha256, keep_text, project_root, write_text
 from .table_files import csv_text, read_csv_text, read_table, write_table
 
@@ -32,7 +33,7 @@ class Record:
         model: registered model name.
         dataset, fingerprint, content: which ratings, and what their items carry.
         split: the rule that split them.
-        test_share: test ratings per rating, needed for intervals.
+        test_share: test ratings per rating that is used.
         config: hash over all settings, data and features.
         seed: of split, initial weights and batches.
         metric, value: value is in rating units (mae, rmse), squared rating units (mse) or a share.
@@ -208,6 +209,13 @@ def read_published() -> pd.DataFrame:
     """Records of all committed runs."""
     tables = [read_records(folder) for folder in sorted(published_dir().glob("*/")) if folder.is_dir()]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
+
+
+def interval_share(records: pd.DataFrame) -> float:
+    """The share that intervals over the records' seeds rest on (:func:`~bonmf_lib.splits.resampling_share`); of rows
+    with several rules of splitting, the one that gives the widest."""
+    recorded = records.groupby("split")["test_share"].mean()  # splits of items differ a little in theirs
+    return max(resampling_share(str(rule), float(share)) for rule, share in recorded.items())
 
 
 def keep_table(run_dir: Path, name: str, table: pd.DataFrame) -> None:

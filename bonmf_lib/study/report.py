@@ -16,6 +16,7 @@ from . import answers, comparison_figures, diagnoses, figures, forensic_figures,
 from . import forensics as readings
 from .publication import REMEASURED, agreement_sentence
 from .published import NotPublishedError, Part, Published
+from .records import interval_share
 from .relative import gains, row_of, short_names
 
 METRICS = {"mse": "MSE", "rmse": "RMSE", "precision@10": "Precision@10", "ndcg@10": "NDCG@10"}
@@ -65,12 +66,12 @@ def ablations(published: Published, epochs: int) -> Parts:
 
 
 def _subsets(published: Published, subsets: Mapping[frozenset[str], Any], metric: str) -> tuple[list[dict], float]:
-    """Per seed, the metric by subset of inputs; and the share of test ratings."""
+    """Per seed, the metric by subset of inputs; and the share that intervals rest on."""
     what = "All subsets of inputs"
     rows = published.rows("05_modalities", what)
     if not {row.name for row in subsets.values()} <= set(rows["variant"]):
         raise NotPublishedError(what)
-    return tables.by_subset(rows, dict(subsets), metric), float(rows["test_share"].iloc[0])
+    return tables.by_subset(rows, dict(subsets), metric), interval_share(rows)
 
 
 def shapley(published: Published, subsets: Mapping[frozenset[str], Any]) -> Parts:

@@ -10,6 +10,7 @@ import pandas as pd
 from ..errors import RecordError
 from ..evaluation import Estimate, holm, mean_interval, paired_difference
 from .claims import LEAST_SEEDS, LEVEL, LOWER_IS_BETTER, read_claims
+from .records import interval_share
 
 MAIN_EXPERIMENTS = ("03_model_training", "04_table1", "04_tuned")  # whose rows the report lists one by one
 
@@ -25,7 +26,7 @@ def estimates(records: pd.DataFrame, metric: str) -> pd.DataFrame:
     chosen = _one_data_set(records[records["metric"] == metric])
     rows = {}
     for (variant, protocol), group in chosen.groupby(["variant", "protocol"], sort=False):
-        found = mean_interval(group["value"].to_numpy(), float(group["test_share"].mean()))
+        found = mean_interval(group["value"].to_numpy(), interval_share(group))
         rows[row_name(variant, protocol)] = {
             "mean": found.mean, "low": found.low, "high": found.high, "seeds": found.n,
             "variant": variant, "protocol": protocol,
@@ -96,11 +97,10 @@ def differences(records: pd.DataFrame, metric: str, reference: tuple[str, str]) 
 
 
 def values_by_seed(records: pd.DataFrame, metric: str) -> tuple[dict[tuple[str, str], pd.Series], float]:
-    """Values by seed of every row (variant, protocol), and the share of test ratings."""
+    """Values by seed of every row (variant, protocol), and the share that their intervals rest on."""
     chosen = _one_data_set(records[records["metric"] == metric])
     rows = chosen.groupby(["variant", "protocol"], sort=False)
-    share = float(chosen["test_share"].mean())  # splits of items differ a little in theirs
-    return {key: group.set_index("seed")["value"] for key, group in rows}, share
+    return {key: group.set_index("seed")["value"] for key, group in rows}, interval_share(chosen)
 
 
 def told_apart(table: pd.DataFrame) -> pd.Series:
@@ -118,7 +118,7 @@ def side_by_side(records: pd.DataFrame, metric: str, protocols: Sequence[str], p
     rows = rows[rows["protocol"].isin(protocols) & (rows["metric"] == metric)]
     cells = {}
     for (variant, protocol), group in rows.groupby(["variant", "protocol"], sort=False):
-        found = mean_interval(group["value"].to_numpy(), float(group["test_share"].mean()))
+        found = mean_interval(group["value"].to_numpy(), interval_share(group))
         cells[variant, protocol] = _plus_minus(
             pd.Series({"mean": found.mean, "low": found.low, "high": found.high, "seeds": found.n}), 4
         )

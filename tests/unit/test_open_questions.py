@@ -72,7 +72,9 @@ def records(values: dict[str, list[float]], metric: str = "mse") -> pd.DataFrame
         for name, found in values.items()
         for seed, value in enumerate(found)
     ]
-    return pd.DataFrame(rows).assign(metric=metric, dataset="d", content="full", test_share=0.3)
+    return pd.DataFrame(rows).assign(
+        metric=metric, dataset="d", content="full", test_share=0.3, split="ratio(test=0.3, valid=0)"
+    )
 
 
 def test_equivalence_table_tells_equal_from_different_from_unknown():

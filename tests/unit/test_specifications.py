@@ -119,7 +119,13 @@ def made_records(found, gain, splits=2, noise=0.0) -> pd.DataFrame:
                 rows.append({"variant": s.row_name(network, content), "seed": seed, "value": error})
     table = pd.DataFrame(rows).drop_duplicates(["variant", "seed"])
     return table.assign(
-        protocol="specification", metric="mse", dataset="d", content="full", fingerprint="f", test_share=0.3
+        protocol="specification",
+        metric="mse",
+        dataset="d",
+        content="full",
+        fingerprint="f",
+        test_share=0.3,
+        split="ratio(test=0.3, valid=0)",
     )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bonmf_lib.errors import SplitError
-from bonmf_lib.splits import PARTS, Split, cold_item_split, part_summary, ratio_split
+from bonmf_lib.splits import PARTS, Split, cold_item_split, part_summary, ratio_split, resampling_share
 
 
 def test_ratio_split_has_the_asked_shares_and_covers_everything(planted):
@@ -53,6 +53,30 @@ def test_sparser_training_leaves_validation_and_test_as_they_are(planted, keep, 
     assert not set(sparse.unused) & {*sparse.train, *sparse.valid, *sparse.test}
     used = len(sparse.train) + len(sparse.valid) + len(sparse.test)
     assert sparse.test_share == len(sparse.test) / used > whole.test_share
+
+
+@pytest.mark.parametrize(
+    ("split", "ratio"),
+    [
+        ({"test": 0.3}, 0.3 / 0.7),
+        ({"test": 0.3, "valid": 0.1}, 0.3 / 0.63),  # what only stops a training does not train
+        ({"test": 0.3, "keep": 0.1}, 0.3 / 0.7),  # as far as splits overlap, the whole data
+        ({"test": 0.2, "valid": 0.1, "keep": 0.25}, 0.2 / 0.72),
+    ],
+)
+def test_intervals_rest_on_test_ratings_per_training_rating(planted, split, ratio):
+    made = ratio_split(planted, **split)
+    share = resampling_share(made.rule, made.test_share)
+    assert share / (1 - share) == pytest.approx(ratio)
+    if "keep" not in split:
+        assert share / (1 - share) == pytest.approx(len(made.test) / len(made.train), rel=1e-3)
+
+
+def test_intervals_of_splits_of_items_rest_on_their_ratings(planted):
+    made = cold_item_split(planted, test=0.2, valid=0.1)
+    share = resampling_share(made.rule, made.test_share)
+    assert share / (1 - share) == pytest.approx(len(made.test) / len(made.train), rel=0.1)
+    assert resampling_share("leave-one-out", 0.01) == 0.01
 
 
 def test_sparser_training_parts_are_nested(planted):

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from bonmf_lib.errors import ConfigError, RecordError
-from bonmf_lib.evaluation import Estimate
+from bonmf_lib.evaluation import Estimate, holm
 from bonmf_lib.evaluation.shapley import shapley_table
 from bonmf_lib.integrity import read_json, read_sealed_text, sealed_text
 from bonmf_lib.study import publication, tables
@@ -23,6 +23,7 @@ from bonmf_lib.study.claims import (
     BetterClaim,
     EquivalentClaim,
     Judgement,
+    Rules,
     ValueClaim,
     judge,
     qualifier,
@@ -46,6 +47,7 @@ from bonmf_lib.study.records import (
     read_records,
     table_path,
 )
+from bonmf_lib.study.sensitivity import changed_verdicts, sensitivity_sentence, verdicts_by_rule
 from tests.conftest import ROOT
 
 COMMON = {"id": "c", "source": "bonmf", "statement": "s", "paper": "p", "datasets": ("ml-1m",)}
@@ -168,6 +170,51 @@ def test_comparisons_are_adjusted_together():
     assert judged[0].verdict == "direction only"
     checks = tuple(claim.model_copy(update={"source": OWN_SOURCE}) for claim in others)
     assert judge((BETTER, *checks), table(**values, **noise))[0].verdict == "reproduced"  # a family of their own
+
+
+def test_a_difference_and_its_size_are_one_test():
+    """Holm's factor is the number of tests: two claims of one difference leave the p-values as one does."""
+    records = table(A=0.70 + 5 * NOISE, B=0.722 - 5 * NOISE, C=0.73 + 4 * NOISE)
+    other = BETTER.model_copy(update={"id": "other", "than": ("C",)})
+    sized = BETTER.model_copy(update={"id": "sized", "percent": (14.0, 15.0)})
+    expected = [judgement.p_holm for judgement in judge((BETTER, other), records)]
+    whole, size, last = judge((BETTER, sized, other), records)
+    assert [whole.p_holm, last.p_holm] == expected and size.p_holm == whole.p_holm
+    assert last.p_holm == pytest.approx(2 * last.ours.p_value)  # the lowest of two, not of three
+    assert (whole.verdict, size.verdict) == ("reproduced", "direction only")
+
+
+def test_rules_that_are_choices_can_be_varied():
+    records = table(A=0.714 + NOISE, B=0.73 - NOISE, C=0.70 + NOISE)
+    assert judge((VALUE,), records, Rules(tolerance=0.01))[0].verdict == "not reproduced"
+    assert judge((VALUE,), records, Rules(tolerance=0.03))[0].verdict == "reproduced"
+    claim = BETTER.model_copy(update={"than": ("B", "C")})
+    assert judge((claim,), records)[0].verdict == "not reproduced"
+    easiest = judge((claim,), records, Rules(competitor="easiest"))[0]
+    assert (easiest.verdict, easiest.against) == ("reproduced", "B")
+    check = BETTER.model_copy(update={"id": "check", "source": OWN_SOURCE, "than": ("C",)})
+    for families, together in {"apart": False, "together": True, "unadjusted": False}.items():
+        found = judge((BETTER, check), records, Rules(families=families))
+        alone = [judgement.ours.p_value for judgement in found]
+        expected = holm(alone) if together else alone
+        assert [judgement.p_holm for judgement in found] == pytest.approx(expected), families
+
+
+def test_verdicts_by_rule_name_what_moves():
+    rows = {"BoNMF": 0.70 + NOISE, "NMD (ID only)": 0.7965 + NOISE}
+    by_rule = verdicts_by_rule(table(**rows))
+    assert (by_rule.loc[("BoNMF (a)", "ml-1m", "full")] == "reproduced").all()
+    cell = by_rule.loc[("BoNMF Table 1: NMD, MSE", "ml-1m", "full")]
+    assert cell[["as judged", "tolerance 1 %", "tolerance 2 %"]].tolist() == [
+        "reproduced", "not reproduced", "reproduced",
+    ]  # fmt: skip
+    moved = changed_verdicts(by_rule)
+    assert ("BoNMF (a)", "ml-1m", "full") not in moved.index
+    assert moved.loc[("BoNMF Table 1: NMD, MSE", "ml-1m", "full"), "tolerance 3 %"] == ""
+    assert f"Of {len(by_rule)} verdicts, {len(by_rule) - len(moved)} are the same" in sensitivity_sentence(by_rule)
+    assert sensitivity_sentence(verdicts_by_rule(table(X=0.70 + NOISE))) == (
+        "Nothing was judged, so that no rule can change a verdict."
+    )
 
 
 def test_closed_form_rows_answer_where_the_asked_protocol_has_none():
