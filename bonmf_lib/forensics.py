@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from scipy.sparse import csr_matrix
+from sklearn.decomposition import TruncatedSVD
 
 from .config import config_hash
 from .device import pick_device
@@ -39,6 +41,7 @@ from .study.table_files import read_table, write_table
 from .training import History, TrainingConfig, Triples, fit, predict
 
 PROTOCOL = "forensics"
+_ERROR = "MSE"  # beside the readings of the other metrics
 LEAKS = {
     "held out": "none: trained on 70 %, evaluated on the other 30 %",
     "on its training ratings": "evaluated on the ratings it was trained on",
@@ -47,6 +50,7 @@ LEAKS = {
 }
 SVD_FACTORS = (1, 2, 5, 10, 20, 50, 100)
 SVD_CENTRES = ("none", "global", "user", "item")
+SVD_ITERATIONS = (2, 5, 6, 7, 10)  # of the randomised solver; scikit-learn's default is 5
 SVD_PARTS = ("held out", "in sample", "fitted on all ratings, scored on all")
 
 
@@ -146,8 +150,26 @@ def definition_values(run: Run, variants: list[Variant], seed: int) -> dict[str,
     )}  # fmt: skip
 
 
+def errors_by_part(run: Run, variants: list[Variant], seed: int) -> pd.DataFrame:
+    """MSE of every row on the ratings it is tested on and on those it was trained on, from the trainings of
+    :func:`definition_values`.
+
+    Returns:
+        index row; columns ``held out`` and ``in sample``.
+    """
+    rated, everything = definition_grid(("rated",)), definition_grid(("all",))
+    jobs = [(run, variant, seed, rated, everything) for variant in variants]
+    tables = progress(in_parallel(_definitions_of, jobs), "errors by part: models", len(jobs))
+    rows = {}
+    for variant, table in zip(variants, tables, strict=True):
+        errors = table[table["definition"] == _ERROR].set_index("part")["value"]
+        rows[variant.name] = {"held out": errors["test"], "in sample": errors["train"]}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+
+
 def _definitions_of(run: Run, variant: Variant, seed: int, rated: list, everything: list) -> pd.DataFrame:
-    key = config_hash(training_hash(run, variant), [d.label for d in rated + everything], *_other_scale(run))
+    labels = [_ERROR, *(d.label for d in rated + everything)]
+    key = config_hash(training_hash(run, variant), labels, *_other_scale(run))
     make = partial(_evaluate_definitions, run, variant, seed, rated, everything)
     return _kept(run.run_dir / "forensics" / f"definitions-{key}-{seed}.csv", make)
 
@@ -171,8 +193,9 @@ def _evaluate_definitions(run: Run, variant: Variant, seed: int, rated: list, ev
     users, items = (run.dataset.ratings[side].to_numpy() for side in ("user", "item"))
     out = []
     for part, rows in (("test", split.test), ("train", split.train)):
-        stars = (_as_stars(run, values) for values in _predicted(run, model, rows))
-        values = evaluate_definitions(users[rows], *stars, rated)
+        truth, predicted = _predicted(run, model, rows)
+        out.append((part, _ERROR, rating_errors(truth, predicted)["mse"]))
+        values = evaluate_definitions(users[rows], _as_stars(run, truth), _as_stars(run, predicted), rated)
         out += [(part, d.label, value) for d, value in zip(rated, values, strict=True)]
     model.eval()
     everybody = torch.arange(run.dataset.n_users, device=pick_device()).split(512)
@@ -182,6 +205,48 @@ def _evaluate_definitions(run: Run, variant: Variant, seed: int, rated: list, ev
     values = evaluate_all_items(_as_stars(run, scores), (users[split.train], items[split.train]), test, everything)
     out += [("all items", d.label, value) for d, value in zip(everything, values, strict=True)]
     return pd.DataFrame(out, columns=["part", "definition", "value"])
+
+
+def randomised_svd(run: Run, seed: int, states: int = 3) -> pd.DataFrame:
+    """MSE of scikit-learn's ``TruncatedSVD`` of the matrix whose unknown ratings are zeros, with BoNMF's number of
+    embeddings: a randomised solver stops short of the best fit, the less so the more iterations it is given.
+    Predictions are not clipped to the scale.
+
+    Args:
+        states: of its random numbers.
+
+    Returns:
+        columns solver (``exact``, ``5 iterations``), fitted (``training ratings`` or ``all ratings``), scored
+        (``test ratings`` or ``all ratings``), state, mse.
+    """
+    key = config_hash(run.dataset.fingerprint, *run.dataset.order, SVD_ITERATIONS, states, SVDConfig().factors)
+    make = partial(_randomised_svd, run, seed, states)
+    return _kept(run.run_dir / "forensics" / f"randomised-svd-{key}-{seed}.csv", make)
+
+
+def _randomised_svd(run: Run, seed: int, states: int) -> pd.DataFrame:
+    ratings = run.dataset.ratings
+    place, value = (ratings["user"].to_numpy(), ratings["item"].to_numpy()), ratings["rating"].to_numpy(np.float64)
+    shape = (run.dataset.n_users, run.dataset.n_items)
+    split = run.split(TEST_SHARE, 0.0, seed)
+    parts = {"training ratings": split.train, "test ratings": split.test, "all ratings": np.arange(len(value))}
+    factors = min(SVDConfig().factors, min(shape) - 1)
+    solvers = {"exact": [TruncatedSVD(factors, algorithm="arpack", random_state=0)]}
+    for n in SVD_ITERATIONS:
+        solvers[f"{n} iterations"] = [TruncatedSVD(factors, n_iter=n, random_state=state) for state in range(states)]
+    out = []
+    for fitted in ("training ratings", "all ratings"):
+        rows = parts[fitted]
+        matrix = csr_matrix((value[rows], tuple(side[rows] for side in place)), shape=shape)
+        for solver, models in progress(solvers.items(), f"SVD of {fitted}: solvers"):
+            for state, model in enumerate(models):
+                users = model.fit_transform(matrix)
+                for scored in ("test ratings", "all ratings") if fitted == "all ratings" else ("test ratings",):
+                    left, right = (side[parts[scored]] for side in place)
+                    predicted = (users[left] * model.components_.T[right]).sum(1)
+                    mse = rating_errors(value[parts[scored]], predicted)["mse"]
+                    out.append((solver, fitted, scored, state, mse))
+    return pd.DataFrame(out, columns=["solver", "fitted", "scored", "state", "mse"])
 
 
 def svd_variants(run: Run, seed: int) -> pd.DataFrame:

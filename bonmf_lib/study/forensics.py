@@ -287,3 +287,73 @@ def svd_sentence(table: pd.DataFrame, paper: float, unit: str = "stars") -> str:
         f"Nearest to the paper's {paper:g}: " + "; ".join(parts) + ". "
         f"With unknown ratings at a mean, no variant is above {filled.max():.3f}."
     )
+
+
+def solver_table(errors: pd.DataFrame) -> pd.DataFrame:
+    """MSE by solver, and by what was fitted and scored, over the states of the solver's random numbers.
+
+    Args:
+        errors: of :func:`bonmf_lib.forensics.randomised_svd`.
+
+    Returns:
+        index solver; columns (fitted on, scored on); cells ``lowest to highest``, or one number.
+    """
+
+    def cell(mse: pd.Series) -> str:
+        low, high = f"{mse.min():.4f}", f"{mse.max():.4f}"
+        return low if low == high else f"{low} to {high}"
+
+    return errors.pivot_table("mse", "solver", ["fitted", "scored"], aggfunc=cell, sort=False)
+
+
+def solver_sentence(errors: pd.DataFrame, paper: float) -> str:
+    """Which solver's errors include the paper's, over the states of its random numbers, or between which solvers it
+    lies, by what was fitted and scored; computed from the table."""
+    found = []
+    for (fitted, scored), rows in errors.groupby(["fitted", "scored"], sort=False):
+        ends = rows.groupby("solver", sort=False)["mse"].agg(["min", "max"]).sort_values("min")
+        around = ends[(ends["min"] <= paper) & (paper <= ends["max"])]
+        below, above = ends[ends["max"] < paper], ends[ends["min"] > paper]
+        if len(around):
+            ranges = [f"{name} ({end['min']:.4f} to {end['max']:.4f})" for name, end in around.iterrows()]
+            said = f"in the range of {' and of '.join(ranges)}"
+        elif len(below) and len(above):
+            last, first = below.index[-1], above.index[0]
+            said = f"between {last} ({below.loc[last, 'max']:.4f}) and {first} ({above.loc[first, 'min']:.4f})"
+        else:
+            near = rows.iloc[(rows["mse"] - paper).abs().argmin()]
+            said = f"far from all, nearest {near['mse']:.4f} ({near['solver']})"
+        found.append(f"fitted on {fitted}, scored on {scored}: {said}")
+    return f"The paper's {paper:g}, by solver: " + "; ".join(found) + "."
+
+
+def practice_table(paper: pd.Series, errors: pd.DataFrame, randomised: pd.DataFrame) -> pd.DataFrame:
+    """Which practice gives each of the paper's errors.
+
+    Args:
+        paper: MSE by row. errors: index row, columns ``held out`` and ``in sample``. randomised: of
+            :func:`bonmf_lib.forensics.randomised_svd`; scikit-learn's default solver of all ratings is the SVD that
+            was fitted on what it is tested on.
+
+    Returns:
+        index row of the paper; columns paper, held out, in sample, fitted on all ratings (SVD only), fits (the
+        practices within 2 % of the paper's value).
+    """
+    table = errors.reindex(paper.index)
+    default = randomised[(randomised["solver"] == "5 iterations") & (randomised["fitted"] == "all ratings")]
+    table.loc["SVD", "fitted on all ratings"] = default.loc[default["scored"] == "test ratings", "mse"].mean()
+    near = table.sub(paper, axis=0).abs().le(TOLERANCE * paper, axis=0)
+    fits = near.apply(lambda row: ", ".join(row.index[row]) or "none", axis=1)
+    table.insert(0, "paper", paper)
+    return table.assign(fits=fits).rename_axis("model")
+
+
+def practice_sentence(table: pd.DataFrame) -> str:
+    """Which rows each practice fits, and whether its errors are in the order of the paper's."""
+    parts = []
+    for practice in table.columns.drop(["paper", "fits"]):
+        both = table[["paper", practice]].dropna()
+        names = ", ".join(row for row in both.index if practice in table.loc[row, "fits"].split(", ")) or "no row"
+        order = f", rank correlation with the paper {both.corr('spearman').iloc[0, 1]:+.2f}" if len(both) > 2 else ""
+        parts.append(f"{practice}: {names} of {len(both)}{order}")
+    return f"Within {TOLERANCE:.0%} of the paper's error, by practice: " + "; ".join(parts) + "."

@@ -132,6 +132,22 @@ def svd(published: Published) -> Parts:
     yield forensic_figures.svd_plot(table, paper)
 
 
+def svd_solvers(published: Published) -> Parts:
+    """Which solver of truncated SVD, of which ratings, comes near the paper's error."""
+    errors = published.table("svd_solvers", "The solvers of SVD")
+    yield readings.solver_sentence(errors, tables.paper_values("BoNMF Table 1").loc["SVD", "mse"])
+    yield readings.solver_table(errors)
+
+
+def practices(published: Published) -> Parts:
+    """Which practice gives each of the paper's errors."""
+    errors = published.table("errors_by_part", "The errors by part").set_index("model")
+    solvers = published.table("svd_solvers", "The solvers of SVD")
+    table = readings.practice_table(tables.paper_values("BoNMF Table 1")["mse"], errors, solvers)
+    yield readings.practice_sentence(table)
+    yield table.round(4)
+
+
 _QUESTIONS = {
     "text": "Language models (06)",
     "picture": "Uses of the picture (07)",

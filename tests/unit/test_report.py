@@ -28,6 +28,8 @@ PARTS = {
     "metric readings": report.metric_readings,
     "leaks": report.leaks,
     "svd": report.svd,
+    "svd solvers": report.svd_solvers,
+    "practices": report.practices,
     "pooling": lambda published: report.text_choice(published, "pooling"),
     "content": lambda published: report.text_choice(published, "content"),
     "size": lambda published: report.text_choice(published, "size"),
