@@ -12,7 +12,7 @@ from ..datasets.texts import compose_texts
 from ..device import pick_device
 from ..errors import EncoderError, unknown_name
 from ..storage import json_sha256
-from . import cnn, controls, image, masked_text, text  # noqa: F401 - importing them registers the encoders
+from . import cnn, controls, image, masked_text, onnx_text, text  # noqa: F401 - importing them registers the encoders
 from .features import Features, cached_poolings
 from .registry import Encoder, get_encoder, list_encoders, register_encoder
 

@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from ..sources import Artifact, fetch, packaged, read_member
 from .image import decode, encode_png
+from .onnx_session import open_graph
 from .registry import get_encoder, register_encoder
 
 _DETECTOR = Artifact(
@@ -33,10 +34,7 @@ _SMOOTHING = 0.05  # of the short side: how far the surroundings reach that fill
 @cache
 def _detector() -> onnxruntime.InferenceSession:
     """PP-OCRv4's detector (Liao et al., 2020, differentiable binarization), one thread."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    graph = read_member(fetch(_DETECTOR), _MEMBER)
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    return open_graph(read_member(fetch(_DETECTOR), _MEMBER))
 
 
 def text_mask(pixels: np.ndarray) -> np.ndarray:

