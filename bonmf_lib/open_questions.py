@@ -37,6 +37,8 @@ COLD_ITEM_SHARE = 0.2  # of all items are held out where cold items are studied
 HUB_MODELS = ("bert-base-uncased", "roberta-base", "xlnet-base-cased", "qwen3-embedding-0.6b")
 KINDS = (
     dict.fromkeys(("minilm-l6", "minilm-l3"), "language model, from the package index")
+    | {"mpnet-base": "language model of the paper's size, from the package index"}
+    | dict.fromkeys(("distilbert-grammar", "t5-small-encoder"), "language model (int8), from the package index")
     | {"wordllama": "token embeddings of language models, from the package index"}
     | dict.fromkeys(HUB_MODELS, "language model, from a model hub")
     | {"tfidf": "word counts, no pretraining"}
@@ -78,6 +80,21 @@ def no_text_row(run: Run) -> Variant:
 def encoder_rows(run: Run, encoders: tuple[str, ...]) -> list[Variant]:
     """One row per text encoder, then the network without text."""
     return [text_row(run, name, text_encoder=name) for name in encoders] + [no_text_row(run)]
+
+
+NATIVE = "Native, "  # how the names of the next rows begin
+
+
+def native_text_rows(run: Run, encoders: tuple[str, ...]) -> list[Variant]:
+    """IDs and text at each encoder's own scale and size, without pictures; then, as controls, the run's own encoder
+    shuffled, and no text."""
+    names = [name for name in encoders if KINDS.get(name) != "control"]
+    rows = [
+        replace(early_stopped(run, NATIVE + name, BoNMFConfig(use_image=False)), feature_dim=None, text_encoder=name)
+        for name in (*names, f"{names[0]}-shuffled")
+    ]
+    none = early_stopped(run, f"{NATIVE}no text", BoNMFConfig(use_text=False, use_image=False))
+    return [row.prepared("native") for row in (*rows, none)]
 
 
 def pooling_rows(run: Run) -> list[Variant]:

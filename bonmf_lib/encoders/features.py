@@ -43,6 +43,11 @@ class Features:
     def dim(self) -> int:
         return self.matrix.shape[1]
 
+    @property
+    def mean_norm(self) -> float:
+        """Mean Euclidean length of the present vectors: their scale, as the encoder gives it."""
+        return float(np.linalg.norm(self.matrix[self.present].astype(np.float64), axis=1).mean())
+
     def standardized(self) -> np.ndarray:
         """Matrix with each column at mean 0 and variance 1 over the present items; missing rows stay 0."""
         out = self.standardize(self.matrix)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from ..evaluation import holm
@@ -25,10 +26,23 @@ LATE, LATE_SHUFFLED = "Fusion, late", "Fusion, late, shuffled pictures"  # two n
 FUSION_CONTROLS, OVERLAP_CONTROLS = (FUSION_SHUFFLED, LATE_SHUFFLED), (FUSION_SHUFFLED, SPLIT_SHUFFLED)
 
 
-def text_equivalences(records: pd.DataFrame, metric: str, reference: tuple[str, str]) -> pd.DataFrame:
+def text_equivalences(
+    records: pd.DataFrame, metric: str, reference: tuple[str, str], prefix: str = "BoNMF, "
+) -> pd.DataFrame:
     """:func:`~bonmf_lib.study.relative.equivalences` with short names at the paper's margin. Language models (are they
-    alike?) and controls (does the text matter?) are two families of tests."""
-    return short_names(equivalences(records, metric, reference, MARGIN, [*TEXT_CONTROLS, "no text"]))
+    alike?) and controls (does the text matter?) are two families of tests.
+
+    Args:
+        prefix: of all rows' names.
+    """
+    names = [name for name in records["variant"].unique() if is_text_control(name.removeprefix(prefix))]
+    controls = [name.removeprefix("BoNMF, ") for name in names]
+    return short_names(equivalences(records, metric, reference, MARGIN, controls), prefix)
+
+
+def is_text_control(name: str) -> bool:
+    """Whether a row's short name is that of a control: no text, or one that tells nothing of its item."""
+    return name in (*TEXT_CONTROLS, "no text") or name.endswith(("-shuffled", "-noise"))
 
 
 def swap_sentence(table: pd.DataFrame, margin: float, where: str) -> str:
@@ -38,7 +52,7 @@ def swap_sentence(table: pd.DataFrame, margin: float, where: str) -> str:
         table: of :func:`bonmf_lib.study.relative.equivalences`, with short names.
     """
     verdicts = table["verdict"]
-    control = verdicts.index.isin([*TEXT_CONTROLS, "no text"])
+    control = np.array([is_text_control(name) for name in verdicts.index], bool)
     controls, models = verdicts[control], verdicts[~control]
     alike = f"{(models == 'equivalent').sum()} of {len(models)} other models are within {margin:g} %"
     if (controls == "equivalent").all():

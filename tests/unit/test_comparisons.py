@@ -15,12 +15,14 @@ def run(tmp_path_factory) -> Run:
 
 
 def test_every_claim_about_bonmf_names_rows_that_the_paper_profile_runs(run):
-    packaged = ("minilm-l6", "minilm-l3", "wordllama", "tfidf", "random-text")
+    packaged = (run.settings.text_encoder, *run.settings.compared_text_encoders)
+    native = open_questions.native_text_rows(run, packaged)
     claimed = ("bert-base-uncased", "xlnet-base-cased", "roberta-base")
     rows = [
         *comparisons.table1_rows(run), *comparisons.tuned_rows(run), *comparisons.claimed_ablations(run),
         *comparisons.native_rows(run), *specifications.rows_of(run, specifications.around_centres(run.settings)),
         *comparisons.modality_rows(run).values(), *comparisons.review_rows(run), *comparisons.implicit_rows(run),
+        *native, *open_questions.on_cold_items(native),
         *open_questions.encoder_rows(run, packaged), *open_questions.claimed_language_models(run, claimed),
     ]  # fmt: skip
     known = {(row.name, row.protocol) for row in rows}

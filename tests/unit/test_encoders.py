@@ -430,6 +430,11 @@ def test_bad_requests(planted, arguments, message):
         encode_items(planted, *arguments)
 
 
+def test_mean_norm_is_the_present_rows():
+    features = Features(np.float32([[3, 4], [9, 9], [0, 1]]), np.array([True, False, True]), "e", "1", "k")
+    assert features.mean_norm == pytest.approx(3.0)
+
+
 def test_standardized_ignores_missing_rows_and_constant_columns():
     matrix = np.array([[1, 5], [3, 5], [0, 0]], np.float32)
     features = Features(matrix, np.array([True, True, False]), "x", "1", "key")

@@ -8,7 +8,7 @@ from bonmf_lib import open_questions
 from bonmf_lib.encoders import get_encoder
 from bonmf_lib.encoders.cost import encoding_cost
 from bonmf_lib.errors import ConfigError, EncoderError, RecordError, SourceError
-from bonmf_lib.experiments import split_of, variant_hash
+from bonmf_lib.experiments import run_variants, split_of, variant_hash
 from bonmf_lib.study import answers, comparison_figures
 from bonmf_lib.study.parameters import NotebookParameters, Run
 from bonmf_lib.study.relative import equivalence_sentence, equivalences, gains, row_of, short_names
@@ -122,6 +122,31 @@ def test_the_sentence_says_what_no_text_costs_and_whether_that_exceeds_the_margi
     sentence = answers.swap_sentence(table, 0.5, "random splits")
     assert f"no text by {cost:.2f} % [{cost - 0.1:.2f}, {cost + 0.1:.2f}; 90 %]" in sentence
     assert ("so small an effect" in sentence) == cautious
+
+
+def test_native_rows_read_one_text_each_at_its_own_scale(run):
+    rows = open_questions.native_text_rows(run, ("wordllama", "tfidf", "random-text", "tfidf-shuffled"))
+    assert [row.name.removeprefix(open_questions.NATIVE) for row in rows] == [
+        "wordllama", "tfidf", "wordllama-shuffled", "no text",
+    ]  # fmt: skip
+    assert [row.text_encoder for row in rows] == ["wordllama", "tfidf", "wordllama-shuffled", None]
+    assert not any(row.uses("image") for row in rows) and {row.feature_dim for row in rows[:3]} == {None}
+    assert {row.model_config.text_preparation for row in rows[:3]} == {"native"}
+    own = open_questions.native_text_rows(run, ("tfidf",))
+    found = run_variants(run, "native", own, (0,))
+    table = answers.text_equivalences(
+        pd.concat([found.assign(seed=seed) for seed in range(3)]), "mse", (own[0].name, own[0].protocol), "Native, "
+    )
+    assert table.index.tolist() == ["tfidf-shuffled", "no text"]
+
+
+def test_controls_of_texts_are_a_family_of_their_own():
+    base, noise = np.array([0.80, 0.81, 0.79, 0.80, 0.82]), 0.002 * np.array([1, -1, 1, -1, 0])
+    rows = {"wordllama": base, "tfidf": base + 0.003 + noise, "wordllama-shuffled": base + 0.003 + noise}
+    made = records({f"Native, {name}": values for name, values in rows.items()})
+    table = answers.text_equivalences(made, "mse", ("Native, wordllama", "p"), "Native, ")
+    alone = equivalences(made[made["variant"] != "Native, tfidf"], "mse", ("Native, wordllama", "p"), answers.MARGIN)
+    assert table["p_difference"].tolist() == pytest.approx([alone["p_difference"].iloc[0]] * 2)  # not twice as high
 
 
 def test_gains_are_positive_where_better():
