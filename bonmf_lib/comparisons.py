@@ -134,9 +134,20 @@ def table1_rows(run: Run) -> list[Variant]:
 def native_rows(run: Run) -> list[Variant]:
     """The rows of :func:`table1_rows` that read texts or pictures, at the encoders' own scale; then the same on
     shuffled ones, every item with another's."""
-    read = [row for row in table1_rows(run) if row.uses("text") or row.uses("image")]
-    rows = [replace(row.prepared("native"), name=f"{row.name}, native") for row in read]
-    return rows + [on_control(run, row, "shuffled") for row in rows]
+    rows = [replace(row.prepared("native"), name=f"{row.name}, native") for row in _with_content(table1_rows(run))]
+    return rows + control_rows(run, rows, ("shuffled",))
+
+
+CONTROLS = ("shuffled", "noise")  # endings of their names
+
+
+def control_rows(run: Run, rows: Sequence[Variant], endings: Sequence[str] = CONTROLS) -> list[Variant]:
+    """Every row that reads texts or pictures, again on each control of them."""
+    return [on_control(run, row, ending) for row in _with_content(rows) for ending in endings]
+
+
+def _with_content(rows: Sequence[Variant]) -> list[Variant]:
+    return [row for row in rows if row.uses("text") or row.uses("image")]
 
 
 def on_control(run: Run, row: Variant, ending: str) -> Variant:

@@ -8,8 +8,8 @@ import pandas as pd
 
 from ..datasets import Dataset
 from ..evaluation.diagnostics import diagnose, run_spread
-from ..evaluation.rating import definition_on
-from ..experiments import Variant, read_history, read_predictions
+from ..evaluation.rating import COLD, definition_on
+from ..experiments import Variant, read_history, read_predictions, split_of
 from ..splits import Split
 from ..training import History
 from .parameters import Run
@@ -36,6 +36,24 @@ def training_counts(dataset: Dataset, split: Split) -> dict[str, np.ndarray]:
     """Number of training ratings per id, by ``user`` (users,) and ``item`` (items,)."""
     train, sizes = dataset.ratings.iloc[split.train], {"user": dataset.n_users, "item": dataset.n_items}
     return {side: np.bincount(train[side], minlength=size) for side, size in sizes.items()}
+
+
+def cold_sentence(run: Run, row: Variant, seeds: Sequence[int]) -> str:
+    """On how much an error on items with fewer than ``COLD`` training ratings rests, over a row's splits."""
+    ratings, items, everything = [], [], []
+    for seed in seeds:
+        split = split_of(run, row, seed)
+        tested = run.dataset.ratings["item"].to_numpy()[split.test]
+        cold = tested[training_counts(run.dataset, split)["item"][tested] < COLD]
+        ratings.append(len(cold))
+        items.append(len(np.unique(cold)))
+        everything.append(len(tested))
+    words, share = run.dataset.words, np.sum(ratings) / np.sum(everything)
+    spans = [f"{min(n):,} to {max(n):,}" if min(n) < max(n) else f"{n[0]:,}" for n in (ratings, items)]
+    return (
+        f"{words.items.capitalize()} with fewer than {COLD} training ratings have {spans[0]} test ratings by split, "
+        f"{share:.2%} of all, on {spans[1]} {words.items}."
+    )
 
 
 def diagnose_rows(

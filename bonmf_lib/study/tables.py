@@ -96,6 +96,35 @@ def differences(records: pd.DataFrame, metric: str, reference: tuple[str, str]) 
     return table
 
 
+def beside_controls(records: pd.DataFrame, metric: str, endings: Sequence[str]) -> pd.DataFrame:
+    """Every row that has controls, beside them: what it gains over each is what its content tells.
+
+    Args:
+        endings: of the controls' names, ``<row>, <ending>``.
+
+    Returns:
+        index model; columns ``real`` and the endings with ``mean ± half-width``, then by how much real content is
+        better than each control, in percent with its 95 % interval.
+    """
+    values, share = values_by_seed(records, metric)
+    sign, rows = -1 if metric in LOWER_IS_BETTER else 1, {}
+    found = estimates(records, metric)
+    for (variant, protocol), own in values.items():
+        controls = {ending: (f"{variant}, {ending}", protocol) for ending in endings}
+        controls = {ending: key for ending, key in controls.items() if key in values}
+        if not controls:
+            continue
+        cells = {"real": _plus_minus(found.loc[row_name(variant, protocol)], 4)}
+        cells |= {ending: _plus_minus(found.loc[row_name(*key)], 4) for ending, key in controls.items()}
+        for ending, key in controls.items():
+            ours, theirs = own.align(values[key], join="inner")
+            gain = mean_interval(sign * 100 * (ours / theirs - 1).to_numpy(), share)
+            span = f" [{gain.low:+.1f}, {gain.high:+.1f}]" if gain.n >= LEAST_SEEDS else ""
+            cells[f"better than {ending}, %"] = f"{gain.mean:+.1f}{span}"
+        rows[row_name(variant, protocol)] = cells
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+
+
 def values_by_seed(records: pd.DataFrame, metric: str) -> tuple[dict[tuple[str, str], pd.Series], float]:
     """Values by seed of every row (variant, protocol), and the share that their intervals rest on."""
     chosen = _one_data_set(records[records["metric"] == metric])

@@ -14,6 +14,20 @@ def run(tmp_path_factory) -> Run:
     return Run(NotebookParameters(profile="paper", run_dir=str(tmp_path_factory.mktemp("run"))))
 
 
+def test_every_row_with_content_has_its_controls(run):
+    rows = comparisons.table1_rows(run)
+    controls = comparisons.control_rows(run, rows)
+    read = [row.name for row in rows if row.uses("text") or row.uses("image")]
+    assert [row.name for row in controls] == [f"{name}, {end}" for name in read for end in ("shuffled", "noise")]
+    by_name = {row.name: row for row in controls}
+    assert by_name["BoNMF, shuffled"].text_encoder == "minilm-l6-shuffled"
+    assert by_name["CNN-based, noise"].image_encoder == "efficientnet-lite0-noise"
+    assert by_name["BoNMF, no text, noise"].text_encoder is None
+    for row in controls:
+        real = next(r for r in rows if r.name == row.name.rpartition(", ")[0])
+        assert (row.model_config, row.training, row.protocol) == (real.model_config, real.training, real.protocol)
+
+
 def test_every_claim_about_bonmf_names_rows_that_the_paper_profile_runs(run):
     packaged = (run.settings.text_encoder, *run.settings.compared_text_encoders)
     native = open_questions.native_text_rows(run, packaged)

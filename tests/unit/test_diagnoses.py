@@ -86,6 +86,22 @@ def test_trained_rows_are_read_by_name(tmp_path, monkeypatch):
     pd.testing.assert_frame_equal(found["A"], alone)
 
 
+def test_how_much_an_error_on_cold_items_rests_on(tmp_path):
+    run = Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path)))
+    row = Variant("Biased SVD", "as published", "biased-svd", BiasedSVDConfig(), TrainingConfig(), keep=0.15)
+    split = run.split(0.3, 0.0, 0, 0.15)
+    ratings = run.dataset.ratings
+    few = ratings["item"].iloc[split.train].value_counts().reindex(range(run.dataset.n_items), fill_value=0) < 5
+    tested = ratings["item"].iloc[split.test]
+    cold = tested[tested.map(few)]
+    assert 0 < len(cold) < len(tested)
+    assert diagnoses.cold_sentence(run, row, (0,)) == (
+        f"Items with fewer than 5 training ratings have {len(cold):,} test ratings by split, "
+        f"{len(cold) / len(tested):.2%} of all, on {cold.nunique():,} items."
+    )
+    assert " to " in diagnoses.cold_sentence(run, row, (0, 1))
+
+
 def test_training_counts_leave_the_test_part_out(planted, split):
     counts = diagnoses.training_counts(planted, split)
     assert {side: len(found) for side, found in counts.items()} == {"user": planted.n_users, "item": planted.n_items}

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from bonmf_lib.errors import ConfigError, RecordError
-from bonmf_lib.evaluation import Estimate, holm
+from bonmf_lib.evaluation import Estimate, holm, mean_interval
 from bonmf_lib.evaluation.shapley import shapley_table
 from bonmf_lib.integrity import read_json, read_sealed_text, sealed_text
 from bonmf_lib.study import publication, tables
@@ -170,6 +170,19 @@ def test_comparisons_are_adjusted_together():
     assert judged[0].verdict == "direction only"
     checks = tuple(claim.model_copy(update={"source": OWN_SOURCE}) for claim in others)
     assert judge((BETTER, *checks), table(**values, **noise))[0].verdict == "reproduced"  # a family of their own
+
+
+def test_rows_stand_beside_their_controls():
+    values = {"A": 0.70 + NOISE, "A, shuffled": 0.77 - NOISE, "A, noise": 0.70 + 0 * NOISE, "B": 0.75 + NOISE}
+    beside = tables.beside_controls(table(**values), "mse", ("shuffled", "noise"))
+    assert beside.index.tolist() == ["A (as published)"]
+    row = beside.iloc[0]
+    assert row["real"].startswith("0.7000 ± 0.0") and row["noise"] == "0.7000 ± 0.0000"
+    found = mean_interval(100 * (1 - values["A"] / values["A, shuffled"]), 0.3)
+    assert row["better than shuffled, %"] == f"{found.mean:+.1f} [{found.low:+.1f}, {found.high:+.1f}]"
+    assert found.mean == pytest.approx(9.1, abs=0.05)
+    fewer = tables.beside_controls(table(A=[0.70], **{"A, shuffled": [0.77]}), "mse", ("shuffled", "noise"))
+    assert fewer.iloc[0].to_dict() == {"real": "0.7000", "shuffled": "0.7700", "better than shuffled, %": "+9.1"}
 
 
 def test_a_difference_and_its_size_are_one_test():
