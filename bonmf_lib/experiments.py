@@ -320,7 +320,7 @@ def _members(
     """The trained members of a variant, one after the other; most variants have one."""
     inputs, config = model_inputs(run, variant, split), training_hash(run, variant)
     for member in range(variant.members):
-        own = seed if member == 0 else int(np.random.SeedSequence([seed, member]).generate_state(1)[0])
+        own = member_seed(seed, member)
         model = build_model(variant.model, settings.model_config, inputs, own)
         # Other code starts anew instead of going on from this code's half-trained weights.
         checkpoint = run.run_dir / "checkpoints" / f"{config}-{seed}-{member}-{code_version()}.pt"
@@ -328,6 +328,11 @@ def _members(
             checkpoint.unlink(missing_ok=True)
         yield model, fit(model, run.dataset, split, settings.training, own, device, checkpoint, label)
         checkpoint.unlink(missing_ok=True)
+
+
+def member_seed(seed: int, member: int) -> int:
+    """The seed of a member's initial weights and batches; the first has the split's."""
+    return seed if member == 0 else int(np.random.SeedSequence([seed, member]).generate_state(1)[0])
 
 
 def _ranking(model: RatingModel, dataset: Dataset, split: Split, device: torch.device) -> dict[str, float]:

@@ -3,7 +3,7 @@
 Nothing here is a recommendation. Each run answers under which practice or definition a printed number would appear.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -24,6 +24,7 @@ from .experiments import (
     TEST_SHARE,
     Variant,
     device_name,
+    member_seed,
     model_inputs,
     split_of,
     trained_model,
@@ -124,6 +125,30 @@ def _predicted(run: Run, model: RatingModel, rows: np.ndarray) -> tuple[np.ndarr
     part, scale = Triples.of(run.dataset, rows, pick_device()), run.dataset.scale
     predicted = predict(model, part.users, part.items).clamp(scale.low, scale.high)
     return part.ratings.cpu().numpy(), predicted.cpu().numpy()
+
+
+def weight_curves(run: Run, variant: Variant, seeds: Sequence[int], members: int) -> pd.DataFrame:
+    """Test MSE after each epoch, from several initial weights on every split: what of a number is chance.
+
+    Returns:
+        columns split, weights (numbers from 0), epoch (from 1), mse.
+    """
+    jobs = [(run, variant, seed, member) for seed in seeds for member in range(members)]
+    tables = list(progress(in_parallel(_weight_curve, jobs), f"{variant.name}, initial weights: trainings", len(jobs)))
+    return pd.concat(
+        [table.assign(split=seed, weights=member) for table, (_, _, seed, member) in zip(tables, jobs, strict=True)],
+        ignore_index=True,
+    )[["split", "weights", "epoch", "mse"]]
+
+
+def _weight_curve(run: Run, variant: Variant, seed: int, member: int) -> pd.DataFrame:
+    def make() -> pd.DataFrame:
+        split = split_of(run, variant, seed)
+        ((curve, _),) = _curves(run, variant, split, (split.test,), member_seed(seed, member))
+        return pd.DataFrame({"epoch": range(1, len(curve) + 1), "mse": curve})
+
+    key = config_hash(training_hash(run, variant), member)
+    return _kept(run.run_dir / "forensics" / f"weights-{key}-{seed}.csv", make)
 
 
 def definition_values(run: Run, variants: list[Variant], seed: int) -> dict[str, pd.DataFrame]:

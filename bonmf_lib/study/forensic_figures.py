@@ -135,6 +135,24 @@ def leak_plot(curves: pd.DataFrame, paper: float, published_epochs: int) -> Figu
     return _finished(figure)
 
 
+def weights_plot(curves: pd.DataFrame, name: str, paper: float) -> Figure:
+    """Test MSE by epoch from every initial weights, a colour per split; the paper's value marked.
+
+    Args:
+        curves: columns split, weights, epoch, mse.
+    """
+    figure, axis = plt.subplots(figsize=(8, 4.2))
+    for place, (split, rows) in enumerate(curves.groupby("split")):
+        wide = rows.pivot_table(index="epoch", columns="weights", values="mse")
+        lines = axis.plot(wide.index, wide, color=PALETTE[place % len(PALETTE)], linewidth=1, alpha=0.7)
+        lines[0].set_label(f"split {split}")
+    axis.axhline(paper, linestyle="--", color=PAPER_COLOUR, label=f"paper: {paper:.4f}")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.set(xlabel="epoch", ylabel="test MSE", title=f"{name}: one line for each initial weights")
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return _finished(figure)
+
+
 def svd_plot(table: pd.DataFrame, paper: float, unit: str = "stars") -> Figure:
     """MSE of truncated SVD by number of factors, for every filling, part and clipping; the paper's value marked.
 

@@ -262,6 +262,42 @@ def leak_sentence(curves: pd.DataFrame, paper: float, published_epochs: int) -> 
     )
 
 
+def spread_by_epoch(curves: pd.DataFrame) -> pd.DataFrame:
+    """What initial weights, and what splits, make of an error.
+
+    Args:
+        curves: of :func:`bonmf_lib.forensics.weight_curves`.
+
+    Returns:
+        index epoch; columns mean, lowest, highest, and the standard deviations between initial weights on one split
+        (pooled over splits) and between splits (of their means, less what the weights' spread puts there).
+    """
+    groups = curves.groupby(["epoch", "split"])["mse"].agg(["mean", "var", "count"])
+    within = groups["var"].groupby("epoch").mean()
+    between = groups["mean"].groupby("epoch").var() - (groups["var"] / groups["count"]).groupby("epoch").mean()
+    table = curves.groupby("epoch")["mse"].agg(["mean", "min", "max"])
+    table.columns = ["mean", "lowest", "highest"]
+    table["sd between initial weights"], table["sd between splits"] = within**0.5, between.clip(lower=0) ** 0.5
+    return table
+
+
+def spread_sentence(curves: pd.DataFrame, name: str, paper: float) -> str:
+    """How far apart initial weights alone put a row's last error, and whether the paper's lies among them."""
+    last = curves[curves["epoch"] == curves["epoch"].max()]
+    ends = last.groupby("split")["mse"].agg(["min", "max"])
+    widest = (ends["max"] - ends["min"]).idxmax()
+    low, high = ends.loc[widest]
+    whole = spread_by_epoch(curves).iloc[-1]
+    inside = "inside" if whole["lowest"] <= paper <= whole["highest"] else "outside"
+    splits = f", between splits {whole['sd between splits']:.4f}" if len(ends) > 1 else ""
+    return (
+        f"{name} after {int(curves['epoch'].max())} epochs: on split {widest}, {last['weights'].nunique()} initial "
+        f"weights give {low:.3f} to {high:.3f}; over {len(ends)} splits {whole['lowest']:.3f} to "
+        f"{whole['highest']:.3f}, the paper's {paper:.4f} {inside}. Standard deviation between initial weights "
+        f"{whole['sd between initial weights']:.4f}{splits}."
+    )
+
+
 def svd_sentence(table: pd.DataFrame, paper: float, unit: str = "stars") -> str:
     """Which variant of SVD lands nearest to the paper's value, by part, and between which numbers of factors a part
     passes it; computed from the table.

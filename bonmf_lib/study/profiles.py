@@ -55,6 +55,7 @@ class Profile:
     tuning_learning_rate: _Rate  # where searches start
     tuning_epochs: int = Field(gt=0)  # upper limit of every trial
     tuning_trials: int = Field(gt=0)  # per model and seed
+    initial_weights: int = Field(gt=1)  # on every split, where their share in a number is looked into (04)
     ensemble_members: int = Field(gt=0)  # networks whose predictions BoNMF+'s ensemble averages
 
 

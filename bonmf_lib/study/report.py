@@ -52,6 +52,14 @@ def measured_twice(published: Published) -> Parts:
         yield agreement_sentence(again, metric)
 
 
+def initial_weights(published: Published) -> Parts:
+    """What of the ID-only network's error is chance."""
+    curves = published.table("initial_weights", "Several initial weights").astype({"split": int, "epoch": int})
+    name, paper = "NMD (ID only)", tables.paper_values("BoNMF Table 1")
+    yield readings.spread_sentence(curves, name, paper.loc[name, "mse"])
+    yield forensic_figures.weights_plot(curves, name, paper.loc[name, "mse"])
+
+
 def ablations(published: Published, epochs: int) -> Parts:
     """The tables of 05, and how many trainings of each ran out of the given number of epochs."""
     rows = published.own[published.own["experiment"].str.startswith("05_")]

@@ -10,10 +10,18 @@ from sklearn.decomposition import TruncatedSVD
 from bonmf_lib import forensics
 from bonmf_lib.comparisons import closed_form
 from bonmf_lib.datasets import RatingScale
-from bonmf_lib.experiments import Variant, read_predictions, run_variants
+from bonmf_lib.experiments import Variant, read_members, read_predictions, run_variants
 from bonmf_lib.models.biased_svd import BiasedSVDConfig
 from bonmf_lib.models.svd import SVDConfig
-from bonmf_lib.study.forensics import practice_sentence, practice_table, solver_sentence, solver_table
+from bonmf_lib.study.forensic_figures import weights_plot
+from bonmf_lib.study.forensics import (
+    practice_sentence,
+    practice_table,
+    solver_sentence,
+    solver_table,
+    spread_by_epoch,
+    spread_sentence,
+)
 from bonmf_lib.study.parameters import NotebookParameters, Run
 from bonmf_lib.training import TrainingConfig
 
@@ -47,6 +55,35 @@ def test_leak_curves_are_kept(run, monkeypatch):
     first = forensics.leak_curves(run, "leaks", ROW, 0)
     monkeypatch.setattr(forensics, "fit", None)
     assert forensics.leak_curves(run, "leaks", ROW, 0).equals(first)
+
+
+def test_curves_from_several_initial_weights_are_those_of_the_ordinary_runs(run, monkeypatch):
+    curves = forensics.weight_curves(run, ROW, (0, 1), 2)
+    assert len(curves) == 2 * 2 * TRAINING.epochs
+    last = curves[curves["epoch"] == TRAINING.epochs].set_index(["split", "weights"])["mse"]
+    assert last[0, 0] == pytest.approx(mse(run, ROW), abs=1e-9)
+    run_variants(run, "e", [several := replace(ROW, name="two", members=2)], seeds=(0,))
+    truth = read_predictions(run, several, 0)["rating"].to_numpy()
+    second = read_members(run, several, 0)[1]
+    assert last[0, 1] == pytest.approx(np.mean((second - truth) ** 2), abs=1e-6)
+    monkeypatch.setattr(forensics, "fit", None)
+    assert forensics.weight_curves(run, ROW, (0, 1), 2).equals(curves)
+
+
+def test_spread_between_weights_and_splits_by_hand():
+    ends = {(0, 0): 0.80, (0, 1): 0.82, (1, 0): 0.84, (1, 1): 0.86}
+    rows = [(split, weights, epoch, value + 0.1 * (2 - epoch)) for (split, weights), value in ends.items()
+            for epoch in (1, 2)]  # fmt: skip
+    curves = pd.DataFrame(rows, columns=["split", "weights", "epoch", "mse"])
+    last = spread_by_epoch(curves).loc[2]
+    within = 0.02**2 / 2
+    assert last["sd between initial weights"] == pytest.approx(within**0.5)
+    assert last["sd between splits"] == pytest.approx((0.04**2 / 2 - within / 2) ** 0.5)
+    said = spread_sentence(curves, "A", 0.8075)
+    assert said.startswith("A after 2 epochs: on split ")
+    assert "over 2 splits 0.800 to 0.860, the paper's 0.8075 inside." in said
+    assert "between splits" not in spread_sentence(curves[curves["split"] == 0], "A", 0.9)
+    assert len(weights_plot(curves, "A", 0.8).axes) == 1
 
 
 def test_readings_of_the_test_part_come_from_the_predictions_of_the_ordinary_run(run):
