@@ -65,8 +65,12 @@ def metric_table(records: pd.DataFrame, metrics: dict[str, str], digits: int = 3
 
 
 def _plus_minus(row: pd.Series, digits: int) -> str:
-    text = f"{row['mean']:.{digits}f}"
-    return text if row["seeds"] < LEAST_SEEDS else f"{text} ± {(row['high'] - row['low']) / 2:.{digits}f}"
+    return _shown(Estimate(row["mean"], row["low"], row["high"], row["seeds"]), digits)
+
+
+def _shown(found: Estimate, digits: int) -> str:
+    text = f"{found.mean:.{digits}f}"
+    return text if found.n < LEAST_SEEDS else f"{text} ± {(found.high - found.low) / 2:.{digits}f}"
 
 
 def differences(records: pd.DataFrame, metric: str, reference: tuple[str, str]) -> pd.DataFrame:
@@ -97,7 +101,8 @@ def differences(records: pd.DataFrame, metric: str, reference: tuple[str, str]) 
 
 
 def beside_controls(records: pd.DataFrame, metric: str, endings: Sequence[str]) -> pd.DataFrame:
-    """Every row that has controls, beside them: what it gains over each is what its content tells.
+    """Every row that has controls, beside them, on the seeds that all of them have: what it gains over each is what
+    its content tells.
 
     Args:
         endings: of the controls' names, ``<row>, <ending>``.
@@ -108,17 +113,15 @@ def beside_controls(records: pd.DataFrame, metric: str, endings: Sequence[str]) 
     """
     values, share = values_by_seed(records, metric)
     sign, rows = -1 if metric in LOWER_IS_BETTER else 1, {}
-    found = estimates(records, metric)
     for (variant, protocol), own in values.items():
-        controls = {ending: (f"{variant}, {ending}", protocol) for ending in endings}
-        controls = {ending: key for ending, key in controls.items() if key in values}
+        keys = {ending: (f"{variant}, {ending}", protocol) for ending in endings}
+        controls = {ending: values[key] for ending, key in keys.items() if key in values}
         if not controls:
             continue
-        cells = {"real": _plus_minus(found.loc[row_name(variant, protocol)], 4)}
-        cells |= {ending: _plus_minus(found.loc[row_name(*key)], 4) for ending, key in controls.items()}
-        for ending, key in controls.items():
-            ours, theirs = own.align(values[key], join="inner")
-            gain = mean_interval(sign * 100 * (ours / theirs - 1).to_numpy(), share)
+        both = pd.DataFrame({"real": own, **controls}).dropna()
+        cells = {name: _shown(mean_interval(both[name].to_numpy(), share), 4) for name in both}
+        for ending in controls:
+            gain = mean_interval(sign * 100 * (both["real"] / both[ending] - 1).to_numpy(), share)
             span = f" [{gain.low:+.1f}, {gain.high:+.1f}]" if gain.n >= LEAST_SEEDS else ""
             cells[f"better than {ending}, %"] = f"{gain.mean:+.1f}{span}"
         rows[row_name(variant, protocol)] = cells
@@ -148,9 +151,7 @@ def side_by_side(records: pd.DataFrame, metric: str, protocols: Sequence[str], p
     cells = {}
     for (variant, protocol), group in rows.groupby(["variant", "protocol"], sort=False):
         found = mean_interval(group["value"].to_numpy(), interval_share(group))
-        cells[variant, protocol] = _plus_minus(
-            pd.Series({"mean": found.mean, "low": found.low, "high": found.high, "seeds": found.n}), 4
-        )
+        cells[variant, protocol] = _shown(found, 4)
     variants = rows["variant"].drop_duplicates()
     table = pd.DataFrame({p: [cells.get((v, p), "") for v in variants] for p in protocols}, index=variants)
     table.insert(0, "paper", [f"{paper.loc[v, metric]:.4f}" if v in paper.index else "" for v in variants])

@@ -181,6 +181,9 @@ def test_rows_stand_beside_their_controls():
     found = mean_interval(100 * (1 - values["A"] / values["A, shuffled"]), 0.3)
     assert row["better than shuffled, %"] == f"{found.mean:+.1f} [{found.low:+.1f}, {found.high:+.1f}]"
     assert found.mean == pytest.approx(9.1, abs=0.05)
+    seeds = [0.70, 0.71, 0.72, 0.69]
+    uneven = tables.beside_controls(table(A=seeds, **{"A, noise": seeds[:1]}), "mse", ("noise",)).iloc[0]
+    assert (uneven["real"], uneven["noise"]) == ("0.7000", "0.7000")  # the seeds that both have
     fewer = tables.beside_controls(table(A=[0.70], **{"A, shuffled": [0.77]}), "mse", ("shuffled", "noise"))
     assert fewer.iloc[0].to_dict() == {"real": "0.7000", "shuffled": "0.7700", "better than shuffled, %": "+9.1"}
 
