@@ -40,7 +40,7 @@ test: .venv/ready
 	ruff check .
 	ruff format --check .
 	runs=$$(mktemp -d) && trap 'rm -rf "$$runs"' EXIT && BONMF_RUNS="$$runs" BONMF_PROGRESS=off OMP_NUM_THREADS=1 \
-	    BONMF_WORKERS=$${BONMF_WORKERS:-$$(nproc)} pytest --numprocesses=$$(nproc) --dist=loadgroup --no-loadscope-reorder \
+	    BONMF_WORKERS=$${BONMF_WORKERS:-$$(nproc)} pytest --numprocesses=$$(nproc) --dist=loadscope --no-loadscope-reorder \
 	    --nbval --nbval-current-env --nbval-cell-timeout=1200 tests notebooks
 
 lab: .venv/ready

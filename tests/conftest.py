@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from xdist.scheduler import LoadScopeScheduling
 
 from bonmf_lib.datasets import Dataset, load_planted
 from bonmf_lib.encoders import encode_items
@@ -23,11 +24,19 @@ CPU = torch.device("cpu")
 _LONG = (ROOT / "notebooks", ROOT / "tests/pipeline")  # begun first, so that no worker ends long after the others
 
 
-def pytest_collection_modifyitems(items):
+class ByFile(LoadScopeScheduling):
     """Each file is one worker's work; all notebooks are, since later ones read what earlier ones recorded."""
-    for item in items:
-        is_notebook = item.path.suffix == ".ipynb"
-        item.add_marker(pytest.mark.xdist_group("notebooks" if is_notebook else str(item.path.relative_to(ROOT))))
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "notebooks" if file.endswith(".ipynb") else file
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: next((place for place, folder in enumerate(_LONG) if folder in item.path.parents), 9))
     if os.environ.get("BONMF_MIRROR"):
         return
