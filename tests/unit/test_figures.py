@@ -149,6 +149,9 @@ KINDS = {
     "definition_heat": lambda _: definition_heat(),
     "leak_plot": lambda _: forensic_figures.leak_plot(curves(a=None).T.abs().iloc[[0, 0]], 0.7, 1),
     "svd_plot": lambda _: forensic_figures.svd_plot(svd(), 5.0),
+    "weights_plot": lambda name: forensic_figures.weights_plot(
+        pd.DataFrame({"split": [0, 0], "weights": [0, 0], "epoch": [1, 2], "mse": [0.9, 0.8]}), name, 0.8
+    ),
     "recovery_curves": lambda _: overlap_figures.recovery_curves(recovered()),
     "information_curves": lambda _: overlap_figures.information_curves(information()),
     "information_bars": lambda _: overlap_figures.information_bars(
