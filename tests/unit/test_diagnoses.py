@@ -1,6 +1,7 @@
 """Failure signatures and spreads over runs as tables."""
 
 import io
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from bonmf_lib.evaluation.diagnostics import diagnose
 from bonmf_lib.experiments import Variant, read_predictions, run_variants
 from bonmf_lib.models.biased_svd import BiasedSVDConfig
 from bonmf_lib.study import diagnoses
+from bonmf_lib.study.claims import read_claims
 from bonmf_lib.study.parameters import NotebookParameters, Run
 from bonmf_lib.training import TrainingConfig
 from tests.unit.test_diagnostics import good, table
@@ -100,6 +102,18 @@ def test_how_much_an_error_on_cold_items_rests_on(tmp_path):
         f"{len(cold) / len(tested):.2%} of all, on {cold.nunique():,} items."
     )
     assert " to " in diagnoses.cold_sentence(run, row, (0, 1))
+
+
+@pytest.mark.mirror
+def test_the_note_on_cold_start_says_on_how_much_it_rests(tmp_path):
+    run = Run(NotebookParameters(profile="quick", dataset="ml-1m", run_dir=str(tmp_path)))
+    row = Variant("NMD (ID only)", "as published", "biased-svd", BiasedSVDConfig(), TrainingConfig())
+    said = diagnoses.cold_sentence(run, row, range(5))
+    found = [float(number.replace(",", "")) for number in re.findall(r"\d[\d,.]*", said)]
+    _, fewest, most, share, items, most_items = found
+    (note,) = (claim.note for claim in read_claims() if claim.id == "BoNMF (e)")
+    assert "about 370 test ratings a split, 0.12 % of all, of about 210 movies" in note
+    assert fewest <= 370 <= most and items <= 210 <= most_items and share == 0.12
 
 
 def test_training_counts_leave_the_test_part_out(planted, split):
