@@ -24,7 +24,7 @@ from .models import Interactions, ModelInputs, RatingModel, build_model, item_fi
 from .overlap import item_overlap, residual
 from .parallel import in_parallel
 from .progress import announce, progress
-from .splits import Split
+from .splits import Blocks, Split
 from .storage import keep_text
 from .study.parameters import Run
 from .study.records import (
@@ -59,6 +59,7 @@ class Variant:
         feature_dim: principal components of text and picture that it reads; None = the features themselves.
         test_share: of all ratings, or of all items with ``cold_items``: then the test items have no training ratings.
         keep: share of the training part that is used.
+        blocks: the ratings are split as in other studies (:func:`~bonmf_lib.splits.block_split`).
         search: what is chosen on validation first, anew for every seed; the model is then trained with the chosen
             settings on training and validation ratings together.
         members: trainings from different initial weights whose predictions are averaged.
@@ -79,14 +80,15 @@ class Variant:
     cold_items: bool = False
     test_share: float = TEST_SHARE
     keep: float = 1.0
+    blocks: Blocks | None = None
     search: Search | None = None
     members: int = 1
 
     def __post_init__(self) -> None:
         if self.training.loss == "bce" and (self.search or self.members > 1):
             raise ConfigError(f"{self.name}: a search and an average of members need ratings, loss 'bce' has none.")
-        if self.cold_items and self.keep < 1:
-            raise ConfigError(f"{self.name}: keep thins random splits of ratings, not splits of items.")
+        if (self.cold_items or self.blocks) and self.keep < 1:
+            raise ConfigError(f"{self.name}: keep thins random splits of ratings, not splits of items or blocks.")
 
     def uses(self, what: str) -> bool:
         return bool(getattr(self.model_config, f"use_{what}", False))
@@ -185,6 +187,7 @@ def variant_hash(run: Run, variant: Variant) -> str:
         data.append(run.dataset.items[["genres", "year"]].to_csv())
     split = [variant.test_share, VALID_SHARE if variant.validates or variant.search else 0.0, variant.keep]
     split += ["cold items"] if variant.cold_items else []
+    split += [variant.blocks] if variant.blocks else []
     features += ["residual"] if variant.residual_picture else []
     names = [variant.name, variant.protocol, variant.model, variant.members]
     search = variant.search and variant.search.described()
@@ -279,7 +282,7 @@ def _train(run: Run, variant: Variant, seed: int, split: Split) -> None:
     label = f"{variant.name} ({variant.protocol}), seed {seed}"
     settings = Settings(variant.model_config, variant.training)
     if variant.search is not None:
-        searched = run.split(variant.test_share, VALID_SHARE, seed, variant.keep, variant.cold_items)
+        searched = _split(run, variant, VALID_SHARE, seed)
         settings = choose(
             variant.model, settings, variant.search, dataset, searched, model_inputs(run, variant, searched),
             seed, device, tuning_path(run, variant, seed), label,
@@ -374,7 +377,11 @@ def _untrained(run: Run, variant: Variant, seed: int) -> tuple[RatingModel, Spli
 def split_of(run: Run, variant: Variant, seed: int) -> Split:
     """The split a variant was run on: with validation ratings only where its last training uses them."""
     valid = VALID_SHARE if variant.validates else 0.0
-    return run.split(variant.test_share, valid, seed, variant.keep, variant.cold_items)
+    return _split(run, variant, valid, seed)
+
+
+def _split(run: Run, variant: Variant, valid: float, seed: int) -> Split:
+    return run.split(variant.test_share, valid, seed, variant.keep, variant.cold_items, variant.blocks)
 
 
 def model_inputs(run: Run, variant: Variant, split: Split) -> ModelInputs:

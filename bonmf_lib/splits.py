@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pandas as pd
 from .datasets import Dataset
 from .errors import SplitError
 
+Blocks = Literal["row-shuffle", "5-fold"]  # names of the rules of block_split
 PARTS = ("train", "valid", "test")
 
 
@@ -72,6 +74,34 @@ def ratio_split(dataset: Dataset, test: float = 0.3, valid: float = 0.0, seed: i
     return Split(train, validation, held_out, f"ratio(test={test:g}, valid={valid:g}{kept})", seed, total, unused)
 
 
+def block_split(
+    dataset: Dataset,
+    test: float,
+    valid: float = 0.0,
+    shuffle_seed: int = 0,
+    block: int = 0,
+    name: Blocks = "row-shuffle",
+) -> Split:
+    """Rows in file order shuffled by numpy's older generator, one block of them tests: how GLocal-K and SparseFC split
+    (the first of ten blocks), and scikit-surprise's ``KFold`` (each of five in turn).
+
+    Args:
+        test: one over the number of blocks. valid: share of the other rows that validate, in [0, 1): those that follow
+            the block.
+        shuffle_seed: of ``numpy.random.RandomState``. block: from 0. name: of the rule.
+    """
+    count = round(1 / test) if 0 < test <= 0.5 else 0
+    if count < 2 or abs(count * test - 1) > 1e-9 or not 0 <= valid < 1 or not 0 <= block < count:
+        raise SplitError(f"test must be one over a number of blocks, got test={test}, valid={valid}, block={block}.")
+    order = np.random.RandomState(shuffle_seed).permutation(len(dataset.ratings))
+    blocks = np.array_split(order, count)
+    rest = np.concatenate([*blocks[block + 1 :], *blocks[:block]])
+    validation, train = np.split(rest, [round(valid * len(rest))])
+    parts = (np.sort(part) for part in (train, validation, blocks[block]))
+    seed = block if name == "5-fold" else shuffle_seed
+    return Split(*parts, f"{name}(test={test:g}, valid={valid:g})", seed, len(order))
+
+
 def cold_item_split(dataset: Dataset, test: float = 0.2, valid: float = 0.0, seed: int = 0) -> Split:
     """All ratings of randomly chosen items test: nothing but content tells of them.
 
@@ -94,7 +124,7 @@ def cold_item_split(dataset: Dataset, test: float = 0.2, valid: float = 0.0, see
     return Split(train, validation, held_out, rule, seed, len(of_rating))
 
 
-_RULE = re.compile(r"(?P<kind>ratio|cold-items)\(test=(?P<test>[^,]+), valid=(?P<valid>[^,)]+)")
+_RULE = re.compile(r"(?P<kind>ratio|row-shuffle|5-fold|cold-items)\(test=(?P<test>[^,]+), valid=(?P<valid>[^,)]+)")
 
 
 def resampling_share(rule: str, test_share: float) -> float:
@@ -110,7 +140,7 @@ def resampling_share(rule: str, test_share: float) -> float:
     found = _RULE.match(rule)
     if found is None:
         return test_share
-    test = float(found["test"]) if found["kind"] == "ratio" else test_share
+    test = test_share if found["kind"] == "cold-items" else float(found["test"])
     return test / (test + (1 - test) * (1 - float(found["valid"])))
 
 

@@ -15,7 +15,7 @@ from ..datasets import Dataset, load_dataset
 from ..encoders import Features, encode_items, get_encoder
 from ..encoders.controls import FeatureControl
 from ..errors import ConfigError, unknown_name
-from ..splits import Split, cold_item_split, ratio_split
+from ..splits import Blocks, Split, block_split, cold_item_split, ratio_split
 from .profiles import Profile, Seed, check_folder, chosen_data, read_profile, run_folder, runs_dir
 
 
@@ -114,16 +114,27 @@ class Run:
             self._features[key] = found if dim is None else found.principal(dim, standardised)
         return self._features[key]
 
-    def split(self, test: float, valid: float, seed: int, keep: float = 1.0, cold_items: bool = False) -> Split:
-        """The split of :func:`~bonmf_lib.splits.ratio_split` or :func:`~bonmf_lib.splits.cold_item_split`, made
-        once."""
-        key = self.dataset.fingerprint, test, valid, seed, keep, cold_items
+    def split(
+        self,
+        test: float,
+        valid: float,
+        seed: int,
+        keep: float = 1.0,
+        cold_items: bool = False,
+        blocks: Blocks | None = None,
+    ) -> Split:
+        """The split of :func:`~bonmf_lib.splits.ratio_split`, :func:`~bonmf_lib.splits.cold_item_split` or, with
+        ``blocks``, :func:`~bonmf_lib.splits.block_split`, made once. The seed of five folds is the fold."""
+        key = self.dataset.fingerprint, test, valid, seed, keep, cold_items, blocks
         if key not in self._splits:
-            self._splits[key] = (
-                cold_item_split(self.dataset, test, valid, seed)
-                if cold_items
-                else ratio_split(self.dataset, test, valid, seed, keep)
-            )
+            if blocks is not None:
+                place = {"shuffle_seed": 0, "block": seed} if blocks == "5-fold" else {"shuffle_seed": seed}
+                made = block_split(self.dataset, test, valid, name=blocks, **place)
+            elif cold_items:
+                made = cold_item_split(self.dataset, test, valid, seed)
+            else:
+                made = ratio_split(self.dataset, test, valid, seed, keep)
+            self._splits[key] = made
         return self._splits[key]
 
     def __str__(self) -> str:

@@ -1,0 +1,99 @@
+"""Other studies' numbers on their own splits: the splits are theirs, and so are the errors."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import surprise
+from surprise.model_selection import KFold
+
+from bonmf_lib import anchors
+from bonmf_lib.datasets import load_dataset
+from bonmf_lib.errors import SplitError
+from bonmf_lib.experiments import run_variants, split_of
+from bonmf_lib.splits import block_split, resampling_share
+from bonmf_lib.study.claims import read_claims
+from bonmf_lib.study.ledger import ledger
+from bonmf_lib.study.parameters import NotebookParameters, Run
+
+
+@pytest.fixture
+def run(tmp_path) -> Run:
+    return Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path)))
+
+
+def test_the_first_tenth_of_shuffled_rows_tests_as_in_glocal_k(planted):
+    made = block_split(planted, 0.1, 0.1, shuffle_seed=1234)
+    np.random.seed(1234)  # noqa: NPY002 (as they do)
+    rows = np.arange(len(planted.ratings))
+    np.random.shuffle(rows)  # noqa: NPY002
+    theirs = [row for place, row in enumerate(rows) if place < 0.1 * len(rows)]
+    assert np.array_equal(made.test, np.sort(theirs))
+    assert made.rule == "row-shuffle(test=0.1, valid=0.1)" and made.seed == 1234
+    assert len(made.valid) == round(0.1 * (len(rows) - len(theirs)))
+    share = resampling_share(made.rule, made.test_share)
+    assert share / (1 - share) == pytest.approx(0.1 / 0.81)
+
+
+def test_five_folds_are_scikit_surprises():
+    """Of MovieLens-100K, the rows in the file's order."""
+    data = load_dataset("ml-100k", "packaged")
+    table = data.ratings[["user", "item", "rating"]].assign(rating=np.arange(len(data.ratings)))  # the row's number
+    theirs = surprise.Dataset.load_from_df(table, surprise.Reader(rating_scale=(0, len(table))))
+    for fold, (_, test) in enumerate(KFold(5, random_state=0).split(theirs)):
+        made = block_split(data, 0.2, block=fold, name="5-fold")
+        assert np.array_equal(made.test, np.sort([int(row) for *_, row in test])) and made.seed == fold
+    assert np.array_equal(
+        np.sort(np.concatenate([block_split(data, 0.2, block=b, name="5-fold").test for b in range(5)])),
+        np.arange(len(table)),
+    )
+
+
+@pytest.mark.parametrize(
+    "values", [{"test": 0.3}, {"test": 0.0}, {"test": 1.0}, {"test": 0.1, "block": 10}, {"test": 0.1, "valid": 1.0}]
+)
+def test_blocks_that_cannot_be_are_refused(planted, values):
+    with pytest.raises(SplitError, match="one over a number of blocks"):
+        block_split(planted, **values)
+
+
+def test_rows_are_run_on_their_own_splits(run):
+    fold, shuffled = anchors.fold_rows(run), anchors.shuffled_rows(run)
+    assert {split_of(run, row, 3).rule for row in fold} == {"5-fold(test=0.2, valid=0)"}
+    assert {split_of(run, row, 1234).rule for row in shuffled} == {"row-shuffle(test=0.1, valid=0)"}
+    assert all(row.search is not None for row in shuffled)
+    records = run_variants(run, "x", fold, (0, 1))
+    assert records["split"].unique().tolist() == ["5-fold(test=0.2, valid=0)"]
+
+
+def test_scikit_surprises_rows_are_its_own_cross_validation(run, monkeypatch):
+    records = anchors.surprise_rows(run, "x", ["Biased SVD", "User + item bias"])
+    ratings = run.dataset.ratings[["user", "item", "rating"]]
+    scale = surprise.Reader(rating_scale=(run.dataset.scale.low, run.dataset.scale.high))
+    data = surprise.Dataset.load_from_df(ratings, scale)
+    found = records[records["metric"] == "rmse"].set_index(["variant", "seed"])["value"]
+    for fold, (train, test) in enumerate(KFold(5, random_state=0).split(data)):
+        theirs = surprise.accuracy.rmse(surprise.BaselineOnly(verbose=False).fit(train).test(test), verbose=False)
+        assert found["User + item bias", fold] == pytest.approx(theirs, rel=1e-3)  # the order of rows differs
+    assert records["protocol"].unique().tolist() == [anchors.SURPRISE]
+    monkeypatch.setattr(anchors, "ALGORITHMS", {})
+    again = anchors.surprise_rows(run, "x", ["Biased SVD", "User + item bias"])
+    pd.testing.assert_frame_equal(again, records)  # recorded, not run again
+
+
+def test_claims_find_the_rows(run):
+    names = {(row.name, "as published") for row in anchors.fold_rows(run)}
+    names |= {(row.name, row.protocol) for row in anchors.shuffled_rows(run)}
+    names |= {(name, anchors.SURPRISE) for name in anchors.ALGORITHMS}
+    asked = [claim for claim in read_claims() if claim.source == "surprise" or claim.id.startswith("Anchor")]
+    assert len(asked) == 15
+    for claim in asked:
+        assert (claim.variant, claim.protocol) in names, claim.id
+
+
+@pytest.mark.case("numbers", "the RMSE that scikit-surprise prints for MovieLens-100K", "made again within 1 %")
+def test_scikit_surprises_numbers_come_out(tmp_path):
+    run = Run(NotebookParameters(profile="quick", run_dir=str(tmp_path)))
+    records = anchors.surprise_rows(run, "x", ["Biased SVD", "NMF", "User + item bias"])
+    judged = ledger(records).set_index("claim")["verdict"]
+    for name in ("Biased SVD", "NMF", "User + item bias"):
+        assert judged[f"Published RMSE, ML-100K: {name}, RMSE"] == "reproduced"
