@@ -20,6 +20,7 @@ from .study.profiles import Profile
 from .training import TrainingConfig
 
 PROTOCOL = "specification"
+EXPERIMENTS = ("05_centres", "05_specifications")  # the two centres, which may have more splits; all the others
 PATIENCE = 3  # epochs without a better validation MSE, where the best epoch is kept
 
 # What the second reading names, and the L2 on embeddings that ablations try; sizes are ours where it gives none.
@@ -148,6 +149,11 @@ def random_combinations(settings: Profile) -> list[Specification]:
     others = [combination for combination in every if combination not in known]
     drawn = np.random.default_rng(0).permutation(len(others))[: settings.random_specifications]
     return [others[place] for place in drawn]
+
+
+def all_readings(settings: Profile) -> list[Specification]:
+    """The centres, what is varied around them, and the random combinations."""
+    return around_centres(settings) + random_combinations(settings)
 
 
 def rows_of(run: Run, specifications: list[Specification]) -> list[Variant]:

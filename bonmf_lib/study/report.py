@@ -9,10 +9,21 @@ from typing import Any
 
 import pandas as pd
 
-from .. import forensics, overlap_studies
+from .. import forensics, overlap_studies, specifications
 from ..evaluation.shapley import shapley_table
 from ..visual_explanations import spoiling_sentence
-from . import answers, comparison_figures, diagnoses, figures, forensic_figures, overlap_figures, tables, visual_figures
+from . import (
+    answers,
+    comparison_figures,
+    diagnoses,
+    figures,
+    forensic_figures,
+    overlap_figures,
+    specification_curve,
+    specification_figures,
+    tables,
+    visual_figures,
+)
 from . import forensics as readings
 from .publication import REMEASURED, agreement_sentence
 from .published import NotPublishedError, Part, Published
@@ -62,7 +73,8 @@ def initial_weights(published: Published) -> Parts:
 
 def ablations(published: Published, epochs: int) -> Parts:
     """The tables of 05, and how many trainings of each ran out of the given number of epochs."""
-    rows = published.own[published.own["experiment"].str.startswith("05_")]
+    experiments = published.own["experiment"]
+    rows = published.own[experiments.str.startswith("05_") & ~experiments.isin(specifications.EXPERIMENTS)]
     if rows.empty:
         raise NotPublishedError("Ablations")
     shown = METRICS | {"mse-cold-items": "MSE, items with < 5 training ratings"}
@@ -71,6 +83,20 @@ def ablations(published: Published, epochs: int) -> Parts:
         yield tables.metric_table(group, shown).rename_axis(title)
         if experiment != "05_claims":
             yield answers.limit_sentence(group, epochs)
+
+
+def dependence(published: Published) -> Parts:
+    """On what the answer depends: the two centres of the recipe's readings, and every reading that is published."""
+    effects, centres = specification_curve.published_effects(published.own, published.run)
+    if effects.empty:
+        raise NotPublishedError("Readings of the recipe")
+    for name, centre in centres.items():
+        yield specification_curve.centre_sentence(effects, name, centre)
+    yield specification_figures.centre_gains(effects, centres)
+    for comparison, own in effects[effects["content"] == specification_curve.REAL].groupby("comparison", sort=False):
+        if len(own) > len(centres):
+            yield f"{comparison}: {specification_curve.curve_sentence(effects, comparison)}"
+            yield specification_figures.specification_curve(effects, comparison)
 
 
 def _subsets(published: Published, subsets: Mapping[frozenset[str], Any], metric: str) -> tuple[list[dict], float]:

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ..specifications import CONTENTS, NETWORKS, Specification
+from ..specifications import CONTENTS, EXPERIMENTS, NETWORKS, Specification, all_readings, centres
 from .claims import LOWER_IS_BETTER
+from .profiles import read_profile
 from .tables import values_by_seed
 
 REAL = CONTENTS[0]
@@ -87,6 +88,43 @@ def _with_intervals(
         row = {"comparison": name, "content": content, **asdict(specification), "batch": specification.batch[0]}
         rows.append(row | {"gain": mean, "low": mean - half, "high": mean + half, "splits": len(gain)})
     return rows
+
+
+def published_effects(records: pd.DataFrame, profile: str) -> tuple[pd.DataFrame, dict[str, Specification]]:
+    """The effects in all readings that records hold of one data set, and the centres; both as a profile has them."""
+    settings = read_profile(profile)
+    found = records[records["experiment"].isin(EXPERIMENTS)]
+    return specification_effects(found, all_readings(settings)), centres(settings)
+
+
+def at(effects: pd.DataFrame, specification: Specification) -> pd.DataFrame:
+    """The rows of one specification, index (comparison, content)."""
+    wanted = asdict(specification) | {"batch": specification.batch[0]}
+    same = (effects[list(wanted)] == pd.Series(wanted)).all(axis=1)
+    return effects[same].set_index(["comparison", "content"])
+
+
+_GAINS = {"text": "text", "picture": "picture", "(a)": "both", "(e)": "text, items with fewer than 5 ratings"}
+
+
+def centre_sentence(effects: pd.DataFrame, name: str, centre: Specification) -> str:
+    """What text, picture and both add to IDs in one specification, each with its interval and its controls."""
+    found = at(effects, centre)
+    parts = []
+    for comparison, label in _GAINS.items():
+        if (comparison, REAL) not in found.index:
+            continue
+        own = found.loc[(comparison, REAL)]
+        interval = f"{own['low']:+.1f} to {own['high']:+.1f}" if pd.notna(own["low"]) else "one split"
+        controls = [
+            f"; {content} {found.loc[(comparison, content), 'gain']:+.1f}"
+            for content in CONTENTS[1:]
+            if (comparison, content) in found.index
+        ]
+        parts.append(f"{label} {own['gain']:+.1f} % ({interval}{''.join(controls)})")
+    if not parts:
+        return f"{name}: not run on this data."
+    return f"{name}, gain in MSE over IDs alone, {int(found['splits'].max())} splits: {'; '.join(parts)}."
 
 
 def deciding_choices(effects: pd.DataFrame, comparison: str) -> pd.DataFrame:

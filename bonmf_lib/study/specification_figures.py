@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ..specifications import CONTENTS, Specification
 from .figures import PALETTE, _finished, plt
-from .specification_curve import COMPARISONS, REAL
+from .specification_curve import COMPARISONS, REAL, at
 
 _READABLE = {
     "preparation": "features",
@@ -59,4 +60,35 @@ def specification_curve(effects: pd.DataFrame, comparison: str) -> Figure:
     bottom.set_yticks(range(len(levels)), [f"{_READABLE[name]}: {value}" for name, value in reversed(levels)])
     bottom.set_ylim(-0.7, len(levels) - 0.3)
     bottom.set(xlabel="specification", xticks=[])
+    return _finished(figure)
+
+
+def centre_gains(effects: pd.DataFrame, centres: dict[str, Specification]) -> Figure:
+    """Gains in percent of every comparison in the centres, with 95 % intervals, and those of the controls below.
+
+    Args:
+        effects: of :func:`bonmf_lib.study.specification_curve.specification_effects`.
+        centres: by name, one panel each.
+    """
+    names = [name for name in COMPARISONS if name in set(effects["comparison"])]
+    figure, axes = plt.subplots(1, len(centres), figsize=(10, 1 + 0.75 * len(names)), sharey=True, squeeze=False)
+    looks = {REAL: (PALETTE[0], "o")} | _CONTROLS
+    for axis, (title, centre) in zip(axes[0], centres.items(), strict=True):
+        found = at(effects, centre)
+        for place, content in enumerate(CONTENTS):
+            shown = [name for name in names if (name, content) in found.index]
+            if not shown:
+                continue
+            rows = found.loc[[(name, content) for name in shown]]
+            spread = np.nan_to_num(np.stack([rows["gain"] - rows["low"], rows["high"] - rows["gain"]]).clip(0))
+            heights = [names.index(name) + 0.22 * (place - 1) for name in shown]
+            colour, marker = looks[content]
+            axis.errorbar(rows["gain"], heights, xerr=spread, fmt=marker, color=colour, capsize=2, label=content)
+        axis.axvline(0, color="black", linewidth=1)
+        splits = int(found["splits"].max()) if len(found) else 0
+        axis.set(title=f"{title}, {splits} split{'s' * (splits != 1)}", xlabel="gain, %")
+    labels = [f"{name}: {COMPARISONS[name].question}" for name in names]
+    axes[0, 0].set_yticks(range(len(names)), labels)
+    axes[0, 0].set_ylim(len(names) - 0.5, -0.5)
+    axes[0, -1].legend(loc="center left", bbox_to_anchor=(1, 0.5), title="features")
     return _finished(figure)

@@ -43,6 +43,7 @@ WAITING = {  # for the long runs that they show; a part that is published belong
     "svd solvers": report.svd_solvers,
     "practices": report.practices,
     "initial weights": report.initial_weights,
+    "dependence": report.dependence,
 }
 
 

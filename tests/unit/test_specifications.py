@@ -16,13 +16,16 @@ from bonmf_lib.study.parameters import NotebookParameters, Run
 from bonmf_lib.study.profiles import read_profile
 from bonmf_lib.study.specification_curve import (
     COMPARISONS,
+    at,
     beats_controls,
+    centre_sentence,
     curve_sentence,
     deciding_choices,
+    published_effects,
     specification_effects,
     summary,
 )
-from bonmf_lib.study.specification_figures import specification_curve
+from bonmf_lib.study.specification_figures import centre_gains, specification_curve
 
 PAPER = read_profile("paper")
 
@@ -176,3 +179,38 @@ def test_every_comparison_is_drawn_with_its_controls(comparison):
     top, bottom = specification_curve(effects, comparison).axes
     assert {text.get_text() for text in top.get_legend().get_texts()} == {"real", "shuffled", "noise"}
     assert len(bottom.get_yticks()) == sum(len(values) for values in specifications.choices(PAPER).values())
+
+
+def test_what_is_said_and_drawn_of_the_centres():
+    centres = specifications.centres(PAPER)
+    readings = specifications.around_centres(PAPER)
+    effects = specification_effects(
+        made_records(readings, lambda s: 3.0 if s.stopping == "fixed" else 1.0, noise=0.05), readings
+    )
+    for (name, centre), gain in zip(centres.items(), (3.0, 1.0), strict=True):
+        own = at(effects, centre)
+        assert own.loc[("text", "real"), "gain"] == pytest.approx(gain, abs=0.2)
+        assert len(own) == 5 * len(CONTENTS)  # the records hold no new items
+        sentence = centre_sentence(effects, name, centre)
+        text = own.loc[("text", "real")]
+        assert sentence.startswith(f"{name}, gain in MSE over IDs alone, 2 splits: text {text['gain']:+.1f} % (")
+        assert f"({text['low']:+.1f} to {text['high']:+.1f}; shuffled " in sentence
+        assert "fewer than 5" not in sentence
+    assert centre_sentence(effects.iloc[:0], "x", centres["early stopped"]) == "x: not run on this data."
+    figure = centre_gains(effects, centres)
+    for axis, centre in zip(figure.axes, centres.values(), strict=True):
+        points = [container.lines[0] for container in axis.containers]
+        assert [line.get_label() for line in axis.containers] == list(CONTENTS)
+        names = list(dict.fromkeys(effects["comparison"]))
+        for content, line in zip(CONTENTS, points, strict=True):
+            expected = at(effects, centre).xs(content, level="content").loc[names, "gain"]
+            np.testing.assert_allclose(line.get_xdata(), expected)
+
+
+def test_effects_of_published_records_are_of_the_readings_alone():
+    centres = list(specifications.centres(PAPER).values())
+    records = made_records(centres, lambda s: 3.0, noise=0.05)
+    effects, found = published_effects(records.assign(experiment="05_centres"), "paper")
+    assert list(found.values()) == centres
+    assert set(effects["stopping"]) == {"fixed", "best epoch"}
+    assert published_effects(records.assign(experiment="04_table1"), "paper")[0].empty
