@@ -358,7 +358,7 @@ def solver_sentence(errors: pd.DataFrame, paper: float) -> str:
             said = f"between {last} ({below.loc[last, 'max']:.4f}) and {first} ({above.loc[first, 'min']:.4f})"
         else:
             near = rows.iloc[(rows["mse"] - paper).abs().argmin()]
-            said = f"far from all, nearest {near['mse']:.4f} ({near['solver']})"
+            said = f"outside all ranges, nearest {near['mse']:.4f} ({near['solver']})"
         found.append(f"fitted on {fitted}, scored on {scored}: {said}")
     return f"The paper's {paper:g}, by solver: " + "; ".join(found) + "."
 

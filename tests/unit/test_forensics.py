@@ -144,7 +144,7 @@ def test_where_the_papers_svd_lies_by_hand():
     for paper, said in (
         (5.011, "in the range of 5 iterations (5.0100 to 5.0200)."),
         (5.007, "between 7 iterations (5.0050) and 5 iterations (5.0100)."),
-        (6.0, "far from all, nearest 5.0200 (5 iterations)."),
+        (6.0, "outside all ranges, nearest 5.0200 (5 iterations)."),
     ):
         assert solver_sentence(errors, paper) == f"The paper's {paper:g}, by solver: {where}{said}"
     cells = solver_table(errors)["all ratings", "test ratings"]

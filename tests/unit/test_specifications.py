@@ -204,7 +204,7 @@ def test_what_is_said_and_drawn_of_the_centres():
         names = list(dict.fromkeys(effects["comparison"]))
         for content, line in zip(CONTENTS, points, strict=True):
             expected = at(effects, centre).xs(content, level="content").loc[names, "gain"]
-            np.testing.assert_allclose(line.get_xdata(), expected)
+            np.testing.assert_allclose(line.get_xdata().astype(float), expected.astype(float))
 
 
 def test_effects_of_published_records_are_of_the_readings_alone():
