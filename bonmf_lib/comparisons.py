@@ -24,6 +24,7 @@ from .training import TrainingConfig
 from .tuning import Search
 
 TRIAL_PATIENCE = 2  # epochs that a trial may go without a better validation MSE
+RECIPE_PATIENCE = 3  # likewise of the early-stopped rows of 03
 SPARSE = 0.1  # share of the training ratings that "sparse data" means
 
 Space = dict[str, BaseDistribution]
@@ -106,6 +107,25 @@ def tuned(run: Run, variant: Variant) -> Variant:
     training = _large_batches(run)
     search = Search(tuple(SPACES[variant.model].items()), settings.tuning_trials)
     return replace(variant, protocol="tuned", training=training, search=search)
+
+
+def recipe_rows(run: Run) -> list[Variant]:
+    """BoNMF and its IDs alone by the paper's recipe, as published and stopped at their best validation epoch; features
+    standardised. Then two baselines without training."""
+    s = run.settings
+    fixed = TrainingConfig(epochs=s.epochs, batch_size=s.batch_size, learning_rate=s.learning_rate)
+    stopped = replace(fixed, epochs=s.early_stopping_epochs, patience=RECIPE_PATIENCE)
+    networks = {"BoNMF": BoNMFConfig(), "NMD (ID only)": BoNMFConfig(use_text=False, use_image=False)}
+    rows = [
+        Variant(name, protocol, "bonmf", config, training).prepared("standardised")
+        for protocol, training in (("as published", fixed), ("early stopped", stopped))
+        for name, config in networks.items()
+    ]
+    solved = {
+        "User + item bias": ("user-item-bias", UserItemBiasConfig()),
+        "Global mean": ("global-mean", GlobalMeanConfig()),
+    }
+    return rows + [Variant(name, "closed form", *model, fixed) for name, model in solved.items()]
 
 
 def table1_rows(run: Run) -> list[Variant]:
