@@ -74,8 +74,11 @@ class Features:
         matrix = np.zeros((len(self.matrix), self.regions * dim), np.float32)
         matrix[self.present] = PCA(dim, svd_solver="full").fit_transform(seen).reshape(-1, self.regions * dim)
         name = f"{self.encoder}, {dim} components"
-        key = json_sha256([self.key, dim] if standardised else [self.key, dim, "native"])
-        return replace(self, matrix=matrix, encoder=name, key=key)
+        return replace(self, matrix=matrix, encoder=name, key=self.components_key(dim, standardised))
+
+    def components_key(self, dim: int, standardised: bool) -> str:
+        """The key of its principal components."""
+        return json_sha256([self.key, dim] if standardised else [self.key, dim, "native"])
 
 
 def cached_poolings(
@@ -92,10 +95,7 @@ def cached_poolings(
     Returns:
         arrays (items, dim) by pooling, the mask (items,), the cache key.
     """
-    digest = hashlib.sha256()
-    for content in contents:
-        digest.update(b"\0" if content is None else b"\1" + hashlib.sha256(content).digest())
-    key = json_sha256([description, len(contents), digest.hexdigest()])
+    key = content_key(description, contents)
     path = cache_dir("features", description["encoder"]) / f"{key}.safetensors"
     arrays = None
     with suppress(DamagedError):  # nothing is cached, or it is not as it was written
@@ -105,6 +105,14 @@ def cached_poolings(
         write_arrays(path, arrays, key)
     present = arrays.pop("present")
     return arrays, present, key
+
+
+def content_key(description: dict, contents: Sequence[bytes | None]) -> str:
+    """The cache key of what :func:`cached_poolings` would encode."""
+    digest = hashlib.sha256()
+    for content in contents:
+        digest.update(b"\0" if content is None else b"\1" + hashlib.sha256(content).digest())
+    return json_sha256([description, len(contents), digest.hexdigest()])
 
 
 def _encoded(
