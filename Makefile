@@ -12,7 +12,7 @@ $(foreach name,PROFILE DATASET CONTENT JOBS FRESH VERBOSE,$(eval override $(name
 export PROFILE DATASET CONTENT JOBS
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONWARNINGS ?= ignore::DeprecationWarning
-RUN := run="$$(python -m bonmf_lib.study folder --profile="$$PROFILE" --dataset="$$DATASET" --content="$$CONTENT")"
+RUN := run="$$(python -m bonmf_lib folder --profile="$$PROFILE" --dataset="$$DATASET" --content="$$CONTENT")"
 PIP := .venv/bin/python -m pip --quiet --disable-pip-version-check
 
 .PHONY: reproduce test lab bench publish notebooks
@@ -51,7 +51,7 @@ bench: .venv/ready
 
 # Keep a long run's records for every reader, beside those of experiments that this run did not repeat.
 publish: .venv/ready
-	@$(RUN) && python -m bonmf_lib.study publish "$$run" "$$(basename "$$run")"
+	@$(RUN) && python -m bonmf_lib publish "$$run" "$$(basename "$$run")"
 
 # Take the executed notebooks of the default profile over into notebooks/.
 notebooks: reproduce

@@ -18,7 +18,7 @@ from .errors import ConfigError
 
 # Workers are forked off one server that has loaded these, which takes seconds; PyTorch's first optimiser loads its
 # compiler. This module itself loads nothing heavy, so that the server can start before everything else.
-_LOADED_ONCE = ["bonmf_lib.forensics", "bonmf_lib.overlap_studies", "torch._dynamo"]
+_LOADED_ONCE = ["bonmf_lib.studies.practices", "bonmf_lib.studies.overlap", "torch._dynamo"]
 _MOST_WORKERS = 256  # each takes 0.5 to 0.9 GB
 
 

@@ -14,7 +14,7 @@ from xdist.scheduler import LoadScopeScheduling
 from bonmf_lib.datasets import Dataset, load_planted
 from bonmf_lib.encoders import encode_items
 from bonmf_lib.models import Interactions, ModelInputs, item_fields, user_fields
-from bonmf_lib.splits import Split, ratio_split
+from bonmf_lib.splits.rules import Split, ratio_split
 
 os.environ.setdefault("BONMF_PROGRESS", "off")
 ROOT = Path(__file__).resolve().parent.parent

@@ -13,16 +13,7 @@ from tokenizers import Tokenizer
 
 from ..errors import EncoderError
 from ..progress import progress
-from ..sources import (
-    Artifact,
-    JoinedWheels,
-    Wheel,
-    extract_members,
-    fetch,
-    fetch_hub_folder,
-    packaged,
-    read_member,
-)
+from ..sources import Artifact, JoinedWheels, Wheel, extract_members, fetch, fetch_hub_folder, packaged, read_member
 from .registry import get_encoder, register_encoder
 
 _TOO_FEW_WORDS = "tfidf: the texts hold fewer than two different words; give longer texts, or choose another encoder."

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import RecordError
-from ..training import History
+from ..training.loop import History
 from .rating import DEFINITION, TopKDefinition, rating_gains, top_k
 
 HIGH_RELATIVE_MSE = 0.75  # MSE / variance of the truth: less than a quarter of the variance is explained

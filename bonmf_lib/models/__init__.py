@@ -1,6 +1,8 @@
-"""One file per model: the network and its equations, nothing else."""
+"""Networks: one file per model, parts that several share, and the registry of names."""
 
-from . import (  # noqa: F401 - importing them registers the models
+from .base import ClosedFormModel, Interactions, ModelInputs, RatingModel, build_model, get_model, list_models, register
+from .fields import item_fields, user_fields
+from .rating import (  # noqa: F401 - importing them registers the models
     bias,
     biased_svd,
     bonmf,
@@ -14,17 +16,6 @@ from . import (  # noqa: F401 - importing them registers the models
     visual_fusion,
     wide_deep,
 )
-from .base import (
-    ClosedFormModel,
-    Interactions,
-    ModelInputs,
-    RatingModel,
-    build_model,
-    get_model,
-    list_models,
-    register,
-)
-from .fields import item_fields, user_fields
 
 __all__ = [
     "ClosedFormModel",

@@ -24,14 +24,14 @@ from bonmf_lib.device import pick_device
 from bonmf_lib.encoders.features import Features
 from bonmf_lib.evaluation import TopKDefinition, rating_errors, rating_metrics, top_k
 from bonmf_lib.evaluation.rating import KS
-from bonmf_lib.experiments import device_name
 from bonmf_lib.models import ModelInputs, RatingModel, build_model
-from bonmf_lib.models.bonmf import BoNMFConfig
 from bonmf_lib.models.layers import SparseRows
-from bonmf_lib.models.tensor_fusion import TensorFusionConfig
+from bonmf_lib.models.rating.bonmf import BoNMFConfig
+from bonmf_lib.models.rating.tensor_fusion import TensorFusionConfig
 from bonmf_lib.parallel import in_parallel
-from bonmf_lib.splits import Split
-from bonmf_lib.training import TrainingConfig, fit
+from bonmf_lib.runs.runner import device_name
+from bonmf_lib.splits.rules import Split
+from bonmf_lib.training.loop import TrainingConfig, fit
 
 USERS, ITEMS, DIM = 6040, 3706, 768  # MovieLens-1M; the paper's text and picture vectors are about 768-d each
 LOSS_TOLERANCE = 1e-4  # relative

@@ -6,13 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bonmf_lib import comparisons, encoders, forensics, open_questions, specifications
+from bonmf_lib import encoders
 from bonmf_lib.config import config_hash
 from bonmf_lib.encoders.controls import FeatureControl
 from bonmf_lib.encoders.features import Features, content_key
-from bonmf_lib.experiments import Variant, variant_hash
-from bonmf_lib.study.parameters import NotebookParameters, Run
-from bonmf_lib.study.records import read_published
+from bonmf_lib.experiments import comparisons, open_questions, specifications
+from bonmf_lib.runs.records import read_published
+from bonmf_lib.runs.run import NotebookParameters, Run
+from bonmf_lib.runs.runner import Variant, variant_hash
+from bonmf_lib.studies import practices
 
 pytestmark = pytest.mark.mirror
 
@@ -95,7 +97,7 @@ def test_every_published_row_has_the_hash_it_was_published_with(run):
         whole = one.dataset.name == run.dataset.name
         asked = rows_of(one) if whole else rows_of_overlap(one)
         hashes = {(key, r.name, r.protocol): variant_hash(one, r) for key, rows in asked.items() for r in rows}
-        rows = [row for row in published(one).itertuples() if row.protocol != forensics.PROTOCOL]
+        rows = [row for row in published(one).itertuples() if row.protocol != practices.PROTOCOL]
         assert len(rows) >= (170 if whole else 18), name
         for row in rows:
             assert hashes.get((row.experiment, row.variant, row.protocol)) == row.config, row
@@ -103,7 +105,7 @@ def test_every_published_row_has_the_hash_it_was_published_with(run):
 
 def test_published_leaks_have_the_hash_they_were_published_with(run):
     found = published(run)
-    (config,) = found[found["protocol"] == forensics.PROTOCOL]["config"].unique()
+    (config,) = found[found["protocol"] == practices.PROTOCOL]["config"].unique()
     first = comparisons.table1_rows(run)[0]
     longer = replace(first, training=replace(first.training, epochs=2 * first.training.epochs))
-    assert config == config_hash(variant_hash(run, longer), list(forensics.LEAKS))
+    assert config == config_hash(variant_hash(run, longer), list(practices.LEAKS))

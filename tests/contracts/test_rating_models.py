@@ -8,8 +8,8 @@ from bonmf_lib.datasets import load_dataset
 from bonmf_lib.errors import ModelError
 from bonmf_lib.evaluation import rating_errors
 from bonmf_lib.models import ClosedFormModel, build_model, get_model, list_models
-from bonmf_lib.splits import ratio_split
-from bonmf_lib.training import TrainingConfig, Triples, fit, predict
+from bonmf_lib.splits.rules import ratio_split
+from bonmf_lib.training.loop import TrainingConfig, Triples, fit, predict
 from tests.conftest import CPU, model_inputs
 
 pytestmark = pytest.mark.parametrize("name", list_models())

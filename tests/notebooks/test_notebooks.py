@@ -7,7 +7,7 @@ import nbformat
 import papermill
 import pytest
 
-from bonmf_lib.study.parameters import NotebookParameters
+from bonmf_lib.runs.run import NotebookParameters
 from tests.conftest import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))

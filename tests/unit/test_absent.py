@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from bonmf_lib import absent, comparisons
-from bonmf_lib import open_questions as oq
 from bonmf_lib.errors import ConfigError
-from bonmf_lib.experiments import run_variants
-from bonmf_lib.study import notebooks
-from bonmf_lib.study.parameters import NotebookParameters, Run
+from bonmf_lib.experiments import absent, comparisons
+from bonmf_lib.experiments import open_questions as oq
+from bonmf_lib.runs import notebooks
+from bonmf_lib.runs.run import NotebookParameters, Run
+from bonmf_lib.runs.runner import run_variants
 
 ALL = frozenset({"users", "pictures", "texts", "genres"})
 

@@ -6,14 +6,14 @@ import pytest
 import surprise
 from surprise.model_selection import KFold
 
-from bonmf_lib import anchors
+from bonmf_lib.claims.judge import read_claims
+from bonmf_lib.claims.ledger import ledger
 from bonmf_lib.datasets import load_dataset
 from bonmf_lib.errors import SplitError
-from bonmf_lib.experiments import run_variants, split_of
-from bonmf_lib.splits import block_split, resampling_share
-from bonmf_lib.study.claims import read_claims
-from bonmf_lib.study.ledger import ledger
-from bonmf_lib.study.parameters import NotebookParameters, Run
+from bonmf_lib.experiments import anchors
+from bonmf_lib.runs.run import NotebookParameters, Run
+from bonmf_lib.runs.runner import run_variants, split_of
+from bonmf_lib.splits.rules import block_split, resampling_share
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from bonmf_lib import comparisons, open_questions, specifications
-from bonmf_lib.study.claims import CLOSED_FORM, read_claims
-from bonmf_lib.study.parameters import NotebookParameters, Run
+from bonmf_lib.claims.judge import CLOSED_FORM, read_claims
+from bonmf_lib.experiments import comparisons, open_questions, specifications
+from bonmf_lib.runs.run import NotebookParameters, Run
 
 
 @pytest.fixture(scope="module")

@@ -12,14 +12,9 @@ from sklearn.metrics import ndcg_score
 
 from bonmf_lib.errors import ConfigError, RecordError
 from bonmf_lib.evaluation import TopKDefinition, top_k
-from bonmf_lib.evaluation.definitions import (
-    MetricDefinition,
-    definition_grid,
-    evaluate_all_items,
-    evaluate_definitions,
-)
-from bonmf_lib.study.forensic_figures import definition_heat, definition_map
-from bonmf_lib.study.forensics import (
+from bonmf_lib.evaluation.definitions import MetricDefinition, definition_grid, evaluate_all_items, evaluate_definitions
+from bonmf_lib.report.figures.practices import definition_heat, definition_map
+from bonmf_lib.report.practices import (
     evidence_sentences,
     fit_sentence,
     fit_to_paper,

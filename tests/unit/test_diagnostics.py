@@ -19,7 +19,7 @@ from bonmf_lib.evaluation.diagnostics import (
     run_spread,
     sampling_spread,
 )
-from bonmf_lib.training import History
+from bonmf_lib.training.loop import History
 
 BIASED, DISORDERED, UNSTABLE = SIGNATURES
 

@@ -6,13 +6,20 @@ import numpy as np
 import pytest
 import torch
 
-from bonmf_lib import experiments, tuning
-from bonmf_lib.comparisons import best_rows, published_protocol, table1_rows, tuned, tuned_rows
 from bonmf_lib.datasets import Dataset
 from bonmf_lib.encoders import registry
 from bonmf_lib.encoders.image import PixelEncoder
 from bonmf_lib.errors import ConfigError, DamagedError, TrainingError
-from bonmf_lib.experiments import (
+from bonmf_lib.experiments.comparisons import best_rows, published_protocol, table1_rows, tuned, tuned_rows
+from bonmf_lib.integrity import read_json, read_sealed_bytes
+from bonmf_lib.models import build_model
+from bonmf_lib.models.rating.bias import UserItemBiasConfig
+from bonmf_lib.models.rating.biased_svd import BiasedSVDConfig
+from bonmf_lib.models.rating.bonmf import BoNMFConfig
+from bonmf_lib.runs import runner as experiments
+from bonmf_lib.runs.records import notes_name, read_published
+from bonmf_lib.runs.run import NotebookParameters, Run
+from bonmf_lib.runs.runner import (
     Variant,
     read_history,
     read_members,
@@ -24,16 +31,10 @@ from bonmf_lib.experiments import (
     tuning_path,
     variant_hash,
 )
-from bonmf_lib.integrity import read_json, read_sealed_bytes
-from bonmf_lib.models import build_model
-from bonmf_lib.models.bias import UserItemBiasConfig
-from bonmf_lib.models.biased_svd import BiasedSVDConfig
-from bonmf_lib.models.bonmf import BoNMFConfig
-from bonmf_lib.splits import ratio_split
-from bonmf_lib.study.parameters import NotebookParameters, Run
-from bonmf_lib.study.records import notes_name, read_published
-from bonmf_lib.training import TrainingConfig, Triples, fit, predict
-from bonmf_lib.tuning import Search
+from bonmf_lib.splits.rules import ratio_split
+from bonmf_lib.training import search as tuning
+from bonmf_lib.training.loop import TrainingConfig, Triples, fit, predict
+from bonmf_lib.training.search import Search
 from tests.conftest import CPU, model_inputs
 
 TRAINING = TrainingConfig(epochs=2, batch_size=256, learning_rate=0.005)

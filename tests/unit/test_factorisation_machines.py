@@ -10,9 +10,9 @@ from torch.nn import functional as F
 from bonmf_lib.config import make_config
 from bonmf_lib.errors import ConfigError
 from bonmf_lib.models import ModelInputs, build_model, get_model
-from bonmf_lib.models.deepfm import DeepFMConfig
-from bonmf_lib.models.fm import FMConfig
-from bonmf_lib.models.wide_deep import WideDeepConfig
+from bonmf_lib.models.rating.deepfm import DeepFMConfig
+from bonmf_lib.models.rating.fm import FMConfig
+from bonmf_lib.models.rating.wide_deep import WideDeepConfig
 
 NAMES = ["fm", "wide-deep", "deepfm"]
 N_USERS, N_ITEMS = 6, 5

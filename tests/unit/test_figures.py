@@ -12,13 +12,17 @@ import pytest
 from bonmf_lib.errors import RecordError
 from bonmf_lib.evaluation.definitions import definition_grid
 from bonmf_lib.evaluation.shapley import shapley_table
-from bonmf_lib.overlap_studies import information_table
-from bonmf_lib.study import comparison_figures, figures, forensic_figures, overlap_figures, visual_figures
-from bonmf_lib.study.forensics import COLUMNS, fit_to_paper
-from bonmf_lib.training import History
+from bonmf_lib.report.figures import comparison as comparison_figures
+from bonmf_lib.report.figures import general as figures
+from bonmf_lib.report.figures import overlap as overlap_figures
+from bonmf_lib.report.figures import pictures as visual_figures
+from bonmf_lib.report.figures import practices as practice_figures
+from bonmf_lib.report.practices import COLUMNS, fit_to_paper
+from bonmf_lib.studies.overlap import information_table
+from bonmf_lib.training.loop import History
 from tests.conftest import ROOT
 
-MODULES = (figures, comparison_figures, forensic_figures, overlap_figures, visual_figures)
+MODULES = (figures, comparison_figures, practice_figures, overlap_figures, visual_figures)
 HOSTILE = (
     "A$$AP",
     r"$\frac{$",
@@ -63,7 +67,7 @@ def fits() -> tuple[pd.DataFrame, pd.DataFrame]:
 def definition_heat():
     table, values = fits()
     found = values["a"].set_axis([d.label for d in values.index])
-    return forensic_figures.definition_heat(table, found, 0.5, COLUMNS["precision"][0])
+    return practice_figures.definition_heat(table, found, 0.5, COLUMNS["precision"][0])
 
 
 def neighbours(shown) -> dict:
@@ -145,11 +149,11 @@ KINDS = {
     ),
     "shapley_bars": lambda _: comparison_figures.shapley_bars(shapley_table(per_seed(), 0.3), "MSE"),
     "search_progress": lambda _: comparison_figures.search_progress(trials()),
-    "definition_map": lambda _: forensic_figures.definition_map({"Precision": fits()[0]}),
+    "definition_map": lambda _: practice_figures.definition_map({"Precision": fits()[0]}),
     "definition_heat": lambda _: definition_heat(),
-    "leak_plot": lambda _: forensic_figures.leak_plot(curves(a=None).T.abs().iloc[[0, 0]], 0.7, 1),
-    "svd_plot": lambda _: forensic_figures.svd_plot(svd(), 5.0),
-    "weights_plot": lambda name: forensic_figures.weights_plot(
+    "leak_plot": lambda _: practice_figures.leak_plot(curves(a=None).T.abs().iloc[[0, 0]], 0.7, 1),
+    "svd_plot": lambda _: practice_figures.svd_plot(svd(), 5.0),
+    "weights_plot": lambda name: practice_figures.weights_plot(
         pd.DataFrame({"split": [0, 0], "weights": [0, 0], "epoch": [1, 2], "mse": [0.9, 0.8]}), name, 0.8
     ),
     "recovery_curves": lambda _: overlap_figures.recovery_curves(recovered()),
@@ -276,7 +280,7 @@ def test_nothing_to_show_is_said(planted):
         lambda: figures.neighbour_wall(planted, {}),
         lambda: visual_figures.region_heat({}),
         lambda: overlap_figures.information_bars({}),
-        lambda: forensic_figures.definition_map({}),
+        lambda: practice_figures.definition_map({}),
     )
     for draw in empty:
         with pytest.raises(RecordError, match="nothing to show"):

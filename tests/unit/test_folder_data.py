@@ -13,7 +13,7 @@ from bonmf_lib.datasets import load_dataset, tables
 from bonmf_lib.datasets.folder import FEWEST_RATINGS
 from bonmf_lib.encoders.image import decode
 from bonmf_lib.errors import BonmfError, DatasetError
-from bonmf_lib.splits import ratio_split
+from bonmf_lib.splits.rules import ratio_split
 
 RATINGS = ["1,a,5", "1,b,3", "2,a,1", "2,b,4", "3,a,2", "3,b,5", "4,a,3", "4,b,1"]
 ITEMS = ["a,Alpha,Drama,A long tale,images/a.jpg", "b,Beta,,,"]

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from bonmf_lib.encoders import Features
 from bonmf_lib.errors import ModelError
 from bonmf_lib.models import ModelInputs, build_model, get_model
-from bonmf_lib.models.early_fusion import EarlyFusionConfig
-from bonmf_lib.models.tensor_fusion import TensorFusionConfig
+from bonmf_lib.models.rating.early_fusion import EarlyFusionConfig
+from bonmf_lib.models.rating.tensor_fusion import TensorFusionConfig
 
 NAMES = ["tensor-fusion", "early-fusion"]
 SIZES = {"tensor-fusion": {"embedding_dim": 3, "feature_dim": 2}, "early-fusion": {"embedding_dim": 4}}

@@ -12,9 +12,9 @@ from scipy import stats
 from bonmf_lib.errors import ConfigError, TrainingError
 from bonmf_lib.evaluation.ranking import ranking_metrics
 from bonmf_lib.models import ModelInputs, build_model, get_model
-from bonmf_lib.models.biased_svd import BiasedSVDConfig
-from bonmf_lib.splits import Split, ratio_split
-from bonmf_lib.training import NegativeSampler, TrainingConfig, Triples, fit
+from bonmf_lib.models.rating.biased_svd import BiasedSVDConfig
+from bonmf_lib.splits.rules import Split, ratio_split
+from bonmf_lib.training.loop import NegativeSampler, TrainingConfig, Triples, fit
 from tests.conftest import CPU
 
 IMPLICIT = TrainingConfig(epochs=1, batch_size=100_000, loss="bce", negatives=2)
@@ -133,7 +133,7 @@ NEGATIVES = ([0, 1, 2, 3, 0, 1], [3, 0, 1, 2, 4, 4])
 
 def test_loss_by_hand(small_data, monkeypatch):
     """- log sigmoid(x) of ratings, whatever their stars, and - log(1 - sigmoid(x)) of negatives; the mean of all."""
-    monkeypatch.setattr("bonmf_lib.training.NegativeSampler", Recorded(*NEGATIVES))
+    monkeypatch.setattr("bonmf_lib.training.loop.NegativeSampler", Recorded(*NEGATIVES))
     dataset, split = small_data
     model = small_model(0.1)
     logits = model.score_all_items(torch.arange(4)).double().numpy()
@@ -147,7 +147,7 @@ def test_loss_by_hand(small_data, monkeypatch):
 @pytest.mark.parametrize("loss", ["bce", "mse"])
 def test_penalty_is_added_to_the_loss(small_data, monkeypatch, loss):
     """The gradient of the only step is the loss's plus the penalty's; the penalty is that of the batch's ratings."""
-    monkeypatch.setattr("bonmf_lib.training.NegativeSampler", Recorded(*NEGATIVES))
+    monkeypatch.setattr("bonmf_lib.training.loop.NegativeSampler", Recorded(*NEGATIVES))
     dataset, split = small_data
     settings = TrainingConfig(epochs=1, batch_size=ALL_ROWS, loss=loss, negatives=int(loss == "bce"))
     gradients = {}
@@ -171,7 +171,7 @@ def test_every_epoch_draws_other_negatives_and_the_same_seed_the_same(planted, s
             drawn.append(super().draw(users))
             return drawn[-1]
 
-    monkeypatch.setattr("bonmf_lib.training.NegativeSampler", Noted)
+    monkeypatch.setattr("bonmf_lib.training.loop.NegativeSampler", Noted)
     for seed in (3, 3, 4):
         model = build_model("biased-svd", BiasedSVDConfig(factors=4), inputs, seed=0)
         fit(model, planted, split, replace(IMPLICIT, epochs=2), seed, CPU)

@@ -8,18 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bonmf_lib import experiments
-from bonmf_lib.comparisons import tuned
+from bonmf_lib.__main__ import main
 from bonmf_lib.encoders.features import cached_poolings
 from bonmf_lib.errors import DamagedError, RecordError
-from bonmf_lib.experiments import (
-    Variant,
-    read_history,
-    read_predictions,
-    read_trials,
-    run_variants,
-    tuning_path,
-)
+from bonmf_lib.experiments.comparisons import tuned
 from bonmf_lib.integrity import (
     read_arrays,
     read_json,
@@ -30,12 +22,13 @@ from bonmf_lib.integrity import (
     write_arrays,
     write_json,
 )
-from bonmf_lib.models.biased_svd import BiasedSVDConfig
-from bonmf_lib.study import records as records_module
-from bonmf_lib.study.__main__ import main
-from bonmf_lib.study.parameters import NotebookParameters, Run
-from bonmf_lib.study.records import keep_table, kept_table, published_dir, published_table, read_published, read_records
-from bonmf_lib.training import TrainingConfig, fit
+from bonmf_lib.models.rating.biased_svd import BiasedSVDConfig
+from bonmf_lib.runs import records as records_module
+from bonmf_lib.runs import runner as experiments
+from bonmf_lib.runs.records import keep_table, kept_table, published_dir, published_table, read_published, read_records
+from bonmf_lib.runs.run import NotebookParameters, Run
+from bonmf_lib.runs.runner import Variant, read_history, read_predictions, read_trials, run_variants, tuning_path
+from bonmf_lib.training.loop import TrainingConfig, fit
 
 TRAINING = TrainingConfig(epochs=2, batch_size=256, learning_rate=0.005)
 ROW = Variant("Biased SVD", "as published", "biased-svd", BiasedSVDConfig(factors=5), TRAINING)

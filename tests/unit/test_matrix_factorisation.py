@@ -11,12 +11,12 @@ from sklearn.decomposition import TruncatedSVD
 from bonmf_lib.datasets import load_dataset
 from bonmf_lib.errors import ModelError
 from bonmf_lib.models import Interactions, ModelInputs, build_model, get_model
-from bonmf_lib.models.biased_svd import BiasedSVDConfig
 from bonmf_lib.models.layers import SparseRows
-from bonmf_lib.models.svd import SVDConfig
-from bonmf_lib.models.svdpp import SVDppConfig
-from bonmf_lib.splits import ratio_split
-from bonmf_lib.training import TrainingConfig, Triples, fit, predict
+from bonmf_lib.models.rating.biased_svd import BiasedSVDConfig
+from bonmf_lib.models.rating.svd import SVDConfig
+from bonmf_lib.models.rating.svdpp import SVDppConfig
+from bonmf_lib.splits.rules import ratio_split
+from bonmf_lib.training.loop import TrainingConfig, Triples, fit, predict
 from tests.conftest import CPU
 
 CENTRES = ["none", "global", "user", "item"]

@@ -13,9 +13,9 @@ from bonmf_lib.config import make_config
 from bonmf_lib.encoders.features import Features
 from bonmf_lib.errors import ConfigError, ModelError
 from bonmf_lib.models import ModelInputs, build_model
-from bonmf_lib.models.bias import UserItemBiasConfig
-from bonmf_lib.models.bonmf import BoNMFConfig
-from bonmf_lib.training import Triples
+from bonmf_lib.models.rating.bias import UserItemBiasConfig
+from bonmf_lib.models.rating.bonmf import BoNMFConfig
+from bonmf_lib.training.loop import Triples
 from tests.conftest import CPU
 
 

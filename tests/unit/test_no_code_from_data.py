@@ -5,7 +5,7 @@ import ast
 import pandas as pd
 import pytest
 
-from bonmf_lib.study import tables
+from bonmf_lib.report import tables
 from tests.conftest import ROOT
 from tests.unit.test_study import record
 

@@ -4,14 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bonmf_lib import open_questions
 from bonmf_lib.encoders import get_encoder
 from bonmf_lib.encoders.cost import encoding_cost
 from bonmf_lib.errors import ConfigError, EncoderError, RecordError, SourceError
-from bonmf_lib.experiments import run_variants, split_of, variant_hash
-from bonmf_lib.study import answers, comparison_figures
-from bonmf_lib.study.parameters import NotebookParameters, Run
-from bonmf_lib.study.relative import equivalence_sentence, equivalences, gains, row_of, short_names
+from bonmf_lib.experiments import names, open_questions
+from bonmf_lib.report import answers
+from bonmf_lib.report.figures import comparison as comparison_figures
+from bonmf_lib.report.relative import equivalence_sentence, equivalences, gains, row_of, short_names
+from bonmf_lib.runs.run import NotebookParameters, Run
+from bonmf_lib.runs.runner import run_variants, split_of, variant_hash
 
 
 @pytest.fixture(scope="module")
@@ -210,9 +211,9 @@ def test_controls_of_pictures_are_rows_of_the_study():
     run = Run(NotebookParameters(profile="paper"))
     readings = open_questions.picture_encoder_rows(run)
     controls = [row.name for row in readings if str(row.image_encoder).endswith(("random-image", "-shuffled"))]
-    assert tuple(controls) == answers.READING_CONTROLS
+    assert tuple(controls) == names.READING_CONTROLS
     fusions = {row.name: row for row in open_questions.fusion_rows(run)}
-    for plain, control in zip((answers.FUSION_PLAIN, answers.LATE), answers.FUSION_CONTROLS, strict=True):
+    for plain, control in zip((names.FUSION_PLAIN, names.LATE), names.FUSION_CONTROLS, strict=True):
         assert fusions[control].image_encoder == "dinov2-s-shuffled"
         assert fusions[control].model_config == fusions[plain].model_config
 

@@ -11,7 +11,7 @@ from statsmodels.multivariate.cancorr import CanCorr
 from bonmf_lib.datasets import load_planted
 from bonmf_lib.encoders import Features, encode_items
 from bonmf_lib.errors import OverlapError
-from bonmf_lib.overlap import (
+from bonmf_lib.evaluation.overlap import (
     ESTIMATORS,
     canonical_correlations,
     hsic_test,

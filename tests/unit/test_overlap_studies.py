@@ -5,13 +5,14 @@ import pandas as pd
 import pytest
 import torch
 
-from bonmf_lib import overlap_studies as studies
 from bonmf_lib.encoders import Features
-from bonmf_lib.experiments import model_inputs, run_variants, trained_model
-from bonmf_lib.open_questions import overlap_rows
-from bonmf_lib.study import overlap_figures
-from bonmf_lib.study.answers import FUSION_NO_PICTURE, OVERLAP_CONTROLS, SPLIT, SPLIT_SHUFFLED, resolution_sentence
-from bonmf_lib.study.parameters import NotebookParameters, Run
+from bonmf_lib.experiments.names import FUSION_NO_PICTURE, OVERLAP_CONTROLS, SPLIT, SPLIT_SHUFFLED
+from bonmf_lib.experiments.open_questions import overlap_rows
+from bonmf_lib.report.answers import resolution_sentence
+from bonmf_lib.report.figures import overlap as overlap_figures
+from bonmf_lib.runs.run import NotebookParameters, Run
+from bonmf_lib.runs.runner import model_inputs, run_variants, trained_model
+from bonmf_lib.studies import overlap as studies
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ import papermill.cli
 import pytest
 import yaml
 
+from bonmf_lib.__main__ import main
 from bonmf_lib.errors import ConfigError
-from bonmf_lib.study import profiles
-from bonmf_lib.study.__main__ import main
-from bonmf_lib.study.parameters import start_run
-from bonmf_lib.study.profiles import pipeline_run, read_profile, run_folder
+from bonmf_lib.runs import profiles
+from bonmf_lib.runs.profiles import pipeline_run, read_profile, run_folder
+from bonmf_lib.runs.run import start_run
 from tests.conftest import ROOT
 
 SMOKE = yaml.safe_load((ROOT / "papermill_runs/profiles/smoke.yaml").read_text(encoding="utf-8"))

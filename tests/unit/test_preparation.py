@@ -5,20 +5,20 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from bonmf_lib.comparisons import published, table1_rows
 from bonmf_lib.config import config_hash, make_config
 from bonmf_lib.datasets import load_planted
 from bonmf_lib.encoders import encode_items
 from bonmf_lib.encoders.features import Features
 from bonmf_lib.encoders.preparation import PREPARATIONS, prepare, prepared
 from bonmf_lib.errors import ConfigError
-from bonmf_lib.experiments import variant_hash
+from bonmf_lib.experiments.comparisons import published, table1_rows
 from bonmf_lib.models import ModelInputs, build_model, get_model
-from bonmf_lib.models.bonmf import BoNMFConfig
 from bonmf_lib.models.layers import FeatureTable, ProjectedFeatures
-from bonmf_lib.splits import cold_item_split
-from bonmf_lib.study.parameters import NotebookParameters, Run
-from bonmf_lib.training import TrainingConfig, Triples, fit, predict
+from bonmf_lib.models.rating.bonmf import BoNMFConfig
+from bonmf_lib.runs.run import NotebookParameters, Run
+from bonmf_lib.runs.runner import variant_hash
+from bonmf_lib.splits.rules import cold_item_split
+from bonmf_lib.training.loop import TrainingConfig, Triples, fit, predict
 from tests.conftest import CPU
 
 

@@ -5,15 +5,15 @@ import json
 import pandas as pd
 import pytest
 
+from bonmf_lib.__main__ import main
 from bonmf_lib.errors import ConfigError, RecordError
 from bonmf_lib.integrity import json_text, read_json
+from bonmf_lib.runs import publication
+from bonmf_lib.runs import records as records_module
+from bonmf_lib.runs.manifest import save_manifest
+from bonmf_lib.runs.publication import agreement, agreement_sentence, publish
+from bonmf_lib.runs.records import add_records, keep_table, read_records
 from bonmf_lib.storage import write_text
-from bonmf_lib.study import publication
-from bonmf_lib.study import records as records_module
-from bonmf_lib.study.__main__ import main
-from bonmf_lib.study.manifest import save_manifest
-from bonmf_lib.study.publication import agreement, agreement_sentence, publish
-from bonmf_lib.study.records import add_records, keep_table, read_records
 from tests.unit.test_study import record
 
 

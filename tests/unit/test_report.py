@@ -7,15 +7,15 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from bonmf_lib.comparisons import modality_rows
+from bonmf_lib.claims.ledger import ledger, second_reading_table, unrun_claims
 from bonmf_lib.errors import RecordError
-from bonmf_lib.study import published as published_module
-from bonmf_lib.study import records as records_module
-from bonmf_lib.study import report
-from bonmf_lib.study.ledger import ledger, second_reading_table, unrun_claims
-from bonmf_lib.study.parameters import read_profile
-from bonmf_lib.study.published import NotPublishedError, Published, read_published_run, show
-from bonmf_lib.study.records import COLUMNS
+from bonmf_lib.experiments.comparisons import modality_rows
+from bonmf_lib.report import published as published_module
+from bonmf_lib.report import sections as report
+from bonmf_lib.report.published import NotPublishedError, Published, read_published_run, show
+from bonmf_lib.runs import records as records_module
+from bonmf_lib.runs.records import COLUMNS
+from bonmf_lib.runs.run import read_profile
 
 SUBSETS = modality_rows(SimpleNamespace(settings=read_profile("paper")))
 PARTS = {

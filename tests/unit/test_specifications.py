@@ -7,14 +7,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from bonmf_lib import specifications
-from bonmf_lib.comparisons import table1_rows
 from bonmf_lib.errors import ConfigError
-from bonmf_lib.experiments import run_variants, training_hash, variant_hash
-from bonmf_lib.specifications import CONTENTS, NETWORKS
-from bonmf_lib.study.parameters import NotebookParameters, Run
-from bonmf_lib.study.profiles import read_profile
-from bonmf_lib.study.specification_curve import (
+from bonmf_lib.experiments import specifications
+from bonmf_lib.experiments.comparisons import table1_rows
+from bonmf_lib.experiments.specifications import CONTENTS, NETWORKS
+from bonmf_lib.report.figures.specification import centre_gains, specification_curve
+from bonmf_lib.report.specification_curve import (
     COMPARISONS,
     at,
     beats_controls,
@@ -25,7 +23,9 @@ from bonmf_lib.study.specification_curve import (
     specification_effects,
     summary,
 )
-from bonmf_lib.study.specification_figures import centre_gains, specification_curve
+from bonmf_lib.runs.profiles import read_profile
+from bonmf_lib.runs.run import NotebookParameters, Run
+from bonmf_lib.runs.runner import run_variants, training_hash, variant_hash
 
 PAPER = read_profile("paper")
 

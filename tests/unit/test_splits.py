@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bonmf_lib.errors import SplitError
-from bonmf_lib.splits import PARTS, Split, cold_item_split, part_summary, ratio_split, resampling_share
+from bonmf_lib.splits.rules import PARTS, Split, cold_item_split, part_summary, ratio_split, resampling_share
 
 
 def test_ratio_split_has_the_asked_shares_and_covers_everything(planted):

@@ -10,12 +10,12 @@ import time
 import pytest
 
 from bonmf_lib import storage
-from bonmf_lib.comparisons import closed_form
 from bonmf_lib.errors import SourceError
-from bonmf_lib.experiments import run_variants
-from bonmf_lib.models.bias import UserItemBiasConfig
+from bonmf_lib.experiments.comparisons import closed_form
+from bonmf_lib.models.rating.bias import UserItemBiasConfig
+from bonmf_lib.runs.run import NotebookParameters, Run
+from bonmf_lib.runs.runner import run_variants
 from bonmf_lib.storage import atomic_dir, atomic_path, is_whole, keep_text, write_bytes, write_text
-from bonmf_lib.study.parameters import NotebookParameters, Run
 
 
 def write_folders(target, rounds, start, failures):
@@ -105,11 +105,11 @@ def test_a_file_in_the_place_of_a_folder_is_replaced(tmp_path):
 
 FILLED = """
 import resource, sys
-from bonmf_lib.comparisons import published
+from bonmf_lib.experiments.comparisons import published
 from bonmf_lib.errors import BonmfError
 from bonmf_lib.experiments import run_variants
-from bonmf_lib.models.bonmf import BoNMFConfig
-from bonmf_lib.study.parameters import NotebookParameters, Run
+from bonmf_lib.models.rating.bonmf import BoNMFConfig
+from bonmf_lib.runs.run import NotebookParameters, Run
 
 run = Run(NotebookParameters(profile="smoke", run_dir=sys.argv[1]))
 row = published(run, "BoNMF", "bonmf", BoNMFConfig())

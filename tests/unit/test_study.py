@@ -10,14 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bonmf_lib.errors import ConfigError, RecordError
-from bonmf_lib.evaluation import Estimate, holm, mean_interval
-from bonmf_lib.evaluation.shapley import shapley_table
-from bonmf_lib.integrity import read_json, read_sealed_text, sealed_text
-from bonmf_lib.study import publication, tables
-from bonmf_lib.study import records as records_module
-from bonmf_lib.study.__main__ import main
-from bonmf_lib.study.claims import (
+from bonmf_lib.__main__ import main
+from bonmf_lib.claims.judge import (
     OWN_SOURCE,
     VERDICTS,
     BetterClaim,
@@ -29,11 +23,18 @@ from bonmf_lib.study.claims import (
     qualifier,
     read_claims,
 )
-from bonmf_lib.study.headline import qualified, reproduction_sentence, strict_sentence
-from bonmf_lib.study.ledger import ledger, readable, second_reading_sentence, uncounted_sentence, verdict_counts
-from bonmf_lib.study.manifest import save_manifest, write_manifest
-from bonmf_lib.study.parameters import NotebookParameters, Run, start_run
-from bonmf_lib.study.records import (
+from bonmf_lib.claims.ledger import ledger, readable, second_reading_sentence, uncounted_sentence, verdict_counts
+from bonmf_lib.claims.sensitivity import changed_verdicts, sensitivity_sentence, verdicts_by_rule
+from bonmf_lib.errors import ConfigError, RecordError
+from bonmf_lib.evaluation import Estimate, holm, mean_interval
+from bonmf_lib.evaluation.shapley import shapley_table
+from bonmf_lib.integrity import read_json, read_sealed_text, sealed_text
+from bonmf_lib.report import tables
+from bonmf_lib.report.headline import qualified, reproduction_sentence, strict_sentence
+from bonmf_lib.runs import publication
+from bonmf_lib.runs import records as records_module
+from bonmf_lib.runs.manifest import save_manifest, write_manifest
+from bonmf_lib.runs.records import (
     COLUMNS,
     Record,
     add_records,
@@ -47,7 +48,7 @@ from bonmf_lib.study.records import (
     read_records,
     table_path,
 )
-from bonmf_lib.study.sensitivity import changed_verdicts, sensitivity_sentence, verdicts_by_rule
+from bonmf_lib.runs.run import NotebookParameters, Run, start_run
 from tests.conftest import ROOT
 
 COMMON = {"id": "c", "source": "bonmf", "statement": "s", "paper": "p", "datasets": ("ml-1m",)}
@@ -666,7 +667,7 @@ def test_ledger_on_the_command_line(tmp_path, capsys):
 
 def test_ledger_reads_the_published_records_from_a_shell():
     done = subprocess.run(
-        [sys.executable, "-m", "bonmf_lib.study", "ledger", "--format", "json"],
+        [sys.executable, "-m", "bonmf_lib", "ledger", "--format", "json"],
         capture_output=True,
         text=True,
         check=True,

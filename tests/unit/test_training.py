@@ -8,9 +8,9 @@ import torch
 
 from bonmf_lib.errors import ConfigError, TrainingError
 from bonmf_lib.models import build_model
-from bonmf_lib.models.bonmf import BoNMFConfig
-from bonmf_lib.splits import ratio_split
-from bonmf_lib.training import History, TrainingConfig, Triples, fit, predict
+from bonmf_lib.models.rating.bonmf import BoNMFConfig
+from bonmf_lib.splits.rules import ratio_split
+from bonmf_lib.training.loop import History, TrainingConfig, Triples, fit, predict
 from tests.conftest import CPU
 
 SETTINGS = TrainingConfig(epochs=6, batch_size=128, learning_rate=0.005, patience=2)

@@ -9,16 +9,16 @@ import pytest
 import torch
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from bonmf_lib import tuning
-from bonmf_lib.comparisons import SPACES, best_rows, tuned_rows
 from bonmf_lib.errors import ConfigError, TrainingError
-from bonmf_lib.experiments import read_history, read_predictions, read_trials, run_variants, split_of, tuning_path
+from bonmf_lib.experiments.comparisons import SPACES, best_rows, tuned_rows
 from bonmf_lib.integrity import read_json, write_json
 from bonmf_lib.models import ClosedFormModel, build_model, get_model, list_models
-from bonmf_lib.splits import ratio_split
-from bonmf_lib.study.parameters import NotebookParameters, Run
-from bonmf_lib.training import TrainingConfig, Triples, fit, predict
-from bonmf_lib.tuning import PRUNING_STARTS, STARTUP_TRIALS, Search, Settings, choose
+from bonmf_lib.runs.run import NotebookParameters, Run
+from bonmf_lib.runs.runner import read_history, read_predictions, read_trials, run_variants, split_of, tuning_path
+from bonmf_lib.splits.rules import ratio_split
+from bonmf_lib.training import search as tuning
+from bonmf_lib.training.loop import TrainingConfig, Triples, fit, predict
+from bonmf_lib.training.search import PRUNING_STARTS, STARTUP_TRIALS, Search, Settings, choose
 from tests.conftest import CPU, ROOT, model_inputs
 
 TRAINING = TrainingConfig(epochs=5, batch_size=512, learning_rate=0.005, patience=2)

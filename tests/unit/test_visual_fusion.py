@@ -9,7 +9,7 @@ import torch
 from bonmf_lib.encoders import Features
 from bonmf_lib.errors import ConfigError, ModelError
 from bonmf_lib.models import ModelInputs, build_model
-from bonmf_lib.models.visual_fusion import VisualFusionConfig
+from bonmf_lib.models.rating.visual_fusion import VisualFusionConfig
 
 N_USERS, N_ITEMS, REGIONS = 6, 5, 4
 SIZES = {"embedding_dim": 3, "feature_dim": 3, "shared_dim": 2, "rank": 2, "hidden": (8, 4)}

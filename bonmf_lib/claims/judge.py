@@ -1,0 +1,327 @@
+"""What the papers claim, and the verdict on each claim, computed from records by fixed rules.
+
+Rules (also in the README):
+
+* value: *reproduced* when our whole 95 % interval lies within the claim's tolerance (2 % unless it says
+  otherwise) of the paper's value, *not reproduced* when it lies wholly outside, else *inconclusive*; with fewer
+  than three seeds always *inconclusive*.
+* better: *reproduced* when the paired difference to the hardest competitor has the claimed sign with a
+  Holm-adjusted p < 0.05 (and, where the claim states a size, the relative difference's interval reaches it);
+  *direction only* when only the sign is right (or only the size is wrong); else *not reproduced*, and *reversed*
+  when that same adjusted test tells the opposite sign from zero (:func:`qualifier`).
+* equivalent: *reproduced* when every pairwise relative difference's 90 % interval lies inside the claimed
+  margin (two one-sided tests at 5 %), *direction only* when only every pair's mean does, else *not reproduced*.
+* *not testable on this data*: the records are of another data set or split, or of packaged content where the
+  claim is about plots or posters. *not run*: no records, or no seed in common.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import combinations
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import pandas as pd
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from ..errors import ConfigError
+from ..evaluation import Estimate, holm, mean_interval, paired_difference
+from ..runs.records import interval_share
+
+VERDICTS = ("reproduced", "direction only", "inconclusive", "not reproduced", "not testable on this data", "not run")
+CLOSED_FORM = "closed form"  # the protocol of rows that are solved, not trained; answers claims of any protocol
+OWN_SOURCE = "this-study"  # checks we add; not counted among the papers' claims
+LEAST_SEEDS = 3  # to judge a number
+LEVEL = 0.05  # below it, an adjusted p-value tells a difference from zero
+LOWER_IS_BETTER = ("mse", "mse-cold-items", "mse-warm-items", "rmse", "mae", "seconds", "peak-memory")
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Claim(_Model):
+    id: str
+    source: str  # a key of `sources`
+    statement: str
+    paper: str  # the paper's number or words, as shown in tables
+    datasets: tuple[str, ...]  # where it can be judged
+    content: Literal["any", "full"] = "any"  # full: only with real plots and posters
+    split: str = ""  # how the records' split rule must begin; empty = any split
+    protocol: str = "as published"
+    verified: bool = True  # False: quoted from memory, never a gate
+    defined: bool = True  # False: the paper leaves open what its number means; judged as we read it, not counted
+    note: str = ""
+
+
+class ValueClaim(_Claim):
+    """One number: ``variant`` has ``value`` in ``metric``."""
+
+    kind: Literal["value"]
+    variant: str
+    metric: str
+    value: float
+    tolerance: float  # relative
+
+
+class BetterClaim(_Claim):
+    """``variant`` beats ``than`` in ``metric``, by ``percent`` (low, high) where the paper says by how much."""
+
+    kind: Literal["better"]
+    variant: str
+    than: tuple[str, ...]  # all of them
+    metric: str
+    percent: tuple[float, float] | None = None
+
+
+class EquivalentClaim(_Claim):
+    """All ``variants`` lie within ``margin`` percent of each other in ``metric``."""
+
+    kind: Literal["equivalent"]
+    variants: tuple[str, ...]
+    metric: str
+    margin: float
+
+
+Claim = Annotated[ValueClaim | BetterClaim | EquivalentClaim, Field(discriminator="kind")]
+
+
+class _Table(_Model):
+    """A table of a paper: one value claim per cell."""
+
+    id: str
+    source: str
+    title: str
+    datasets: tuple[str, ...]
+    columns: dict[str, str]  # column title -> metric
+    rows: dict[str, list[float | None]]  # row title -> values in column order
+    variants: dict[str, str] = {}  # row title -> variant name where they differ
+    full_content: tuple[str, ...] = ()  # rows that need real plots or posters
+    split: str = ""
+    protocol: str = "as published"
+    tolerance: float = 0.02
+    scale: float = 1.0  # printed value x scale = value
+    verified: bool = True
+    undefined: tuple[str, ...] = ()  # columns whose definition the paper does not give
+    notes: dict[str, str] = {}  # column title -> what to know about its cells
+
+    def claims(self) -> list[ValueClaim]:
+        out = []
+        for row, values in self.rows.items():
+            for (title, metric), value in zip(self.columns.items(), values, strict=True):
+                if value is not None:
+                    out.append(self._cell(row, title, metric, value))
+        return out
+
+    def _cell(self, row: str, title: str, metric: str, value: float) -> ValueClaim:
+        return ValueClaim(
+            kind="value",
+            id=f"{self.id}: {row}, {title}",
+            source=self.source,
+            statement=f"{self.title}: {row} has {title} {value:g}",
+            paper=f"{value:g}",
+            datasets=self.datasets,
+            content="full" if row in self.full_content else "any",
+            split=self.split,
+            protocol=self.protocol,
+            verified=self.verified,
+            defined=title not in self.undefined,
+            note=self.notes.get(title, ""),
+            variant=self.variants.get(row, row),
+            metric=metric,
+            value=value * self.scale,
+            tolerance=self.tolerance,
+        )
+
+
+class _File(_Model):
+    sources: dict[str, str]
+    claims: tuple[Claim, ...]
+    tables: tuple[_Table, ...]
+
+
+@cache
+def read_claims() -> tuple[Claim, ...]:
+    """All claims of ``claims.yaml``: the claims in words, then every table cell."""
+    path = Path(__file__).with_name("claims.yaml")
+    try:
+        file = TypeAdapter(_File).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(f"{path.name}, {'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
+    claims = [*file.claims, *(claim for table in file.tables for claim in table.claims())]
+    for claim in claims:
+        if claim.source not in file.sources:
+            raise ConfigError(f"{path.name}: {claim.id} names the unknown source {claim.source!r}.")
+    return tuple(claims)
+
+
+def read_sources() -> dict[str, str]:
+    """Source key -> citation."""
+    return yaml.safe_load(Path(__file__).with_name("claims.yaml").read_text(encoding="utf-8"))["sources"]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A claim on one data set: our number (a difference for comparisons), its interval and the verdict.
+
+    Attributes:
+        against: the competitor, or the pair of an equivalence, that ``ours`` is about, where there are several.
+        farthest_mean: of an equivalence, the largest relative difference of a pair's means, in percent.
+        p_holm: of a comparison, the adjusted p-value that decides; NaN of other claims and with one seed.
+    """
+
+    claim: Claim
+    dataset: str
+    content: str
+    ours: Estimate | None
+    verdict: str
+    against: str = ""
+    farthest_mean: float = float("nan")
+    p_holm: float = float("nan")
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What of the rules above is a choice of ours.
+
+    Attributes:
+        tolerance: of values, relative; None = each claim's own.
+        families: which p-values are adjusted together (Holm) on one data set and content: the papers' and our own
+            checks apart, so that what we add moves no verdict on a paper; all of them; or none with another.
+        competitor: where a claim names several, the one that decides: the one with the least evidence for the claim,
+            or with the most.
+    """
+
+    tolerance: float | None = None
+    families: Literal["apart", "together", "unadjusted"] = "apart"
+    competitor: Literal["hardest", "easiest"] = "hardest"
+
+
+def judge(claims: tuple[Claim, ...], records: pd.DataFrame, rules: Rules | None = None) -> list[Judgement]:
+    """Judge every claim on every data set and content of the records; claims without records are *not run*.
+
+    Two claims that rest on the same test (a difference, and its size) count once where p-values are adjusted.
+    """
+    rules = rules or Rules()
+    groups = list(records.groupby(["dataset", "content"])) or [(("-", "-"), records)]
+    out = []
+    for (dataset, content), group in groups:
+        by_variant = {str(variant): rows for variant, rows in group.groupby("variant")}
+        found = [_measure(claim, dataset, content, by_variant, rules) for claim in claims]
+        found = [replace(judgement, p_holm=p) for judgement, p in zip(found, _adjusted(found, rules), strict=True)]
+        out += [replace(judgement, verdict=_verdict(judgement, rules)) for judgement in found]
+    return out
+
+
+def _adjusted(judgements: list[Judgement], rules: Rules) -> list[float]:
+    """Each judgement's p-value, adjusted in its family; NaN of what is no comparison."""
+    tests: dict[tuple, dict[tuple, float]] = {}  # by family, then by what is compared
+    places = []
+    for judgement in judgements:
+        claim = judgement.claim
+        if claim.kind != "better":
+            places.append(None)
+            continue
+        test = (claim.variant, claim.than, claim.metric, claim.protocol, claim.split)
+        families = {"apart": (claim.source == OWN_SOURCE,), "together": (), "unadjusted": test}
+        family = families[rules.families]
+        tests.setdefault(family, {})[test] = judgement.ours.p_value if judgement.ours is not None else float("nan")
+        places.append((family, test))
+    adjusted = {family: dict(zip(own, holm(list(own.values())), strict=True)) for family, own in tests.items()}
+    return [float("nan") if place is None else adjusted[place[0]][place[1]] for place in places]
+
+
+def _measure(claim: Claim, dataset: str, content: str, by_variant: dict[str, pd.DataFrame], rules: Rules) -> Judgement:
+    needed = {"value": lambda: [claim.variant], "better": lambda: [claim.variant, *claim.than]}
+    names = needed.get(claim.kind, lambda: list(claim.variants))()
+    if not set(names) <= set(by_variant):
+        return Judgement(claim, dataset, content, None, "not run")
+    values = {name: _per_seed(by_variant[name], claim) for name in names}
+    chosen = pd.concat([by_variant[name] for name in names])  # perhaps under another protocol only
+    asked = chosen[chosen["protocol"].isin([claim.protocol, CLOSED_FORM])]
+    chosen = asked if len(asked) else chosen
+    other_data = dataset not in claim.datasets or (claim.content == "full" and content != "full")
+    if other_data or not chosen["split"].str.startswith(claim.split).all():
+        return Judgement(claim, dataset, content, None, "not testable on this data")
+    if any(series.empty for series in values.values()):
+        return Judgement(claim, dataset, content, None, "not run")
+    share = interval_share(chosen)
+    if claim.kind == "value":
+        ours = mean_interval(values[claim.variant].to_numpy(), share)
+        return Judgement(claim, dataset, content, ours, "" if ours.n else "not run")
+    gains = _gains(claim, values, share)
+    if claim.kind == "better":
+        choose = min if rules.competitor == "hardest" else max
+        against = choose(gains, key=lambda other: _evidence(gains[other]))
+    else:  # the pair whose interval reaches farthest from 0
+        against = max(gains, key=lambda pair: max(abs(gains[pair].low), abs(gains[pair].high)))
+    ours, named = gains[against], against if len(gains) > 1 else ""
+    farthest = max(abs(gain.mean) for gain in gains.values())
+    return Judgement(claim, dataset, content, ours, "" if ours.n else "not run", named, farthest)
+
+
+def _per_seed(records: pd.DataFrame, claim: Claim) -> pd.Series:
+    """A variant's values by seed."""
+    chosen = records[records["metric"] == claim.metric]
+    asked = chosen[chosen["protocol"] == claim.protocol]
+    rows = asked if len(asked) else chosen[chosen["protocol"] == CLOSED_FORM]
+    return rows.groupby("seed")["value"].first()  # the same run may stand in several experiments
+
+
+def _gains(claim: BetterClaim | EquivalentClaim, values: dict[str, pd.Series], share: float) -> dict[str, Estimate]:
+    """Relative improvement in percent, positive = better, over each competitor (its 95 % interval, with the p-value of
+    the paired test), or of each pair of an equivalence (90 %)."""
+    better = claim.kind == "better"
+    pairs = [(claim.variant, other) for other in claim.than] if better else list(combinations(claim.variants, 2))
+    sign = -1 if claim.metric in LOWER_IS_BETTER else 1
+    out = {}
+    for one, other in pairs:
+        ours, theirs = (series.to_numpy() for series in values[one].align(values[other], join="inner"))
+        gain = sign * 100 * (ours - theirs) / np.abs(theirs)
+        if better:
+            out[other] = paired_difference(gain, np.zeros_like(gain), share)
+        else:
+            out[f"{one} / {other}"] = mean_interval(gain, share, level=0.90)
+    return out
+
+
+def _evidence(gain: Estimate) -> tuple[bool, float]:
+    """How much speaks for an improvement over a competitor: the less where it is not beaten, then by the test."""
+    return gain.mean > 0, -gain.p_value if gain.mean > 0 else gain.mean
+
+
+def _verdict(judgement: Judgement, rules: Rules) -> str:
+    claim, ours = judgement.claim, judgement.ours
+    if ours is None or not ours.n:
+        return judgement.verdict
+    if claim.kind == "value":
+        margin = (claim.tolerance if rules.tolerance is None else rules.tolerance) * abs(claim.value)
+        low, high = claim.value - margin, claim.value + margin
+        if ours.n < LEAST_SEEDS or not (ours.high < low or ours.low > high or low <= ours.low <= ours.high <= high):
+            return "inconclusive"
+        return "reproduced" if low <= ours.mean <= high else "not reproduced"
+    if claim.kind == "equivalent":
+        inside = -claim.margin < ours.low and ours.high < claim.margin
+        return (
+            "reproduced" if inside else "direction only" if judgement.farthest_mean < claim.margin else "not reproduced"
+        )
+    if ours.mean <= 0:
+        return "not reproduced"
+    sized = claim.percent is None or (ours.low <= claim.percent[1] and ours.high >= claim.percent[0])
+    return "reproduced" if _told_from_zero(judgement) and sized else "direction only"
+
+
+def qualifier(judgement: Judgement) -> str:
+    """What lies behind the verdict on a comparison that is not reproduced, by the test that would have reproduced it:
+    *reversed* or *another size* when it tells the difference from zero, else *not told from zero*; "" otherwise."""
+    unclear = {"not reproduced": "reversed", "direction only": "another size"}
+    if judgement.claim.kind != "better" or judgement.verdict not in unclear:
+        return ""
+    return unclear[judgement.verdict] if _told_from_zero(judgement) else "not told from zero"
+
+
+def _told_from_zero(judgement: Judgement) -> bool:
+    return judgement.p_holm < LEVEL

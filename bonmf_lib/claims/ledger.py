@@ -1,0 +1,143 @@
+"""The ledger: every claim with the paper's number, ours, its interval and the verdict."""
+
+from functools import cache
+
+import pandas as pd
+
+from .judge import OWN_SOURCE, VERDICTS, Judgement, judge, qualifier, read_claims
+
+_UNJUDGED = ("not testable on this data", "not run")
+
+COLUMNS = [
+    "claim",
+    "statement",
+    "source",
+    "paper",
+    "ours",
+    "against",
+    "low",
+    "high",
+    "p_holm",
+    "seeds",
+    "dataset",
+    "content",
+    "verdict",
+    "qualifier",
+    "note",
+]
+
+READABLE = ["claim", "statement", "source", "paper", "ours", "p_holm", "seeds", "dataset", "content", "verdict", "note"]
+
+
+def ledger(records: pd.DataFrame) -> pd.DataFrame:
+    """One row per claim, data set and content. ``ours`` is in the metric's unit for values and the relative
+    improvement in percent for comparisons (positive = better), over the competitor or of the pair ``against`` that
+    decides where there are several; low and high bound its 95 % interval (90 % for equivalence), ``p_holm`` is the
+    adjusted p-value that decides a comparison, ``qualifier`` what it says where the verdict leaves that open
+    (:func:`~bonmf_lib.claims.judge.qualifier`).
+
+    A claim that was run somewhere is not listed as *not run* elsewhere, and one that was run nowhere only once.
+    """
+    table = pd.DataFrame([_row(judgement) for judgement in judge(read_claims(), records)], columns=COLUMNS)
+    idle = table["verdict"] == "not run"
+    elsewhere = table["claim"].isin(table.loc[~idle, "claim"]) | table.duplicated(["claim", "verdict"])
+    return table[~(idle & elsewhere)].reset_index(drop=True)
+
+
+_SECOND_READING = r"BoNMF \([h-m]\)"  # its claims, and our checks of them
+_OTHER_PROTOCOLS = (", 7:3", ", implicit")  # ends of the ids of checks that ask what a claim says elsewhere
+
+
+def second_reading_sentence(table: pd.DataFrame) -> str:
+    """Where a check of the second reading's claims on other splits or feedback has another verdict than the claim on
+    that source's own protocol; only where both were judged."""
+    parts, own = [], table["claim"].str.match(_SECOND_READING)
+    for (dataset, content), group in table[own & ~table["verdict"].isin(_UNJUDGED)].groupby(["dataset", "content"]):
+        verdicts = group.set_index("claim")["verdict"]
+        pairs = {
+            check: (verdict, verdicts[claim])
+            for check, verdict in verdicts.items()
+            for end in _OTHER_PROTOCOLS
+            if check.endswith(end) and (claim := check.removesuffix(end)) in verdicts
+        }
+        moved = [
+            f"{check}: {verdict} instead of {other}" for check, (verdict, other) in pairs.items() if verdict != other
+        ]
+        if pairs:
+            said = "; ".join(moved) or "none"
+            parts.append(f"{dataset}, content {content}: of {len(pairs)} checks, another verdict has {said}.")
+    return " ".join(parts) or "The second reading's own protocol has not been judged on this data."
+
+
+def second_reading_table(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
+    """The second reading's claims, (h) to (m), and our checks of them on one data set, for reading."""
+    rows = table[table["claim"].str.match(_SECOND_READING) & (table["dataset"] == dataset)]
+    return readable(rows).set_index("claim")[["statement", "paper", "ours", "verdict"]]
+
+
+def unrun_claims(table: pd.DataFrame, most: int = 6) -> pd.DataFrame:
+    """How many claims of each source were not run, and the first of them."""
+    left = table[table["verdict"] == "not run"].drop_duplicates("claim").groupby("source")["claim"]
+    names = left.agg(lambda claims: ", ".join(claims[:most]) + (", ..." if len(claims) > most else ""))
+    return pd.DataFrame({"claims": left.count(), "which": names})
+
+
+def _row(judgement: Judgement) -> dict:
+    claim, ours = judgement.claim, judgement.ours
+    row = {"claim": claim.id, "statement": claim.statement, "source": claim.source, "paper": claim.paper}
+    if not claim.verified:
+        row["paper"] += " [unverified]"
+    if ours is not None:
+        row |= {"ours": ours.mean, "low": ours.low, "high": ours.high, "seeds": ours.n, "against": judgement.against}
+    return row | {
+        "dataset": judgement.dataset,
+        "content": judgement.content,
+        "p_holm": judgement.p_holm,
+        "verdict": judgement.verdict,
+        "qualifier": qualifier(judgement),
+        "note": claim.note,
+    }
+
+
+def verdict_counts(table: pd.DataFrame) -> pd.Series:
+    """Number of the papers' claims per verdict, in the order of ``VERDICTS``; neither our own checks are counted nor
+    numbers whose definition the paper does not give."""
+    counted = (table["source"] != OWN_SOURCE) & ~table["claim"].isin(_undefined())
+    return table.loc[counted, "verdict"].value_counts().reindex(VERDICTS, fill_value=0).rename("claims")
+
+
+def uncounted_sentence(table: pd.DataFrame) -> str:
+    """How many of a ledger's rows :func:`verdict_counts` leaves out because the paper does not define the number."""
+    left_out = table.loc[table["claim"].isin(_undefined()), "claim"].nunique()
+    return f"Not counted: {left_out} numbers whose definition the paper does not give, judged as we read them."
+
+
+@cache
+def _undefined() -> frozenset[str]:
+    return frozenset(claim.id for claim in read_claims() if not claim.defined)
+
+
+def readable(table: pd.DataFrame, everything: bool = False) -> pd.DataFrame:
+    """The ledger for reading: our number and interval as one text, the adjusted p-value of comparisons; without
+    ``everything`` only what was run."""
+    shown = table if everything else table[table["verdict"] != "not run"]
+    shown = shown.assign(seeds=shown["seeds"].astype("Int64"))
+    shown["ours"] = [_interval(row) for row in shown.itertuples()]
+    shown["p_holm"] = ["" if pd.isna(p) else f"{p:.4f}" for p in shown["p_holm"]]
+    return shown[READABLE]
+
+
+def _interval(row) -> str:
+    if pd.isna(row.ours):
+        return ""
+    style = "{:.4f}" if _kinds()[row.claim] == "value" else "{:+.2f} %"
+    text = style.format(row.ours)
+    if pd.notna(row.low):
+        text += f" [{style.format(row.low)}, {style.format(row.high)}]"
+        text += " (90 %)" if _kinds()[row.claim] == "equivalent" else ""
+    return f"{row.against}: {text}" if row.against else text
+
+
+@cache
+def _kinds() -> dict[str, str]:
+    return {claim.id: claim.kind for claim in read_claims()}

@@ -1,0 +1,53 @@
+"""How verdicts hang on the rules that give them: every claim judged again with one rule changed at a time."""
+
+import pandas as pd
+
+from .judge import VERDICTS, Rules, judge, qualifier, read_claims
+
+AS_JUDGED = "as judged"
+VARIATIONS: dict[str, Rules] = {
+    "tolerance 1 %": Rules(tolerance=0.01),
+    "tolerance 2 %": Rules(tolerance=0.02),
+    "tolerance 3 %": Rules(tolerance=0.03),
+    "all tests one family": Rules(families="together"),
+    "unadjusted": Rules(families="unadjusted"),
+    "easiest competitor": Rules(competitor="easiest"),
+}
+
+
+def verdicts_by_rule(records: pd.DataFrame) -> pd.DataFrame:
+    """Verdicts, with what lies behind them, under the study's rules and under each of ``VARIATIONS``.
+
+    Returns:
+        index claim, dataset, content; columns ``AS_JUDGED`` and the variations; only what was judged.
+    """
+    columns = {}
+    for name, rules in {AS_JUDGED: Rules(), **VARIATIONS}.items():
+        found = [judgement for judgement in judge(read_claims(), records, rules) if judgement.ours is not None]
+        said = {(j.claim.id, j.dataset, j.content): ": ".join(filter(None, (j.verdict, qualifier(j)))) for j in found}
+        columns[name] = pd.Series(said, dtype="str")
+    table = pd.DataFrame(columns)
+    index = pd.MultiIndex.from_tuples(table.index, names=["claim", "dataset", "content"]) if len(table) else table.index
+    return table.set_axis(index)
+
+
+def changed_verdicts(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of :func:`verdicts_by_rule` that some rule changes; cells that agree with the verdict are empty."""
+    others = table.drop(columns=AS_JUDGED)
+    differ = others.ne(table[AS_JUDGED], axis=0)
+    moved = differ.any(axis=1)
+    return pd.concat([table.loc[moved, [AS_JUDGED]], others[moved].where(differ[moved], "")], axis=1)
+
+
+def sensitivity_sentence(table: pd.DataFrame) -> str:
+    """How many verdicts stay the same under every rule, and how many each rule changes."""
+    if table.empty:
+        return "Nothing was judged, so that no rule can change a verdict."
+    moved = table.drop(columns=AS_JUDGED).ne(table[AS_JUDGED], axis=0)
+    counts = ", ".join(f"{name}: {count}" for name, count in moved.sum().items())
+    kinds = table[AS_JUDGED].str.partition(":")[0]
+    turned = (moved.any(axis=1) & (kinds == VERDICTS[0])).sum()
+    return (
+        f"Of {len(table)} verdicts, {int((~moved.any(axis=1)).sum())} are the same under every rule; of the "
+        f"{(kinds == VERDICTS[0]).sum()} that say {VERDICTS[0]}, {turned} are not. Changed by rule: {counts}."
+    )

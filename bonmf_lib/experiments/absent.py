@@ -1,0 +1,122 @@
+"""What a data set lacks: which rows of the study cannot be run without it, said in sentences."""
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+
+import numpy as np
+
+from ..datasets import Dataset
+from ..models import item_fields
+from ..models.rating.visual_fusion import VisualFusionConfig
+from ..runs.notebooks import skip_rest
+from ..runs.run import Run
+from ..runs.runner import Variant, split_of
+
+LEAST_ITEMS = 20  # with a picture, or with text and picture, where these are looked into or compared
+
+
+def sentence(dataset: Dataset, what: str) -> str:
+    """That a data set has no ``text``, ``image``, ``genres``, ``fields`` (of items) or ``demographics``, in its own
+    words, without a full stop."""
+    words = dataset.words
+    kinds = {"text": "text", "image": words.picture, "genres": "genre", "fields": "genre or year"}
+    if what == "demographics":
+        return f"nothing is known of the users of {_name(dataset)}"
+    return f"no {words.item} of {_name(dataset)} has a {kinds[what]}"
+
+
+def _name(dataset: Dataset) -> str:
+    return dataset.name.removeprefix("folder:")
+
+
+def paired(dataset: Dataset) -> int:
+    """Rated items that have both a text and a picture."""
+    both = dataset.items["text"].notna() & dataset.items["image"].notna()
+    return int(both.to_numpy()[dataset.ratings["item"].unique()].sum())
+
+
+def reason(run: Run, variant: Variant, seeds: Sequence[int] | None = None) -> str | None:
+    """Why the data do not allow a row (on the run's seeds by default); None if they do."""
+    dataset = run.dataset
+    if lacking := variant.lacks(dataset):
+        return sentence(dataset, lacking[0])
+    if _relates_modalities(variant) and paired(dataset) < LEAST_ITEMS:
+        return (
+            f"fewer than {LEAST_ITEMS} {dataset.words.items} of {_name(dataset)} have text and {dataset.words.picture}"
+        )
+    if variant.training.loss == "bce":
+        for seed in run.settings.seeds if seeds is None else seeds:
+            users = dataset.ratings["user"].to_numpy()[split_of(run, variant, seed).train]
+            if np.bincount(users).max() >= dataset.n_items:
+                return f"a user of {_name(dataset)} rated all {dataset.words.items} in training, no negative is left"
+    return None
+
+
+def _relates_modalities(variant: Variant) -> bool:
+    """Whether it needs items with text and picture to learn how the two are related."""
+    config = variant.model_config
+    related = isinstance(config, VisualFusionConfig) and (config.fusion == "shared-private" or config.decorrelation > 0)
+    return related or variant.residual_picture or variant.uses("overlap")
+
+
+def leave_out(run: Run, rows: Sequence[Variant]) -> list[Variant]:
+    """The rows that the data allow; the others are printed, one sentence per reason."""
+    kept, others = [], {}
+    for row in rows:
+        why = reason(run, row)
+        if why is None:
+            kept.append(row)
+        else:
+            others.setdefault(why, []).append(row.name)
+    for why, names in others.items():
+        print(f"Left out, since {why}: {', '.join(dict.fromkeys(names))}.")
+    return kept
+
+
+def do_without(run: Run, rows: Sequence[Variant]) -> list[Variant]:
+    """The rows with texts, pictures and fields of items switched off where the data have none, so that what else they
+    ask can be asked; what changes is printed. Rows that are then an earlier one's equals, or are still not possible,
+    are left out as by :func:`leave_out`; BoNMF takes the name that it has in Table 1."""
+    lacking = [what for what in ("image", "text") if not run.dataset.has(what)]
+    lacking += [] if item_fields(run.dataset) else ["fields"]
+    called = {"image": "pictures", "text": "texts", "fields": "fields of items"}
+    for what in lacking:
+        if any(row.uses(what) for row in rows):
+            print(f"Rows below do without {called[what]}, since {sentence(run.dataset, what)}.")
+    kept: list[tuple[Variant, Variant]] = []  # before and after
+    same = []
+    for row in rows:
+        changed = _switched_off(row, [what for what in lacking if row.uses(what)])
+        twins = [(old, new) for old, new in kept if replace(new, name=changed.name) == changed]
+        if twins and (changed is not row or twins[0][0] is not twins[0][1]):
+            same.append(f"{row.name} (as {twins[0][1].name})")
+        else:
+            kept.append((row, changed))
+    if same:
+        print(f"Left out, since without these they are the same as other rows: {', '.join(same)}.")
+    return leave_out(run, [changed for _, changed in kept])
+
+
+def _switched_off(row: Variant, inputs: Sequence[str]) -> Variant:
+    for what in inputs:
+        known = {field.name for field in fields(row) if field.name.startswith(f"{what}_")}
+        row = replace(row, model_config=replace(row.model_config, **{f"use_{what}": False}), **dict.fromkeys(known))
+        if row.name == "BoNMF":
+            row = replace(row, name=f"BoNMF, no {'picture' if what == 'image' else what}")
+    return row
+
+
+def rest_needs(run: Run, *modalities: str) -> None:
+    """Say so and skip the cells below in this notebook where too few items have what they ask about.
+
+    Args:
+        modalities: ``text``, ``image`` or both (of the same item).
+    """
+    dataset, rated = run.dataset, run.dataset.ratings["item"].unique()
+    has = np.logical_and.reduce([dataset.items[what].notna().to_numpy() for what in modalities])
+    if (found := int(has[rated].sum())) < LEAST_ITEMS:
+        words = dataset.words
+        asked = " and ".join({"text": "a text", "image": f"a {words.picture}"}[what] for what in modalities)
+        count = f"no {words.item} has" if not found else f"only {found} {words.items} have"
+        why = f"Of {_name(dataset)}, {count} {asked}"
+        skip_rest(f"{why}: what follows in this notebook asks about these and is left out.")

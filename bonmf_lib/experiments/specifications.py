@@ -1,0 +1,169 @@
+"""Every reasonable reading of the paper's recipe: the choices that it leaves open, and the trainings that vary them.
+
+A multiverse analysis (Steegen et al., 2016) of BoNMF: two centres, every choice varied alone around each, and random
+combinations of all choices; every network also on shuffled features, in the centres on noise too.
+"""
+
+from dataclasses import asdict, replace
+from itertools import product
+from typing import Literal
+
+import numpy as np
+
+from ..config import config
+from ..encoders.preparation import PREPARATIONS, Preparation
+from ..errors import ConfigError, unknown_name
+from ..models.rating.bonmf import BoNMFConfig
+from ..runs.profiles import Profile
+from ..runs.run import Run
+from ..runs.runner import Variant
+from ..training.loop import TrainingConfig
+
+PROTOCOL = "specification"
+EXPERIMENTS = ("05_centres", "05_specifications")  # the two centres, which may have more splits; all the others
+PATIENCE = 3  # epochs without a better validation MSE, where the best epoch is kept
+
+# What the second reading names, and the L2 on embeddings that ablations try; sizes are ours where it gives none.
+_REGULARISATIONS: dict[str, tuple[dict[str, float], dict[str, float]]] = {
+    "no regularisation": ({}, {}),
+    "dropout 0.2, weight decay 1e-6": ({"dropout": 0.2}, {"weight_decay": 1e-6}),
+    "L2 0.02 on embeddings": ({"regularisation": 0.02}, {}),
+}
+NETWORKS: dict[str, tuple[str, ...]] = {
+    "IDs": (),
+    "IDs + text": ("text",),
+    "IDs + picture": ("image",),
+    "IDs + text + picture": ("text", "image"),
+}
+CONTENTS = ("real", "shuffled", "noise")
+
+
+@config
+class Specification:
+    """One value of every choice.
+
+    Attributes:
+        batch: number of ratings and learning rate, which go together.
+        stopping: after the profile's fixed number of epochs (the paper's ten), or at the best validation epoch.
+        embedding_std: of the initial ID embeddings; the paper gives none, PyTorch's own is 1.
+    """
+
+    preparation: Preparation
+    regularisation: str
+    batch: tuple[int, float]
+    stopping: Literal["fixed", "best epoch"]
+    embedding_std: float
+    text_encoder: str
+    image_encoder: str
+
+    def row_name(self, network: str, content: str = "real") -> str:
+        """A name that tells all choices the network depends on."""
+        parts = [network if network == "IDs" else f"{network}, {content}"]
+        read = {"text": self.text_encoder, "image": self.image_encoder}
+        parts += [self.preparation] if NETWORKS[network] else []
+        parts += [read[modality] for modality in NETWORKS[network]]
+        stop = "best epoch" if self.stopping == "best epoch" else "fixed epochs"
+        return "; ".join([*parts, self.regularisation, f"batch {self.batch[0]}", stop, f"std {self.embedding_std:g}"])
+
+    def row(self, run: Run, network: str, content: str = "real") -> Variant:
+        """The training of a network of ``NETWORKS`` on real features or on a control of them (``CONTENTS``)."""
+        settings = run.settings
+        in_model, in_training = _REGULARISATIONS[self.regularisation]
+        stopped = {"epochs": settings.early_stopping_epochs, "patience": PATIENCE}
+        training = TrainingConfig(
+            batch_size=self.batch[0],
+            learning_rate=self.batch[1],
+            **(stopped if self.stopping == "best epoch" else {"epochs": settings.comparison_epochs}),
+            **in_training,
+        )
+        uses = {f"use_{modality}": modality in NETWORKS[network] for modality in ("text", "image")}
+        model = BoNMFConfig(embedding_std=self.embedding_std, **uses, **in_model)
+        ending = "" if content == "real" else f"-{content}"
+        row = Variant(
+            self.row_name(network, content),
+            PROTOCOL,
+            "bonmf",
+            model,
+            training,
+            text_encoder=self.text_encoder + ending if uses["use_text"] else None,
+            image_encoder=self.image_encoder + ending if uses["use_image"] else None,
+            feature_dim=settings.comparison_feature_dim,
+        )
+        return row.prepared(self.preparation)
+
+    def differences(self, other: "Specification") -> list[str]:
+        """The choices in which the two differ."""
+        mine, theirs = asdict(self), asdict(other)
+        return [name for name in mine if mine[name] != theirs[name]]
+
+
+def choices(settings: Profile) -> dict[str, tuple]:
+    """The values of every choice on a profile, the paper's recipe's first; of a choice that the profile does not vary,
+    only this."""
+    batches = (
+        (settings.comparison_batch_size, settings.comparison_learning_rate),
+        (settings.tuning_batch_size, settings.tuning_learning_rate),
+    )
+    values: dict[str, tuple] = {
+        "preparation": PREPARATIONS,
+        "regularisation": tuple(_REGULARISATIONS),
+        "batch": tuple(dict.fromkeys(batches)),
+        "stopping": ("fixed", "best epoch"),
+        "embedding_std": (0.05, 0.01, 1.0),
+        "text_encoder": tuple(dict.fromkeys((settings.text_encoder, settings.other_text_encoder))),
+        "image_encoder": tuple(dict.fromkeys((settings.image_encoder, settings.cnn_encoder))),
+    }
+    for name in settings.specification_choices:
+        if name not in values:
+            raise ConfigError(unknown_name("choice of the recipe", name, list(values)))
+    return {name: found if name in settings.specification_choices else found[:1] for name, found in values.items()}
+
+
+def centres(settings: Profile) -> dict[str, Specification]:
+    """The paper's recipe, read plainly; and the same stopped at its best validation epoch."""
+    first = Specification(**{name: values[0] for name, values in choices(settings).items()})
+    return {"paper's recipe": first, "early stopped": replace(first, stopping="best epoch")}
+
+
+def neighbours(settings: Profile, centre: Specification) -> list[Specification]:
+    """The centre with one choice changed, each value of each choice in turn."""
+    own = asdict(centre)
+    return [
+        replace(centre, **{name: value})
+        for name, values in choices(settings).items()
+        for value in values
+        if value != own[name]
+    ]
+
+
+def around_centres(settings: Profile) -> list[Specification]:
+    """Both centres, then their neighbours, each once."""
+    middle = list(centres(settings).values())
+    return list(dict.fromkeys([*middle, *(near for centre in middle for near in neighbours(settings, centre))]))
+
+
+def random_combinations(settings: Profile) -> list[Specification]:
+    """As many of all other combinations as the profile says, drawn once and for all."""
+    known, values = set(around_centres(settings)), choices(settings)
+    every = [Specification(**dict(zip(values, combination, strict=True))) for combination in product(*values.values())]
+    others = [combination for combination in every if combination not in known]
+    drawn = np.random.default_rng(0).permutation(len(others))[: settings.random_specifications]
+    return [others[place] for place in drawn]
+
+
+def all_readings(settings: Profile) -> list[Specification]:
+    """The centres, what is varied around them, and the random combinations."""
+    return around_centres(settings) + random_combinations(settings)
+
+
+def rows_of(run: Run, specifications: list[Specification]) -> list[Variant]:
+    """All trainings of the specifications, each once: IDs alone, then every network on real and on shuffled features,
+    in the centres on noise too."""
+    middle, rows = list(centres(run.settings).values()), {}
+    for specification in specifications:
+        contents = CONTENTS if specification in middle else CONTENTS[:2]
+        for network, modalities in NETWORKS.items():
+            for content in contents if modalities else ("real",):
+                row = specification.row(run, network, content)
+                rows[row.name] = row
+    return list(rows.values())

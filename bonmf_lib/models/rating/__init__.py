@@ -1,0 +1,1 @@
+"""Models of ratings, one file each: the network and its equations."""

@@ -1,0 +1,77 @@
+"""What is published, as a report sees it: records and tables, or one sentence that they are not published yet."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+from IPython.display import display
+from matplotlib.figure import Figure
+
+from ..errors import RecordError
+from ..runs.records import is_table_published, published_table, read_published
+
+Part = str | pd.DataFrame | Figure  # of a report: a sentence, a table, a figure
+
+
+class NotPublishedError(RecordError):
+    """A report asks for what no published run holds yet."""
+
+    def __init__(self, what: str):
+        super().__init__(f"{what}: not published yet.")
+
+
+@dataclass(frozen=True)
+class Published:
+    """The records of published runs, and the tables kept with one of them, asked for by what they are needed for.
+
+    Attributes:
+        records: of all runs. run: whose tables are read.
+        dataset, content: what :meth:`rows` are taken from: the paper's own data, with real plots and posters.
+    """
+
+    records: pd.DataFrame
+    run: str = "paper"
+    dataset: str = "ml-1m"
+    content: str = "full"
+
+    @property
+    def own(self) -> pd.DataFrame:
+        """Records of the data set and content."""
+        return self.records[(self.records["dataset"] == self.dataset) & (self.records["content"] == self.content)]
+
+    def rows(self, experiment: str, what: str) -> pd.DataFrame:
+        """Records of an experiment on the data set.
+
+        Raises:
+            NotPublishedError: there are none; ``what`` says in a report's words what is lacking.
+        """
+        found = self.own[self.own["experiment"] == experiment]
+        if found.empty:
+            raise NotPublishedError(what)
+        return found
+
+    def table(self, name: str, what: str) -> pd.DataFrame:
+        """A table kept with the run.
+
+        Raises:
+            NotPublishedError: there is none. RecordError: it is not as it was published.
+        """
+        if not is_table_published(self.run, name):
+            raise NotPublishedError(what)
+        return published_table(self.run, name)
+
+
+def read_published_run(run: str = "paper") -> Published:
+    """All published records, and the tables of one run."""
+    return Published(read_published(), run)
+
+
+def show(*groups: Iterator[Part]) -> None:
+    """Print the sentences and display the tables and figures of each group, in order; where one lacks what is not
+    published yet, its sentence says so and the next group follows."""
+    for parts in groups:
+        try:
+            for part in parts:
+                print(part) if isinstance(part, str) else display(part)
+        except NotPublishedError as error:
+            print(error)

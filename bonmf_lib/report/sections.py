@@ -1,0 +1,311 @@
+"""The parts of the report, each from published records or tables: sentences, tables and figures in their order.
+
+Every function yields what :func:`bonmf_lib.report.published.show` shows, and raises ``NotPublishedError`` where what it
+needs is not published yet.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from ..evaluation.shapley import shapley_table
+from ..experiments import names, specifications
+from ..runs.publication import REMEASURED, agreement_sentence
+from ..runs.records import interval_share
+from ..studies import failures
+from ..studies import overlap as overlap_studies
+from ..studies.pictures import spoiling_sentence
+from ..studies.practices import leak_table
+from . import answers, specification_curve, tables
+from . import practices as readings
+from .figures import comparison as comparison_figures
+from .figures import general as figures
+from .figures import overlap as overlap_figures
+from .figures import pictures as visual_figures
+from .figures import practices as practice_figures
+from .figures import specification as specification_figures
+from .published import NotPublishedError, Part, Published
+from .relative import gains, row_of, short_names
+
+METRICS = {"mse": "MSE", "rmse": "RMSE", "precision@10": "Precision@10", "ndcg@10": "NDCG@10"}
+OFF_SCALE = ("SVD", "Global mean")  # rows far off the scale of a figure of all
+
+Parts = Iterator[Part]
+
+
+def main_rows(records: pd.DataFrame) -> pd.DataFrame:
+    """Records of the rows that the report lists one by one."""
+    return records[records["experiment"].isin(tables.MAIN_EXPERIMENTS)]
+
+
+def comparison(records: pd.DataFrame, title: str, paper: dict[str, float]) -> Parts:
+    """Every main row's error beside the paper's, but those far off the scale."""
+    shown = records[~records["variant"].isin(OFF_SCALE)]
+    yield figures.model_comparison(tables.estimates(shown, "mse"), title, paper)
+
+
+def signatures(published: Published) -> Parts:
+    """The numbers behind signatures of failure, and behind their causes."""
+    table = published.table("diagnoses", "The signatures")
+    found = failures.by_model(table)
+    yield f"Over {table['seeds'].iloc[0]} seeds."
+    yield failures.signatures(found)
+    yield failures.evidence(found)
+
+
+def measured_twice(published: Published) -> Parts:
+    """How far a second measurement of the same rows lies from the first."""
+    again = published.table(REMEASURED, "A second measurement")
+    for metric in ("mse", "ndcg@10"):
+        yield agreement_sentence(again, metric)
+
+
+def initial_weights(published: Published) -> Parts:
+    """What of the ID-only network's error is chance."""
+    curves = published.table("initial_weights", "Several initial weights").astype({"split": int, "epoch": int})
+    name, paper = "NMD (ID only)", tables.paper_values("BoNMF Table 1")
+    yield readings.spread_sentence(curves, name, paper.loc[name, "mse"])
+    yield practice_figures.weights_plot(curves, name, paper.loc[name, "mse"])
+
+
+def ablations(published: Published, epochs: int) -> Parts:
+    """The tables of 05, and how many trainings of each ran out of the given number of epochs."""
+    experiments = published.own["experiment"]
+    rows = published.own[experiments.str.startswith("05_") & ~experiments.isin(specifications.EXPERIMENTS)]
+    if rows.empty:
+        raise NotPublishedError("Ablations")
+    shown = METRICS | {"mse-cold-items": "MSE, items with < 5 training ratings"}
+    for experiment, group in rows.groupby("experiment"):
+        title = experiment.removeprefix("05_").replace("_", " ")
+        yield tables.metric_table(group, shown).rename_axis(title)
+        if experiment != "05_claims":
+            yield answers.limit_sentence(group, epochs)
+
+
+def dependence(published: Published) -> Parts:
+    """On what the answer depends: the two centres of the recipe's readings, and every reading that is published."""
+    effects, centres = specification_curve.published_effects(published.own, published.run)
+    if effects.empty:
+        raise NotPublishedError("Readings of the recipe")
+    for name, centre in centres.items():
+        yield specification_curve.centre_sentence(effects, name, centre)
+    yield specification_figures.centre_gains(effects, centres)
+    for comparison, own in effects[effects["content"] == specification_curve.REAL].groupby("comparison", sort=False):
+        if len(own) > len(centres):
+            yield f"{comparison}: {specification_curve.curve_sentence(effects, comparison)}"
+            yield specification_figures.specification_curve(effects, comparison)
+
+
+def _subsets(published: Published, subsets: Mapping[frozenset[str], Any], metric: str) -> tuple[list[dict], float]:
+    """Per seed, the metric by subset of inputs; and the share that intervals rest on."""
+    what = "All subsets of inputs"
+    rows = published.rows("05_modalities", what)
+    if not {row.name for row in subsets.values()} <= set(rows["variant"]):
+        raise NotPublishedError(what)
+    return tables.by_subset(rows, dict(subsets), metric), interval_share(rows)
+
+
+def shapley(published: Published, subsets: Mapping[frozenset[str], Any]) -> Parts:
+    """Shapley values of the inputs, and what each adds to the others.
+
+    Args:
+        subsets: row by subset, of :func:`bonmf_lib.experiments.comparisons.modality_rows`.
+    """
+    for metric, title in (("mse", "MSE"), ("ndcg@10", "NDCG@10")):
+        per_seed, share = _subsets(published, subsets, metric)
+        shares = shapley_table(per_seed, share)
+        yield tables.shapley_sentence(shares, metric)
+        yield tables.last_step_sentence(per_seed, metric, share)
+        yield comparison_figures.shapley_bars(shares, title)
+
+
+def added(published: Published) -> Parts:
+    """What text and picture add in differently trained networks."""
+    for modality in ("text", "picture"):
+        yield answers.added_sentence(published.own, modality)
+        yield answers.added_by_experiment(published.own, modality).round(4)
+
+
+def second_reading(published: Published, experiment: str) -> Parts:
+    """Rows of the second reading's protocol (``04_review``) or on implicit feedback (``04_implicit``)."""
+    rows, implicit = published.rows(experiment, experiment), experiment == "04_implicit"
+    rankings = {"recall@10": "Recall@10"} | ({"hr@10": "HR@10"} if implicit else {})
+    yield tables.metric_table(rows, METRICS | rankings)
+    if implicit:
+        pair = [(f"{name}, implicit", "as published") for name in ("BoNMF", "NMD (ID only)")]
+        yield tables.difference_sentence(rows, "recall@10", *pair)
+
+
+def metric_readings(published: Published) -> Parts:
+    """Which readings of Precision@K and NDCG come near the paper's columns."""
+    definitions = published.table("definitions", "The readings of the metrics")
+    parts = {part: table.drop(columns="part").set_index("definition") for part, table in definitions.groupby("part")}
+    paper, values = tables.paper_values("BoNMF Table 1"), readings.by_metric(parts)["test"]
+    fits = readings.fits_by_name(values, paper)
+    yield from readings.fit_sentences(fits)
+    yield from readings.evidence_sentences(values, paper)
+    yield practice_figures.definition_map(fits)
+
+
+def leaks(published: Published, epochs: int = 10) -> Parts:
+    """Under which practice the paper's error appears, and after how many epochs; the paper trains for ``epochs``."""
+    curves = leak_table(published.rows("04_leaks", "The curves by practice"))
+    paper = tables.paper_values("BoNMF Table 1").loc["BoNMF", "mse"]
+    yield readings.leak_sentence(curves, paper, epochs)
+    yield practice_figures.leak_plot(curves, paper, epochs)
+
+
+def svd(published: Published) -> Parts:
+    """Which variant of truncated SVD comes near the paper's error."""
+    table = published.table("svd", "The variants of SVD")
+    paper = tables.paper_values("BoNMF Table 1").loc["SVD", "mse"]
+    yield readings.svd_sentence(table, paper)
+    yield practice_figures.svd_plot(table, paper)
+
+
+def svd_solvers(published: Published) -> Parts:
+    """Which solver of truncated SVD, of which ratings, comes near the paper's error."""
+    errors = published.table("svd_solvers", "The solvers of SVD")
+    yield readings.solver_sentence(errors, tables.paper_values("BoNMF Table 1").loc["SVD", "mse"])
+    yield readings.solver_table(errors)
+
+
+def practices(published: Published) -> Parts:
+    """Which practice gives each of the paper's errors."""
+    errors = published.table("errors_by_part", "The errors by part").set_index("model")
+    solvers = published.table("svd_solvers", "The solvers of SVD")
+    table = readings.practice_table(tables.paper_values("BoNMF Table 1")["mse"], errors, solvers)
+    yield readings.practice_sentence(table)
+    yield table.round(4)
+
+
+_QUESTIONS = {
+    "text": "Language models (06)",
+    "picture": "Uses of the picture (07)",
+    "overlap": "Ways to take overlap out (08)",
+}
+_ANSWER_COLUMNS = ("difference", "percent", "low", "high", "p_holm", "verdict")
+
+
+def full_answers(published: Published) -> list[answers.Answer]:
+    """The answers to the paper's open questions, on real plots and posters."""
+    records = published.records
+    return answers.open_answers(records[records["content"] == published.content], published.dataset)
+
+
+def open_questions(found: Sequence[answers.Answer]) -> Parts:
+    """Answers to the paper's open questions; tables and figures of those where anything was found.
+
+    Args:
+        found: of :func:`full_answers`.
+    """
+    for answer in found:
+        yield "\n".join(answer.sentences)
+        if not answer.nothing_found:
+            yield from _answer(answer)
+    if any(answer.families for answer in found):
+        yield answers.families_sentence(found)
+    for question, what in _QUESTIONS.items():
+        if question not in {answer.question for answer in found}:
+            yield str(NotPublishedError(what))
+
+
+def _answer(answer: answers.Answer) -> Parts:
+    shown = [name for name in _ANSWER_COLUMNS if name in answer.table]
+    yield answer.table[shown].round(4).rename_axis(answer.where)
+    against = f"{answer.reference} ({answer.where})"
+    if answer.question == "text":
+        yield comparison_figures.equivalence_plot(answer.table, against, "mse", answers.MARGIN)
+    else:
+        yield comparison_figures.forest_plot(answer.table.rename(columns={"difference": "mean"}), against, "mse")
+
+
+def text_choice(published: Published, question: str) -> Parts:
+    """A choice about the text (``pooling``, ``content`` or ``size``) on random splits and on cold items."""
+    what = f"Text, {question}"
+    rows, on_cold = (published.rows(f"06_{question}{end}", what) for end in ("", "_cold"))
+    table = short_names(tables.metric_table(rows, {"mse": "MSE", "ndcg@10": "NDCG@10"}, digits=4))
+    cold = short_names(tables.metric_table(on_cold, {"mse": "MSE"}, digits=4))["MSE"]
+    table["MSE, cold items"] = cold.reindex(table.index)
+    yield table.drop(columns="training, s").rename_axis(question)
+
+
+def encoder_costs(published: Published) -> Parts:
+    """What text encoders cost and gain."""
+    costs = published.table("encoder_costs", "Costs of text encoders").set_index("text encoder")
+    for experiment, title in (("06_encoders", "MSE"), ("06_cold_items", "MSE on cold items")):
+        rows = published.rows(experiment, f"Text encoders, {title}")
+        gain = short_names(gains(rows, "mse", row_of(rows, names.NO_TEXT)))
+        yield comparison_figures.quality_per_cost(costs.join(gain), title)
+
+
+def picture_use(published: Published) -> Parts:
+    """Attention to regions of pictures, and what spoilt pictures do to predictions."""
+    what = "Regions and spoilt pictures"
+    regions, spoilt = (published.table(name, what) for name in ("picture_regions", "spoilt_pictures"))
+    yield visual_figures.region_heat(dict(iter(regions.groupby("fusion", sort=False))))
+    spoiling = spoilt.set_index("pictures")
+    yield spoiling_sentence(spoiling)
+    yield visual_figures.spoiling_plot(spoiling)
+
+
+def overlap(published: Published) -> Parts:
+    """How much modalities say the same: by estimator, item by item, by genre."""
+    names = ("overlap", "item_overlap", "genre_overlap", "overlap_extremes")
+    pairs, by_item, genres, extremes = (published.table(name, "Overlap") for name in names)
+    yield pairs.set_index(["pair", "estimator"]).round(3)
+    per_item, gain = by_item["overlap"].to_numpy(), by_item["gain"].dropna()
+    by_rank = overlap_studies.overlap_gain_correlation(per_item, gain)
+    yield f"Spearman over {by_rank.items} items: {by_rank.value:+.3f} [{by_rank.low:+.3f}, {by_rank.high:+.3f}]."
+    yield overlap_studies.correlation_sentence(by_rank)
+    yield overlap_figures.overlap_gain_scatter(per_item, gain, genres.set_index("genre"))
+    ends = extremes.set_index("title")[["overlap", "gain"]].round(2)
+    yield ends[:8].rename_axis("most redundant poster")
+    yield ends[8:].rename_axis("least redundant poster")
+
+
+def overlap_left(published: Published) -> Parts:
+    """What is left of overlap after taking it out."""
+    left = published.table("overlap_left", "What is left of overlap")
+    yield left.set_index(["estimator", "way"]).round(3)
+
+
+def information(published: Published, subsets: Mapping[frozenset[str], Any]) -> Parts:
+    """What text and picture tell of ratings together and apart; ``subsets`` as for :func:`shapley`."""
+    per_seed, share = _subsets(published, subsets, "mse")
+    yield overlap_figures.information_bars(overlap_studies.information_tables(per_seed, share))
+
+
+def searches(published: Published) -> Parts:
+    """What the searches chose for the first seed."""
+    trials = published.table("trials", "Searches")
+    yield tables.chosen_settings(trials[trials["seed"] == trials["seed"].min()])
+
+
+_TAKEN = ("BoNMF (a), tuned", "BoNMF (d), tuned", "BoNMF (e), tuned", "BoNMF (b), biased SVD")
+
+
+def what_to_take(published: Published, judged: pd.DataFrame, found: Sequence[answers.Answer]) -> Parts:
+    """The sentences a reader should remember.
+
+    Args:
+        judged: the ledger of the published records. found: of :func:`full_answers`.
+    """
+    judged = judged[judged["dataset"] == published.dataset]
+    for claim in [claim for claim in _TAKEN if (judged["claim"] == claim).any()]:
+        statement = judged.loc[judged["claim"] == claim, "statement"].iloc[0]
+        yield f"{statement}. {tables.interpret(judged, claim)}"
+    yield tables.own_model_sentence(published.own)
+    yield from (answers.added_sentence(published.own, modality) for modality in ("text", "picture"))
+    yield from (answer.sentences[-1] for answer in found if answer.question != "overlap")
+
+
+def this_run(records: pd.DataFrame) -> Parts:
+    """The main rows of a run, one table per data set and content; then their figures."""
+    groups = [group for _, group in main_rows(records).groupby(["dataset", "content"])]
+    if not groups:
+        yield "No records yet: run the notebooks before this one."
+    yield from (tables.metric_table(group, METRICS) for group in groups)
+    for group in groups:
+        yield from comparison(group, "MSE", {})

@@ -1,0 +1,211 @@
+"""What the headline's comparisons say in every specification: effects, how sure they are, and what decides them."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from ..claims.judge import LOWER_IS_BETTER
+from ..experiments.specifications import CONTENTS, EXPERIMENTS, NETWORKS, Specification, all_readings, centres
+from ..runs.profiles import read_profile
+from ..runs.records import values_by_seed
+
+REAL = CONTENTS[0]
+ROBUST = 0.8  # share of the specifications that must agree with a claim, fixed at the head of claims.yaml
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two networks of ``specifications.NETWORKS`` under the same choices, and the metric they are compared by."""
+
+    question: str
+    ours: str
+    theirs: str
+    metric: str = "mse"
+
+
+COMPARISONS: dict[str, Comparison] = {
+    "(a)": Comparison("Do text and pictures together help IDs?", "IDs + text + picture", "IDs"),
+    "(c)": Comparison("Does text help IDs more than pictures do?", "IDs + text", "IDs + picture"),
+    "(d)": Comparison("Does the picture help IDs that have the text?", "IDs + text + picture", "IDs + text"),
+    "(e)": Comparison("Does text help IDs on items with fewer than 5 ratings?", "IDs + text", "IDs", "mse-cold-items"),
+    "text": Comparison("Does text help IDs?", "IDs + text", "IDs"),
+    "picture": Comparison("Does the picture help IDs?", "IDs + picture", "IDs"),
+}
+
+
+def specification_effects(records: pd.DataFrame, specifications: list[Specification]) -> pd.DataFrame:
+    """Improvement in percent (above 0 = better) of every comparison, specification and content that has records.
+
+    Intervals are 95 %, from the spread between splits, which is taken to be the same in all specifications of a
+    comparison and content (two splits of one specification alone tell little of it), with the corrected resampled
+    variance of :mod:`~bonmf_lib.evaluation.significance`.
+
+    Returns:
+        columns comparison, content, one per choice, gain, low, high, splits.
+    """
+    by_metric = {}
+    for metric in {comparison.metric for comparison in COMPARISONS.values()} & set(records["metric"]):
+        values, share = values_by_seed(records, metric)
+        by_metric[metric] = {variant: series for (variant, _), series in values.items()}, share
+    rows = []
+    for name, comparison in COMPARISONS.items():
+        values, share = by_metric.get(comparison.metric, ({}, 0.0))  # data may have no new items
+        for content in CONTENTS:
+            found = [(s, gain) for s in specifications if (gain := _gain(values, s, comparison, content)) is not None]
+            if found:
+                rows += _with_intervals(name, content, found, share)
+    choices = list(Specification.__dataclass_fields__)
+    return pd.DataFrame(rows, columns=["comparison", "content", *choices, "gain", "low", "high", "splits"])
+
+
+def _gain(
+    values: dict[str, pd.Series], specification: Specification, comparison: Comparison, content: str
+) -> np.ndarray | None:
+    """Improvements by split, in percent; None where one of the two was not run."""
+    names = [
+        specification.row_name(network, content if NETWORKS[network] else REAL)
+        for network in (comparison.ours, comparison.theirs)
+    ]
+    if any(name not in values for name in names):
+        return None
+    ours, theirs = values[names[0]].align(values[names[1]], join="inner")
+    sign = -1 if comparison.metric in LOWER_IS_BETTER else 1
+    return sign * 100 * (ours / theirs - 1).to_numpy() if len(ours) else None
+
+
+def _with_intervals(
+    name: str, content: str, found: list[tuple[Specification, np.ndarray]], share: float
+) -> list[dict[str, object]]:
+    freedom = sum(len(gain) - 1 for _, gain in found)
+    spread = np.sqrt(sum(((gain - gain.mean()) ** 2).sum() for _, gain in found) / freedom) if freedom else np.nan
+    rows = []
+    for specification, gain in found:
+        error = spread * np.sqrt(1 / len(gain) + share / (1 - share))
+        half = float(stats.t.ppf(0.975, freedom) * error) if freedom else np.nan
+        mean = float(gain.mean())
+        row = {"comparison": name, "content": content, **asdict(specification), "batch": specification.batch[0]}
+        rows.append(row | {"gain": mean, "low": mean - half, "high": mean + half, "splits": len(gain)})
+    return rows
+
+
+def published_effects(records: pd.DataFrame, profile: str) -> tuple[pd.DataFrame, dict[str, Specification]]:
+    """The effects in all readings that records hold of one data set, and the centres; both as a profile has them."""
+    settings = read_profile(profile)
+    found = records[records["experiment"].isin(EXPERIMENTS)]
+    return specification_effects(found, all_readings(settings)), centres(settings)
+
+
+def at(effects: pd.DataFrame, specification: Specification) -> pd.DataFrame:
+    """The rows of one specification, index (comparison, content)."""
+    wanted = asdict(specification) | {"batch": specification.batch[0]}
+    same = (effects[list(wanted)] == pd.Series(wanted)).all(axis=1)
+    return effects[same].set_index(["comparison", "content"])
+
+
+_GAINS = {"text": "text", "picture": "picture", "(a)": "both", "(e)": "text, items with fewer than 5 ratings"}
+
+
+def centre_sentence(effects: pd.DataFrame, name: str, centre: Specification) -> str:
+    """What text, picture and both add to IDs in one specification, each with its interval and its controls."""
+    found = at(effects, centre)
+    parts = []
+    for comparison, label in _GAINS.items():
+        if (comparison, REAL) not in found.index:
+            continue
+        own = found.loc[(comparison, REAL)]
+        interval = f"{own['low']:+.1f} to {own['high']:+.1f}" if pd.notna(own["low"]) else "one split"
+        controls = [
+            f"; {content} {found.loc[(comparison, content), 'gain']:+.1f}"
+            for content in CONTENTS[1:]
+            if (comparison, content) in found.index
+        ]
+        parts.append(f"{label} {own['gain']:+.1f} % ({interval}{''.join(controls)})")
+    if not parts:
+        return f"{name}: not run on this data."
+    return f"{name}, gain in MSE over IDs alone, {int(found['splits'].max())} splits: {'; '.join(parts)}."
+
+
+def deciding_choices(effects: pd.DataFrame, comparison: str) -> pd.DataFrame:
+    """How much of the variance between specifications each choice explains alone (eta squared), the most first.
+
+    Returns:
+        index choice; columns explained (share in [0, 1]), best and worst (the choice's values with the highest and the
+        lowest median gain), and these medians, in percent.
+    """
+    own = effects[(effects["comparison"] == comparison) & (effects["content"] == REAL)]
+    total, rows = own["gain"].var(ddof=0), {}
+    for choice in Specification.__dataclass_fields__:
+        groups = own.groupby(choice)["gain"]
+        if groups.ngroups < 2 or not total:
+            continue
+        between = ((groups.mean() - own["gain"].mean()) ** 2 * groups.count()).sum() / len(own)
+        medians = groups.median()
+        rows[choice] = {
+            "explained": between / total,
+            "best": medians.idxmax(),
+            "best_median": medians.max(),
+            "worst": medians.idxmin(),
+            "worst_median": medians.min(),
+        }
+    columns = ["explained", "best", "best_median", "worst", "worst_median"]
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("choice")
+    return table.sort_values("explained", ascending=False)
+
+
+def summary(effects: pd.DataFrame) -> pd.DataFrame:
+    """One row per comparison and content: specifications, how many help and how many harm (interval beside zero),
+    median gain, and its range, in percent."""
+    rows = {}
+    for (comparison, content), own in effects.groupby(["comparison", "content"], sort=False):
+        rows[comparison, content] = {
+            "specifications": len(own),
+            "help": int((own["low"] > 0).sum()),
+            "harm": int((own["high"] < 0).sum()),
+            "median": own["gain"].median(),
+            "least": own["gain"].min(),
+            "most": own["gain"].max(),
+        }
+    columns = ["specifications", "help", "harm", "median", "least", "most"]
+    index = pd.MultiIndex.from_tuples(rows, names=["comparison", "content"]) if rows else None
+    return pd.DataFrame(list(rows.values()), index=index, columns=columns)
+
+
+def beats_controls(effects: pd.DataFrame, comparison: str) -> tuple[int, int]:
+    """In how many specifications the real features gain more than every control beside them, of how many that have one;
+    the intervals do not overlap."""
+    own = effects[effects["comparison"] == comparison].drop(columns=["gain", "splits"])
+    choices = [name for name in Specification.__dataclass_fields__ if name in own]
+    real = own[own["content"] == REAL].set_index(choices)["low"]
+    highest = own[own["content"] != REAL].groupby(choices)["high"].max()
+    both = pd.concat([real, highest], axis=1, join="inner").dropna()
+    return int((both["low"] > both["high"]).sum()), len(both)
+
+
+def curve_sentence(effects: pd.DataFrame, comparison: str) -> str:
+    """In how many specifications it helps, by what median, and which choice decides, in words."""
+    own = effects[(effects["comparison"] == comparison) & (effects["content"] == REAL)]
+    if own.empty:
+        return f"{COMPARISONS[comparison].question} No specification was run on this data."
+    helps, harms = int((own["low"] > 0).sum()), int((own["high"] < 0).sum())
+    said = f"{COMPARISONS[comparison].question} "
+    said += (
+        f"In {helps} of {len(own)} specifications it helps, in {harms} it harms"
+        if own["low"].notna().any()
+        else f"The sign is positive in {(own['gain'] > 0).sum()} of {len(own)} specifications, on one split each"
+    )
+    said += f"; the median gain is {own['gain'].median():+.1f} %."
+    decided = deciding_choices(effects, comparison)
+    if len(decided):
+        first = decided.iloc[0]
+        said += (
+            f" Most depends on {decided.index[0].replace('_', ' ')} ({first['explained']:.0%} of the variance): "
+            f"{first['best']} {first['best_median']:+.1f} %, {first['worst']} {first['worst_median']:+.1f} %."
+        )
+    beaten, compared = beats_controls(effects, comparison)
+    if compared:
+        said += f" Real features beat every control in {beaten} of {compared}."
+        robust = min(helps / len(own), beaten / compared) >= ROBUST
+        said += f" The answer is {'yes, robustly' if robust else 'not a robust yes'}."
+    return said

@@ -1,0 +1,1 @@
+"""What runs: profiles, the choices of a run and its folder, trainings and their records, manifests, publication."""

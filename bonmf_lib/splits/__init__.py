@@ -1,0 +1,1 @@
+"""Which ratings train, validate and test."""

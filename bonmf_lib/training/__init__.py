@@ -1,0 +1,1 @@
+"""The training loop, and the search of settings around it."""
