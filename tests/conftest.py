@@ -14,7 +14,8 @@ from xdist.scheduler import LoadScopeScheduling
 from bonmf_lib.datasets import Dataset, load_planted
 from bonmf_lib.encoders import encode_items
 from bonmf_lib.models import Interactions, ModelInputs, item_fields, user_fields
-from bonmf_lib.splits.rules import Split, ratio_split
+from bonmf_lib.splits.rules import Ratio
+from bonmf_lib.splits.split import Split
 
 os.environ.setdefault("BONMF_PROGRESS", "off")
 ROOT = Path(__file__).resolve().parent.parent
@@ -53,7 +54,7 @@ def planted() -> Dataset:
 
 @pytest.fixture(scope="session")
 def split(planted) -> Split:
-    return ratio_split(planted, test=0.3, valid=0.1, seed=0)
+    return Ratio().split(planted, 0, valid=0.1)
 
 
 def model_inputs(dataset: Dataset, split: Split, text_encoder: str, image_encoder: str) -> ModelInputs:

@@ -22,6 +22,7 @@ from ..progress import progress
 from ..runs.records import COLUMNS, Record, add_records, code_version, is_recorded, mark_current, read_records
 from ..runs.run import Run
 from ..runs.runner import Variant, run_variants
+from ..splits.rules import KFold, RowShuffle
 from . import absent
 from .comparisons import best_rows, published, table1_rows, tuned
 
@@ -44,14 +45,14 @@ def fold_rows(run: Run) -> list[Variant]:
         published(run, "SVD++", "svd++", SVDppConfig()),
         bias,
     ]
-    return [replace(row, name=f"{row.name}, five folds", blocks="5-fold", test_share=0.2) for row in rows]
+    return [replace(row, name=f"{row.name}, five folds", split=KFold()) for row in rows]
 
 
 def shuffled_rows(run: Run) -> list[Variant]:
     """Our best rows, tuned inside nine tenths of the shuffled rows."""
     factorisations = [row for row in table1_rows(run) if row.name in ("Biased SVD", "SVD++")]
     rows = [*(tuned(run, row) for row in factorisations), *best_rows(run)]
-    return [replace(row, name=f"{row.name}, 90/10", blocks="row-shuffle", test_share=0.1) for row in rows]
+    return [replace(row, name=f"{row.name}, 90/10", split=RowShuffle()) for row in rows]
 
 
 def outside_records(run: Run) -> pd.DataFrame:
@@ -90,7 +91,7 @@ def surprise_rows(run: Run, experiment: str, names: Sequence[str], folds: Sequen
 
 
 def _surprise_row(run: Run, experiment: str, name: str, config: str, fold: int) -> None:
-    split, ratings = run.split(0.2, 0.0, fold, blocks="5-fold"), run.dataset.ratings
+    split, ratings = run.split(KFold(), fold), run.dataset.ratings
     scale = surprise.Reader(rating_scale=(run.dataset.scale.low, run.dataset.scale.high))
     train = ratings.iloc[split.train][["user", "item", "rating"]]
     random_state = {} if name == "User + item bias" else {"random_state": 0}

@@ -20,6 +20,7 @@ from ..models.rating.tensor_fusion import TensorFusionConfig
 from ..models.rating.wide_deep import WideDeepConfig
 from ..runs.run import Run
 from ..runs.runner import Variant
+from ..splits.rules import Ratio
 from ..training.loop import TrainingConfig
 from ..training.search import Search
 
@@ -277,7 +278,7 @@ ABLATION_BASES = ("BoNMF", "NMD (ID only)", "BoNMF, no picture", "BoNMF, no text
 
 def claimed_ablations(run: Run) -> list[Variant]:
     """The ablations that the papers make claims about, as published."""
-    sparse = {"keep": SPARSE}
+    sparse = {"split": Ratio(keep=SPARSE)}
     return [
         published(run, "BoNMF, 3 layers", "bonmf", BoNMFConfig(hidden=(128, 64, 32))),
         published(run, "BoNMF, embedding 64", "bonmf", BoNMFConfig(embedding_dim=64)),
@@ -298,7 +299,7 @@ _REVIEW_BASELINES: dict[str, tuple[str, Any]] = {
 
 def _reviewed(run: Run, name: str, model: str, config: Any, **training: Any) -> Variant:
     """A row on the second reading's terms; the weight decay is its "L2", whose size it does not give."""
-    row = published(run, name, model, config, test_share=REVIEW_TEST_SHARE)
+    row = published(run, name, model, config, split=Ratio(REVIEW_TEST_SHARE))
     return replace(row, training=replace(row.training, weight_decay=1e-6, **training))
 
 
@@ -317,9 +318,9 @@ def review_rows(run: Run) -> list[Variant]:
     ids_only = replace(small, use_text=False, use_image=False)
     baselines = {"NMD (ID only)": ("bonmf", ids_only), **_REVIEW_BASELINES}
     rows += [_reviewed(run, f"{name}, 80/20", *baseline) for name, baseline in baselines.items()]
-    sparse = {"test_share": REVIEW_TEST_SHARE, "keep": SPARSE}
+    sparse = {"split": Ratio(REVIEW_TEST_SHARE, SPARSE)}
     bias = closed_form("User + item bias, 80/20, 10 % of ratings", "user-item-bias", UserItemBiasConfig(), **sparse)
-    return [*rows, replace(rows[1], name="BoNMF, 80/20, 10 % of ratings", keep=SPARSE), bias]
+    return [*rows, replace(rows[1], name="BoNMF, 80/20, 10 % of ratings", **sparse), bias]
 
 
 def implicit_rows(run: Run) -> list[Variant]:

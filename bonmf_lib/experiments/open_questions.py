@@ -18,6 +18,7 @@ from ..models.rating.visual_fusion import VisualFusionConfig
 from ..runs.records import fresh_wanted, keep_table, kept_table
 from ..runs.run import Run
 from ..runs.runner import Variant, model_inputs, split_of
+from ..splits.rules import ColdItems
 from .comparisons import early_stopped, published
 from .names import (
     FUSION_CONTROLS,
@@ -122,10 +123,7 @@ def dimension_rows(run: Run) -> list[Variant]:
 
 def on_cold_items(rows: list[Variant]) -> list[Variant]:
     """The same rows, tested on items that have no training rating."""
-    return [
-        replace(row, protocol=f"cold items, {row.protocol}", cold_items=True, test_share=COLD_ITEM_SHARE)
-        for row in rows
-    ]
+    return [replace(row, protocol=f"cold items, {row.protocol}", split=ColdItems(COLD_ITEM_SHARE)) for row in rows]
 
 
 def claimed_language_models(run: Run, encoders: tuple[str, ...]) -> list[Variant]:

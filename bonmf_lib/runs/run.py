@@ -15,7 +15,8 @@ from ..datasets import Dataset, load_dataset
 from ..encoders import Features, encode_items, get_encoder
 from ..encoders.controls import FeatureControl
 from ..errors import ConfigError, unknown_name
-from ..splits.rules import Blocks, Split, block_split, cold_item_split, ratio_split
+from ..splits.rules import SplitRule
+from ..splits.split import Split
 from .profiles import Profile, Seed, check_folder, chosen_data, read_profile, run_folder, runs_dir
 
 
@@ -114,28 +115,11 @@ class Run:
             self._features[key] = found if dim is None else found.principal(dim, standardised)
         return self._features[key]
 
-    def split(
-        self,
-        test: float,
-        valid: float,
-        seed: int,
-        keep: float = 1.0,
-        cold_items: bool = False,
-        blocks: Blocks | None = None,
-    ) -> Split:
-        """The split of :func:`~bonmf_lib.splits.rules.ratio_split`, of :func:`~bonmf_lib.splits.rules.cold_item_split`
-        or, with ``blocks``, of :func:`~bonmf_lib.splits.rules.block_split`, made once. The seed of five folds is the
-        fold."""
-        key = self.dataset.fingerprint, test, valid, seed, keep, cold_items, blocks
+    def split(self, rule: SplitRule, seed: int, valid: float = 0.0) -> Split:
+        """The split of a rule, made once."""
+        key = self.dataset.fingerprint, rule, seed, valid
         if key not in self._splits:
-            if blocks is not None:
-                place = {"shuffle_seed": 0, "block": seed} if blocks == "5-fold" else {"shuffle_seed": seed}
-                made = block_split(self.dataset, test, valid, name=blocks, **place)
-            elif cold_items:
-                made = cold_item_split(self.dataset, test, valid, seed)
-            else:
-                made = ratio_split(self.dataset, test, valid, seed, keep)
-            self._splits[key] = made
+            self._splits[key] = rule.split(self.dataset, seed, valid)
         return self._splits[key]
 
     def __str__(self) -> str:

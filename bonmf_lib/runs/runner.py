@@ -24,7 +24,8 @@ from ..integrity import json_text, read_arrays, read_json, write_arrays, write_j
 from ..models import Interactions, ModelInputs, RatingModel, build_model, item_fields, user_fields
 from ..parallel import in_parallel
 from ..progress import announce, progress
-from ..splits.rules import Blocks, Split
+from ..splits.rules import Ratio, SplitRule
+from ..splits.split import Split
 from ..storage import keep_text
 from ..training.loop import History, TrainingConfig, Triples, fit, predict
 from ..training.search import Search, Settings, choose
@@ -40,7 +41,7 @@ from .records import (
 )
 from .run import Run
 
-TEST_SHARE = 0.3  # the paper's 7:3
+PAPERS_SPLIT = Ratio(test=0.3)
 VALID_SHARE = 0.1  # of the training part, where a protocol needs validation
 
 
@@ -57,9 +58,7 @@ class Variant:
         text_pooling, image_pooling: instead of the encoder's default. text_parts: what texts are made of.
         residual_picture: pictures without what texts predict of them, learned from the training part's items.
         feature_dim: principal components of text and picture that it reads; None = the features themselves.
-        test_share: of all ratings, or of all items with ``cold_items``: then the test items have no training ratings.
-        keep: share of the training part that is used.
-        blocks: the ratings are split as in other studies (:func:`~bonmf_lib.splits.rules.block_split`).
+        split: the rule by which ratings train and test; the paper's 7:3 unless another is given.
         search: what is chosen on validation first, anew for every seed; the model is then trained with the chosen
             settings on training and validation ratings together.
         members: trainings from different initial weights whose predictions are averaged.
@@ -77,18 +76,13 @@ class Variant:
     text_parts: tuple[str, ...] | None = None
     residual_picture: bool = False
     feature_dim: int | None = None
-    cold_items: bool = False
-    test_share: float = TEST_SHARE
-    keep: float = 1.0
-    blocks: Blocks | None = None
+    split: SplitRule = PAPERS_SPLIT
     search: Search | None = None
     members: int = 1
 
     def __post_init__(self) -> None:
         if self.training.loss == "bce" and (self.search or self.members > 1):
             raise ConfigError(f"{self.name}: a search and an average of members need ratings, loss 'bce' has none.")
-        if (self.cold_items or self.blocks) and self.keep < 1:
-            raise ConfigError(f"{self.name}: keep thins random splits of ratings, not splits of items or blocks.")
 
     def uses(self, what: str) -> bool:
         return bool(getattr(self.model_config, f"use_{what}", False))
@@ -185,9 +179,7 @@ def variant_hash(run: Run, variant: Variant) -> str:
         data.append(run.dataset.users.to_csv())
     if variant.uses("fields"):
         data.append(run.dataset.items[["genres", "year"]].to_csv())
-    split = [variant.test_share, VALID_SHARE if variant.validates or variant.search else 0.0, variant.keep]
-    split += ["cold items"] if variant.cold_items else []
-    split += [variant.blocks] if variant.blocks else []
+    split = variant.split.identity(VALID_SHARE if variant.validates or variant.search else 0.0)
     features += ["residual"] if variant.residual_picture else []
     names = [variant.name, variant.protocol, variant.model, variant.members]
     search = variant.search and variant.search.described()
@@ -381,7 +373,7 @@ def split_of(run: Run, variant: Variant, seed: int) -> Split:
 
 
 def _split(run: Run, variant: Variant, valid: float, seed: int) -> Split:
-    return run.split(variant.test_share, valid, seed, variant.keep, variant.cold_items, variant.blocks)
+    return run.split(variant.split, seed, valid)
 
 
 def model_inputs(run: Run, variant: Variant, split: Split) -> ModelInputs:

@@ -1,162 +1,339 @@
-"""Dataset -> Split: which ratings train, validate and test."""
+"""Rules by which ratings are split: small frozen configurations, ``rule.split(dataset, seed, valid) -> Split``.
+
+Where a seed draws the test part anew, records of several seeds are of overlapping splits, and intervals over them must
+allow for that (:func:`resampling_share`). Where the test part is fixed (latest ratings), a seed is only another
+initialisation, and a difference is told from zero across users.
+"""
 
 import re
-from dataclasses import dataclass, field
-from typing import Literal
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
-import pandas as pd
 
 from ..datasets import Dataset
 from ..errors import SplitError
+from .split import Split
 
-Blocks = Literal["row-shuffle", "5-fold"]  # names of the rules of block_split
-PARTS = ("train", "valid", "test")
-
-
-@dataclass(frozen=True, eq=False)
-class Split:
-    """Row numbers of ``dataset.ratings`` by part; disjoint and, together, every row (asserted here).
-
-    Attributes:
-        train, valid, test: sorted int64 row numbers; ``valid`` may be empty (then nothing can be tuned).
-        unused: rows left out on purpose, to study sparser data; usually empty.
-        rule: how it was made, for instance ``ratio(test=0.3, valid=0.1)``.
-        seed: the seed that made it.
-        n_ratings: rows of the data set that was split.
-    """
-
-    train: np.ndarray
-    valid: np.ndarray
-    test: np.ndarray
-    rule: str
-    seed: int
-    n_ratings: int
-    unused: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
-
-    def __post_init__(self) -> None:
-        rows = np.concatenate([self.train, self.valid, self.test, self.unused])
-        if len(np.unique(rows)) != len(rows):
-            raise SplitError(f"{self.rule}: a rating stands in two parts.")
-        if len(rows) != self.n_ratings or rows.min() < 0 or rows.max() >= self.n_ratings:
-            raise SplitError(f"{self.rule}: the parts hold {len(rows)} ratings of {self.n_ratings}.")
-        if not len(self.train) or not len(self.test):
-            raise SplitError(f"{self.rule}: train or test is empty; use more ratings or another ratio.")
-
-    @property
-    def test_share(self) -> float:
-        """Test ratings per rating that is used, in [0, 1]."""
-        return len(self.test) / (self.n_ratings - len(self.unused))
+SEEDED = "seeded"  # every seed draws another test part
+FOLDS = "folds"  # every seed is another fold
+FIXED = "fixed"  # all seeds test the same ratings
 
 
-def ratio_split(dataset: Dataset, test: float = 0.3, valid: float = 0.0, seed: int = 0, keep: float = 1.0) -> Split:
+class SplitRule(ABC):
+    """What decides a split besides the data and the seed."""
+
+    name: ClassVar[str]  # how the rule of a Split begins
+    test_part: ClassVar[str] = SEEDED
+
+    @abstractmethod
+    def split(self, dataset: Dataset, seed: int = 0, valid: float = 0.0) -> Split:
+        """Split all ratings of a data set.
+
+        The test part depends on the rule and the seed alone, so runs with and without validation share it.
+
+        Args:
+            valid: share of what does not test (ratings, items or users, as the rule says) that validates, in [0, 1).
+
+        Raises:
+            SplitError: the data or the shares do not allow it.
+        """
+
+    @abstractmethod
+    def identity(self, valid: float) -> list:
+        """Plain values for hashes: of the rule and of the share that validates."""
+
+
+def _check_shares(rule: object, valid: float, **shares: float) -> None:
+    """Raise unless shares lie in (0, 1), or (0, 1] for ``keep``, and ``valid`` in [0, 1)."""
+    fits = all(0 < share < 1 or (name == "keep" and share == 1) for name, share in shares.items())
+    if not fits or not 0 <= valid < 1:
+        given = ", ".join(f"{name}={share}" for name, share in (shares | {"valid": valid}).items())
+        raise SplitError(f"{type(rule).__name__}: shares must lie in (0, 1), valid in [0, 1), got {given}.")
+
+
+@dataclass(frozen=True)
+class Ratio(SplitRule):
     """Random split of all ratings, the paper's 7:3 by default.
 
-    The test part depends on ``test`` and ``seed`` alone, so runs with and without validation share it.
-
-    Args:
+    Attributes:
         test: share of all ratings that test, in (0, 1).
-        valid: share of the remaining ratings that validate, in [0, 1).
-        keep: share of the training part that is used, in (0, 1].
+        keep: share of the training part that is used, in (0, 1], to study sparser data.
     """
-    if not 0 < test < 1 or not 0 <= valid < 1 or not 0 < keep <= 1:
-        raise SplitError(
-            f"test must lie in (0, 1), valid in [0, 1) and keep in (0, 1], got test={test}, valid={valid}, keep={keep}."
-        )
-    total = len(dataset.ratings)
-    order = np.random.default_rng(seed).permutation(total)
-    n_test = round(test * total)
-    n_valid = round(valid * (total - n_test))
-    n_train = round(keep * (total - n_test - n_valid))
-    parts = np.split(order, np.cumsum([n_test, n_valid, n_train]))
-    held_out, validation, train, unused = (np.sort(part) for part in parts)
-    kept = f", keep={keep:g}" if keep < 1 else ""
-    return Split(train, validation, held_out, f"ratio(test={test:g}, valid={valid:g}{kept})", seed, total, unused)
+
+    test: float = 0.3
+    keep: float = 1.0
+    name: ClassVar[str] = "ratio"
+
+    def split(self, dataset: Dataset, seed: int = 0, valid: float = 0.0) -> Split:
+        _check_shares(self, valid, test=self.test, keep=self.keep)
+        total = len(dataset.ratings)
+        order = np.random.default_rng(seed).permutation(total)
+        n_test = round(self.test * total)
+        n_valid = round(valid * (total - n_test))
+        n_train = round(self.keep * (total - n_test - n_valid))
+        parts = np.split(order, np.cumsum([n_test, n_valid, n_train]))
+        held_out, validation, train, unused = (np.sort(part) for part in parts)
+        kept = f", keep={self.keep:g}" if self.keep < 1 else ""
+        rule = f"{self.name}(test={self.test:g}, valid={valid:g}{kept})"
+        return Split(train, validation, held_out, rule, seed, total, unused)
+
+    def identity(self, valid: float) -> list:
+        return [self.test, valid, self.keep]
 
 
-def block_split(
-    dataset: Dataset,
-    test: float,
-    valid: float = 0.0,
-    shuffle_seed: int = 0,
-    block: int = 0,
-    name: Blocks = "row-shuffle",
-) -> Split:
-    """Rows in file order shuffled by numpy's older generator, one block of them tests: how GLocal-K and SparseFC split
-    (the first of ten blocks), and scikit-surprise's ``KFold`` (each of five in turn).
+@dataclass(frozen=True)
+class _Cold(SplitRule):
+    """All ratings of randomly chosen users or items test.
 
-    Args:
-        test: one over the number of blocks. valid: share of the other rows that validate, in [0, 1): those that follow
-            the block.
-        shuffle_seed: of ``numpy.random.RandomState``. block: from 0. name: of the rule.
+    Attributes:
+        test: share of all of them that test, in (0, 1). Of the others, a share validates, so that a model is stopped
+            for what it is tested on.
     """
-    count = round(1 / test) if 0 < test <= 0.5 else 0
-    if count < 2 or abs(count * test - 1) > 1e-9 or not 0 <= valid < 1 or not 0 <= block < count:
-        raise SplitError(f"test must be one over a number of blocks, got test={test}, valid={valid}, block={block}.")
-    order = np.random.RandomState(shuffle_seed).permutation(len(dataset.ratings))
-    blocks = np.array_split(order, count)
-    rest = np.concatenate([*blocks[block + 1 :], *blocks[:block]])
-    validation, train = np.split(rest, [round(valid * len(rest))])
-    parts = (np.sort(part) for part in (train, validation, blocks[block]))
-    seed = block if name == "5-fold" else shuffle_seed
-    return Split(*parts, f"{name}(test={test:g}, valid={valid:g})", seed, len(order))
+
+    test: float = 0.2
+    side: ClassVar[str]  # user or item
+    stream: ClassVar[int]  # of random numbers, another one than other rules have
+
+    def split(self, dataset: Dataset, seed: int = 0, valid: float = 0.0) -> Split:
+        _check_shares(self, valid, test=self.test)
+        of_rating = dataset.ratings[self.side].to_numpy()
+        ids = np.random.default_rng([seed, self.stream]).permutation(np.unique(of_rating))
+        n_test = round(self.test * len(ids))
+        n_valid = round(valid * (len(ids) - n_test))
+        parts = np.split(ids, [n_test, n_test + n_valid])
+        held_out, validation, train = (np.flatnonzero(np.isin(of_rating, part)) for part in parts)
+        rule = f"{self.name}(test={self.test:g}, valid={valid:g})"
+        return Split(train, validation, held_out, rule, seed, len(of_rating))
+
+    def identity(self, valid: float) -> list:
+        return [self.test, valid, 1.0, f"cold {self.side}s"]
 
 
-def cold_item_split(dataset: Dataset, test: float = 0.2, valid: float = 0.0, seed: int = 0) -> Split:
-    """All ratings of randomly chosen items test: nothing but content tells of them.
+@dataclass(frozen=True)
+class ColdItems(_Cold):
+    """All ratings of randomly chosen items test: nothing but content tells of them."""
 
-    The test items depend on ``test`` and ``seed`` alone.
+    name: ClassVar[str] = "cold-items"
+    side: ClassVar[str] = "item"
+    stream: ClassVar[int] = 1
 
-    Args:
-        test: share of all rated items that test, in (0, 1).
-        valid: share of the remaining items that validate, so that a model is stopped for what it is tested on, in
-            [0, 1).
+
+@dataclass(frozen=True)
+class ColdUsers(_Cold):
+    """All ratings of randomly chosen users test: nothing but what users say of themselves tells of them."""
+
+    name: ClassVar[str] = "cold-users"
+    side: ClassVar[str] = "user"
+    stream: ClassVar[int] = 2
+
+
+@dataclass(frozen=True)
+class _Blocks(SplitRule):
+    """Rows in file order shuffled by numpy's older generator and cut into blocks, one of which tests; the rows that
+    follow it validate."""
+
+    blocks: int
+
+    def _cut(self, dataset: Dataset, shuffle_seed: int, block: int, seed: int, valid: float) -> Split:
+        if self.blocks < 2 or not 0 <= block < self.blocks or not 0 <= valid < 1:
+            raise SplitError(
+                f"{type(self).__name__}: at least 2 blocks, one of them, and valid in [0, 1) are needed, got "
+                f"{self.blocks} blocks, block {block} and valid={valid}."
+            )
+        order = np.random.RandomState(shuffle_seed).permutation(len(dataset.ratings))
+        blocks = np.array_split(order, self.blocks)
+        rest = np.concatenate([*blocks[block + 1 :], *blocks[:block]])
+        validation, train = np.split(rest, [round(valid * len(rest))])
+        parts = (np.sort(part) for part in (train, validation, blocks[block]))
+        return Split(*parts, f"{self.name}(test={1 / self.blocks:g}, valid={valid:g})", seed, len(order))
+
+    def identity(self, valid: float) -> list:
+        return [1 / self.blocks, valid, 1.0, self.name]
+
+
+@dataclass(frozen=True)
+class RowShuffle(_Blocks):
+    """The first of ten blocks of shuffled rows tests, as in GLocal-K and SparseFC; the seed is that of the shuffle."""
+
+    blocks: int = 10
+    name: ClassVar[str] = "row-shuffle"
+
+    def split(self, dataset: Dataset, seed: int = 0, valid: float = 0.0) -> Split:
+        return self._cut(dataset, seed, 0, seed, valid)
+
+
+@dataclass(frozen=True)
+class KFold(_Blocks):
+    """Each of five blocks of shuffled rows tests in turn, as in scikit-surprise's ``KFold``; the seed is the fold."""
+
+    blocks: int = 5
+    shuffle_seed: int = 0
+    name: ClassVar[str] = "k-fold"
+    test_part: ClassVar[str] = FOLDS
+
+    def split(self, dataset: Dataset, seed: int = 0, valid: float = 0.0) -> Split:
+        return self._cut(dataset, self.shuffle_seed, seed, seed, valid)
+
+
+@dataclass(frozen=True)
+class LeaveOneOut(SplitRule):
+    """The latest rating of every user with at least three tests, and with ``valid`` above 0 the one before validates
+    (He et al., 2017). Of ratings at one time, the one further down in the file is the later."""
+
+    name: ClassVar[str] = "leave-one-out"
+    test_part: ClassVar[str] = FIXED
+
+    def split(self, dataset: Dataset, seed: int = 0, valid: float = 0.0) -> Split:
+        _check_shares(self, valid)
+        order, place, count = _by_time(dataset, self)
+        fits = count >= 3
+        test = order[fits & (place == count - 1)]
+        validation = order[fits & (place == count - 2)] if valid else order[:0]
+        train = np.setdiff1d(order, np.concatenate([test, validation]))
+        return Split(train, np.sort(validation), np.sort(test), f"{self.name}(valid={valid:g})", seed, len(order))
+
+    def identity(self, valid: float) -> list:
+        return [self.name, float(valid > 0)]
+
+
+@dataclass(frozen=True)
+class UserTime(SplitRule):
+    """The latest ratings of every user test, as many as ``test`` says of each; those before them validate.
+
+    Attributes:
+        test: share of a user's ratings, in (0, 1), rounded.
     """
-    if not 0 < test < 1 or not 0 <= valid < 1:
-        raise SplitError(f"test must lie in (0, 1) and valid in [0, 1), got test={test}, valid={valid}.")
-    of_rating = dataset.ratings["item"].to_numpy()
-    items = np.random.default_rng([seed, 1]).permutation(np.unique(of_rating))  # not the order of ratio_split
-    n_test = round(test * len(items))
-    n_valid = round(valid * (len(items) - n_test))
-    parts = np.split(items, [n_test, n_test + n_valid])
-    held_out, validation, train = (np.flatnonzero(np.isin(of_rating, part)) for part in parts)
-    rule = f"cold-items(test={test:g}, valid={valid:g})"
-    return Split(train, validation, held_out, rule, seed, len(of_rating))
+
+    test: float = 0.2
+    name: ClassVar[str] = "user-time"
+    test_part: ClassVar[str] = FIXED
+
+    def split(self, dataset: Dataset, seed: int = 0, valid: float = 0.0) -> Split:
+        _check_shares(self, valid, test=self.test)
+        order, place, count = _by_time(dataset, self)
+        n_test = np.round(self.test * count)
+        n_valid = np.round(valid * (count - n_test))
+        return _cut_by_user(self, order, place, count, n_valid, n_test, seed, f"test={self.test:g}, valid={valid:g}")
+
+    def identity(self, valid: float) -> list:
+        return [self.name, self.test, valid]
 
 
-_RULE = re.compile(r"(?P<kind>ratio|row-shuffle|5-fold|cold-items)\(test=(?P<test>[^,]+), valid=(?P<valid>[^,)]+)")
+@dataclass(frozen=True)
+class GlobalTime(SplitRule):
+    """The latest ratings of all test, those before them validate: as a service would meet them.
+
+    Attributes:
+        test: share of all ratings, in (0, 1).
+    """
+
+    test: float = 0.2
+    name: ClassVar[str] = "global-time"
+    test_part: ClassVar[str] = FIXED
+
+    def split(self, dataset: Dataset, seed: int = 0, valid: float = 0.0) -> Split:
+        _check_shares(self, valid, test=self.test)
+        order = np.argsort(_times(dataset, self), kind="stable")
+        n_test = round(self.test * len(order))
+        n_valid = round(valid * (len(order) - n_test))
+        parts = np.split(order, [len(order) - n_test - n_valid, len(order) - n_test])
+        train, validation, test = (np.sort(part) for part in parts)
+        rule = f"{self.name}(test={self.test:g}, valid={valid:g})"
+        return Split(train, validation, test, rule, seed, len(order))
+
+    def identity(self, valid: float) -> list:
+        return [self.name, self.test, valid]
+
+
+@dataclass(frozen=True)
+class PerUser(SplitRule):
+    """Every user's ratings at random in three parts, 8:1:1 by default; ``valid`` above 0 asks for the middle one, else
+    it trains.
+
+    Attributes:
+        train, validate, test: parts of each user's ratings; what is left over by rounding trains.
+    """
+
+    train: int = 8
+    validate: int = 1
+    test: int = 1
+    name: ClassVar[str] = "per-user"
+
+    def split(self, dataset: Dataset, seed: int = 0, valid: float = 0.0) -> Split:
+        if min(self.train, self.validate, self.test) < 1:
+            raise SplitError(f"{self}: all three parts must be positive.")
+        users = dataset.ratings["user"].to_numpy()
+        drawn = np.random.default_rng([seed, 3]).random(len(users))
+        order = np.lexsort((drawn, users))
+        place, count = _places(users[order])
+        whole = self.train + self.validate + self.test
+        n_test, n_valid = (np.floor(count * part / whole) for part in (self.test, self.validate if valid else 0))
+        parts = f"{self.train}:{self.validate}:{self.test}, valid={valid:g}"
+        return _cut_by_user(self, order, place, count, n_valid, n_test, seed, parts)
+
+    def identity(self, valid: float) -> list:
+        return [self.name, self.train, self.validate, self.test, float(valid > 0)]
+
+
+def _times(dataset: Dataset, rule: SplitRule) -> np.ndarray:
+    times = dataset.ratings["timestamp"]
+    if times.isna().any():
+        raise SplitError(f"{type(rule).__name__} needs the time of every rating, which {dataset.name} has not.")
+    return times.to_numpy(np.int64)
+
+
+def _by_time(dataset: Dataset, rule: SplitRule) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows by user and, of each, by time (ties as in the file); each row's place among its user's, and their number."""
+    users = dataset.ratings["user"].to_numpy()
+    order = np.lexsort((np.arange(len(users)), _times(dataset, rule), users))
+    return order, *_places(users[order])
+
+
+def _places(users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of sorted users: each row's place among its user's rows, from 0, and the number of these."""
+    _, starts, counts = np.unique(users, return_index=True, return_counts=True)
+    return np.arange(len(users)) - np.repeat(starts, counts), np.repeat(counts, counts)
+
+
+def _cut_by_user(rule, order, place, count, n_valid, n_test, seed: int, said: str) -> Split:
+    """The last rows of every user test, those before them validate."""
+    test = place >= count - n_test
+    validation = ~test & (place >= count - n_test - n_valid)
+    parts = (np.sort(order[part]) for part in (~test & ~validation, validation, test))
+    return Split(*parts, f"{rule.name}({said})", seed, len(order))
+
+
+_SHARES = re.compile(r"(?P<name>[a-z-]+)\(test=(?P<test>[^,]+), valid=(?P<valid>[^,)]+)")
+_PARTS = re.compile(r"per-user\((?P<train>\d+):(?P<validate>\d+):\d+, valid=(?P<valid>[^,)]+)")
+_FIXED = {rule.name for rule in (LeaveOneOut, UserTime, GlobalTime)}
+_OF_RATINGS = {rule.name for rule in (Ratio, RowShuffle, KFold)}  # whose test share is of all ratings
+
+
+def redraws_test(rule: str) -> bool:
+    """Whether another seed tests other ratings, by the ``rule`` of a :class:`~bonmf_lib.splits.split.Split`."""
+    return rule.partition("(")[0] not in _FIXED
 
 
 def resampling_share(rule: str, test_share: float) -> float:
     """Test ratings per rating that tests or trains: what intervals over repeated splits rest on
-    (:mod:`~bonmf_lib.evaluation.significance`).
+    (:mod:`~bonmf_lib.evaluation.significance`); 0 where all seeds test the same ratings.
 
     Ratings that only stop a training do not train. Ratings left out to study sparser data count as training: how much
     splits overlap is a matter of the whole data.
 
     Args:
-        rule: of a :class:`Split`. test_share: of the same; decides where the rule tells no share of ratings.
+        rule: of a :class:`~bonmf_lib.splits.split.Split`. test_share: of the same; decides where the rule tells no
+            share of ratings.
     """
-    found = _RULE.match(rule)
+    if not redraws_test(rule):
+        return 0.0
+    if found := _PARTS.match(rule):
+        train, validate = int(found["train"]), int(found["validate"]) if float(found["valid"]) else 0
+        return test_share / (test_share + (1 - test_share) * train / (train + validate))
+    found = _SHARES.match(rule)
     if found is None:
         return test_share
-    test = test_share if found["kind"] == "cold-items" else float(found["test"])
+    test = float(found["test"]) if found["name"] in _OF_RATINGS else test_share
     return test / (test + (1 - test) * (1 - float(found["valid"])))
-
-
-def part_summary(dataset: Dataset, split: Split) -> pd.DataFrame:
-    """Per part: ratings, share of all, mean rating, and shares of ratings on users and items without training."""
-    ratings = dataset.ratings
-    seen = {side: np.isin(ratings[side], ratings[side].to_numpy()[split.train]) for side in ("user", "item")}
-    rows = {}
-    for part in PARTS:
-        chosen = getattr(split, part)
-        if len(chosen):
-            rows[part] = {
-                "ratings": len(chosen),
-                "share": len(chosen) / split.n_ratings,
-                "mean rating": float(ratings["rating"].to_numpy()[chosen].mean(dtype=np.float64)),
-                "unseen users": 1 - seen["user"][chosen].mean(),
-                "unseen items": 1 - seen["item"][chosen].mean(),
-            }
-    return pd.DataFrame(rows).T.astype({"ratings": int}).rename_axis("part")

@@ -13,7 +13,7 @@ from ..experiments.names import row_name
 from ..runs.records import values_by_seed
 from ..runs.run import Run
 from ..runs.runner import Variant, read_history, read_predictions, split_of
-from ..splits.rules import Split
+from ..splits.split import Split
 from ..training.loop import History
 
 

@@ -24,7 +24,7 @@ from ..models.layers import ProjectedFeatures
 from ..models.rating.visual_fusion import RegionAttention, VisualFusion
 from ..runs.run import Run
 from ..runs.runner import Variant, trained_models
-from ..splits.rules import Split
+from ..splits.split import Split
 from ..training.loop import Triples, predict
 
 _BLUR = 0.05  # standard deviation of the blur, as a share of the picture's shorter side

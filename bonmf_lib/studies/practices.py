@@ -27,7 +27,6 @@ from ..progress import progress
 from ..runs.records import Record, add_records, code_version, fresh_wanted, is_recorded, mark_current, read_records
 from ..runs.run import Run
 from ..runs.runner import (
-    TEST_SHARE,
     Variant,
     device_name,
     member_seed,
@@ -38,7 +37,8 @@ from ..runs.runner import (
     variant_hash,
 )
 from ..runs.table_files import read_table, write_table
-from ..splits.rules import Split
+from ..splits.rules import Ratio
+from ..splits.split import Split
 from ..training.loop import History, TrainingConfig, Triples, fit, predict
 
 PROTOCOL = "forensics"
@@ -69,7 +69,7 @@ def leak_curves(run: Run, experiment: str, variant: Variant, seed: int) -> pd.Da
         # A split refuses a rating in two parts, so one rating stays out: all others train.
         everything = Split(np.delete(np.arange(half.n_ratings), half.test[0]), half.valid, half.test[:1],
                            "all ratings but one train", seed, half.n_ratings)  # fmt: skip
-        easier = run.split(0.1, 0.0, seed)
+        easier = run.split(Ratio(0.1), seed)
         trainings = ((half, (half.test, half.train)), (everything, (half.test,)), (easier, (easier.test,)))
         jobs = [(run, variant, split, parts, seed) for split, parts in trainings]
         curves = [curve for found in in_parallel(_curves, jobs) for curve in found]
@@ -253,7 +253,7 @@ def _randomised_svd(run: Run, seed: int, states: int) -> pd.DataFrame:
     ratings = run.dataset.ratings
     place, value = (ratings["user"].to_numpy(), ratings["item"].to_numpy()), ratings["rating"].to_numpy(np.float64)
     shape = (run.dataset.n_users, run.dataset.n_items)
-    split = run.split(TEST_SHARE, 0.0, seed)
+    split = run.split(Ratio(), seed)
     parts = {"training ratings": split.train, "test ratings": split.test, "all ratings": np.arange(len(value))}
     factors = min(SVDConfig().factors, min(shape) - 1)
     solvers = {"exact": [TruncatedSVD(factors, algorithm="arpack", random_state=0)]}
@@ -291,7 +291,7 @@ def _svd_variants(run: Run, seed: int) -> pd.DataFrame:
 
 
 def _svd_variants_of(run: Run, centre: str, seed: int) -> pd.DataFrame:
-    split, everything = run.split(TEST_SHARE, 0.0, seed), np.arange(len(run.dataset.ratings))
+    split, everything = run.split(Ratio(), seed), np.arange(len(run.dataset.ratings))
     rows = []
     for factors in SVD_FACTORS:
         config = SVDConfig(factors=factors, centre=centre)

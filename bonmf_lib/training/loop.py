@@ -19,7 +19,7 @@ from ..errors import ConfigError, DamagedError, TrainingError
 from ..integrity import read_sealed_bytes, sealed_bytes
 from ..models import ClosedFormModel, RatingModel
 from ..progress import announce, progress
-from ..splits.rules import Split
+from ..splits.split import Split
 from ..storage import write_bytes
 
 _PREDICT_BATCH = 65_536

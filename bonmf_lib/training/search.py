@@ -16,7 +16,7 @@ from ..errors import ConfigError, DamagedError, TrainingError
 from ..integrity import read_json, write_json
 from ..models import ModelInputs, build_model
 from ..progress import announce, progress
-from ..splits.rules import Split
+from ..splits.split import Split
 from .loop import History, TrainingConfig, fit
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -8,7 +8,7 @@ from bonmf_lib.datasets import load_dataset
 from bonmf_lib.errors import ModelError
 from bonmf_lib.evaluation import rating_errors
 from bonmf_lib.models import ClosedFormModel, build_model, get_model, list_models
-from bonmf_lib.splits.rules import ratio_split
+from bonmf_lib.splits.rules import Ratio
 from bonmf_lib.training.loop import TrainingConfig, Triples, fit, predict
 from tests.conftest import CPU, model_inputs
 
@@ -122,7 +122,7 @@ def test_beats_its_floor_on_ml_100k(name):
     """One seed, packaged content: every trained model beats the user and item biases, these the global mean; SVD of the
     zero-filled matrix, as in the paper's table, is worse than always guessing the mean."""
     data = load_dataset("ml-100k", "packaged")
-    split = ratio_split(data, test=0.3, valid=0.1, seed=0)
+    split = Ratio().split(data, 0, valid=0.1)
     inputs = model_inputs(data, split, "minilm-l6", "pixels")
     test = Triples.of(data, split.test, CPU)
     settings = TrainingConfig(epochs=15, batch_size=1024, learning_rate=2e-3, patience=3)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import surprise
-from surprise.model_selection import KFold
+from surprise.model_selection import KFold as SurpriseFolds
 
 from bonmf_lib.claims.judge import read_claims
 from bonmf_lib.claims.ledger import ledger
@@ -13,7 +13,7 @@ from bonmf_lib.errors import SplitError
 from bonmf_lib.experiments import anchors
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import run_variants, split_of
-from bonmf_lib.splits.rules import block_split, resampling_share
+from bonmf_lib.splits.rules import KFold, RowShuffle, resampling_share
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def run(tmp_path) -> Run:
 
 
 def test_the_first_tenth_of_shuffled_rows_tests_as_in_glocal_k(planted):
-    made = block_split(planted, 0.1, 0.1, shuffle_seed=1234)
+    made = RowShuffle().split(planted, 1234, valid=0.1)
     np.random.seed(1234)  # noqa: NPY002 (as they do)
     rows = np.arange(len(planted.ratings))
     np.random.shuffle(rows)  # noqa: NPY002
@@ -39,30 +39,30 @@ def test_five_folds_are_scikit_surprises():
     data = load_dataset("ml-100k", "packaged")
     table = data.ratings[["user", "item", "rating"]].assign(rating=np.arange(len(data.ratings)))  # the row's number
     theirs = surprise.Dataset.load_from_df(table, surprise.Reader(rating_scale=(0, len(table))))
-    for fold, (_, test) in enumerate(KFold(5, random_state=0).split(theirs)):
-        made = block_split(data, 0.2, block=fold, name="5-fold")
+    for fold, (_, test) in enumerate(SurpriseFolds(5, random_state=0).split(theirs)):
+        made = KFold().split(data, fold)
         assert np.array_equal(made.test, np.sort([int(row) for *_, row in test])) and made.seed == fold
     assert np.array_equal(
-        np.sort(np.concatenate([block_split(data, 0.2, block=b, name="5-fold").test for b in range(5)])),
+        np.sort(np.concatenate([KFold().split(data, b).test for b in range(5)])),
         np.arange(len(table)),
     )
 
 
 @pytest.mark.parametrize(
-    "values", [{"test": 0.3}, {"test": 0.0}, {"test": 1.0}, {"test": 0.1, "block": 10}, {"test": 0.1, "valid": 1.0}]
+    ("rule", "seed", "valid"), [(KFold(1), 0, 0.0), (RowShuffle(0), 0, 0.0), (KFold(), 5, 0.0), (RowShuffle(), 0, 1.0)]
 )
-def test_blocks_that_cannot_be_are_refused(planted, values):
-    with pytest.raises(SplitError, match="one over a number of blocks"):
-        block_split(planted, **values)
+def test_blocks_that_cannot_be_are_refused(planted, rule, seed, valid):
+    with pytest.raises(SplitError, match="at least 2 blocks"):
+        rule.split(planted, seed, valid)
 
 
 def test_rows_are_run_on_their_own_splits(run):
     fold, shuffled = anchors.fold_rows(run), anchors.shuffled_rows(run)
-    assert {split_of(run, row, 3).rule for row in fold} == {"5-fold(test=0.2, valid=0)"}
+    assert {split_of(run, row, 3).rule for row in fold} == {"k-fold(test=0.2, valid=0)"}
     assert {split_of(run, row, 1234).rule for row in shuffled} == {"row-shuffle(test=0.1, valid=0)"}
     assert all(row.search is not None for row in shuffled)
     records = run_variants(run, "x", fold, (0, 1))
-    assert records["split"].unique().tolist() == ["5-fold(test=0.2, valid=0)"]
+    assert records["split"].unique().tolist() == ["k-fold(test=0.2, valid=0)"]
 
 
 def test_scikit_surprises_rows_are_its_own_cross_validation(run, monkeypatch):
@@ -71,7 +71,7 @@ def test_scikit_surprises_rows_are_its_own_cross_validation(run, monkeypatch):
     scale = surprise.Reader(rating_scale=(run.dataset.scale.low, run.dataset.scale.high))
     data = surprise.Dataset.load_from_df(ratings, scale)
     found = records[records["metric"] == "rmse"].set_index(["variant", "seed"])["value"]
-    for fold, (train, test) in enumerate(KFold(5, random_state=0).split(data)):
+    for fold, (train, test) in enumerate(SurpriseFolds(5, random_state=0).split(data)):
         theirs = surprise.accuracy.rmse(surprise.BaselineOnly(verbose=False).fit(train).test(test), verbose=False)
         assert found["User + item bias", fold] == pytest.approx(theirs, rel=1e-3)  # the order of rows differs
     assert records["protocol"].unique().tolist() == [anchors.SURPRISE]

@@ -54,7 +54,7 @@ def test_rows_of_the_second_reading_share_its_protocol(run):
     trained = [row for row in (*explicit, *implicit) if row.protocol != CLOSED_FORM]
     assert len(trained) == len(explicit) - 1 + len(implicit)
     for row in trained:
-        assert (row.test_share, row.training.batch_size, row.training.epochs) == (0.2, 256, 10), row.name
+        assert (row.split.test, row.training.batch_size, row.training.epochs) == (0.2, 256, 10), row.name
         assert row.training.weight_decay > 0, row.name
         assert row.training.loss == ("bce" if row in implicit else "mse"), row.name
         sizes = {getattr(row.model_config, name, None) for name in ("embedding_dim", "factors")} - {None}

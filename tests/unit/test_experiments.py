@@ -31,7 +31,7 @@ from bonmf_lib.runs.runner import (
     tuning_path,
     variant_hash,
 )
-from bonmf_lib.splits.rules import ratio_split
+from bonmf_lib.splits.rules import Ratio
 from bonmf_lib.training import search as tuning
 from bonmf_lib.training.loop import TrainingConfig, Triples, fit, predict
 from bonmf_lib.training.search import Search
@@ -92,7 +92,8 @@ def test_another_experiment_evaluates_what_is_trained_already(run, monkeypatch):
     assert values(second) == values(first)
     assert set(second["experiment"]) == {"two"}
     assert second["variant"].drop_duplicates().tolist() == ["BoNMF", "Biased SVD"]  # in its own order
-    for other in (replace(ROW, training=replace(TRAINING, epochs=3)), replace(ROW, keep=0.5), replace(ROW, members=2)):
+    changes = {"training": replace(TRAINING, epochs=3)}, {"split": Ratio(keep=0.5)}, {"members": 2}
+    for other in (replace(ROW, **change) for change in changes):
         with pytest.raises(AssertionError, match="trained again"):
             run_variants(run, "two", [other], seeds=(0,))
     with pytest.raises(AssertionError, match="trained again"):
@@ -283,7 +284,7 @@ def test_predictions_that_are_not_finite_are_not_kept(run, monkeypatch):
 def test_members_are_averaged_and_differ_in_their_seeds(run):
     several = replace(BONMF, members=2)
     run_variants(run, "one", [several], seeds=(7,))
-    split = ratio_split(run.dataset, test=0.3, seed=7)
+    split = Ratio().split(run.dataset, 7)
     inputs = model_inputs(run.dataset, split, "tfidf", "pixels")
     test = Triples.of(run.dataset, split.test, CPU)
     predictions = []
@@ -338,10 +339,10 @@ def test_encoder_of_what_a_row_does_not_use_changes_nothing(run, empty_cache, mo
     ("changes", "rule", "share"),
     [
         ({}, "ratio(test=0.3, valid=0)", 0.3),
-        ({"test_share": 0.2}, "ratio(test=0.2, valid=0)", 0.2),
-        ({"keep": 0.1}, "ratio(test=0.3, valid=0, keep=0.1)", 0.3 / 0.37),
+        ({"split": Ratio(0.2)}, "ratio(test=0.2, valid=0)", 0.2),
+        ({"split": Ratio(keep=0.1)}, "ratio(test=0.3, valid=0, keep=0.1)", 0.3 / 0.37),
         ({"training": replace(TRAINING, patience=1)}, "ratio(test=0.3, valid=0.1)", 0.3),
-        ({"keep": 0.5, "test_share": 0.4}, "ratio(test=0.4, valid=0, keep=0.5)", 0.4 / 0.7),
+        ({"split": Ratio(0.4, 0.5)}, "ratio(test=0.4, valid=0, keep=0.5)", 0.4 / 0.7),
     ],
 )
 def test_split_of_a_row_is_recorded_and_used(run, monkeypatch, changes, rule, share):
@@ -352,7 +353,7 @@ def test_split_of_a_row_is_recorded_and_used(run, monkeypatch, changes, rule, sh
     assert set(records["split"]) == {rule}
     assert records["test_share"].unique() == pytest.approx([share], abs=1e-3)
     valid = 0.1 if variant.training.patience else 0.0
-    expected = ratio_split(run.dataset, variant.test_share, valid, 0, variant.keep)
+    expected = variant.split.split(run.dataset, 0, valid=valid)
     (split,) = used
     for part in ("train", "valid", "test", "unused"):
         assert np.array_equal(getattr(split, part), getattr(expected, part))
@@ -362,9 +363,9 @@ def test_split_of_a_row_is_recorded_and_used(run, monkeypatch, changes, rule, sh
 def test_search_of_a_sparse_row_sees_only_the_kept_ratings(run, monkeypatch):
     used = []
     monkeypatch.setattr(tuning, "fit", lambda *args, **kwargs: used.append(args[2]) or fit(*args, **kwargs))
-    sparse = tuned(run, replace(ROW, model_config=BiasedSVDConfig(), keep=0.5))
+    sparse = tuned(run, replace(ROW, model_config=BiasedSVDConfig(), split=Ratio(keep=0.5)))
     run_variants(run, "one", [sparse], seeds=(0,))
-    expected = ratio_split(run.dataset, 0.3, 0.1, 0, 0.5)
+    expected = Ratio(keep=0.5).split(run.dataset, 0, valid=0.1)
     assert len(used) == run.settings.tuning_trials
     for split in used:
         assert np.array_equal(split.train, expected.train)
@@ -372,7 +373,7 @@ def test_search_of_a_sparse_row_sees_only_the_kept_ratings(run, monkeypatch):
 
 
 def test_records_hold_errors_of_the_predictions_and_of_cold_items(run):
-    sparse = replace(ROW, keep=0.1)
+    sparse = replace(ROW, split=Ratio(keep=0.1))
     found = run_variants(run, "one", [sparse], seeds=(0,)).set_index("metric")["value"]
     table = read_predictions(run, sparse, 0)
     error = (table["predicted"].astype(float) - table["rating"]) ** 2

@@ -18,7 +18,7 @@ from bonmf_lib.models.rating.visual_fusion import VisualFusionConfig
 from bonmf_lib.report import picture_parts
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import Variant
-from bonmf_lib.splits.rules import ratio_split
+from bonmf_lib.splits.rules import Ratio
 from bonmf_lib.studies import pictures as explain
 from bonmf_lib.training.loop import TrainingConfig
 
@@ -70,7 +70,7 @@ def test_spoilt_pixels_by_hand():
 def setting(planted):
     """Pictures of four regions; item 0 has none."""
     random = np.random.default_rng(0)
-    split = ratio_split(planted, test=0.3, seed=0)
+    split = Ratio().split(planted, 0)
     present = np.arange(planted.n_items) != 0
     features = [
         Features((random.normal(size=(planted.n_items, dim)) * present[:, None]).astype(np.float32), present,

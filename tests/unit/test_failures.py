@@ -13,6 +13,7 @@ from bonmf_lib.evaluation.diagnostics import diagnose
 from bonmf_lib.models.rating.biased_svd import BiasedSVDConfig
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import Variant, read_predictions, run_variants
+from bonmf_lib.splits.rules import Ratio
 from bonmf_lib.studies import failures
 from bonmf_lib.training.loop import TrainingConfig
 from tests.unit.test_diagnostics import good, table
@@ -90,8 +91,9 @@ def test_trained_rows_are_read_by_name(tmp_path, monkeypatch):
 
 def test_how_much_an_error_on_cold_items_rests_on(tmp_path):
     run = Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path)))
-    row = Variant("Biased SVD", "as published", "biased-svd", BiasedSVDConfig(), TrainingConfig(), keep=0.15)
-    split = run.split(0.3, 0.0, 0, 0.15)
+    sparse = Ratio(keep=0.15)
+    row = Variant("Biased SVD", "as published", "biased-svd", BiasedSVDConfig(), TrainingConfig(), split=sparse)
+    split = run.split(sparse, 0)
     ratings = run.dataset.ratings
     few = ratings["item"].iloc[split.train].value_counts().reindex(range(run.dataset.n_items), fill_value=0) < 5
     tested = ratings["item"].iloc[split.test]

@@ -13,7 +13,7 @@ from bonmf_lib.datasets import load_dataset, tables
 from bonmf_lib.datasets.folder import FEWEST_RATINGS
 from bonmf_lib.encoders.image import decode
 from bonmf_lib.errors import BonmfError, DatasetError
-from bonmf_lib.splits.rules import ratio_split
+from bonmf_lib.splits.rules import Ratio
 
 RATINGS = ["1,a,5", "1,b,3", "2,a,1", "2,b,4", "3,a,2", "3,b,5", "4,a,3", "4,b,1"]
 ITEMS = ["a,Alpha,Drama,A long tale,images/a.jpg", "b,Beta,,,"]
@@ -106,7 +106,7 @@ def test_the_fewest_ratings_are_those_that_a_split_needs(tmp_path):
     data = load(made(tmp_path, RATINGS))
     assert len(data.ratings) == FEWEST_RATINGS
     for seed in range(5):
-        split = ratio_split(data, test=0.3, valid=0.1, seed=seed)
+        split = Ratio().split(data, seed, valid=0.1)
         assert len(split.train) and len(split.valid) and len(split.test)
 
 

@@ -13,7 +13,8 @@ from bonmf_lib.errors import ConfigError, TrainingError
 from bonmf_lib.evaluation.ranking import ranking_metrics
 from bonmf_lib.models import ModelInputs, build_model, get_model
 from bonmf_lib.models.rating.biased_svd import BiasedSVDConfig
-from bonmf_lib.splits.rules import Split, ratio_split
+from bonmf_lib.splits.rules import Ratio
+from bonmf_lib.splits.split import Split
 from bonmf_lib.training.loop import NegativeSampler, TrainingConfig, Triples, fit
 from tests.conftest import CPU
 
@@ -190,7 +191,7 @@ def test_every_epoch_draws_other_negatives_and_the_same_seed_the_same(planted, s
 def test_training_beats_random_and_untrained_ranking(planted, inputs, model):
     """Only high ratings are kept, so that what was rated tells of taste; which items are rated at all is random."""
     liked = replace(planted, ratings=planted.ratings[planted.ratings["rating"] >= 4].reset_index(drop=True))
-    split = ratio_split(liked, test=0.3, seed=0)
+    split = Ratio().split(liked, 0)
     users, items = liked.ratings["user"].to_numpy(), liked.ratings["item"].to_numpy()
     train, test = ((users[rows], items[rows]) for rows in (split.train, split.test))
 

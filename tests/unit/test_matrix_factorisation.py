@@ -15,7 +15,7 @@ from bonmf_lib.models.layers import SparseRows
 from bonmf_lib.models.rating.biased_svd import BiasedSVDConfig
 from bonmf_lib.models.rating.svd import SVDConfig
 from bonmf_lib.models.rating.svdpp import SVDppConfig
-from bonmf_lib.splits.rules import ratio_split
+from bonmf_lib.splits.rules import Ratio
 from bonmf_lib.training.loop import TrainingConfig, Triples, fit, predict
 from tests.conftest import CPU
 
@@ -124,7 +124,7 @@ def test_predictions_equal_scikit_surprises_with_its_parameters(planted, split, 
 @pytest.fixture(scope="module")
 def movielens():
     data = load_dataset("ml-100k", "packaged")
-    split = ratio_split(data, test=0.3, valid=0.1, seed=0)
+    split = Ratio().split(data, 0, valid=0.1)
     train = data.ratings.iloc[split.train]
     parts = (train[name].to_numpy() for name in ("user", "item", "rating"))
     mean = float(train["rating"].mean())

@@ -12,6 +12,7 @@ from bonmf_lib.report.answers import resolution_sentence
 from bonmf_lib.report.figures import overlap as overlap_figures
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import model_inputs, run_variants, trained_model
+from bonmf_lib.splits.rules import ColdItems
 from bonmf_lib.studies import overlap as studies
 
 
@@ -153,7 +154,7 @@ def test_what_is_heard_apart_is_what_passes_the_gate_and_the_private_columns(run
 
 def test_residual_pictures_are_learned_from_training_items_alone(run):
     row = overlap_rows(run)[1]
-    (split, other) = (run.split(0.2, 0.1, seed, cold_items=True) for seed in (0, 1))
+    (split, other) = (run.split(ColdItems(0.2), seed, 0.1) for seed in (0, 1))
     one, again = (model_inputs(run, row, part).image for part in (split, other))
     assert one.key != again.key and not np.array_equal(one.matrix, again.matrix)
 

@@ -22,6 +22,7 @@ from bonmf_lib.report.practices import (
 )
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import Variant, read_members, read_predictions, run_variants
+from bonmf_lib.splits.rules import Ratio
 from bonmf_lib.studies import practices
 from bonmf_lib.training.loop import TrainingConfig
 
@@ -187,7 +188,7 @@ def test_randomised_svd_of_movielens_1m_has_its_known_errors(tmp_path):
 def test_svd_of_all_of_movielens_1m_has_its_known_error(tmp_path):
     run = Run(NotebookParameters(profile="quick", dataset="ml-1m", run_dir=str(tmp_path)))
     everything = np.arange(len(run.dataset.ratings))
-    split = run.split(0.3, 0.0, 0)
+    split = run.split(Ratio(), 0)
     (errors,) = practices._svd_errors(run, SVDConfig(factors=50), split, everything, (everything,))
     assert errors[False] == pytest.approx(5.006, abs=5e-4)
 

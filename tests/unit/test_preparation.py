@@ -17,7 +17,7 @@ from bonmf_lib.models.layers import FeatureTable, ProjectedFeatures
 from bonmf_lib.models.rating.bonmf import BoNMFConfig
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import variant_hash
-from bonmf_lib.splits.rules import cold_item_split
+from bonmf_lib.splits.rules import ColdItems
 from bonmf_lib.training.loop import TrainingConfig, Triples, fit, predict
 from tests.conftest import CPU
 
@@ -142,7 +142,7 @@ def test_components_of_native_features_keep_their_scale(features):
 def gain_from_text():
     """Percent of the test error on new items that text takes away from IDs, on generated data whose text tells all."""
     data = load_planted(n_users=120, n_items=240, ratings_per_user=100, factors=3, shared=1)[0]
-    split = cold_item_split(data, 0.3, 0.1, 0)
+    split = ColdItems(0.3).split(data, 0, valid=0.1)
     test = Triples.of(data, split.test, CPU)
     settings = TrainingConfig(epochs=60, batch_size=128, learning_rate=0.005, patience=5)
     mean = float(data.ratings["rating"].iloc[split.train].mean())

@@ -9,7 +9,7 @@ import torch
 from bonmf_lib.errors import ConfigError, TrainingError
 from bonmf_lib.models import build_model
 from bonmf_lib.models.rating.bonmf import BoNMFConfig
-from bonmf_lib.splits.rules import ratio_split
+from bonmf_lib.splits.rules import Ratio
 from bonmf_lib.training.loop import History, TrainingConfig, Triples, fit, predict
 from tests.conftest import CPU
 
@@ -97,7 +97,7 @@ def test_settings_are_finite(rate):
 
 def test_patience_without_validation_is_refused(planted, inputs):
     with pytest.raises(ConfigError, match="needs validation ratings"):
-        train(planted, ratio_split(planted, valid=0.0), inputs)
+        train(planted, Ratio().split(planted, valid=0.0), inputs)
 
 
 def test_best_epoch_without_validation_is_the_last():

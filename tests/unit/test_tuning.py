@@ -15,7 +15,7 @@ from bonmf_lib.integrity import read_json, write_json
 from bonmf_lib.models import ClosedFormModel, build_model, get_model, list_models
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import read_history, read_predictions, read_trials, run_variants, split_of, tuning_path
-from bonmf_lib.splits.rules import ratio_split
+from bonmf_lib.splits.rules import Ratio
 from bonmf_lib.training import search as tuning
 from bonmf_lib.training.loop import TrainingConfig, Triples, fit, predict
 from bonmf_lib.training.search import PRUNING_STARTS, STARTUP_TRIALS, Search, Settings, choose
@@ -282,7 +282,7 @@ def with_other_ratings(dataset, rows):
 
 def chosen_and_refitted(search, model, dataset, file):
     """Search on validation, then train on training and validation ratings together, as the study does."""
-    searched, final = (ratio_split(dataset, test=0.3, valid=valid, seed=0) for valid in (0.1, 0.0))
+    searched, final = (Ratio().split(dataset, 0, valid=valid) for valid in (0.1, 0.0))
     inputs = model_inputs(dataset, searched, "tfidf", "pixels")
     chosen, trials = search(
         SPACES[model], STARTUP_TRIALS + 1, model, replace(TRAINING, epochs=3, batch_size=1024), file=file,
@@ -326,7 +326,7 @@ def test_other_training_or_validation_ratings_do_change_the_trials(search, plant
 @pytest.mark.parametrize("model", ["bonmf", "biased-svd", "svd++"])
 def test_poisoned_test_ratings_change_nothing_with_implicit_feedback(planted, model):
     settings = TrainingConfig(epochs=2, batch_size=512, loss="bce", negatives=2)
-    split = ratio_split(planted, seed=0)
+    split = Ratio().split(planted, 0)
     states = []
     for dataset in (planted, with_other_ratings(planted, split.test)):
         built = build_model(model, get_model(model).config(), model_inputs(dataset, split, "tfidf", "pixels"), seed=0)
