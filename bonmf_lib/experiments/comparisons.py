@@ -21,7 +21,7 @@ from ..models.rating.wide_deep import WideDeepConfig
 from ..runs.run import Run
 from ..runs.runner import Variant
 from ..splits.rules import Ratio
-from ..training.loop import TrainingConfig
+from ..training.config import TrainingConfig
 from ..training.search import Search
 
 TRIAL_PATIENCE = 2  # epochs that a trial may go without a better validation MSE

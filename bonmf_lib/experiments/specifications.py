@@ -17,7 +17,7 @@ from ..models.rating.bonmf import BoNMFConfig
 from ..runs.profiles import Profile
 from ..runs.run import Run
 from ..runs.runner import Variant
-from ..training.loop import TrainingConfig
+from ..training.config import TrainingConfig
 
 PROTOCOL = "specification"
 EXPERIMENTS = ("05_centres", "05_specifications")  # the two centres, which may have more splits; all the others

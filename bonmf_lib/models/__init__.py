@@ -1,6 +1,17 @@
 """Networks: one file per model, parts that several share, and the registry of names."""
 
-from .base import ClosedFormModel, Interactions, ModelInputs, RatingModel, build_model, get_model, list_models, register
+from .base import (
+    Batch,
+    ClosedFormModel,
+    Interactions,
+    ModelInputs,
+    RatingModel,
+    Recommender,
+    build_model,
+    get_model,
+    list_models,
+    register,
+)
 from .fields import item_fields, user_fields
 from .rating import (  # noqa: F401 - importing them registers the models
     bias,
@@ -18,10 +29,12 @@ from .rating import (  # noqa: F401 - importing them registers the models
 )
 
 __all__ = [
+    "Batch",
     "ClosedFormModel",
     "Interactions",
     "ModelInputs",
     "RatingModel",
+    "Recommender",
     "build_model",
     "get_model",
     "item_fields",

@@ -1,4 +1,4 @@
-"""What every rating model offers, what it may see, and the registry of all models."""
+"""What every model offers, what it may see, what it is trained by, and the registry of all models."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from ..encoders import Features
 from ..errors import ConfigError, ModelError, unknown_name
@@ -50,16 +51,71 @@ class ModelInputs:
         return np.concatenate(list(self.user_fields.values()), axis=1) if self.user_fields else None
 
 
-class RatingModel(nn.Module):
-    """Maps user and item ids (B,), (B,) to predicted ratings (B,)."""
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What one step trains on, on one device.
+
+    Attributes:
+        users, items: int64 (B,), rated pairs. ratings: float32 (B,).
+        negatives: users and items that are no rated pairs, each int64 (B * n,), the n of a row next to each other; None
+            where the training draws none.
+    """
+
+    users: torch.Tensor
+    items: torch.Tensor
+    ratings: torch.Tensor
+    negatives: tuple[torch.Tensor, torch.Tensor] | None = None
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+
+class Recommender(nn.Module):
+    """Scores pairs of users and items, and knows what it is trained by."""
 
     def __init__(self, inputs: ModelInputs):
         super().__init__()
         self.n_users = inputs.n_users
         self.n_items = inputs.n_items
 
+    def score(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
+        """Users (B,), items (B,) -> scores (B,): ratings, or what items are ranked by."""
+        raise TypeError(f"{type(self).__name__} defines no score.")
+
+    @torch.no_grad()
+    def score_all_items(self, users: torch.Tensor) -> torch.Tensor:
+        """Scores of every item for each user: (B,) -> (B, n_items)."""
+        items = torch.arange(self.n_items, device=users.device)
+        return torch.stack([self.score(user.expand(self.n_items), items) for user in users])
+
+    def loss(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """The mean loss of a batch, which histories report, and what is added to it in training (None = nothing)."""
+        raise TypeError(f"{type(self).__name__} defines no loss.")
+
+    def start_epoch(self, epoch: int) -> None:
+        """Called before the first batch of every epoch (from 0), where random numbers come from (seed, epoch): a graph
+        can be rebuilt or thinned here."""
+
+    def after_step(self) -> None:
+        """Called after every step of the optimiser: moving averages of weights can follow here."""
+
+    def check_ids(self, users: torch.Tensor, items: torch.Tensor) -> None:
+        """Raise ``ModelError`` when an id is not one the model was built for."""
+        for kind, ids, limit in (("user", users, self.n_users), ("item", items, self.n_items)):
+            if ids.numel() and (int(ids.min()) < 0 or int(ids.max()) >= limit):
+                bad = ids[(ids < 0) | (ids >= limit)][0]
+                raise ModelError(f"Unknown {kind} id {int(bad)}: the model knows 0 to {limit - 1}.")
+
+
+class RatingModel(Recommender):
+    """Maps user and item ids (B,), (B,) to predicted ratings (B,); where negatives are drawn, to logits of a pair being
+    rated."""
+
     def forward(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
         raise TypeError(f"{type(self).__name__} defines no forward pass.")
+
+    def score(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
+        return self(users, items)
 
     def penalty(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor | None:
         """Regularisation of one batch, (B,), (B,) -> scalar, added to its mean loss; None = the model has none."""
@@ -69,18 +125,17 @@ class RatingModel(nn.Module):
         """Predictions (B,) and the penalty of one batch; a model whose two share work does that once."""
         return self(users, items), self.penalty(users, items)
 
-    def check_ids(self, users: torch.Tensor, items: torch.Tensor) -> None:
-        """Raise ``ModelError`` when an id is not one the model was built for."""
-        for kind, ids, limit in (("user", users, self.n_users), ("item", items, self.n_items)):
-            if ids.numel() and (int(ids.min()) < 0 or int(ids.max()) >= limit):
-                bad = ids[(ids < 0) | (ids >= limit)][0]
-                raise ModelError(f"Unknown {kind} id {int(bad)}: the model knows 0 to {limit - 1}.")
-
-    @torch.no_grad()
-    def score_all_items(self, users: torch.Tensor) -> torch.Tensor:
-        """Predicted ratings of every item for each user: (B,) -> (B, n_items)."""
-        items = torch.arange(self.n_items, device=users.device)
-        return torch.stack([self(user.expand(self.n_items), items) for user in users])
+    def loss(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Mean squared error of the ratings; with negatives the binary cross-entropy of outputs as logits, rated pairs
+        1 and drawn ones 0. The penalty is that of the rated pairs."""
+        if batch.negatives is None:
+            predicted, penalty = self.with_penalty(batch.users, batch.items)
+            return F.mse_loss(predicted, batch.ratings), penalty
+        pairs = zip((batch.users, batch.items), batch.negatives, strict=True)
+        logits = self(*(torch.cat(pair) for pair in pairs))
+        target = torch.zeros_like(logits)
+        target[: len(batch)] = 1
+        return F.binary_cross_entropy_with_logits(logits, target), self.penalty(batch.users, batch.items)
 
 
 class ClosedFormModel(RatingModel):
@@ -95,17 +150,17 @@ class ClosedFormModel(RatingModel):
 class ModelEntry:
     """A registered model: its class and the class of its configuration."""
 
-    model: type[RatingModel]
+    model: type[Recommender]
     config: type[Any]
 
 
 _MODELS: dict[str, ModelEntry] = {}
 
 
-def register(name: str, config: type[Any]) -> Callable[[type[RatingModel]], type[RatingModel]]:
+def register(name: str, config: type[Any]) -> Callable[[type[Recommender]], type[Recommender]]:
     """Class decorator: make a model known under ``name``."""
 
-    def add(model: type[RatingModel]) -> type[RatingModel]:
+    def add(model: type[Recommender]) -> type[Recommender]:
         if name in _MODELS:
             raise ConfigError(f"Two models are called {name!r}.")
         _MODELS[name] = ModelEntry(model, config)
@@ -126,7 +181,7 @@ def get_model(name: str) -> ModelEntry:
     return _MODELS[name]
 
 
-def build_model(name: str, config: Any, inputs: ModelInputs, seed: int) -> RatingModel:
+def build_model(name: str, config: Any, inputs: ModelInputs, seed: int) -> Recommender:
     """Build a registered model with initial weights drawn from ``seed``; the global generator is left alone."""
     entry = get_model(name)
     if not isinstance(config, entry.config):

@@ -27,7 +27,9 @@ from ..progress import announce, progress
 from ..splits.rules import Ratio, SplitRule
 from ..splits.split import Split
 from ..storage import keep_text
-from ..training.loop import History, TrainingConfig, Triples, fit, predict
+from ..training.batches import Triples
+from ..training.config import TrainingConfig
+from ..training.loop import History, fit, predict
 from ..training.search import Search, Settings, choose
 from .records import (
     Record,

@@ -25,7 +25,8 @@ from ..models.rating.visual_fusion import RegionAttention, VisualFusion
 from ..runs.run import Run
 from ..runs.runner import Variant, trained_models
 from ..splits.split import Split
-from ..training.loop import Triples, predict
+from ..training.batches import Triples
+from ..training.loop import predict
 
 _BLUR = 0.05  # standard deviation of the blur, as a share of the picture's shorter side
 _ROWS = 20_000  # test ratings that attention to regions is averaged over

@@ -39,7 +39,9 @@ from ..runs.runner import (
 from ..runs.table_files import read_table, write_table
 from ..splits.rules import Ratio
 from ..splits.split import Split
-from ..training.loop import History, TrainingConfig, Triples, fit, predict
+from ..training.batches import Triples
+from ..training.config import TrainingConfig
+from ..training.loop import History, fit, predict
 
 PROTOCOL = "forensics"
 _ERROR = "MSE"  # beside the readings of the other metrics

@@ -6,65 +6,22 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch.nn import functional as F
 
-from ..config import config
 from ..datasets import Dataset
 from ..errors import ConfigError, DamagedError, TrainingError
 from ..integrity import read_sealed_bytes, sealed_bytes
-from ..models import ClosedFormModel, RatingModel
+from ..models import ClosedFormModel, Recommender
 from ..progress import announce, progress
 from ..splits.split import Split
 from ..storage import write_bytes
+from .batches import NegativeSampler, Triples, batches
+from .config import TrainingConfig
 
 _PREDICT_BATCH = 65_536
-
-
-@config
-class TrainingConfig:
-    """How a model is trained; defaults are two readings of the paper: 10 epochs and MSE; Adam and batch 256."""
-
-    epochs: int = Field(10, gt=0)  # at most this many passes over the training ratings
-    batch_size: int = Field(256, gt=0)
-    learning_rate: float = Field(1e-3, gt=0)  # Adam's usual default; the paper gives none
-    weight_decay: float = Field(0.0, ge=0)  # L2 on all parameters, Adam's own
-    patience: int | None = Field(
-        None, gt=0
-    )  # stop after this many epochs without a better validation MSE; None = never
-    loss: Literal["mse", "bce"] = "mse"  # bce: every training rating is a positive, whatever its stars
-    negatives: int = Field(0, ge=0)  # unrated items drawn per positive; bce only
-    tf32: bool = False  # allow TF32 matrix products on an NVIDIA GPU
-
-    def __post_init__(self) -> None:
-        if (self.loss == "bce") != (self.negatives > 0):
-            raise ConfigError("TrainingConfig.negatives must be positive with loss 'bce' and 0 with 'mse'.")
-        if self.loss == "bce" and self.patience is not None:
-            raise ConfigError("TrainingConfig.patience watches the validation MSE, which loss 'bce' does not have.")
-
-
-@dataclass(frozen=True)
-class Triples:
-    """Users, items (int64) and ratings (float32), each (N,), on one device."""
-
-    users: torch.Tensor
-    items: torch.Tensor
-    ratings: torch.Tensor
-
-    def __len__(self) -> int:
-        return len(self.ratings)
-
-    @classmethod
-    def of(cls, dataset: Dataset, rows: np.ndarray, device: torch.device) -> "Triples":
-        """The chosen rows of a data set's ratings."""
-        table = dataset.ratings
-        parts = [table["user"].to_numpy()[rows], table["item"].to_numpy()[rows]]
-        parts.append(table["rating"].to_numpy()[rows])
-        return cls(*(torch.from_numpy(part).to(device) for part in parts))
 
 
 @dataclass
@@ -84,19 +41,19 @@ class History:
 
 
 @torch.no_grad()
-def predict(model: RatingModel, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
-    """Raw predictions (N,) in evaluation mode; ``ModelError`` on ids the model does not know."""
+def predict(model: Recommender, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
+    """Raw scores (N,) in evaluation mode; ``ModelError`` on ids the model does not know."""
     model.check_ids(users, items)
     model.eval()
     parts = [
-        model(users[start : start + _PREDICT_BATCH], items[start : start + _PREDICT_BATCH])
+        model.score(users[start : start + _PREDICT_BATCH], items[start : start + _PREDICT_BATCH])
         for start in range(0, len(users), _PREDICT_BATCH)
     ]
     return torch.cat(parts)
 
 
 def fit(
-    model: RatingModel,
+    model: Recommender,
     dataset: Dataset,
     split: Split,
     settings: TrainingConfig,
@@ -130,7 +87,7 @@ def fit(
     optimiser = torch.optim.Adam(
         model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
-    negatives = NegativeSampler(model, train, settings.negatives) if settings.loss == "bce" else None
+    negatives = NegativeSampler(model, train, settings.negatives) if settings.negatives else None
     history, best = History(), None
     if checkpoint is not None and checkpoint.is_file():
         history, best = _restored(checkpoint, model, optimiser, device, label)
@@ -162,34 +119,8 @@ def _stopped(history: History, settings: TrainingConfig) -> bool:
     return settings.patience is not None and len(history.train_loss) - history.best_epoch >= settings.patience
 
 
-class NegativeSampler:
-    """Items that a user has not rated in training, uniformly (rejection until none is left that was rated)."""
-
-    def __init__(self, model: RatingModel, train: Triples, per_positive: int):
-        self.n_items, self.per_positive = model.n_items, per_positive
-        self.rated = torch.sort(train.users * model.n_items + train.items).values  # one key per training rating
-        full = torch.bincount(train.users, minlength=model.n_users) >= model.n_items
-        if full.any():
-            raise TrainingError(f"User {int(full.nonzero()[0])} rated every item in training: no negative to draw.")
-
-    def draw(self, users: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Users (B,) -> users and unrated items, both (B * per_positive,)."""
-        users = users.repeat_interleave(self.per_positive)
-        items = torch.randint(self.n_items, users.shape).to(users.device)  # drawn on the CPU: the same on every device
-        while True:
-            again = self._is_rated(users, items).nonzero().squeeze(1)
-            if not len(again):
-                return users, items
-            items[again] = torch.randint(self.n_items, again.shape).to(users.device)
-
-    def _is_rated(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
-        keys = users * self.n_items + items
-        place = torch.searchsorted(self.rated, keys).clamp(max=len(self.rated) - 1)
-        return self.rated[place] == keys
-
-
 def _one_epoch(
-    model: RatingModel,
+    model: Recommender,
     optimiser: torch.optim.Optimizer,
     train: Triples,
     batch_size: int,
@@ -204,34 +135,18 @@ def _one_epoch(
     total = torch.zeros((), dtype=torch.float64, device=device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
-        order = torch.randperm(len(train)).to(device)  # drawn on the CPU: the same on every device
-        for start in range(0, len(train), batch_size):
-            rows = order[start : start + batch_size]
-            users, items = train.users[rows], train.items[rows]
-            if negatives is None:
-                predicted, penalty = model.with_penalty(users, items)
-                loss = F.mse_loss(predicted, train.ratings[rows])
-            else:
-                loss, penalty = _implicit_loss(model, users, items, negatives), model.penalty(users, items)
+        model.start_epoch(epoch)
+        for batch in batches(train, batch_size, negatives):
+            loss, penalty = model.loss(batch)
             optimiser.zero_grad(set_to_none=True)
             (loss if penalty is None else loss + penalty).backward()
             optimiser.step()
-            total += loss.detach() * len(rows)
+            model.after_step()
+            total += loss.detach() * len(batch)
     return float(total) / len(train)
 
 
-def _implicit_loss(
-    model: RatingModel, users: torch.Tensor, items: torch.Tensor, negatives: NegativeSampler
-) -> torch.Tensor:
-    """Binary cross-entropy of the model's outputs as logits: batch rows are 1, drawn negatives 0."""
-    other_users, other_items = negatives.draw(users)
-    logits = model(torch.cat([users, other_users]), torch.cat([items, other_items]))
-    target = torch.zeros_like(logits)
-    target[: len(users)] = 1
-    return F.binary_cross_entropy_with_logits(logits, target)
-
-
-def _mse(model: RatingModel, part: Triples | None) -> float:
+def _mse(model: Recommender, part: Triples | None) -> float:
     if part is None:
         return math.nan
     return float(F.mse_loss(predict(model, part.users, part.items).double(), part.ratings.double()))

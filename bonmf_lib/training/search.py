@@ -17,7 +17,8 @@ from ..integrity import read_json, write_json
 from ..models import ModelInputs, build_model
 from ..progress import announce, progress
 from ..splits.split import Split
-from .loop import History, TrainingConfig, fit
+from .config import TrainingConfig
+from .loop import History, fit
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

@@ -31,7 +31,8 @@ from bonmf_lib.models.rating.tensor_fusion import TensorFusionConfig
 from bonmf_lib.parallel import in_parallel
 from bonmf_lib.runs.runner import device_name
 from bonmf_lib.splits.split import Split
-from bonmf_lib.training.loop import TrainingConfig, fit
+from bonmf_lib.training.config import TrainingConfig
+from bonmf_lib.training.loop import fit
 
 USERS, ITEMS, DIM = 6040, 3706, 768  # MovieLens-1M; the paper's text and picture vectors are about 768-d each
 LOSS_TOLERANCE = 1e-4  # relative

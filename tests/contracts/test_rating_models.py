@@ -9,7 +9,9 @@ from bonmf_lib.errors import ModelError
 from bonmf_lib.evaluation import rating_errors
 from bonmf_lib.models import ClosedFormModel, build_model, get_model, list_models
 from bonmf_lib.splits.rules import Ratio
-from bonmf_lib.training.loop import TrainingConfig, Triples, fit, predict
+from bonmf_lib.training.batches import Triples
+from bonmf_lib.training.config import TrainingConfig
+from bonmf_lib.training.loop import fit, predict
 from tests.conftest import CPU, model_inputs
 
 pytestmark = pytest.mark.parametrize("name", list_models())

@@ -33,7 +33,9 @@ from bonmf_lib.runs.runner import (
 )
 from bonmf_lib.splits.rules import Ratio
 from bonmf_lib.training import search as tuning
-from bonmf_lib.training.loop import TrainingConfig, Triples, fit, predict
+from bonmf_lib.training.batches import Triples
+from bonmf_lib.training.config import TrainingConfig
+from bonmf_lib.training.loop import fit, predict
 from bonmf_lib.training.search import Search
 from tests.conftest import CPU, model_inputs
 

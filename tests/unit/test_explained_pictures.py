@@ -20,7 +20,7 @@ from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import Variant
 from bonmf_lib.splits.rules import Ratio
 from bonmf_lib.studies import pictures as explain
-from bonmf_lib.training.loop import TrainingConfig
+from bonmf_lib.training.config import TrainingConfig
 
 
 def tiny_vit():

@@ -15,7 +15,7 @@ from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import Variant, read_predictions, run_variants
 from bonmf_lib.splits.rules import Ratio
 from bonmf_lib.studies import failures
-from bonmf_lib.training.loop import TrainingConfig
+from bonmf_lib.training.config import TrainingConfig
 from tests.unit.test_diagnostics import good, table
 from tests.unit.test_study import table as records_of
 

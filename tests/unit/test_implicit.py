@@ -15,7 +15,9 @@ from bonmf_lib.models import ModelInputs, build_model, get_model
 from bonmf_lib.models.rating.biased_svd import BiasedSVDConfig
 from bonmf_lib.splits.rules import Ratio
 from bonmf_lib.splits.split import Split
-from bonmf_lib.training.loop import NegativeSampler, TrainingConfig, Triples, fit
+from bonmf_lib.training.batches import NegativeSampler, Triples
+from bonmf_lib.training.config import TrainingConfig
+from bonmf_lib.training.loop import fit
 from tests.conftest import CPU
 
 IMPLICIT = TrainingConfig(epochs=1, batch_size=100_000, loss="bce", negatives=2)

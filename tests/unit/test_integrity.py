@@ -28,7 +28,8 @@ from bonmf_lib.runs import runner as experiments
 from bonmf_lib.runs.records import keep_table, kept_table, published_dir, published_table, read_published, read_records
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import Variant, read_history, read_predictions, read_trials, run_variants, tuning_path
-from bonmf_lib.training.loop import TrainingConfig, fit
+from bonmf_lib.training.config import TrainingConfig
+from bonmf_lib.training.loop import fit
 
 TRAINING = TrainingConfig(epochs=2, batch_size=256, learning_rate=0.005)
 ROW = Variant("Biased SVD", "as published", "biased-svd", BiasedSVDConfig(factors=5), TRAINING)

@@ -16,7 +16,9 @@ from bonmf_lib.models.rating.biased_svd import BiasedSVDConfig
 from bonmf_lib.models.rating.svd import SVDConfig
 from bonmf_lib.models.rating.svdpp import SVDppConfig
 from bonmf_lib.splits.rules import Ratio
-from bonmf_lib.training.loop import TrainingConfig, Triples, fit, predict
+from bonmf_lib.training.batches import Triples
+from bonmf_lib.training.config import TrainingConfig
+from bonmf_lib.training.loop import fit, predict
 from tests.conftest import CPU
 
 CENTRES = ["none", "global", "user", "item"]

@@ -15,7 +15,7 @@ from bonmf_lib.errors import ConfigError, ModelError
 from bonmf_lib.models import ModelInputs, build_model
 from bonmf_lib.models.rating.bias import UserItemBiasConfig
 from bonmf_lib.models.rating.bonmf import BoNMFConfig
-from bonmf_lib.training.loop import Triples
+from bonmf_lib.training.batches import Triples
 from tests.conftest import CPU
 
 

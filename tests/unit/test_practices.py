@@ -24,7 +24,7 @@ from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import Variant, read_members, read_predictions, run_variants
 from bonmf_lib.splits.rules import Ratio
 from bonmf_lib.studies import practices
-from bonmf_lib.training.loop import TrainingConfig
+from bonmf_lib.training.config import TrainingConfig
 
 TRAINING = TrainingConfig(epochs=3, batch_size=256, learning_rate=0.02)
 ROW = Variant("Biased SVD", "as published", "biased-svd", BiasedSVDConfig(factors=20, regularisation=0.0), TRAINING)

@@ -18,7 +18,9 @@ from bonmf_lib.models.rating.bonmf import BoNMFConfig
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import variant_hash
 from bonmf_lib.splits.rules import ColdItems
-from bonmf_lib.training.loop import TrainingConfig, Triples, fit, predict
+from bonmf_lib.training.batches import Triples
+from bonmf_lib.training.config import TrainingConfig
+from bonmf_lib.training.loop import fit, predict
 from tests.conftest import CPU
 
 

@@ -10,7 +10,9 @@ from bonmf_lib.errors import ConfigError, TrainingError
 from bonmf_lib.models import build_model
 from bonmf_lib.models.rating.bonmf import BoNMFConfig
 from bonmf_lib.splits.rules import Ratio
-from bonmf_lib.training.loop import History, TrainingConfig, Triples, fit, predict
+from bonmf_lib.training.batches import Triples
+from bonmf_lib.training.config import TrainingConfig
+from bonmf_lib.training.loop import History, fit, predict
 from tests.conftest import CPU
 
 SETTINGS = TrainingConfig(epochs=6, batch_size=128, learning_rate=0.005, patience=2)

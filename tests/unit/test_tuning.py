@@ -17,7 +17,9 @@ from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import read_history, read_predictions, read_trials, run_variants, split_of, tuning_path
 from bonmf_lib.splits.rules import Ratio
 from bonmf_lib.training import search as tuning
-from bonmf_lib.training.loop import TrainingConfig, Triples, fit, predict
+from bonmf_lib.training.batches import Triples
+from bonmf_lib.training.config import TrainingConfig
+from bonmf_lib.training.loop import fit, predict
 from bonmf_lib.training.search import PRUNING_STARTS, STARTUP_TRIALS, Search, Settings, choose
 from tests.conftest import CPU, ROOT, model_inputs
 
