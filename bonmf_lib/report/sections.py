@@ -13,18 +13,18 @@ from ..evaluation.shapley import shapley_table
 from ..experiments import names, specifications
 from ..runs.publication import REMEASURED, agreement_sentence
 from ..runs.records import interval_share
-from ..studies import failures
-from ..studies import overlap as overlap_studies
+from ..studies import failures, overlap as overlap_studies
 from ..studies.pictures import spoiling_sentence
 from ..studies.practices import leak_table
-from . import answers, specification_curve, tables
-from . import practices as readings
-from .figures import comparison as comparison_figures
-from .figures import general as figures
-from .figures import overlap as overlap_figures
-from .figures import pictures as visual_figures
-from .figures import practices as practice_figures
-from .figures import specification as specification_figures
+from . import answers, practices as readings, specification_curve, tables
+from .figures import (
+    comparison as comparison_figures,
+    general as figures,
+    overlap as overlap_figures,
+    pictures as visual_figures,
+    practices as practice_figures,
+    specification as specification_figures,
+)
 from .published import NotPublishedError, Part, Published
 from .relative import gains, row_of, short_names
 

@@ -1,5 +1,6 @@
 """The committed notebooks: well-formed, clean, and strict about their parameters. nbval re-executes them."""
 
+import ast
 import json
 import re
 
@@ -66,6 +67,15 @@ def test_figures_are_drawn_by_the_library_in_its_style(notebook):
 
 def test_code_cells_are_short(notebook):
     assert max(len(cell.source.splitlines()) for cell in code_cells(notebook)) <= 25
+
+
+def test_no_imported_name_is_bound_again(notebook):
+    trees = [ast.parse(cell.source) for cell in code_cells(notebook)]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    imports = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+    imported = {name.asname or name.name for node in imports for name in node.names}
+    bound = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    assert not imported & bound
 
 
 @pytest.mark.parametrize(

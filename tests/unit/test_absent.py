@@ -8,8 +8,7 @@ import pytest
 from PIL import Image
 
 from bonmf_lib.errors import ConfigError
-from bonmf_lib.experiments import absent, comparisons
-from bonmf_lib.experiments import open_questions as oq
+from bonmf_lib.experiments import absent, comparisons, open_questions as oq
 from bonmf_lib.runs import notebooks
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import run_variants

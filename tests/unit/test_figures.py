@@ -12,11 +12,13 @@ import pytest
 from bonmf_lib.errors import RecordError
 from bonmf_lib.evaluation.definitions import definition_grid
 from bonmf_lib.evaluation.shapley import shapley_table
-from bonmf_lib.report.figures import comparison as comparison_figures
-from bonmf_lib.report.figures import general as figures
-from bonmf_lib.report.figures import overlap as overlap_figures
-from bonmf_lib.report.figures import pictures as visual_figures
-from bonmf_lib.report.figures import practices as practice_figures
+from bonmf_lib.report.figures import (
+    comparison as comparison_figures,
+    general as figures,
+    overlap as overlap_figures,
+    pictures as visual_figures,
+    practices as practice_figures,
+)
 from bonmf_lib.report.practices import COLUMNS, fit_to_paper
 from bonmf_lib.studies.overlap import information_table
 from bonmf_lib.training.loop import History

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bonmf_lib.datasets import folder as folder_module
-from bonmf_lib.datasets import load_dataset, tables
+from bonmf_lib.datasets import folder as folder_module, load_dataset, tables
 from bonmf_lib.datasets.folder import FEWEST_RATINGS
 from bonmf_lib.encoders.image import decode
 from bonmf_lib.errors import BonmfError, DatasetError

@@ -23,8 +23,7 @@ from bonmf_lib.integrity import (
     write_json,
 )
 from bonmf_lib.models.rating.biased_svd import BiasedSVDConfig
-from bonmf_lib.runs import records as records_module
-from bonmf_lib.runs import runner as experiments
+from bonmf_lib.runs import records as records_module, runner as experiments
 from bonmf_lib.runs.records import keep_table, kept_table, published_dir, published_table, read_published, read_records
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import Variant, read_history, read_predictions, read_trials, run_variants, tuning_path

@@ -8,8 +8,7 @@ import pytest
 from bonmf_lib.__main__ import main
 from bonmf_lib.errors import ConfigError, RecordError
 from bonmf_lib.integrity import json_text, read_json
-from bonmf_lib.runs import publication
-from bonmf_lib.runs import records as records_module
+from bonmf_lib.runs import publication, records as records_module
 from bonmf_lib.runs.manifest import save_manifest
 from bonmf_lib.runs.publication import agreement, agreement_sentence, publish
 from bonmf_lib.runs.records import add_records, keep_table, read_records

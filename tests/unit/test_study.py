@@ -31,8 +31,7 @@ from bonmf_lib.evaluation.shapley import shapley_table
 from bonmf_lib.integrity import read_json, read_sealed_text, sealed_text
 from bonmf_lib.report import tables
 from bonmf_lib.report.headline import qualified, reproduction_sentence, strict_sentence
-from bonmf_lib.runs import publication
-from bonmf_lib.runs import records as records_module
+from bonmf_lib.runs import publication, records as records_module
 from bonmf_lib.runs.manifest import save_manifest, write_manifest
 from bonmf_lib.runs.records import (
     COLUMNS,
