@@ -150,7 +150,7 @@ def overfitting_numbers(history: History) -> dict[str, float]:
     over the lowest one - 1. NaN without validation. The training loss, the mean over the epoch's batches, must be an
     MSE for the gap to mean anything; an early-stopped run rises on purpose and keeps its best weights.
     """
-    valid = np.asarray(history.valid_mse, np.float64)
+    valid = np.asarray(history.valid, np.float64)
     if not len(valid) or np.isnan(valid).any():
         return {"gap": float("nan"), "rise": float("nan")}
     return {

@@ -438,7 +438,8 @@ def _trained_as(run: Run, variant: Variant, seed: int) -> str:
 def read_history(run: Run, variant: Variant, seed: int) -> History:
     """Learning curve of a finished run (of its first member)."""
     noted = _noted(run, variant, seed)
-    return History(noted["train_loss"], noted["valid_mse"], noted["seconds"])
+    valid = noted["valid"] if "valid" in noted else noted["valid_mse"]  # as runs before called it
+    return History(noted["train_loss"], valid, noted["seconds"], noted.get("higher_is_better", False))
 
 
 def _noted(run: Run, variant: Variant, seed: int) -> dict[str, Any]:

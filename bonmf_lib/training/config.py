@@ -26,5 +26,3 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if (self.loss == "bce") != (self.negatives > 0):
             raise ConfigError("TrainingConfig.negatives must be positive with loss 'bce' and 0 with 'mse'.")
-        if self.loss == "bce" and self.patience is not None:
-            raise ConfigError("TrainingConfig.patience watches the validation MSE, which loss 'bce' does not have.")

@@ -24,20 +24,41 @@ from .config import TrainingConfig
 _PREDICT_BATCH = 65_536
 
 
+@dataclass(frozen=True)
+class Validation:
+    """What a training watches after every epoch.
+
+    Attributes:
+        name: of the metric. of: its value for a model, in evaluation mode. higher_is_better: else lower is.
+    """
+
+    name: str
+    of: Callable[[Recommender], float]
+    higher_is_better: bool
+
+
+def validation_mse(valid: Triples) -> Validation:
+    """The mean squared error on validation ratings."""
+    return Validation("mse", lambda model: _mse(model, valid), higher_is_better=False)
+
+
 @dataclass
 class History:
-    """One entry per epoch: mean training loss, validation MSE (NaN without validation), seconds."""
+    """One entry per epoch: mean training loss, the watched metric (the validation MSE where nothing else is said; NaN
+    without validation), seconds."""
 
     train_loss: list[float] = field(default_factory=list)
-    valid_mse: list[float] = field(default_factory=list)
+    valid: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    higher_is_better: bool = False  # of the watched metric
 
     @property
     def best_epoch(self) -> int:
-        """1-based epoch with the lowest validation MSE; the last epoch without validation."""
-        if not self.valid_mse or all(math.isnan(value) for value in self.valid_mse):
+        """1-based epoch with the best validation value; the last epoch without validation."""
+        if not self.valid or all(math.isnan(value) for value in self.valid):
             return len(self.train_loss)
-        return int(np.nanargmin(self.valid_mse)) + 1
+        best = np.nanargmax if self.higher_is_better else np.nanargmin
+        return int(best(self.valid)) + 1
 
 
 @torch.no_grad()
@@ -62,33 +83,38 @@ def fit(
     checkpoint: Path | None = None,
     label: str = "training",
     stop: Callable[[History], bool] | None = None,
+    validation: Validation | None = None,
 ) -> History:
     """Train in place on ``split.train``; ``split.test`` is never looked at.
 
-    ``stop`` is asked after each epoch and may end the training early. With ``patience`` the weights of the best
-    validation epoch are restored at the end. With ``checkpoint`` the state is kept there after each epoch, and a
-    later call with the same arguments goes on from it and ends with the same weights, bit for bit on one machine's
-    CPU.
+    ``validation`` is what is watched, by default the MSE on ``split.valid``. ``stop`` is asked after each epoch and may
+    end the training early. With ``patience`` the weights of the best validation epoch are restored at the end. With
+    ``checkpoint`` the state is kept there after each epoch, and a later call with the same arguments goes on from it
+    and ends with the same weights, bit for bit on one machine's CPU.
 
     Raises:
-        ConfigError: patience without validation ratings. TrainingError: the loss is not finite.
+        ConfigError: patience without anything to watch. TrainingError: the loss is not finite.
     """
     model.to(device)
     train = Triples.of(dataset, split.train, device)
-    valid = Triples.of(dataset, split.valid, device) if len(split.valid) else None
+    if validation is None and len(split.valid) and not settings.negatives:
+        validation = validation_mse(Triples.of(dataset, split.valid, device))
     model.check_ids(train.users, train.items)
     if isinstance(model, ClosedFormModel):
         started = time.perf_counter()
         model.solve(train.users, train.items, train.ratings)
-        return History([_mse(model, train)], [_mse(model, valid)], [time.perf_counter() - started])
-    if settings.patience is not None and valid is None:
-        raise ConfigError("Early stopping needs validation ratings; split with valid > 0 or set patience to None.")
+        return History([_mse(model, train)], [_watched(model, validation)], [time.perf_counter() - started])
+    if settings.patience is not None and validation is None:
+        raise ConfigError(
+            "Early stopping needs something to watch: split with valid > 0 (where negatives are drawn, also give a "
+            "metric as validation) or set patience to None."
+        )
     torch.backends.cuda.matmul.allow_tf32 = settings.tf32
     optimiser = torch.optim.Adam(
         model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
     negatives = NegativeSampler(model, train, settings.negatives) if settings.negatives else None
-    history, best = History(), None
+    history, best = History(higher_is_better=validation is not None and validation.higher_is_better), None
     if checkpoint is not None and checkpoint.is_file():
         history, best = _restored(checkpoint, model, optimiser, device, label)
     for epoch in progress(range(len(history.train_loss), settings.epochs), f"{label}, epoch"):
@@ -102,7 +128,7 @@ def fit(
                 f"(now {settings.learning_rate:g}) or check the features."
             )
         history.train_loss.append(loss)
-        history.valid_mse.append(_mse(model, valid))
+        history.valid.append(_watched(model, validation))
         history.seconds.append(time.perf_counter() - started)
         if settings.patience is not None and history.best_epoch == len(history.train_loss):
             best = {name: value.detach().clone() for name, value in model.state_dict().items()}
@@ -146,9 +172,14 @@ def _one_epoch(
     return float(total) / len(train)
 
 
-def _mse(model: Recommender, part: Triples | None) -> float:
-    if part is None:
+def _watched(model: Recommender, validation: Validation | None) -> float:
+    if validation is None:
         return math.nan
+    model.eval()
+    return validation.of(model)
+
+
+def _mse(model: Recommender, part: Triples) -> float:
     return float(F.mse_loss(predict(model, part.users, part.items).double(), part.ratings.double()))
 
 

@@ -132,7 +132,7 @@ def _one_trial(model, start, search, dataset, split, inputs, seed, device, earli
 
     def lags_behind(history: History) -> bool:
         nonlocal pruned
-        trial.report(history.valid_mse[-1], len(history.valid_mse))
+        trial.report(history.valid[-1], len(history.valid))
         pruned = trial.should_prune()
         return pruned
 
@@ -141,13 +141,13 @@ def _one_trial(model, start, search, dataset, split, inputs, seed, device, earli
         history = fit(built, dataset, split, settings.training, seed, device, stop=lags_behind)
     except TrainingError:
         history = History()
-    if not history.valid_mse or not np.isfinite(history.valid_mse).all():  # diverged, perhaps in its very last batch
+    if not history.valid or not np.isfinite(history.valid).all():  # diverged, perhaps in its very last batch
         return result | {"state": TrialState.FAIL.name, "value": None, "best_epoch": 0, "curve": [], "seconds": 0.0}
     return result | {
         "state": (TrialState.PRUNED if pruned else TrialState.COMPLETE).name,
-        "value": min(history.valid_mse),
+        "value": min(history.valid),
         "best_epoch": history.best_epoch,
-        "curve": history.valid_mse,
+        "curve": history.valid,
         "seconds": round(sum(history.seconds), 2),
     }
 

@@ -17,7 +17,7 @@ from bonmf_lib.splits.rules import Ratio
 from bonmf_lib.splits.split import Split
 from bonmf_lib.training.batches import NegativeSampler, Triples
 from bonmf_lib.training.config import TrainingConfig
-from bonmf_lib.training.loop import fit
+from bonmf_lib.training.loop import Validation, fit
 from tests.conftest import CPU
 
 IMPLICIT = TrainingConfig(epochs=1, batch_size=100_000, loss="bce", negatives=2)
@@ -85,7 +85,6 @@ def test_user_who_rated_everything_is_named():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"loss": "bce", "negatives": 1, "patience": 2}, "patience watches the validation MSE"),
         ({"loss": "bce"}, "must be positive with loss 'bce'"),
         ({"negatives": 1}, "and 0 with 'mse'"),
         ({"loss": "mse", "negatives": 3}, "and 0 with 'mse'"),
@@ -94,6 +93,29 @@ def test_user_who_rated_everything_is_named():
 def test_impossible_settings(values, message):
     with pytest.raises(ConfigError, match=message):
         TrainingConfig(**values)
+
+
+def test_patience_needs_a_metric_where_negatives_are_drawn(planted, split, inputs):
+    model = build_model("biased-svd", BiasedSVDConfig(), inputs, seed=0)
+    with pytest.raises(ConfigError, match="give a metric as validation"):
+        fit(model, planted, split, replace(IMPLICIT, patience=1), 0, CPU)
+
+
+@pytest.mark.parametrize("higher", [True, False])
+def test_patience_watches_any_metric_in_its_own_direction(planted, split, inputs, higher):
+    """The best of given values decides, whichever way is up, and its weights are kept."""
+    values, seen = iter([0.1, 0.5, 0.2, 0.3, 0.9]), []
+
+    def of(model) -> float:
+        assert not model.training
+        seen.append({name: value.clone() for name, value in model.state_dict().items()})
+        return next(values) * (1 if higher else -1)
+
+    model = build_model("biased-svd", BiasedSVDConfig(), inputs, seed=0)
+    settings = replace(IMPLICIT, epochs=5, patience=2)
+    history = fit(model, planted, split, settings, 0, CPU, validation=Validation("made up", of, higher))
+    assert len(history.train_loss) == 4 and history.best_epoch == 2
+    assert all(torch.equal(value, seen[1][name]) for name, value in model.state_dict().items())
 
 
 # Loss and penalty

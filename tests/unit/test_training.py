@@ -51,7 +51,7 @@ def test_resumed_run_ends_bit_for_bit_like_an_undisturbed_one(planted, split, in
     resumed, resumed_history = train(planted, split, inputs, checkpoint=kept)
     assert same_weights(whole, resumed)
     assert history.train_loss == resumed_history.train_loss
-    assert history.valid_mse == resumed_history.valid_mse
+    assert history.valid == resumed_history.valid
 
 
 def test_checkpoint_of_another_model_is_refused(planted, split, inputs, tmp_path):
@@ -69,7 +69,7 @@ def test_early_stopping_restores_the_best_epoch(planted, split, inputs):
     assert len(history.train_loss) == history.best_epoch + 3
     valid = Triples.of(planted, split.valid, CPU)
     mse = float((predict(model, valid.users, valid.items) - valid.ratings).square().mean())
-    assert mse == pytest.approx(min(history.valid_mse), rel=1e-5)
+    assert mse == pytest.approx(min(history.valid), rel=1e-5)
 
 
 @pytest.mark.case("numbers", "poisoned test ratings", "no weight, no chosen epoch changes: training never reads them")
@@ -81,7 +81,7 @@ def test_poisoned_test_ratings_change_nothing_that_was_learned(planted, split, i
     model, history = train(dataclasses.replace(planted, ratings=poisoned), split, inputs)
     assert same_weights(clean, model)
     assert clean_history.best_epoch == history.best_epoch
-    assert clean_history.valid_mse == history.valid_mse
+    assert clean_history.valid == history.valid
 
 
 @pytest.mark.case("numbers", "a loss that turns NaN", "an error that names the epoch and the learning rate")
@@ -98,7 +98,7 @@ def test_settings_are_finite(rate):
 
 
 def test_patience_without_validation_is_refused(planted, inputs):
-    with pytest.raises(ConfigError, match="needs validation ratings"):
+    with pytest.raises(ConfigError, match="needs something to watch"):
         train(planted, Ratio().split(planted, valid=0.0), inputs)
 
 

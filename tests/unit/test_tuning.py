@@ -96,7 +96,7 @@ def test_trial_is_the_training_that_its_settings_describe(search, planted, split
     chosen, trials = search()
     model = build_model("biased-svd", chosen.model_config, inputs, seed=0)
     history = fit(model, planted, split, chosen.training, 0, CPU)
-    assert min(history.valid_mse) == min(t["value"] for t in trials if t["state"] == "COMPLETE")
+    assert min(history.valid) == min(t["value"] for t in trials if t["state"] == "COMPLETE")
 
 
 @pytest.mark.filterwarnings("ignore:Choices for a categorical distribution")
@@ -366,7 +366,7 @@ def test_poisoned_test_ratings_change_no_prediction_of_a_run(tmp_path):
         assert (one["rating"] + two["rating"] == 6).all()
         one, two = (read_history(run, variant, 0) for run in runs)
         assert one.train_loss == two.train_loss
-        np.testing.assert_array_equal(one.valid_mse, two.valid_mse)
+        np.testing.assert_array_equal(one.valid, two.valid)
     keys = ["variant", "protocol"]
     mse, other_mse = (table[table["metric"] == "mse"].set_index(keys)["value"] for table in (clean, poisoned))
     assert len(mse) == len(variants) - 1  # implicit feedback has no rating error
@@ -384,4 +384,4 @@ def test_tuned_row_is_trained_on_training_and_validation_ratings_together(tmp_pa
     best = min((t for t in trials if t["state"] == "COMPLETE"), key=lambda trial: trial["value"])
     history = read_history(run, row, 0)
     assert len(history.train_loss) == best["best_epoch"]
-    assert np.isnan(history.valid_mse).all()
+    assert np.isnan(history.valid).all()

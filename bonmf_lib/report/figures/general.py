@@ -195,7 +195,7 @@ def learning_curves(histories: dict[str, list[History]]) -> Figure:
     """Training and validation MSE per epoch by name: mean over seeds up to the first one's stop, band = range."""
     figure, axes = plt.subplots(1, 2, figsize=(11, 3.8), sharey=True)
     for place, (name, runs) in enumerate(histories.items()):
-        for axis, curves in zip(axes, ([r.train_loss for r in runs], [r.valid_mse for r in runs]), strict=True):
+        for axis, curves in zip(axes, ([r.train_loss for r in runs], [r.valid for r in runs]), strict=True):
             shortest = min(map(len, curves))
             stack = np.array([curve[:shortest] for curve in curves])
             epochs = np.arange(1, shortest + 1)

@@ -1,0 +1,121 @@
+"""Ranking among few candidates: a test item against items that the user has not rated, drawn or given.
+
+He et al. (2017) rank one test item among 100. Such a metric can order models otherwise than all items do (Krichene and
+Rendle, 2020); it is here to compare with numbers that were printed that way, beside the ranking of all items.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..errors import ConfigError, ModelError
+
+KS = (1, 5, 10, 20)
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """One list per test rating.
+
+    Attributes:
+        users: int64 (N,). positives: int64 (N,), the test item of each list. negatives: int64 (N, n), what it is ranked
+            among; ``-1`` = none.
+    """
+
+    users: np.ndarray
+    positives: np.ndarray
+    negatives: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.negatives.ndim != 2 or not len(self.users) == len(self.positives) == len(self.negatives):
+            raise ModelError(
+                f"Candidates: {len(self.users)} users, {len(self.positives)} test items and negatives of shape "
+                f"{self.negatives.shape} do not belong together."
+            )
+
+    @property
+    def flawed(self) -> np.ndarray:
+        """Lists that hold their own test item among the negatives, bool (N,)."""
+        return (self.negatives == self.positives[:, None]).any(axis=1)
+
+
+def drawn_candidates(
+    positives: tuple[np.ndarray, np.ndarray], rated: tuple[np.ndarray, np.ndarray], n_items: int, n: int, seed: int
+) -> Candidates:
+    """``n`` different items for every test rating, uniformly among those that the user has not rated anywhere.
+
+    Args:
+        positives: users and items of the test ratings, int64 (N,) each. rated: of all ratings, test ratings included.
+
+    Raises:
+        ConfigError: a user has fewer than ``n`` unrated items.
+    """
+    users, items = positives
+    draw, out = np.random.default_rng(seed), np.empty((len(users), n), np.int64)
+    order = np.argsort(rated[0], kind="stable")
+    by_user = np.split(rated[1][order], np.cumsum(np.bincount(rated[0], minlength=int(users.max()) + 1))[:-1])
+    for row, user in enumerate(users):
+        free = np.setdiff1d(np.arange(n_items), by_user[user])
+        if len(free) < n:
+            raise ConfigError(f"User {user} has {len(free)} unrated items, {n} are to be drawn; draw fewer.")
+        out[row] = draw.choice(free, n, replace=False)
+    return Candidates(users, items, out)
+
+
+@torch.inference_mode()
+def candidate_metrics(
+    score: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    candidates: Candidates,
+    device: torch.device,
+    ks: Sequence[int] = KS,
+    block: int = 4096,
+) -> dict[str, float]:
+    """Hit rate, NDCG and MRR of the test item in its list, averaged over lists.
+
+    With g better negatives and t equal ones, the test item's rank is g + 1 to g + t + 1, all as likely: every metric is
+    its mean over these, so that no order of equal scores decides.
+    hr@K = [rank <= K]; ndcg@K = [rank <= K] / log2(rank + 1); mrr = 1 / rank. A negative that is the test item itself
+    is no rival and is left out.
+
+    Args:
+        score: users and items, int64 (B,) each on ``device`` -> scores (B,), higher = better.
+
+    Returns:
+        ``hr@K`` and ``ndcg@K`` for every K, and ``mrr``; empty without lists.
+    """
+    if min(ks, default=0) < 1:
+        raise ConfigError(f"ks must be at least 1, got {tuple(ks)}.")
+    if not len(candidates.users):
+        return {}
+    width = candidates.negatives.shape[1]
+    ranks = np.arange(1, width + 2)
+    gains = {f"hr@{k}": (ranks <= k).astype(np.float64) for k in ks}
+    gains |= {f"ndcg@{k}": np.where(ranks <= k, 1 / np.log2(ranks + 1), 0.0) for k in ks}
+    gains["mrr"] = 1 / ranks
+    better, equal = _rivals(score, candidates, device, max(1, block // (width + 1)))
+    found = {}
+    for name, gain in gains.items():
+        sums = np.concatenate([[0.0], np.cumsum(gain)])  # of the first so many ranks
+        found[name] = float(((sums[better + equal + 1] - sums[better]) / (equal + 1)).mean())
+    return found
+
+
+def _rivals(score, candidates: Candidates, device: torch.device, block: int) -> tuple[np.ndarray, np.ndarray]:
+    """Per list, how many negatives score higher than the test item, and how many the same, int64 (N,)."""
+    better, equal = [], []
+    for start in range(0, len(candidates.users), block):
+        rows = slice(start, start + block)
+        negatives, positives = candidates.negatives[rows], candidates.positives[rows]
+        real = torch.from_numpy((negatives >= 0) & (negatives != positives[:, None])).to(device)
+        items = np.concatenate([positives[:, None], np.where(negatives < 0, positives[:, None], negatives)], axis=1)
+        users = np.repeat(candidates.users[rows], items.shape[1])
+        scores = score(torch.from_numpy(users).to(device), torch.from_numpy(items.ravel()).to(device))
+        if scores.isnan().any():
+            raise ModelError("score gave NaN for at least one candidate.")
+        scores = scores.view(items.shape)
+        own, others = scores[:, :1], scores[:, 1:]
+        better.append(((others > own) & real).sum(1).cpu().numpy())
+        equal.append(((others == own) & real).sum(1).cpu().numpy())
+    return np.concatenate(better), np.concatenate(equal)

@@ -1,0 +1,105 @@
+"""Ranking among given or drawn candidates, against lists written out."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from bonmf_lib.errors import ConfigError, ModelError
+from bonmf_lib.evaluation.candidates import Candidates, candidate_metrics, drawn_candidates
+from bonmf_lib.evaluation.ranking import ranking_metrics
+from tests.conftest import CPU
+
+
+def scored(table):
+    """A score function of a table (users, items)."""
+    values = torch.tensor(table, dtype=torch.float64)
+    return lambda users, items: values[users, items]
+
+
+def lists(positives: list[int], negatives: list[list[int]]) -> Candidates:
+    return Candidates(np.arange(len(positives)), np.array(positives), np.array(negatives))
+
+
+def test_metrics_by_hand():
+    """Three lists: rank 1, rank 3, rank 2."""
+    table = [[9, 1, 2, 3], [1, 2, 3, 0], [5, 1, 1, 6]]
+    found = candidate_metrics(scored(table), lists([0, 0, 0], [[1, 2, 3]] * 3), CPU, ks=(1, 2, 3))
+    assert found["hr@1"] == pytest.approx(1 / 3)
+    assert found["hr@2"] == pytest.approx(2 / 3)
+    assert found["hr@3"] == 1
+    assert found["ndcg@2"] == pytest.approx((1 + 1 / math.log2(3)) / 3)
+    assert found["ndcg@3"] == pytest.approx((1 + 0.5 + 1 / math.log2(3)) / 3)
+    assert found["mrr"] == pytest.approx((1 + 1 / 3 + 1 / 2) / 3)
+
+
+def test_equal_scores_count_as_every_order_of_them_on_average():
+    """A constant score: every rank of four is as likely, whatever the order of the ids."""
+    for positive in range(4):
+        others = [item for item in range(4) if item != positive]
+        found = candidate_metrics(scored([[0.5] * 4]), lists([positive], [others]), CPU, ks=(1, 2))
+        assert found["hr@1"] == pytest.approx(1 / 4)
+        assert found["hr@2"] == pytest.approx(2 / 4)
+        assert found["ndcg@2"] == pytest.approx((1 + 1 / math.log2(3)) / 4)
+        assert found["mrr"] == pytest.approx((1 + 1 / 2 + 1 / 3 + 1 / 4) / 4)
+
+
+def test_ties_below_and_above_the_cut():
+    table = [[3, 9, 3, 3, 1]]  # one better, two equal: ranks 2, 3 and 4
+    found = candidate_metrics(scored(table), lists([0], [[1, 2, 3, 4]]), CPU, ks=(1, 2, 3, 4))
+    assert [found[f"hr@{k}"] for k in (1, 2, 3, 4)] == pytest.approx([0, 1 / 3, 2 / 3, 1])
+
+
+def test_a_list_that_holds_its_own_test_item_is_told_and_does_not_rival_itself():
+    one = lists([0, 0], [[1, 0, 2], [1, 2, 3]])
+    assert one.flawed.tolist() == [True, False]
+    table = [[2, 1, 1, 9], [2, 1, 1, 1]]
+    assert candidate_metrics(scored(table), one, CPU, ks=(1,))["hr@1"] == 1
+
+
+def test_missing_negatives_are_none():
+    short = lists([0], [[1, -1, -1]])
+    found = candidate_metrics(scored([[1, 1, 5]]), short, CPU, ks=(1,))
+    assert found["hr@1"] == pytest.approx(1 / 2)  # one equal rival
+
+
+@pytest.mark.parametrize("block", [1, 7, 10_000])
+def test_blocks_change_nothing_and_all_items_agree_with_the_full_ranking(block):
+    """One test item a user, all unrated items as negatives: hit rate and NDCG are those of the full ranking."""
+    draw = np.random.default_rng(0)
+    users, items, table = np.arange(30), draw.integers(0, 20, 30), draw.standard_normal((30, 20))
+    others = np.array([np.delete(np.arange(20), item) for item in items])
+    found = candidate_metrics(scored(table), Candidates(users, items, others), CPU, ks=(5, 10), block=block)
+    nothing = (np.array([], np.int64),) * 2
+    full = ranking_metrics(lambda u: torch.tensor(table)[u], nothing, (users, items), 30, 20, ks=(5, 10), device=CPU)
+    for name in ("hr@5", "hr@10", "ndcg@5", "ndcg@10"):
+        assert found[name] == pytest.approx(full[name])
+
+
+def test_drawn_negatives_are_different_unrated_items_and_all_of_them_come_up():
+    rated = np.array([0, 0, 1, 1, 1]), np.array([0, 1, 2, 3, 4])
+    positives = np.array([0] * 200 + [1] * 200), np.array([0] * 200 + [2] * 200)
+    made = drawn_candidates(positives, rated, n_items=8, n=3, seed=0)
+    for row, user in enumerate(made.users):
+        assert len(set(made.negatives[row])) == 3
+        assert not set(made.negatives[row]) & set(rated[1][rated[0] == user])
+    counts = np.bincount(made.negatives[made.users == 0].ravel(), minlength=8)
+    assert counts[:2].sum() == 0
+    np.testing.assert_allclose(counts[2:] / counts.sum(), 1 / 6, atol=0.03)
+    assert np.array_equal(made.negatives, drawn_candidates(positives, rated, 8, 3, seed=0).negatives)
+    assert not np.array_equal(made.negatives, drawn_candidates(positives, rated, 8, 3, seed=1).negatives)
+
+
+def test_what_cannot_be_is_refused():
+    rated = np.array([0, 0]), np.array([0, 1])
+    with pytest.raises(ConfigError, match="User 0 has 1 unrated items, 2 are to be drawn"):
+        drawn_candidates((np.array([0]), np.array([0])), rated, n_items=3, n=2, seed=0)
+    with pytest.raises(ModelError, match="do not belong together"):
+        Candidates(np.arange(2), np.arange(2), np.zeros((3, 4), np.int64))
+    with pytest.raises(ConfigError, match="at least 1"):
+        candidate_metrics(scored([[1.0, 2.0]]), lists([0], [[1]]), CPU, ks=(0,))
+    with pytest.raises(ModelError, match="NaN"):
+        candidate_metrics(scored([[float("nan"), 2.0]]), lists([0], [[1]]), CPU)
+    nobody = Candidates(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 3), np.int64))
+    assert candidate_metrics(scored([[1.0]]), nobody, CPU) == {}
