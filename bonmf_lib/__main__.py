@@ -1,7 +1,8 @@
-"""``python -m bonmf_lib``: the ledger on the terminal; a run's manifest, its publication, and how well it agrees
-with what is published."""
+"""``python -m bonmf_lib``: the ledger on the terminal; shares of long runs; a run's manifest, its publication, and how
+well it agrees with what is published."""
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
@@ -9,12 +10,15 @@ import pandas as pd
 
 from .claims.ledger import ledger, readable, verdict_counts
 from .errors import BonmfError, ConfigError
+from .experiments.registry import asked
 from .report.answers import answers_markdown
 from .report.headline import headline_markdown
 from .runs.manifest import write_manifest
 from .runs.profiles import pipeline_run
 from .runs.publication import agreement, publish
 from .runs.records import read_published, read_records
+from .runs.run import NotebookParameters, Run
+from .runs.runner import train_share
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -38,6 +42,12 @@ def main(arguments: list[str] | None = None) -> int:
     compare = commands.add_parser("compare", help="a run beside the published records of the same settings and seeds")
     compare.add_argument("run_dir", type=Path)
     compare.add_argument("--metric", default="mse")
+    train = commands.add_parser("train", help="train an experiment's rows, or a share of them")
+    train.add_argument("experiment", help="for instance 04_table1")
+    for name in ("profile", "dataset", "content"):
+        train.add_argument(f"--{name}", help="as given to make reproduce; without it, as the profile says")
+    train.add_argument("--share", default="1/1", help="for instance 3/16: the third of sixteen equal parts")
+    train.add_argument("--seeds", type=int, nargs="+", help="instead of the experiment's own")
     commands.add_parser("headline", help="the README's tables and sentences, from the published records")
     options = parser.parse_args(arguments)
     try:
@@ -47,6 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"Published in {publish(options.run_dir, options.name, options.drop_rows, options.tables_only)}")
         elif options.command == "folder":
             print(pipeline_run(options.profile, options.dataset, options.content).folder)
+        elif options.command == "train":
+            print(_train(options))
         elif options.command == "compare":
             print(_comparison_text(options.run_dir, options.metric))
         elif options.command == "headline":
@@ -59,6 +71,18 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def _train(options: argparse.Namespace) -> str:
+    asked_for = pipeline_run(options.profile, options.dataset, options.content)
+    found = re.fullmatch(r"(\d+)/(\d+)", options.share)
+    if found is None:
+        raise ConfigError(f"--share is a part and a number of parts, such as 3/16, got {options.share!r}.")
+    own = {"profile": asked_for.profile, "dataset": asked_for.dataset, "content": asked_for.content}
+    run = Run(NotebookParameters(**own, run_dir=str(asked_for.folder)))
+    rows, seeds = asked(run, options.experiment, tuple(options.seeds) if options.seeds else None)
+    count = train_share(run, rows, seeds, int(found[1]), int(found[2]))
+    return f"{options.experiment}: share {options.share}, {count} trainings, in {asked_for.folder}"
 
 
 def _records_of(run_dir: Path) -> pd.DataFrame:

@@ -162,6 +162,34 @@ def run_variants(
     return ordered.drop(columns="place")
 
 
+def train_share(run: Run, variants: list[Variant], seeds: tuple[int, ...], part: int = 1, parts: int = 1) -> int:
+    """Train the ``part``-th of so many equal shares of all rows and seeds, and record nothing: :func:`run_variants`
+    finds them trained. What shares a training or a search stays in one share.
+
+    Returns:
+        how many trainings the share has, those that were there already included.
+
+    Raises:
+        ConfigError: there is no such share.
+    """
+    if not 1 <= part <= parts:
+        raise ConfigError(f"A share is one of so many parts, such as 1/4 or 4/4, got {part}/{parts}.")
+    groups: dict[tuple, list] = {}
+    for seed in seeds:
+        for variant in variants:
+            groups.setdefault((training_hash(run, replace(variant, members=1)), seed), []).append(variant)
+    tasks = [(run, group, seed) for (_, seed), group in groups.items()][part - 1 :: parts]
+    for _ in progress(in_parallel(_train_group, tasks), f"share {part} of {parts}: trainings", len(tasks)):
+        pass
+    return len(tasks)
+
+
+def _train_group(run: Run, group: list[Variant], seed: int) -> None:
+    for variant in group:
+        if not _is_trained(run, variant, seed):
+            _train(run, variant, seed, split_of(run, variant, seed))
+
+
 def _note_encoders(run: Run, experiment: str, variants: list[Variant]) -> None:
     """Keep which encoders a run folder's numbers rest on, for its manifest."""
     used = {f.key: f for v in variants for m in ("text", "image") if (f := v.features(run, m)) is not None}

@@ -1,0 +1,88 @@
+"""Lists of rows by name: the notebooks' own, and shares of them that are trained before."""
+
+import json
+import re
+
+import pytest
+
+from bonmf_lib.__main__ import main
+from bonmf_lib.errors import ConfigError
+from bonmf_lib.experiments import comparisons
+from bonmf_lib.experiments.registry import EXPERIMENTS, GRIDS, TEXT_CHOICES, asked
+from bonmf_lib.runs import runner
+from bonmf_lib.runs.run import NotebookParameters, Run
+from bonmf_lib.runs.runner import run_variants, train_share
+from tests.conftest import ROOT
+
+CALL = re.compile(r'run_variants\(\w+, (f?)"([^"]+)"')
+WRITTEN = {  # names that notebooks put together
+    "05_{question.replace(' ', '_')}": {f"05_{question.replace(' ', '_')}" for question in GRIDS},
+    "06_{question}": {f"06_{choice}" for choice in TEXT_CHOICES},
+    "06_{question}_cold": {f"06_{choice}_cold" for choice in TEXT_CHOICES},
+    "08_resolve_{where.split()[0]}": {"08_resolve_random", "08_resolve_cold"},
+}
+ELSEWHERE = {"04_initialisations", "06_claims"}  # one row, and rows of encoders that only a hub has
+OUTSIDE = {"04_folds", "04_shuffled_rows"}  # asked for by anchors.outside_records
+
+
+@pytest.fixture
+def run(tmp_path) -> Run:
+    return Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path)))
+
+
+def test_every_experiment_of_the_notebooks_has_its_list():
+    found = set()
+    for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+        for formatted, name in CALL.findall(code):
+            found |= WRITTEN[name] if formatted else {name}
+    assert found - ELSEWHERE == set(EXPERIMENTS) - OUTSIDE
+
+
+def test_every_list_has_rows_with_names_of_their_own_and_seeds(run):
+    assert set(comparisons.ablation_rows(run)) == set(GRIDS)
+    for name, experiment in EXPERIMENTS.items():
+        rows = experiment.rows(run)
+        assert rows or name == "05_specifications", name  # of which the profile varies nothing
+        assert len({(row.name, row.protocol) for row in rows}) == len(rows), name
+        assert experiment.seeds(run), name
+
+
+def test_shares_are_trained_once_and_then_only_recorded(run, monkeypatch):
+    rows, seeds = asked(run, "05_modalities")
+    trained = []
+    real = runner._train
+    monkeypatch.setattr(runner, "_train", lambda *args: trained.append((args[1].name, args[2])) or real(*args))
+    counts = [train_share(run, rows, seeds, part, 3) for part in (1, 2, 3)]
+    assert sum(counts) == len(trained) == len(set(trained)) == len(rows) * len(seeds)
+    assert max(counts) - min(counts) <= 1
+    assert not (run.run_dir / "records").exists()
+    assert train_share(run, rows, seeds) == len(trained)  # nothing is trained again
+    assert sum(counts) == len(trained)
+    monkeypatch.setattr(runner, "_train", None)
+    records = run_variants(run, "05_modalities", rows, seeds)
+    assert records["variant"].nunique() == len(rows)
+
+
+def test_a_search_and_the_mean_of_its_networks_stay_in_one_share(run):
+    rows = comparisons.best_rows(run)
+    assert [train_share(run, rows, (0,), part, 2) for part in (1, 2)] == [1, 0]
+
+
+@pytest.mark.parametrize(("part", "parts"), [(0, 2), (3, 2), (1, 0)])
+def test_shares_that_cannot_be_are_refused(run, part, parts):
+    with pytest.raises(ConfigError, match=f"got {part}/{parts}"):
+        train_share(run, [], (), part, parts)
+
+
+def test_the_command_trains_a_share_where_the_pipeline_looks_for_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("BONMF_RUNS", str(tmp_path))
+    given = ["train", "05_bonmf_plus", "--profile", "smoke", "--seeds", "0"]
+    assert main([*given, "--share", "2/9"]) == 0
+    assert capsys.readouterr().out.strip().endswith(f"share 2/9, 1 trainings, in {tmp_path / 'smoke'}")
+    assert len(list((tmp_path / "smoke" / "predictions").iterdir())) == 1
+    for share in ("2", "a/b", "10/9"):
+        assert main([*given, "--share", share]) == 2
+    assert main(["train", "05_bonmf", "--profile", "smoke"]) == 2
+    assert "Did you mean '05_bonmf_plus'?" in capsys.readouterr().err
