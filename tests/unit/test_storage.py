@@ -107,7 +107,7 @@ FILLED = """
 import resource, sys
 from bonmf_lib.experiments.comparisons import published
 from bonmf_lib.errors import BonmfError
-from bonmf_lib.experiments import run_variants
+from bonmf_lib.runs.runner import run_variants
 from bonmf_lib.models.rating.bonmf import BoNMFConfig
 from bonmf_lib.runs.run import NotebookParameters, Run
 
