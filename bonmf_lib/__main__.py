@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from .claims.ledger import ledger, readable, verdict_counts
+from .config import make_config
 from .errors import BonmfError, ConfigError
 from .experiments.registry import asked
 from .report.answers import answers_markdown
@@ -79,8 +80,9 @@ def _train(options: argparse.Namespace) -> str:
     if found is None:
         raise ConfigError(f"--share is a part and a number of parts, such as 3/16, got {options.share!r}.")
     own = {"profile": asked_for.profile, "dataset": asked_for.dataset, "content": asked_for.content}
-    run = Run(NotebookParameters(**own, run_dir=str(asked_for.folder)))
-    rows, seeds = asked(run, options.experiment, tuple(options.seeds) if options.seeds else None)
+    own |= {"run_dir": str(asked_for.folder), "seeds": options.seeds}
+    run = Run(make_config(NotebookParameters, own))
+    rows, seeds = asked(run, options.experiment, run.settings.seeds if options.seeds else None)
     count = train_share(run, rows, seeds, int(found[1]), int(found[2]))
     return f"{options.experiment}: share {options.share}, {count} trainings, in {asked_for.folder}"
 

@@ -84,5 +84,8 @@ def test_the_command_trains_a_share_where_the_pipeline_looks_for_it(tmp_path, mo
     assert len(list((tmp_path / "smoke" / "predictions").iterdir())) == 1
     for share in ("2", "a/b", "10/9"):
         assert main([*given, "--share", share]) == 2
+    for seed in ("4294967296", "0 0"):  # no seed, and one twice
+        assert main([*given[:-1], *seed.split()]) == 2
+    assert "Traceback" not in capsys.readouterr().err
     assert main(["train", "05_bonmf", "--profile", "smoke"]) == 2
     assert "Did you mean '05_bonmf_plus'?" in capsys.readouterr().err

@@ -71,7 +71,8 @@ def centre_gains(effects: pd.DataFrame, centres: dict[str, Specification]) -> Fi
         centres: by name, one panel each.
     """
     names = [name for name in COMPARISONS if name in set(effects["comparison"])]
-    figure, axes = plt.subplots(1, len(centres), figsize=(10, 1 + 0.75 * len(names)), sharey=True, squeeze=False)
+    size = 10, 1 + 0.75 * len(names)
+    figure, axes = plt.subplots(1, len(centres), figsize=size, sharex=True, sharey=True, squeeze=False)
     looks = {REAL: (PALETTE[0], "o")} | _CONTROLS
     for axis, (title, centre) in zip(axes[0], centres.items(), strict=True):
         found = at(effects, centre)
