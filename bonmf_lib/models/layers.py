@@ -1,6 +1,6 @@
 """Parts that several models share: projected item features with missing ones, and tables of all ids."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 import torch
@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from ..encoders import Features
 from ..encoders.preparation import Preparation, prepared
 from ..errors import ModelError
+from .base import ModelInputs
 
 
 def rows_of(table: torch.Tensor, ids: torch.Tensor | None) -> torch.Tensor:
@@ -71,6 +72,14 @@ def required(features: Features | None, modality: str, model: str) -> Features:
     if features is None:
         raise ModelError(f"{model} was asked to use the {modality}, but got no {modality} features.")
     return features
+
+
+def wanted_features(config, inputs: ModelInputs, model: str) -> Iterator[tuple[str, Features, Preparation]]:
+    """Name (``text``, ``image``), features and preparation of what a configuration with ``use_text``, ``use_image`` and
+    a preparation for each asks for."""
+    for name in ("text", "image"):
+        if getattr(config, f"use_{name}"):
+            yield name, required(getattr(inputs, name), name, model), getattr(config, f"{name}_preparation")
 
 
 class FeatureTable(nn.Module):

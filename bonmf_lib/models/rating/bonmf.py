@@ -16,7 +16,7 @@ from ...config import config
 from ...encoders.preparation import Preparation
 from ...errors import ConfigError, ModelError
 from ..base import ModelInputs, RatingModel, register
-from ..layers import FeatureTable, embedding_penalty, gathered, id_embedding, required, rows_of, score_all_pairs
+from ..layers import FeatureTable, embedding_penalty, gathered, id_embedding, rows_of, score_all_pairs, wanted_features
 
 
 @config
@@ -56,14 +56,9 @@ class BoNMF(RatingModel):
             self.item_embedding = id_embedding(inputs.n_items, config.embedding_dim, config.embedding_std)  # (I, 50)
             sizes |= {"user_id": config.embedding_dim, "item_id": config.embedding_dim}
         self.modalities = nn.ModuleDict()
-        for name, wanted, features, preparation in (
-            ("text", config.use_text, inputs.text, config.text_preparation),
-            ("image", config.use_image, inputs.image, config.image_preparation),
-        ):
-            if wanted:
-                features = required(features, name, "BoNMF")
-                self.modalities[name] = FeatureTable(features, config.hidden[0], preparation)
-                sizes[name] = self.modalities[name].size
+        for name, features, preparation in wanted_features(config, inputs, "BoNMF"):
+            self.modalities[name] = FeatureTable(features, config.hidden[0], preparation)
+            sizes[name] = self.modalities[name].size
         if config.use_demographics:
             if inputs.demographics is None:
                 raise ModelError("BoNMF was asked to use demographics, but the data set has none.")

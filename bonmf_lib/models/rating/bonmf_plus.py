@@ -20,7 +20,7 @@ from ...config import config
 from ...encoders.preparation import Preparation
 from ...errors import ConfigError, ModelError
 from ..base import ModelInputs, RatingModel, register
-from ..layers import ProjectedFeatures, SparseRows, id_embedding, mlp, required, rows_of
+from ..layers import ProjectedFeatures, SparseRows, id_embedding, mlp, rows_of, wanted_features
 
 
 @config
@@ -66,14 +66,10 @@ class BoNMFPlus(RatingModel):
             self.rater_factors = id_embedding(inputs.n_users, dim, std)  # z, (U, k)
             self.item_history = SparseRows(items, users, _inverse_root(items, inputs.n_items), shape[::-1])
         self.content = nn.ModuleDict()
-        for name, wanted, features, preparation in (
-            ("text", config.use_text, inputs.text, config.text_preparation),
-            ("image", config.use_image, inputs.image, config.image_preparation),
-        ):
-            if wanted:
-                table = ProjectedFeatures(required(features, name, "BoNMF+"), dim, preparation)
-                nn.init.normal_(table.linear.weight, std=std / table.size**0.5)
-                self.content[name] = table
+        for name, features, preparation in wanted_features(config, inputs, "BoNMF+"):
+            table = ProjectedFeatures(features, dim, preparation)
+            nn.init.normal_(table.linear.weight, std=std / table.size**0.5)
+            self.content[name] = table
         self.fields = nn.ParameterDict()
         for name, rows in inputs.item_fields.items() if config.use_fields else ():
             self.register_buffer(f"field_{name}", torch.from_numpy(rows), persistent=False)  # (I, levels)

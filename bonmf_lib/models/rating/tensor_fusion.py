@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from ...config import config
 from ...encoders.preparation import Preparation
 from ..base import ModelInputs, RatingModel, register
-from ..layers import ProjectedFeatures, embedding_penalty, id_embedding, in_blocks, mlp, required, rows_of
+from ..layers import ProjectedFeatures, embedding_penalty, id_embedding, in_blocks, mlp, rows_of, wanted_features
 
 
 @config
@@ -42,13 +42,8 @@ class TensorFusion(RatingModel):
         self.user_embedding = id_embedding(inputs.n_users, config.embedding_dim, config.embedding_std)
         self.item_embedding = id_embedding(inputs.n_items, config.embedding_dim, config.embedding_std)
         self.modalities = nn.ModuleDict()
-        for name, wanted, features, preparation in (
-            ("text", config.use_text, inputs.text, config.text_preparation),
-            ("image", config.use_image, inputs.image, config.image_preparation),
-        ):
-            if wanted:
-                features = required(features, name, "Tensor fusion")
-                self.modalities[name] = ProjectedFeatures(features, config.feature_dim, preparation)
+        for name, features, preparation in wanted_features(config, inputs, "Tensor fusion"):
+            self.modalities[name] = ProjectedFeatures(features, config.feature_dim, preparation)
         user_size = config.embedding_dim + 1  # a
         item_size = user_size * (config.feature_dim + 1) ** len(self.modalities)  # b
         self.first = nn.Linear(user_size * item_size, config.hidden[0])
