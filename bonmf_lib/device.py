@@ -18,3 +18,8 @@ def pick_device(name: str = "auto") -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device 'cuda' was asked for, but PyTorch sees no GPU here; use 'auto' or 'cpu'.")
     return torch.device(name)
+
+
+def device_name(device: torch.device) -> str:
+    """``cpu`` or the GPU's product name."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

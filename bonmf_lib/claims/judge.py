@@ -28,6 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from ..errors import ConfigError
 from ..evaluation import Estimate, holm, mean_interval, paired_difference
+from ..evaluation.rules import RATED_ITEMS
 from ..runs.records import interval_share
 
 VERDICTS = ("reproduced", "direction only", "inconclusive", "not reproduced", "not testable on this data", "not run")
@@ -50,6 +51,7 @@ class _Claim(_Model):
     datasets: tuple[str, ...]  # where it can be judged
     content: Literal["any", "full"] = "any"  # full: only with real plots and posters
     split: str = ""  # how the records' split rule must begin; empty = any split
+    evaluation: str = RATED_ITEMS.name  # how the records' evaluation must begin
     protocol: str = "as published"
     verified: bool = True  # False: quoted from memory, never a gate
     defined: bool = True  # False: the paper leaves open what its number means; judged as we read it, not counted
@@ -100,6 +102,7 @@ class _Table(_Model):
     variants: dict[str, str] = {}  # row title -> variant name where they differ
     full_content: tuple[str, ...] = ()  # rows that need real plots or posters
     split: str = ""
+    evaluation: str = RATED_ITEMS.name
     protocol: str = "as published"
     tolerance: float = 0.02
     scale: float = 1.0  # printed value x scale = value
@@ -125,6 +128,7 @@ class _Table(_Model):
             datasets=self.datasets,
             content="full" if row in self.full_content else "any",
             split=self.split,
+            evaluation=self.evaluation,
             protocol=self.protocol,
             verified=self.verified,
             defined=title not in self.undefined,
@@ -225,7 +229,7 @@ def _adjusted(judgements: list[Judgement], rules: Rules) -> list[float]:
         if claim.kind != "better":
             places.append(None)
             continue
-        test = (claim.variant, claim.than, claim.metric, claim.protocol, claim.split)
+        test = (claim.variant, claim.than, claim.metric, claim.protocol, claim.split, claim.evaluation)
         families = {"apart": (claim.source == OWN_SOURCE,), "together": (), "unadjusted": test}
         family = families[rules.families]
         tests.setdefault(family, {})[test] = judgement.ours.p_value if judgement.ours is not None else float("nan")
@@ -237,10 +241,12 @@ def _adjusted(judgements: list[Judgement], rules: Rules) -> list[float]:
 def _measure(claim: Claim, dataset: str, content: str, by_variant: dict[str, pd.DataFrame], rules: Rules) -> Judgement:
     needed = {"value": lambda: [claim.variant], "better": lambda: [claim.variant, *claim.than]}
     names = needed.get(claim.kind, lambda: list(claim.variants))()
-    if not set(names) <= set(by_variant):
+    rows = {name: by_variant[name] for name in names if name in by_variant}
+    rows = {name: found[found["evaluation"].str.startswith(claim.evaluation)] for name, found in rows.items()}
+    if any(name not in rows or rows[name].empty for name in names):
         return Judgement(claim, dataset, content, None, "not run")
-    values = {name: _per_seed(by_variant[name], claim) for name in names}
-    chosen = pd.concat([by_variant[name] for name in names])  # perhaps under another protocol only
+    values = {name: _per_seed(found, claim) for name, found in rows.items()}
+    chosen = pd.concat([rows[name] for name in names])  # perhaps under another protocol only
     asked = chosen[chosen["protocol"].isin([claim.protocol, CLOSED_FORM])]
     chosen = asked if len(asked) else chosen
     other_data = dataset not in claim.datasets or (claim.content == "full" and content != "full")

@@ -10,7 +10,8 @@ from ..models import item_fields
 from ..models.rating.visual_fusion import VisualFusionConfig
 from ..runs.notebooks import skip_rest
 from ..runs.run import Run
-from ..runs.runner import Variant, split_of
+from ..runs.training import Training
+from ..runs.variant import Variant
 
 LEAST_ITEMS = 20  # with a picture, or with text and picture, where these are looked into or compared
 
@@ -44,9 +45,9 @@ def reason(run: Run, variant: Variant, seeds: Sequence[int] | None = None) -> st
         return (
             f"fewer than {LEAST_ITEMS} {dataset.words.items} of {_name(dataset)} have text and {dataset.words.picture}"
         )
-    if variant.training.loss == "bce":
+    if variant.training.negatives:
         for seed in run.settings.seeds if seeds is None else seeds:
-            users = dataset.ratings["user"].to_numpy()[split_of(run, variant, seed).train]
+            users = dataset.ratings["user"].to_numpy()[Training(run, variant, seed).split.train]
             if np.bincount(users).max() >= dataset.n_items:
                 return f"a user of {_name(dataset)} rated all {dataset.words.items} in training, no negative is left"
     return None

@@ -15,13 +15,15 @@ import surprise
 
 from ..config import config_hash
 from ..evaluation.rating import rating_errors
+from ..evaluation.rules import RATED_ITEMS
 from ..models.rating.biased_svd import BiasedSVDConfig
 from ..models.rating.svdpp import SVDppConfig
 from ..parallel import in_parallel
 from ..progress import progress
 from ..runs.records import COLUMNS, Record, add_records, code_version, is_recorded, mark_current, read_records
 from ..runs.run import Run
-from ..runs.runner import Variant, run_variants
+from ..runs.runner import run_variants
+from ..runs.variant import Variant
 from ..splits.rules import KFold, RowShuffle
 from . import absent
 from .comparisons import best_rows, published, table1_rows, tuned
@@ -106,7 +108,7 @@ def _surprise_row(run: Run, experiment: str, name: str, config: str, fold: int) 
         "experiment": experiment, "variant": name, "protocol": SURPRISE, "model": f"surprise-{name}",
         "dataset": run.dataset.name, "fingerprint": run.dataset.fingerprint, "content": run.dataset.content,
         "split": split.rule, "test_share": split.test_share, "config": config, "seed": fold, "seconds": seconds,
-        "device": "cpu", "code": code_version(),
+        "device": "cpu", "code": code_version(), "evaluation": RATED_ITEMS.name,
     }  # fmt: skip
     errors = rating_errors(test["rating"].to_numpy(), predicted)
     add_records(run.run_dir, [Record(metric=metric, value=value, **common) for metric, value in errors.items()])

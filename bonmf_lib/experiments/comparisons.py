@@ -7,6 +7,7 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
+from ..evaluation.rules import FULL_RANKING, RATED_ITEMS, EvaluationRule
 from ..models.rating.bias import GlobalMeanConfig, UserItemBiasConfig
 from ..models.rating.biased_svd import BiasedSVDConfig
 from ..models.rating.bonmf import BoNMFConfig
@@ -19,7 +20,7 @@ from ..models.rating.svdpp import SVDppConfig
 from ..models.rating.tensor_fusion import TensorFusionConfig
 from ..models.rating.wide_deep import WideDeepConfig
 from ..runs.run import Run
-from ..runs.runner import Variant
+from ..runs.variant import Variant
 from ..splits.rules import Ratio
 from ..training.config import TrainingConfig
 from ..training.search import Search
@@ -297,10 +298,13 @@ _REVIEW_BASELINES: dict[str, tuple[str, Any]] = {
 }
 
 
-def _reviewed(run: Run, name: str, model: str, config: Any, **training: Any) -> Variant:
+def _reviewed(
+    run: Run, name: str, model: str, config: Any, evaluation: EvaluationRule = RATED_ITEMS, **training: Any
+) -> Variant:
     """A row on the second reading's terms; the weight decay is its "L2", whose size it does not give."""
     row = published(run, name, model, config, split=Ratio(REVIEW_TEST_SHARE))
-    return replace(row, training=replace(row.training, weight_decay=1e-6, **training))
+    trained = replace(row.training, weight_decay=1e-6, **training)
+    return replace(row, training=trained, evaluation=evaluation)
 
 
 def review_rows(run: Run) -> list[Variant]:
@@ -333,4 +337,5 @@ def implicit_rows(run: Run) -> list[Variant]:
     # the penalties of FM and DeepFM were found for ratings; here they have the weight decay of all rows
     for name, (model, config) in _REVIEW_BASELINES.items():
         models[name] = model, replace(config, regularisation=0.0)
-    return [_reviewed(run, f"{name}, implicit", *m, loss="bce", negatives=1) for name, m in models.items()]
+    terms = {"evaluation": FULL_RANKING, "loss": "bce", "negatives": 1}
+    return [_reviewed(run, f"{name}, implicit", *model, **terms) for name, model in models.items()]

@@ -12,12 +12,12 @@ from ..datasets.texts import TEXT_PARTS, available_parts
 from ..encoders import get_encoder
 from ..encoders.cost import encoding_cost
 from ..errors import DamagedError, SourceError
-from ..models import build_model
 from ..models.rating.bonmf import BoNMFConfig
 from ..models.rating.visual_fusion import VisualFusionConfig
 from ..runs.records import fresh_wanted, keep_table, kept_table
 from ..runs.run import Run
-from ..runs.runner import Variant, model_inputs, split_of
+from ..runs.training import Training
+from ..runs.variant import Variant
 from ..splits.rules import ColdItems
 from .comparisons import early_stopped, published
 from .names import (
@@ -249,6 +249,5 @@ def parameter_counts(run: Run, rows: Sequence[Variant]) -> pd.Series:
     """Trainable parameters by row name."""
     counts = {}
     for row in rows:
-        model = build_model(row.model, row.model_config, model_inputs(run, row, split_of(run, row, 0)), 0)
-        counts[row.name] = sum(parameter.numel() for parameter in model.parameters())
+        counts[row.name] = sum(parameter.numel() for parameter in Training(run, row, 0).untrained().parameters())
     return pd.Series(counts, name="parameters")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from ..errors import ConfigError, unknown_name
 from ..runs.run import Run
-from ..runs.runner import Variant
+from ..runs.variant import Variant
 from . import absent, anchors, comparisons, open_questions as oq, specifications
 
 Rows = Callable[[Run], list[Variant]]

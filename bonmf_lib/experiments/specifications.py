@@ -16,7 +16,7 @@ from ..errors import ConfigError, unknown_name
 from ..models.rating.bonmf import BoNMFConfig
 from ..runs.profiles import Profile
 from ..runs.run import Run
-from ..runs.runner import Variant
+from ..runs.variant import Variant
 from ..training.config import TrainingConfig
 
 PROTOCOL = "specification"

@@ -11,7 +11,7 @@ from ..claims.judge import LEAST_SEEDS, LEVEL, LOWER_IS_BETTER, read_claims
 from ..errors import RecordError
 from ..evaluation import Estimate, holm, mean_interval, paired_difference
 from ..experiments.names import row_name
-from ..runs.records import interval_share, one_data_set, values_by_seed
+from ..runs.records import comparable, interval_share, values_by_seed
 
 MAIN_EXPERIMENTS = ("03_model_training", "04_table1", "04_tuned")  # whose rows the report lists one by one
 
@@ -19,7 +19,7 @@ MAIN_EXPERIMENTS = ("03_model_training", "04_table1", "04_tuned")  # whose rows 
 def estimates(records: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Mean, low, high (95 %, corrected for overlapping splits), seeds, variant and protocol per row, in order of
     appearance."""
-    chosen = one_data_set(records[records["metric"] == metric])
+    chosen = comparable(records[records["metric"] == metric])
     rows = {}
     for (variant, protocol), group in chosen.groupby(["variant", "protocol"], sort=False):
         found = mean_interval(group["value"].to_numpy(), interval_share(group))
@@ -42,7 +42,7 @@ def metric_table(records: pd.DataFrame, metrics: dict[str, str], digits: int = 3
         found = estimates(records, metric)
         columns[title] = found.apply(lambda row: _plus_minus(row, digits), axis=1)
     seconds = (
-        one_data_set(records)
+        comparable(records)
         .drop_duplicates(["variant", "protocol", "seed"])
         .groupby(["variant", "protocol"], sort=False)
     )
@@ -125,7 +125,7 @@ def side_by_side(records: pd.DataFrame, metric: str, protocols: Sequence[str], p
 
     A variant without training (closed form) stands in the first protocol's column.
     """
-    rows = one_data_set(records)
+    rows = comparable(records)
     rows = rows.assign(protocol=rows["protocol"].replace("closed form", protocols[0]))
     rows = rows[rows["protocol"].isin(protocols) & (rows["metric"] == metric)]
     cells = {}

@@ -17,7 +17,7 @@ from .table_files import csv_text, read_table_text, text_columns
 
 _EXPERIMENT = ["experiment", "dataset", "content"]
 _NAMED = [*_EXPERIMENT, "variant", "protocol"]
-_ROW = [*_NAMED, "seed"]
+_ROW = [*_NAMED, "evaluation", "seed"]
 REMEASURED = "remeasured"  # table of what a later run measured again, kept when it was published
 REMEASURED_METRICS = ("mse", "ndcg@10", "recall@10")
 _ENVIRONMENT = ("lock_sha256", "packages", "python", "cores", "threads")

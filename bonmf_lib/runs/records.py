@@ -16,6 +16,7 @@ import bonmf_lib
 
 from ..datasets import Dataset
 from ..errors import DamagedError, RecordError
+from ..evaluation.rules import FULL_RANKING, RATED_ITEMS
 from ..integrity import json_text, read_json, read_sealed_text, sealed_text
 from ..splits.rules import resampling_share
 from ..storage import file_sha256, json_sha256, keep_text, project_root, write_text
@@ -34,6 +35,7 @@ class Record:
         dataset, fingerprint, content: which ratings, and what their items carry.
         split: the rule that split them.
         test_share: test ratings per rating that is used.
+        evaluation: the rule that its metrics follow (:mod:`~bonmf_lib.evaluation.rules`).
         config: hash over all settings, data and features.
         seed: of split, initial weights and batches.
         metric, value: value is in rating units (mae, rmse), squared rating units (mse) or a share.
@@ -51,6 +53,7 @@ class Record:
     content: str
     split: str
     test_share: float
+    evaluation: str
     config: str
     seed: int
     metric: str
@@ -75,7 +78,7 @@ SCHEMA = pa.DataFrameSchema(
         for field in fields(Record)
     },
     strict=True,
-    unique=["experiment", "dataset", "content", "variant", "protocol", "seed", "metric"],
+    unique=["experiment", "dataset", "content", "variant", "protocol", "evaluation", "seed", "metric"],
 )
 
 
@@ -157,9 +160,20 @@ def read_records(run_dir: Path) -> pd.DataFrame:
 
 def _parsed(file: Path, text: str) -> pd.DataFrame:
     try:
-        return read_csv_text(text)
+        return _with_evaluation(read_csv_text(text))
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise RecordError(f"{file}: is no record table ({error}); delete it and run again.") from error
+
+
+def _with_evaluation(table: pd.DataFrame) -> pd.DataFrame:
+    """Records that were written before they said how they were evaluated: hit rates were of full rankings alone."""
+    if "evaluation" in table:
+        return table
+    if "metric" in table:
+        ranked = (table["metric"] == "hr@10").groupby([table["config"], table["seed"]]).transform("any")
+    else:
+        ranked = table["hr@10"].notna() if "hr@10" in table else pd.Series(False, table.index)
+    return table.assign(evaluation=np.where(ranked, FULL_RANKING.name, RATED_ITEMS.name))
 
 
 def gathered(records: pd.DataFrame) -> str:
@@ -316,17 +330,17 @@ def check_records(table: pd.DataFrame, source: str) -> pd.DataFrame:
         ) from None
 
 
-def one_data_set(records: pd.DataFrame) -> pd.DataFrame:
-    """Records of one data set, since means over several would mean nothing; a run that stands in several experiments
-    counts once."""
-    found = records[["dataset", "content"]].drop_duplicates()
+def comparable(records: pd.DataFrame) -> pd.DataFrame:
+    """Records of one data set and one evaluation, since means over several would mean nothing; a run that stands in
+    several experiments counts once."""
+    found = records[["dataset", "content", "evaluation"]].drop_duplicates()
     if len(found) != 1:
-        raise RecordError(f"This table needs the records of one data set and content, got {len(found)}.")
+        raise RecordError(f"This table needs the records of one data set, content and evaluation, got {len(found)}.")
     return records.drop_duplicates(["variant", "protocol", "seed", "metric"])
 
 
 def values_by_seed(records: pd.DataFrame, metric: str) -> tuple[dict[tuple[str, str], pd.Series], float]:
     """Values by seed of every row (variant, protocol), and the share that their intervals rest on."""
-    chosen = one_data_set(records[records["metric"] == metric])
+    chosen = comparable(records[records["metric"] == metric])
     rows = chosen.groupby(["variant", "protocol"], sort=False)
     return {key: group.set_index("seed")["value"] for key, group in rows}, interval_share(chosen)

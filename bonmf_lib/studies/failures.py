@@ -12,19 +12,20 @@ from ..evaluation.rating import COLD, definition_on
 from ..experiments.names import row_name
 from ..runs.records import values_by_seed
 from ..runs.run import Run
-from ..runs.runner import Variant, read_history, read_predictions, split_of
+from ..runs.training import Training
+from ..runs.variant import Variant
 from ..splits.split import Split
 from ..training.loop import History
 
 
 def histories(run: Run, rows: Sequence[Variant], seeds: Sequence[int]) -> dict[str, list[History]]:
     """The training curves of trained rows by name, one per seed."""
-    return {row_name(row.name, row.protocol): [read_history(run, row, seed) for seed in seeds] for row in rows}
+    return {row_name(row.name, row.protocol): [Training(run, row, seed).history() for seed in seeds] for row in rows}
 
 
 def predictions(run: Run, rows: Sequence[Variant], seed: int) -> dict[str, pd.DataFrame]:
     """The test predictions of trained rows by name, of one seed."""
-    return {row_name(row.name, row.protocol): read_predictions(run, row, seed) for row in rows}
+    return {row_name(row.name, row.protocol): Training(run, row, seed).predictions() for row in rows}
 
 
 def best_epochs(records: pd.DataFrame) -> pd.DataFrame:
@@ -43,7 +44,7 @@ def cold_sentence(run: Run, row: Variant, seeds: Sequence[int]) -> str:
     """On how much an error on items with fewer than ``COLD`` training ratings rests, over a row's splits."""
     ratings, items, everything = [], [], []
     for seed in seeds:
-        split = split_of(run, row, seed)
+        split = Training(run, row, seed).split
         tested = run.dataset.ratings["item"].to_numpy()[split.test]
         cold = tested[training_counts(run.dataset, split)["item"][tested] < COLD]
         ratings.append(len(cold))
@@ -67,8 +68,8 @@ def diagnose_rows(
     """
     found, definition = {}, definition_on(run.dataset.scale)
     for row in rows:
-        tested = [read_predictions(run, row, seed) for seed in seeds]
-        curves = [read_history(run, row, seed) for seed in seeds]
+        trainings = [Training(run, row, seed) for seed in seeds]
+        tested, curves = [one.predictions() for one in trainings], [one.history() for one in trainings]
         found[row.name] = diagnose(tested, curves, several.get(row.name), definition)
     return found
 

@@ -24,7 +24,8 @@ from ..models.rating.visual_fusion import VisualFusion
 from ..parallel import in_parallel
 from ..progress import progress
 from ..runs.run import Run
-from ..runs.runner import Variant, read_predictions, trained_model, training_hash
+from ..runs.training import Training
+from ..runs.variant import Variant
 
 FACTORS = 6  # that each planted modality tells; 0 to all of them are shared
 WHITENED = 24  # principal components of planted features, twice the factors
@@ -170,11 +171,10 @@ def collaborative_features(run: Run, seed: int) -> Features:
     """What item IDs know: the item factors of a biased SVD, trained early-stopped on one seed; items without training
     ratings are missing."""
     row = early_stopped(run, "Biased SVD", BiasedSVDConfig(), model="biased-svd")
-    model, split = trained_model(run, row, seed)
-    factors = model.item_factors.weight.detach().cpu().numpy()
-    seen = np.isin(np.arange(run.dataset.n_items), run.dataset.ratings["item"].to_numpy()[split.train])
-    key = f"{training_hash(run, row)}-{seed}"
-    return Features(np.where(seen[:, None], factors, 0), seen, "biased SVD's item factors", "1", key)
+    training = Training(run, row, seed)
+    factors = training.model().item_factors.weight.detach().cpu().numpy()
+    seen = np.isin(np.arange(run.dataset.n_items), run.dataset.ratings["item"].to_numpy()[training.split.train])
+    return Features(np.where(seen[:, None], factors, 0), seen, "biased SVD's item factors", "1", training.key)
 
 
 def information_table(per_seed: Sequence[dict], given: frozenset[str], test_share: float) -> pd.DataFrame:
@@ -224,7 +224,7 @@ def item_gains(run: Run, without: Variant, with_it: Variant, seeds: Sequence[int
     """Reduction of the squared error per item, mean over its test ratings and seeds; index item."""
     gains = []
     for seed in seeds:
-        tables = [read_predictions(run, variant, seed) for variant in (without, with_it)]
+        tables = [Training(run, variant, seed).predictions() for variant in (without, with_it)]
         errors = [(table["predicted"] - table["rating"]) ** 2 for table in tables]
         gains.append(pd.DataFrame({"item": tables[0]["item"], "gain": errors[0] - errors[1]}))
     return pd.concat(gains).groupby("item")["gain"].mean()

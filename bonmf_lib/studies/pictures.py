@@ -23,7 +23,8 @@ from ..models import RatingModel
 from ..models.layers import ProjectedFeatures
 from ..models.rating.visual_fusion import RegionAttention, VisualFusion
 from ..runs.run import Run
-from ..runs.runner import Variant, trained_models
+from ..runs.training import Training, trained_side_by_side
+from ..runs.variant import Variant
 from ..splits.split import Split
 from ..training.batches import Triples
 from ..training.loop import predict
@@ -124,10 +125,10 @@ class Explained:
 
 def explained_models(run: Run, rows: list[Variant], seed: int, prefix: str = "Fusion, ") -> dict[str, Explained]:
     """The rows trained on one seed, by name without a prefix that all share."""
-    trained = zip(rows, trained_models(run, rows, seed), strict=True)
+    trainings = [Training(run, row, seed) for row in rows]
     return {
-        row.name.removeprefix(prefix): Explained(model, split, row.features(run, "image"))
-        for row, (model, split) in trained
+        one.variant.name.removeprefix(prefix): Explained(model, one.split, one.variant.features(run, "image"))
+        for one, model in zip(trainings, trained_side_by_side(trainings), strict=True)
     }
 
 

@@ -16,27 +16,20 @@ from scipy.sparse import csr_matrix
 from sklearn.decomposition import TruncatedSVD
 
 from ..config import config_hash
-from ..device import pick_device
+from ..device import device_name, pick_device
 from ..errors import DamagedError
 from ..evaluation.definitions import definition_grid, evaluate_all_items, evaluate_definitions
 from ..evaluation.rating import rating_errors
+from ..evaluation.rules import RATED_ITEMS
 from ..models import RatingModel, build_model
 from ..models.rating.svd import SVD, SVDConfig
 from ..parallel import in_parallel
 from ..progress import progress
 from ..runs.records import Record, add_records, code_version, fresh_wanted, is_recorded, mark_current, read_records
 from ..runs.run import Run
-from ..runs.runner import (
-    Variant,
-    device_name,
-    member_seed,
-    model_inputs,
-    split_of,
-    trained_model,
-    training_hash,
-    variant_hash,
-)
 from ..runs.table_files import read_table, write_table
+from ..runs.training import Training, member_seed
+from ..runs.variant import Variant, training_hash, variant_hash
 from ..splits.rules import Ratio
 from ..splits.split import Split
 from ..training.batches import Triples
@@ -67,7 +60,7 @@ def leak_curves(run: Run, experiment: str, variant: Variant, seed: int) -> pd.Da
     config = config_hash(variant_hash(run, variant), list(LEAKS))
     mark_current(run.run_dir, experiment, run.dataset, [config], [seed])
     if not is_recorded(run.run_dir, experiment, config, seed):
-        half = split_of(run, variant, seed)
+        half = Training(run, variant, seed).split
         # A split refuses a rating in two parts, so one rating stays out: all others train.
         everything = Split(np.delete(np.arange(half.n_ratings), half.test[0]), half.valid, half.test[:1],
                            "all ratings but one train", seed, half.n_ratings)  # fmt: skip
@@ -78,7 +71,7 @@ def leak_curves(run: Run, experiment: str, variant: Variant, seed: int) -> pd.Da
         common = {
             "experiment": experiment, "protocol": PROTOCOL, "model": variant.model, "dataset": run.dataset.name,
             "fingerprint": run.dataset.fingerprint, "content": run.dataset.content, "config": config, "seed": seed,
-            "device": device_name(pick_device()), "code": code_version(),
+            "device": device_name(pick_device()), "code": code_version(), "evaluation": RATED_ITEMS.name,
         }  # fmt: skip
         records = []
         for leak, (curve, seconds) in zip(LEAKS, curves, strict=True):
@@ -105,7 +98,7 @@ def _curves(
 ) -> list[tuple[list[float], float]]:
     """Train on a split; per part, MSE of clipped predictions after each epoch, and seconds of training."""
     device = pick_device()
-    model = build_model(variant.model, variant.model_config, model_inputs(run, variant, split), seed)
+    model = build_model(variant.model, variant.model_config, Training(run, variant, seed).inputs(split), seed)
     curves: list[list[float]] = [[] for _ in parts]
 
     def evaluate(history: History) -> bool:
@@ -145,7 +138,7 @@ def weight_curves(run: Run, variant: Variant, seeds: Sequence[int], members: int
 
 def _weight_curve(run: Run, variant: Variant, seed: int, member: int) -> pd.DataFrame:
     def make() -> pd.DataFrame:
-        split = split_of(run, variant, seed)
+        split = Training(run, variant, seed).split
         ((curve, _),) = _curves(run, variant, split, (split.test,), member_seed(seed, member))
         return pd.DataFrame({"epoch": range(1, len(curve) + 1), "mse": curve})
 
@@ -156,7 +149,7 @@ def _weight_curve(run: Run, variant: Variant, seed: int, member: int) -> pd.Data
 def definition_values(run: Run, variants: list[Variant], seed: int) -> dict[str, pd.DataFrame]:
     """Every reading of Precision@K and NDCG for every row, by the part it is evaluated on.
 
-    The rows are trained again from the same seed, since all pairs of users and items must be scored. Ratings on another
+    The rows' weights are read, or trained again, since all pairs of users and items must be scored. Ratings on another
     scale are put on one of 1 to 5 first, so that thresholds mean the same.
 
     Returns:
@@ -216,7 +209,8 @@ def _as_stars(run: Run, ratings: np.ndarray) -> np.ndarray:
 
 
 def _evaluate_definitions(run: Run, variant: Variant, seed: int, rated: list, everything: list) -> pd.DataFrame:
-    model, split = trained_model(run, variant, seed)
+    training = Training(run, variant, seed)
+    model, split = training.model(), training.split
     users, items = (run.dataset.ratings[side].to_numpy() for side in ("user", "item"))
     out = []
     for part, rows in (("test", split.test), ("train", split.train)):
@@ -309,7 +303,11 @@ def _svd_errors(
 ) -> list[dict[bool, float]]:
     """MSE of an SVD of the chosen ratings on each part, by whether predictions are clipped to the scale."""
     variant = Variant("SVD", "closed form", "svd", config, TrainingConfig())
-    model, cpu, scale = SVD(config, model_inputs(run, variant, split)), torch.device("cpu"), run.dataset.scale
+    model, cpu, scale = (
+        SVD(config, Training(run, variant, split.seed).inputs(split)),
+        torch.device("cpu"),
+        run.dataset.scale,
+    )
     known = Triples.of(run.dataset, fitted_on, cpu)
     model.solve(known.users, known.items, known.ratings)
     out = []

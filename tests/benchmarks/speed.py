@@ -20,7 +20,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from bonmf_lib.datasets.dataset import Dataset, RatingScale
-from bonmf_lib.device import pick_device
+from bonmf_lib.device import device_name, pick_device
 from bonmf_lib.encoders.features import Features
 from bonmf_lib.evaluation import TopKDefinition, rating_errors, rating_metrics, top_k
 from bonmf_lib.evaluation.rating import KS
@@ -29,7 +29,6 @@ from bonmf_lib.models.layers import SparseRows
 from bonmf_lib.models.rating.bonmf import BoNMFConfig
 from bonmf_lib.models.rating.tensor_fusion import TensorFusionConfig
 from bonmf_lib.parallel import in_parallel
-from bonmf_lib.runs.runner import device_name
 from bonmf_lib.splits.split import Split
 from bonmf_lib.training.config import TrainingConfig
 from bonmf_lib.training.loop import fit

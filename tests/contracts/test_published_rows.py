@@ -14,7 +14,7 @@ from bonmf_lib.experiments import comparisons, open_questions
 from bonmf_lib.experiments.registry import EXPERIMENTS
 from bonmf_lib.runs.records import read_published
 from bonmf_lib.runs.run import NotebookParameters, Run
-from bonmf_lib.runs.runner import variant_hash
+from bonmf_lib.runs.variant import variant_hash
 from bonmf_lib.studies import practices
 
 pytestmark = pytest.mark.mirror

@@ -12,7 +12,8 @@ from bonmf_lib.datasets import load_dataset
 from bonmf_lib.errors import SplitError
 from bonmf_lib.experiments import anchors
 from bonmf_lib.runs.run import NotebookParameters, Run
-from bonmf_lib.runs.runner import run_variants, split_of
+from bonmf_lib.runs.runner import run_variants
+from bonmf_lib.runs.training import Training
 from bonmf_lib.splits.rules import KFold, RowShuffle, resampling_share
 
 
@@ -58,8 +59,8 @@ def test_blocks_that_cannot_be_are_refused(planted, rule, seed, valid):
 
 def test_rows_are_run_on_their_own_splits(run):
     fold, shuffled = anchors.fold_rows(run), anchors.shuffled_rows(run)
-    assert {split_of(run, row, 3).rule for row in fold} == {"k-fold(test=0.2, valid=0)"}
-    assert {split_of(run, row, 1234).rule for row in shuffled} == {"row-shuffle(test=0.1, valid=0)"}
+    assert {Training(run, row, 3).split.rule for row in fold} == {"k-fold(test=0.2, valid=0)"}
+    assert {Training(run, row, 1234).split.rule for row in shuffled} == {"row-shuffle(test=0.1, valid=0)"}
     assert all(row.search is not None for row in shuffled)
     records = run_variants(run, "x", fold, (0, 1))
     assert records["split"].unique().tolist() == ["k-fold(test=0.2, valid=0)"]

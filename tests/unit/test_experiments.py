@@ -1,5 +1,6 @@
 """Runs of variants: what is trained anew, what is used again, and that every setting of a row is honoured."""
 
+import shutil
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,27 +11,19 @@ from bonmf_lib.datasets import Dataset
 from bonmf_lib.encoders import registry
 from bonmf_lib.encoders.image import PixelEncoder
 from bonmf_lib.errors import ConfigError, DamagedError, TrainingError
+from bonmf_lib.evaluation.rules import FULL_RANKING
 from bonmf_lib.experiments.comparisons import best_rows, published_protocol, table1_rows, tuned, tuned_rows
 from bonmf_lib.integrity import read_json, read_sealed_bytes
 from bonmf_lib.models import build_model
 from bonmf_lib.models.rating.bias import UserItemBiasConfig
 from bonmf_lib.models.rating.biased_svd import BiasedSVDConfig
 from bonmf_lib.models.rating.bonmf import BoNMFConfig
-from bonmf_lib.runs import runner as experiments
+from bonmf_lib.runs import training as training_module
 from bonmf_lib.runs.records import notes_name, read_published
 from bonmf_lib.runs.run import NotebookParameters, Run
-from bonmf_lib.runs.runner import (
-    Variant,
-    read_history,
-    read_members,
-    read_predictions,
-    run_variants,
-    split_of,
-    trained_model,
-    trained_models,
-    tuning_path,
-    variant_hash,
-)
+from bonmf_lib.runs.runner import run_variants
+from bonmf_lib.runs.training import Training, trained_side_by_side
+from bonmf_lib.runs.variant import Variant, variant_hash
 from bonmf_lib.splits.rules import Ratio
 from bonmf_lib.training import search as tuning
 from bonmf_lib.training.batches import Triples
@@ -64,7 +57,7 @@ def trainings(monkeypatch) -> list[str]:
 
         monkeypatch.setattr(module, "fit", fit_noted)
 
-    noted(experiments, "final")
+    noted(training_module, "final")
     noted(tuning, "trial")
     return labels
 
@@ -89,7 +82,7 @@ def test_another_experiment_evaluates_what_is_trained_already(run, monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(experiments, "fit", refuse)
+    monkeypatch.setattr(training_module, "fit", refuse)
     second = run_variants(run, "two", [BONMF, ROW], seeds=(0,))
     assert values(second) == values(first)
     assert set(second["experiment"]) == {"two"}
@@ -112,9 +105,9 @@ def test_rows_that_differ_in_name_only_are_trained_once(run, trainings):
 
 
 @pytest.mark.parametrize("change", [{"members": 2}, {"search": Search((), 1)}])
-def test_implicit_feedback_is_neither_searched_nor_averaged(change):
+def test_rankings_are_of_one_model_with_given_settings(change):
     with pytest.raises(ConfigError, match=r"Biased SVD: .*need ratings"):
-        replace(ROW, training=replace(TRAINING, loss="bce", negatives=1), **change)
+        replace(ROW, evaluation=FULL_RANKING, **change)
 
 
 def test_workers_end_with_the_same_records(run, tmp_path, monkeypatch):
@@ -131,11 +124,13 @@ def test_workers_end_with_the_same_records(run, tmp_path, monkeypatch):
 def test_models_trained_side_by_side_are_the_same(run, monkeypatch):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    alone = [trained_model(run, row, 0) for row in (ROW, BONMF)]
+    trainings = [Training(run, row, 0) for row in (ROW, BONMF)]
+    alone = [training.model() for training in trainings]
     torch.set_num_threads(threads)
+    shutil.rmtree(run.run_dir / "weights")
     monkeypatch.setenv("BONMF_WORKERS", "2")
-    for (model, split), (expected, expected_split) in zip(trained_models(run, [ROW, BONMF], 0), alone, strict=True):
-        assert type(model) is type(expected) and np.array_equal(split.test, expected_split.test)
+    for model, expected in zip(trained_side_by_side(trainings), alone, strict=True):
+        assert type(model) is type(expected)
         for name, weights in expected.state_dict().items():
             assert torch.equal(model.state_dict()[name], weights), name
         users, items = torch.arange(5), torch.arange(5)
@@ -197,7 +192,7 @@ def test_training_killed_between_epochs_goes_on_from_its_checkpoint(run, tmp_pat
         return fit(*args, **kwargs, stop=after_two)
 
     with monkeypatch.context() as patch:
-        patch.setattr(experiments, "fit", killed)
+        patch.setattr(training_module, "fit", killed)
         with pytest.raises(KeyboardInterrupt):
             run_variants(run, "one", [longer], seeds=(0,))
     (checkpoint,) = (run.run_dir / "checkpoints").iterdir()
@@ -214,7 +209,7 @@ def test_rows_of_one_search_share_its_trials(run, trainings):
     assert trainings == ["trial"] * run.settings.tuning_trials + ["final"]
     run_variants(run, "one", [single, several], seeds=(0,))
     assert trainings[run.settings.tuning_trials + 1 :] == ["final"] * 2
-    assert tuning_path(run, single, 0) == tuning_path(run, several, 0)
+    assert Training(run, single, 0).trials_path == Training(run, several, 0).trials_path
 
 
 # What a run is
@@ -236,10 +231,10 @@ def test_reordered_ratings_are_another_run_with_predictions_of_their_own(run):
     first = run_variants(run, "one", [bias], seeds=(0,)).set_index("metric")["value"]["mse"]
     second = run_variants(other, "one", [bias], seeds=(0,)).set_index("metric")["value"]["mse"]
     for each, found in ((run, first), (other, second)):
-        table = read_predictions(each, bias, 0)
-        model, split = trained_model(each, bias, 0)
-        test = Triples.of(each.dataset, split.test, CPU)
-        expected = predict(model, test.users, test.items).numpy().clip(1, 5)
+        table = Training(each, bias, 0).predictions()
+        training = Training(each, bias, 0)
+        test = Triples.of(each.dataset, training.split.test, CPU)
+        expected = predict(training.model(), test.users, test.items).numpy().clip(1, 5)
         np.testing.assert_allclose(table["predicted"], expected, atol=1e-6)
         assert found == pytest.approx(np.mean((expected - table["rating"].to_numpy()) ** 2), rel=1e-5)
 
@@ -250,7 +245,7 @@ def test_kept_predictions_of_other_rows_are_refused(run, monkeypatch):
     other = reordered(run, run.run_dir)
     monkeypatch.setattr(Dataset, "order", ())  # as if the order were no part of a run's identity
     with pytest.raises(DamagedError, match="of other test ratings"):
-        read_predictions(other, bias, 0)
+        Training(other, bias, 0).predictions()
 
 
 @pytest.mark.mirror
@@ -272,7 +267,7 @@ def test_published_hashes_are_those_of_todays_rows(tmp_path):
 
 @pytest.mark.case("numbers", "predictions that turn NaN with the last step of a training", "an error, nothing is kept")
 def test_predictions_that_are_not_finite_are_not_kept(run, monkeypatch):
-    monkeypatch.setattr(experiments, "predict", lambda *args: predict(*args) * float("nan"))
+    monkeypatch.setattr(training_module, "predict", lambda *args: predict(*args) * float("nan"))
     with pytest.raises(TrainingError, match=r"predictions of test ratings are not finite; lower the learning rate"):
         run_variants(run, "one", [ROW], seeds=(0,))
     assert not list((run.run_dir).rglob("*.safetensors"))
@@ -295,10 +290,10 @@ def test_members_are_averaged_and_differ_in_their_seeds(run):
         fit(model, run.dataset, split, TRAINING, seed, CPU)
         predictions.append(predict(model, test.users, test.items).numpy())
     assert np.abs(predictions[0] - predictions[1]).mean() > 0.005
-    found = read_predictions(run, several, 7)["predicted"].to_numpy()
+    found = Training(run, several, 7).predictions()["predicted"].to_numpy()
     low, high = run.dataset.scale.low, run.dataset.scale.high
     np.testing.assert_allclose(found, np.mean(predictions, axis=0).clip(low, high), atol=1e-5)
-    np.testing.assert_allclose(read_members(run, several, 7), np.clip(predictions, low, high), atol=1e-5)
+    np.testing.assert_allclose(Training(run, several, 7).members(), np.clip(predictions, low, high), atol=1e-5)
 
 
 @dataclass(frozen=True)
@@ -322,7 +317,7 @@ def test_picture_encoder_of_a_row_replaces_the_runs(run, empty_cache, monkeypatc
     assert np.array_equal(BONMF.features(run, "text").matrix, other.features(run, "text").matrix)
     records = [run_variants(run, variant.image_encoder or "own", [variant], seeds=(0,)) for variant in (BONMF, other)]
     assert set(records[0]["config"]).isdisjoint(records[1]["config"])  # equal names and settings otherwise
-    one, two = (read_predictions(run, variant, 0)["predicted"] for variant in (BONMF, other))
+    one, two = (Training(run, variant, 0).predictions()["predicted"] for variant in (BONMF, other))
     assert not np.array_equal(one, two)
     noted = read_json(run.run_dir / "encoders" / notes_name("mirrored-pixels", run.dataset))["encoders"]
     assert [note["key"] for note in noted] == [other.features(run, "text").key, theirs.key]
@@ -349,7 +344,7 @@ def test_encoder_of_what_a_row_does_not_use_changes_nothing(run, empty_cache, mo
 )
 def test_split_of_a_row_is_recorded_and_used(run, monkeypatch, changes, rule, share):
     used = []
-    monkeypatch.setattr(experiments, "fit", lambda *args, **kwargs: used.append(args[2]) or fit(*args, **kwargs))
+    monkeypatch.setattr(training_module, "fit", lambda *args, **kwargs: used.append(args[2]) or fit(*args, **kwargs))
     variant = replace(ROW, **changes)
     records = run_variants(run, "one", [variant], seeds=(0,))
     assert set(records["split"]) == {rule}
@@ -359,7 +354,7 @@ def test_split_of_a_row_is_recorded_and_used(run, monkeypatch, changes, rule, sh
     (split,) = used
     for part in ("train", "valid", "test", "unused"):
         assert np.array_equal(getattr(split, part), getattr(expected, part))
-    assert len(read_predictions(run, variant, 0)) == len(expected.test)
+    assert len(Training(run, variant, 0).predictions()) == len(expected.test)
 
 
 def test_search_of_a_sparse_row_sees_only_the_kept_ratings(run, monkeypatch):
@@ -377,18 +372,18 @@ def test_search_of_a_sparse_row_sees_only_the_kept_ratings(run, monkeypatch):
 def test_records_hold_errors_of_the_predictions_and_of_cold_items(run):
     sparse = replace(ROW, split=Ratio(keep=0.1))
     found = run_variants(run, "one", [sparse], seeds=(0,)).set_index("metric")["value"]
-    table = read_predictions(run, sparse, 0)
+    table = Training(run, sparse, 0).predictions()
     error = (table["predicted"].astype(float) - table["rating"]) ** 2
     assert found["mse"] == pytest.approx(error.mean())
-    train = run.dataset.ratings.iloc[split_of(run, sparse, 0).train]
+    train = run.dataset.ratings.iloc[Training(run, sparse, 0).split.train]
     cold = table["item"].map(train["item"].value_counts()).fillna(0) < 5
     assert 0 < cold.sum() < len(cold)
     assert found["mse-cold-items"] == pytest.approx(error[cold].mean())
-    assert found["best_epoch"] == len(read_history(run, sparse, 0).train_loss) == TRAINING.epochs
+    assert found["best_epoch"] == len(Training(run, sparse, 0).history().train_loss) == TRAINING.epochs
 
 
 def test_implicit_rows_record_rankings_only(run):
-    implicit = replace(ROW, training=replace(TRAINING, loss="bce", negatives=1))
+    implicit = replace(ROW, training=replace(TRAINING, loss="bce", negatives=1), evaluation=FULL_RANKING)
     metrics = set(run_variants(run, "one", [implicit], seeds=(0,))["metric"])
     assert {"recall@10", "ndcg@10", "hr@10"} <= metrics
     assert not {"mse", "rmse", "mae"} & metrics

@@ -17,7 +17,7 @@ from bonmf_lib.models.rating.bonmf import BoNMFConfig
 from bonmf_lib.models.rating.visual_fusion import VisualFusionConfig
 from bonmf_lib.report import picture_parts
 from bonmf_lib.runs.run import NotebookParameters, Run
-from bonmf_lib.runs.runner import Variant
+from bonmf_lib.runs.variant import Variant
 from bonmf_lib.splits.rules import Ratio
 from bonmf_lib.studies import pictures as explain
 from bonmf_lib.training.config import TrainingConfig

@@ -12,7 +12,9 @@ from bonmf_lib.claims.judge import read_claims
 from bonmf_lib.evaluation.diagnostics import diagnose
 from bonmf_lib.models.rating.biased_svd import BiasedSVDConfig
 from bonmf_lib.runs.run import NotebookParameters, Run
-from bonmf_lib.runs.runner import Variant, read_predictions, run_variants
+from bonmf_lib.runs.runner import run_variants
+from bonmf_lib.runs.training import Training
+from bonmf_lib.runs.variant import Variant
 from bonmf_lib.splits.rules import Ratio
 from bonmf_lib.studies import failures
 from bonmf_lib.training.config import TrainingConfig
@@ -79,12 +81,12 @@ def test_trained_rows_are_read_by_name(tmp_path, monkeypatch):
     assert list(curves) == names
     assert [len(curve.train_loss) for curve in curves[names[1]]] == [2, 2]
     tested = failures.predictions(run, rows, 0)
-    pd.testing.assert_frame_equal(tested[names[1]], read_predictions(run, rows[1], 0))
+    pd.testing.assert_frame_equal(tested[names[1]], Training(run, rows[1], 0).predictions())
     best = failures.best_epochs(records)
     assert best.index.tolist() == [("A", "as published"), ("B", "as published")]
     assert best.loc[("A", "as published"), "max"] == 2
     found = failures.diagnose_rows(run, rows, (0, 1), {})
-    alone = diagnose([read_predictions(run, rows[0], seed) for seed in (0, 1)], curves[names[0]], None)
+    alone = diagnose([Training(run, rows[0], seed).predictions() for seed in (0, 1)], curves[names[0]], None)
     assert list(found) == ["A", "B"]
     pd.testing.assert_frame_equal(found["A"], alone)
 

@@ -23,10 +23,12 @@ from bonmf_lib.integrity import (
     write_json,
 )
 from bonmf_lib.models.rating.biased_svd import BiasedSVDConfig
-from bonmf_lib.runs import records as records_module, runner as experiments
+from bonmf_lib.runs import records as records_module, training as training_module
 from bonmf_lib.runs.records import keep_table, kept_table, published_dir, published_table, read_published, read_records
 from bonmf_lib.runs.run import NotebookParameters, Run
-from bonmf_lib.runs.runner import Variant, read_history, read_predictions, read_trials, run_variants, tuning_path
+from bonmf_lib.runs.runner import run_variants
+from bonmf_lib.runs.training import Training, read_trials
+from bonmf_lib.runs.variant import Variant
 from bonmf_lib.training.config import TrainingConfig
 from bonmf_lib.training.loop import fit
 
@@ -163,14 +165,14 @@ def test_damage_in_a_run_folder_is_made_again(run, kept, how):
     again = run_variants(run, "one", [row], seeds=(0,))
     assert numbers(again) == numbers(first)
     pd.testing.assert_frame_equal(read_trials(run, [row], (0,)).drop(columns="seconds"), trials)
-    read_history(run, row, 0), read_predictions(run, row, 0)  # whole again
+    Training(run, row, 0).history(), Training(run, row, 0).predictions()  # whole again
 
 
 @pytest.mark.case("damage", "an edited value in a search's trials", "the search starts over and chooses the same")
 def test_an_edited_trial_does_not_choose(run):
     row = tuned(run, replace(ROW, model_config=BiasedSVDConfig()))
     first = run_variants(run, "one", [row], seeds=(0,))
-    path = tuning_path(run, row, 0)
+    path = Training(run, row, 0).trials_path
     noted = json.loads(path.read_text())
     noted["trials"][-1]["value"] = 0.001
     path.write_text(json.dumps(noted))
@@ -181,10 +183,10 @@ def test_an_edited_trial_does_not_choose(run):
 def test_predictions_of_another_run_are_not_read(run):
     other = replace(ROW, name="One epoch", training=replace(TRAINING, epochs=1))
     first = run_variants(run, "one", [ROW, other], seeds=(0,))
-    ours, theirs = (experiments._predictions(run, row, 0) for row in (ROW, other))
+    ours, theirs = (Training(run, row, 0).predictions_path for row in (ROW, other))
     shutil.copy(theirs, ours)
     with pytest.raises(DamagedError):
-        read_predictions(run, ROW, 0)
+        Training(run, ROW, 0).predictions()
     assert numbers(run_variants(run, "one", [ROW, other], seeds=(0,))) == numbers(first)
 
 
@@ -200,7 +202,7 @@ def test_a_damaged_checkpoint_starts_over(run, monkeypatch, tmp_path):
         return fit(*args, **kwargs, stop=stop)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(experiments, "fit", killed)
+        patch.setattr(training_module, "fit", killed)
         run_variants(run, "one", [ROW], seeds=(0,))
     (checkpoint,) = (run.run_dir / "checkpoints").iterdir()
     spoil(checkpoint, "flip")

@@ -12,7 +12,9 @@ from bonmf_lib.report import answers
 from bonmf_lib.report.figures import comparison as comparison_figures
 from bonmf_lib.report.relative import equivalence_sentence, equivalences, gains, row_of, short_names
 from bonmf_lib.runs.run import NotebookParameters, Run
-from bonmf_lib.runs.runner import run_variants, split_of, variant_hash
+from bonmf_lib.runs.runner import run_variants
+from bonmf_lib.runs.training import Training
+from bonmf_lib.runs.variant import variant_hash
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,7 @@ def test_poolings_start_with_the_default():
 
 def test_cold_rows_are_tested_on_items_without_training_ratings(run):
     (row,) = open_questions.on_cold_items(open_questions.encoder_rows(run, ())[:1])
-    split = split_of(run, row, 0)
+    split = Training(run, row, 0).split
     items = run.dataset.ratings["item"].to_numpy()
     assert not set(items[split.test]) & set(items[np.r_[split.train, split.valid]])
     assert len(split.valid)
@@ -74,7 +76,12 @@ def records(values: dict[str, list[float]], metric: str = "mse") -> pd.DataFrame
         for seed, value in enumerate(found)
     ]
     return pd.DataFrame(rows).assign(
-        metric=metric, dataset="d", content="full", test_share=0.3, split="ratio(test=0.3, valid=0)"
+        metric=metric,
+        dataset="d",
+        content="full",
+        test_share=0.3,
+        split="ratio(test=0.3, valid=0)",
+        evaluation="rated items",
     )
 
 

@@ -11,7 +11,8 @@ from bonmf_lib.experiments.open_questions import overlap_rows
 from bonmf_lib.report.answers import resolution_sentence
 from bonmf_lib.report.figures import overlap as overlap_figures
 from bonmf_lib.runs.run import NotebookParameters, Run
-from bonmf_lib.runs.runner import model_inputs, run_variants, trained_model
+from bonmf_lib.runs.runner import run_variants
+from bonmf_lib.runs.training import Training
 from bonmf_lib.splits.rules import ColdItems
 from bonmf_lib.studies import overlap as studies
 
@@ -125,8 +126,8 @@ def test_every_way_of_taking_overlap_out_trains_and_the_penalty_works(run):
     assert found["variant"].nunique() == len(rows) == 9
     left = {}
     for row in rows[:4]:
-        model, split = trained_model(run, row, 0)
-        left[row.name] = studies.learned_overlap(model, model_inputs(run, row, split), "ridge R2")["overlap"]
+        training = Training(run, row, 0)
+        left[row.name] = studies.learned_overlap(training.model(), training.inputs(), "ridge R2")["overlap"]
     assert left["Fusion, residual picture"] < left["Fusion, concatenation"]
     assert left["Fusion, decorrelated, 1"] < left["Fusion, concatenation"]
 
@@ -141,13 +142,14 @@ def test_ways_have_controls_where_pictures_can_be_shuffled():
 def test_what_is_heard_apart_is_what_passes_the_gate_and_the_private_columns(run):
     gated, shared = (next(row for row in overlap_rows(run) if row.name.endswith(end)) for end in ("overlap", "private"))
     items = torch.arange(run.dataset.n_items)
-    model, split = trained_model(run, gated, 0)
+    training = Training(run, gated, 0)
+    model = training.model()
     text, image = model.heard(items)
-    overlap = torch.from_numpy(model_inputs(run, gated, split).item_overlap).float().unsqueeze(1)
+    overlap = torch.from_numpy(training.inputs().item_overlap).float().unsqueeze(1)
     gate = torch.sigmoid(model.level - model.slope * overlap)
     torch.testing.assert_close(image, gate * model.projected["image"](items))
     assert text.shape == image.shape == (run.dataset.n_items, 50)
-    model, _ = trained_model(run, shared, 0)
+    model = Training(run, shared, 0).model()
     assert [part.shape[1] for part in model.heard(items)] == [25, 25]
     torch.testing.assert_close(model.heard(items)[0], model.projected["text"](items)[:, 25:])
 
@@ -155,7 +157,7 @@ def test_what_is_heard_apart_is_what_passes_the_gate_and_the_private_columns(run
 def test_residual_pictures_are_learned_from_training_items_alone(run):
     row = overlap_rows(run)[1]
     (split, other) = (run.split(ColdItems(0.2), seed, 0.1) for seed in (0, 1))
-    one, again = (model_inputs(run, row, part).image for part in (split, other))
+    one, again = (Training(run, row, 0).inputs(part).image for part in (split, other))
     assert one.key != again.key and not np.array_equal(one.matrix, again.matrix)
 
 

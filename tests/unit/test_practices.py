@@ -21,7 +21,9 @@ from bonmf_lib.report.practices import (
     spread_sentence,
 )
 from bonmf_lib.runs.run import NotebookParameters, Run
-from bonmf_lib.runs.runner import Variant, read_members, read_predictions, run_variants
+from bonmf_lib.runs.runner import run_variants
+from bonmf_lib.runs.training import Training
+from bonmf_lib.runs.variant import Variant
 from bonmf_lib.splits.rules import Ratio
 from bonmf_lib.studies import practices
 from bonmf_lib.training.config import TrainingConfig
@@ -64,8 +66,8 @@ def test_curves_from_several_initial_weights_are_those_of_the_ordinary_runs(run,
     last = curves[curves["epoch"] == TRAINING.epochs].set_index(["split", "weights"])["mse"]
     assert last[0, 0] == pytest.approx(mse(run, ROW), abs=1e-9)
     run_variants(run, "e", [several := replace(ROW, name="two", members=2)], seeds=(0,))
-    truth = read_predictions(run, several, 0)["rating"].to_numpy()
-    second = read_members(run, several, 0)[1]
+    truth = Training(run, several, 0).predictions()["rating"].to_numpy()
+    second = Training(run, several, 0).members()[1]
     assert last[0, 1] == pytest.approx(np.mean((second - truth) ** 2), abs=1e-6)
     monkeypatch.setattr(practices, "fit", None)
     assert practices.weight_curves(run, ROW, (0, 1), 2).equals(curves)
@@ -90,7 +92,7 @@ def test_spread_between_weights_and_splits_by_hand():
 def test_readings_of_the_test_part_come_from_the_predictions_of_the_ordinary_run(run):
     values = practices.definition_values(run, [ROW], 0)
     run_variants(run, "e", [ROW], seeds=(0,))
-    table = read_predictions(run, ROW, 0)
+    table = Training(run, ROW, 0).predictions()
     grid = practices.definition_grid(("rated",))
     columns = (table[name].to_numpy() for name in ("user", "rating", "predicted"))
     expected = practices.evaluate_definitions(*columns, grid)

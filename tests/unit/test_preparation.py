@@ -16,7 +16,7 @@ from bonmf_lib.models import ModelInputs, build_model, get_model
 from bonmf_lib.models.layers import FeatureTable, ProjectedFeatures
 from bonmf_lib.models.rating.bonmf import BoNMFConfig
 from bonmf_lib.runs.run import NotebookParameters, Run
-from bonmf_lib.runs.runner import variant_hash
+from bonmf_lib.runs.variant import variant_hash
 from bonmf_lib.splits.rules import ColdItems
 from bonmf_lib.training.batches import Triples
 from bonmf_lib.training.config import TrainingConfig

@@ -9,7 +9,7 @@ from bonmf_lib.__main__ import main
 from bonmf_lib.errors import ConfigError
 from bonmf_lib.experiments import comparisons
 from bonmf_lib.experiments.registry import EXPERIMENTS, GRIDS, TEXT_CHOICES, asked
-from bonmf_lib.runs import runner
+from bonmf_lib.runs import training
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import run_variants, train_share
 from tests.conftest import ROOT
@@ -52,15 +52,20 @@ def test_every_list_has_rows_with_names_of_their_own_and_seeds(run):
 def test_shares_are_trained_once_and_then_only_recorded(run, monkeypatch):
     rows, seeds = asked(run, "05_modalities")
     trained = []
-    real = runner._train
-    monkeypatch.setattr(runner, "_train", lambda *args: trained.append((args[1].name, args[2])) or real(*args))
+    real = training.fit
+
+    def noted(*args, **kwargs):
+        trained.append(kwargs["label"])
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(training, "fit", noted)
     counts = [train_share(run, rows, seeds, part, 3) for part in (1, 2, 3)]
     assert sum(counts) == len(trained) == len(set(trained)) == len(rows) * len(seeds)
     assert max(counts) - min(counts) <= 1
     assert not (run.run_dir / "records").exists()
     assert train_share(run, rows, seeds) == len(trained)  # nothing is trained again
     assert sum(counts) == len(trained)
-    monkeypatch.setattr(runner, "_train", None)
+    monkeypatch.setattr(training, "fit", None)
     records = run_variants(run, "05_modalities", rows, seeds)
     assert records["variant"].nunique() == len(rows)
 

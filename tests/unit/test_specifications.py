@@ -25,7 +25,8 @@ from bonmf_lib.report.specification_curve import (
 )
 from bonmf_lib.runs.profiles import read_profile
 from bonmf_lib.runs.run import NotebookParameters, Run
-from bonmf_lib.runs.runner import run_variants, training_hash, variant_hash
+from bonmf_lib.runs.runner import run_variants
+from bonmf_lib.runs.variant import training_hash, variant_hash
 
 PAPER = read_profile("paper")
 
@@ -129,6 +130,7 @@ def made_records(found, gain, splits=2, noise=0.0) -> pd.DataFrame:
         fingerprint="f",
         test_share=0.3,
         split="ratio(test=0.3, valid=0)",
+        evaluation="rated items",
     )
 
 

@@ -60,7 +60,7 @@ def record(variant="A", seed=0, value=0.7, **changes) -> Record:
     values = {
         "experiment": "e", "variant": variant, "protocol": "as published", "model": "bonmf", "dataset": "ml-1m",
         "fingerprint": "f", "content": "full", "split": "ratio(test=0.3, valid=0)", "test_share": 0.3,
-        "config": f"config-{variant}",
+        "evaluation": "rated items", "config": f"config-{variant}",
         "seed": seed, "metric": "mse", "value": value, "seconds": 1.0, "device": "cpu", "code": "x",
     }  # fmt: skip
     return Record(**values | changes)

@@ -10,11 +10,13 @@ import torch
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from bonmf_lib.errors import ConfigError, TrainingError
+from bonmf_lib.evaluation.rules import FULL_RANKING
 from bonmf_lib.experiments.comparisons import SPACES, best_rows, tuned_rows
 from bonmf_lib.integrity import read_json, write_json
 from bonmf_lib.models import ClosedFormModel, build_model, get_model, list_models
 from bonmf_lib.runs.run import NotebookParameters, Run
-from bonmf_lib.runs.runner import read_history, read_predictions, read_trials, run_variants, split_of, tuning_path
+from bonmf_lib.runs.runner import run_variants
+from bonmf_lib.runs.training import Training, read_trials
 from bonmf_lib.splits.rules import Ratio
 from bonmf_lib.training import search as tuning
 from bonmf_lib.training.batches import Triples
@@ -352,19 +354,20 @@ def test_poisoned_test_ratings_change_no_prediction_of_a_run(tmp_path):
     variants += [
         published,
         replace(published, protocol="early stopped", training=TRAINING),
-        replace(published, name="BoNMF, implicit", training=implicit),
+        replace(published, name="BoNMF, implicit", training=implicit, evaluation=FULL_RANKING),
     ]
-    test = split_of(runs[0], variants[0], 0).test
+    test = Training(runs[0], variants[0], 0).split.test
     runs[1].dataset = with_other_ratings(runs[0].dataset, test)
     clean, poisoned = (run_variants(run, "e", variants, seeds=(0,)) for run in runs)
     for variant in variants:
         if variant.search:
-            assert tuning_path(runs[0], variant, 0).name != tuning_path(runs[1], variant, 0).name  # searched anew
-            assert timeless(tuning_path(runs[0], variant, 0)) == timeless(tuning_path(runs[1], variant, 0))
-        one, two = (read_predictions(run, variant, 0) for run in runs)
+            first, second = (Training(run, variant, 0).trials_path for run in runs)
+            assert first.name != second.name  # searched anew
+            assert timeless(first) == timeless(second)
+        one, two = (Training(run, variant, 0).predictions() for run in runs)
         assert np.array_equal(one["predicted"], two["predicted"]), variant.name
         assert (one["rating"] + two["rating"] == 6).all()
-        one, two = (read_history(run, variant, 0) for run in runs)
+        one, two = (Training(run, variant, 0).history() for run in runs)
         assert one.train_loss == two.train_loss
         np.testing.assert_array_equal(one.valid, two.valid)
     keys = ["variant", "protocol"]
@@ -382,6 +385,6 @@ def test_tuned_row_is_trained_on_training_and_validation_ratings_together(tmp_pa
     assert set(records["split"]) == {"ratio(test=0.3, valid=0)"}
     (trials,) = (timeless(path) for path in (tmp_path / "tuning").glob("*.json"))
     best = min((t for t in trials if t["state"] == "COMPLETE"), key=lambda trial: trial["value"])
-    history = read_history(run, row, 0)
+    history = Training(run, row, 0).history()
     assert len(history.train_loss) == best["best_epoch"]
     assert np.isnan(history.valid).all()

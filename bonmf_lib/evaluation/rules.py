@@ -1,0 +1,165 @@
+"""How a trained model is evaluated: small frozen configurations, ``rule.of(trained) -> metrics by name``, independent
+of what the model was trained by.
+
+Each also says what a training with patience watches, so that a model is stopped for what it is tested on.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ..datasets import Dataset
+from ..errors import ConfigError
+from ..models import Recommender
+from ..splits.split import Split
+from ..training.batches import Triples
+from ..training.loop import Validation, validation_mse
+from .candidates import Candidates, candidate_metrics, drawn_candidates
+from .ranking import ranking_metrics
+from .rating import cold_errors, definition_on, rating_metrics
+
+WATCHED = "ndcg@10"  # of rankings, by trainings with patience
+
+
+class Trained(Protocol):
+    """What an evaluation may ask of a finished training."""
+
+    dataset: Dataset
+    split: Split
+    device: torch.device
+
+    def predictions(self) -> pd.DataFrame:
+        """Columns user, item, rating, predicted (on the rating scale), one row per test rating."""
+
+    def model(self) -> Recommender:
+        """The trained model on ``device``, in evaluation mode."""
+
+
+class EvaluationRule(ABC):
+    """What decides the metrics besides the predictions and the split."""
+
+    reads_model: ClassVar[bool]  # scores other pairs than the test ratings
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """How records call it: different for everything that could give another number."""
+
+    @abstractmethod
+    def of(self, trained: Trained) -> dict[str, float]:
+        """Metrics of the test part by name."""
+
+    @abstractmethod
+    def watched(self, dataset: Dataset, split: Split, device: torch.device) -> Validation:
+        """The same of the validation part, in one number; its ratings are never empty."""
+
+
+@dataclass(frozen=True)
+class RatedItems(EvaluationRule):
+    """Errors of the test ratings, and lists of the items that a user rated in the test part."""
+
+    reads_model: ClassVar[bool] = False
+    name: ClassVar[str] = "rated items"
+
+    def of(self, trained: Trained) -> dict[str, float]:
+        dataset, table = trained.dataset, trained.predictions()
+        users, items, truth, predicted = (table[name].to_numpy() for name in ("user", "item", "rating", "predicted"))
+        counts = np.bincount(dataset.ratings["item"].to_numpy()[trained.split.train], minlength=dataset.n_items)
+        metrics = rating_metrics(users, truth, predicted, definition_on(dataset.scale))
+        return metrics | cold_errors(items, truth, predicted, counts)
+
+    def watched(self, dataset: Dataset, split: Split, device: torch.device) -> Validation:
+        return validation_mse(Triples.of(dataset, split.valid, device))
+
+
+def _pairs(dataset: Dataset, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Users and items of ratings, int64 (N,) each."""
+    return tuple(dataset.ratings[side].to_numpy()[rows] for side in ("user", "item"))
+
+
+class _Ranking(EvaluationRule):
+    """Every rating of a part counts as relevant, whatever its value."""
+
+    reads_model: ClassVar[bool] = True
+
+    def of(self, trained: Trained) -> dict[str, float]:
+        dataset, split = trained.dataset, trained.split
+        return self._metrics(trained.model(), dataset, split, split.test, trained.device)
+
+    def watched(self, dataset: Dataset, split: Split, device: torch.device) -> Validation:
+        def value(model: Recommender) -> float:
+            return self._metrics(model, dataset, split, split.valid, device)[WATCHED]
+
+        return Validation(WATCHED, value, higher_is_better=True)
+
+    @abstractmethod
+    def _metrics(
+        self, model: Recommender, dataset: Dataset, split: Split, part: np.ndarray, device: torch.device
+    ) -> dict[str, float]:
+        """Metrics of the ratings of one part (rows)."""
+
+
+@dataclass(frozen=True)
+class FullRanking(_Ranking):
+    """All items that the user did not rate in the masked parts compete.
+
+    Attributes:
+        masked: ``train``, or ``train`` and ``valid``, where what validated is known when the test part is ranked;
+            validation itself masks what trained.
+    """
+
+    masked: tuple[str, ...] = ("train",)
+
+    def __post_init__(self) -> None:
+        if self.masked not in (("train",), ("train", "valid")):
+            raise ConfigError(f"FullRanking masks ('train',) or ('train', 'valid'), got {self.masked!r}.")
+
+    @property
+    def name(self) -> str:
+        return f"full ranking, {' and '.join(self.masked)} masked"
+
+    def _metrics(self, model, dataset, split, part, device) -> dict[str, float]:
+        known = [split.train] if part is split.valid else [getattr(split, name) for name in self.masked]
+        known, wanted = _pairs(dataset, np.concatenate(known)), _pairs(dataset, part)
+        return ranking_metrics(model.score_all_items, known, wanted, dataset.n_users, dataset.n_items, device=device)
+
+
+@dataclass(frozen=True)
+class SampledRanking(_Ranking):
+    """Every test item among few drawn items that its user never rated (He et al., 2017: 99).
+
+    Attributes:
+        negatives: how many are drawn for each test rating. seed: of the draw, the same for all models.
+    """
+
+    negatives: int = 99
+    seed: int = 0
+
+    @property
+    def name(self) -> str:
+        return f"sampled ranking, {self.negatives} negatives, draw {self.seed}"
+
+    def lists(self, dataset: Dataset, part: np.ndarray) -> Candidates:
+        """The lists of the ratings of one part (rows)."""
+        everything = _pairs(dataset, np.arange(len(dataset.ratings)))
+        return drawn_candidates(_pairs(dataset, part), everything, dataset.n_items, self.negatives, self.seed)
+
+    def _metrics(self, model, dataset, split, part, device) -> dict[str, float]:
+        return candidate_metrics(model.score, self.lists(dataset, part), device)
+
+
+RATED_ITEMS, FULL_RANKING = RatedItems(), FullRanking()
+
+
+def usual_evaluation(negatives: int) -> EvaluationRule:
+    """What a training is evaluated by where nothing else is said: a ranking where it draws negatives, else errors."""
+    return FULL_RANKING if negatives else RATED_ITEMS
+
+
+def identity(rule: EvaluationRule, negatives: int) -> list[Any]:
+    """Plain values for hashes; none of the usual rule, as records were hashed before there were others."""
+    return [] if rule == usual_evaluation(negatives) else [rule.name]

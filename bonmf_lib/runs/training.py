@@ -1,0 +1,302 @@
+"""One training: a row on one split of a run's data. What it reads, where its files are kept, and what they say."""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ..device import device_name, pick_device
+from ..errors import DamagedError, TrainingError
+from ..evaluation.overlap import item_overlap, residual
+from ..integrity import read_arrays, read_json, write_arrays, write_json
+from ..models import Interactions, ModelInputs, RatingModel, Recommender, build_model, item_fields, user_fields
+from ..parallel import in_parallel
+from ..progress import announce
+from ..splits.split import Split
+from ..training.batches import Triples
+from ..training.loop import History, Validation, fit, predict
+from ..training.search import Settings, choose
+from .records import code_version, fresh_wanted
+from .run import Run
+from .variant import VALID_SHARE, Variant, training_hash, variant_hash
+
+
+class Training:
+    """A row trained on the split of one seed.
+
+    Its predictions of the test ratings, its history and the trials of its search are kept in the run folder, its
+    weights where an evaluation or a study reads them; every file is checked for belonging to it. What is kept is not
+    trained again (:meth:`train`), and what is damaged is.
+    """
+
+    def __init__(self, run: Run, variant: Variant, seed: int):
+        self.run, self.variant, self.seed = run, variant, seed
+        self.dataset, self.device = run.dataset, pick_device()
+        self.label = f"{variant.name} ({variant.protocol}), seed {seed}"
+
+    @cached_property
+    def config(self) -> str:
+        """The hash of everything that decides its records, besides the code and the seed."""
+        return variant_hash(self.run, self.variant)
+
+    @cached_property
+    def key(self) -> str:
+        """What its files are called: equal for rows that share a training."""
+        return f"{training_hash(self.run, self.variant)}-{self.seed}"
+
+    @cached_property
+    def search_key(self) -> str:
+        """Likewise of its search's trials; how many members are then trained does not change them."""
+        single = replace(self.variant, members=1)
+        return self.key if self.variant.members == 1 else Training(self.run, single, self.seed).key
+
+    @cached_property
+    def split(self) -> Split:
+        """Its split: with validation ratings only where its last training uses them."""
+        return self._split(VALID_SHARE if self.variant.validates else 0.0)
+
+    def _split(self, valid: float) -> Split:
+        return self.run.split(self.variant.split, self.seed, valid)
+
+    # Files
+
+    @property
+    def predictions_path(self) -> Path:
+        return self.run.run_dir / "predictions" / f"{self.key}.safetensors"
+
+    @property
+    def history_path(self) -> Path:
+        return self.run.run_dir / "history" / f"{self.key}.json"
+
+    @property
+    def weights_path(self) -> Path:
+        return self.run.run_dir / "weights" / f"{self.key}.safetensors"
+
+    @property
+    def trials_path(self) -> Path:
+        return self.run.run_dir / "tuning" / f"{self.search_key}.json"
+
+    @property
+    def is_done(self) -> bool:
+        """Whether what it keeps is there, whole, and of this split."""
+        if self.has_damage() or not self.history_path.exists():
+            return False
+        try:
+            self.predictions()
+        except DamagedError:
+            return False
+        return True
+
+    def has_damage(self) -> bool:
+        """Whether a file that explains its records is there but not as it was written."""
+        readers = {self.history_path: self.noted, self.predictions_path: self._kept, self.weights_path: self._weights}
+        if self.variant.search is not None:
+            readers[self.trials_path] = self.trials
+        for path, read in readers.items():
+            try:
+                if path.exists():
+                    read()
+            except DamagedError as error:
+                announce(f"{self.label} is made again: {error}")
+                return True
+        return False
+
+    # Training
+
+    def inputs(self, split: Split | None = None) -> ModelInputs:
+        """What its model reads, made of the training part of its split or of another one."""
+        run, variant = self.run, self.variant
+        train = self.dataset.ratings.iloc[(split or self.split).train]
+        text, image, known = variant.features(run, "text"), variant.features(run, "image"), train["item"].unique()
+        overlap = item_overlap(image, text, known) if variant.uses("overlap") else None
+        if variant.residual_picture:
+            image = residual(image, text, known)
+        return ModelInputs(
+            n_users=self.dataset.n_users,
+            n_items=self.dataset.n_items,
+            mean_rating=self._mean_target(train["rating"].to_numpy()),
+            text=text,
+            image=image,
+            user_fields=user_fields(self.dataset) if variant.uses("fields") or variant.uses("demographics") else {},
+            item_fields=item_fields(self.dataset) if variant.uses("fields") else {},
+            interactions=Interactions(*(train[name].to_numpy() for name in ("user", "item", "rating"))),
+            item_overlap=overlap,
+        )
+
+    def _mean_target(self, ratings: np.ndarray) -> float:
+        """Where predictions start: the mean rating; where negatives are drawn, the logit of the share of positives."""
+        negatives = self.variant.training.negatives
+        return -math.log(negatives) if negatives else float(ratings.mean(dtype=np.float64))
+
+    def untrained(self) -> Recommender:
+        """Its model with initial weights, of a row without search."""
+        return build_model(self.variant.model, self.variant.model_config, self.inputs(), self.seed)
+
+    def train(self) -> None:
+        """Choose the settings where the row searches, train, predict the test ratings; keep what explains them. Nothing
+        is done where all of that is kept, unless ``BONMF_FRESH=1`` asks for it."""
+        if self.is_done and not fresh_wanted():
+            return
+        settings = self._settings()
+        test, rates = Triples.of(self.dataset, self.split.test, self.device), not settings.training.negatives
+        self.weights_path.unlink(missing_ok=True)
+        predictions, histories = [], []
+        for model, history in self._members(settings):
+            rates = rates and isinstance(model, RatingModel)
+            histories.append(history)
+            predictions.append(predict(model, test.users, test.items).cpu().numpy())
+            if self._keeps_weights and len(histories) == 1:
+                self._keep_weights(model)
+        if not np.isfinite(predictions).all():
+            raise TrainingError(
+                f"{self.label}: predictions of test ratings are not finite; lower the learning rate "
+                f"(now {settings.training.learning_rate:g}) or check the features."
+            )
+        self._keep(predictions, histories, rates)
+
+    @property
+    def _keeps_weights(self) -> bool:
+        explained = self.variant.explained and self.seed == self.run.settings.seeds[0]
+        return explained or self.variant.evaluation.reads_model
+
+    def _settings(self) -> Settings:
+        """The row's, or those that its search chooses."""
+        variant, settings = self.variant, Settings(self.variant.model_config, self.variant.training)
+        if variant.search is None:
+            return settings
+        split = self._split(VALID_SHARE)
+        return choose(
+            variant.model, settings, variant.search, self.dataset, split, self.inputs(split), self.seed, self.device,
+            self.trials_path, self.label,
+        )  # fmt: skip
+
+    def _members(self, settings: Settings) -> Iterator[tuple[Recommender, History]]:
+        """The trained members, one after the other; most rows have one."""
+        inputs, validation = self.inputs(), self._validation()
+        for member in range(self.variant.members):
+            own = member_seed(self.seed, member)
+            model = build_model(self.variant.model, settings.model_config, inputs, own)
+            # Other code starts anew instead of going on from this code's half-trained weights.
+            checkpoint = self.run.run_dir / "checkpoints" / f"{self.key}-{member}-{code_version()}.pt"
+            if fresh_wanted():
+                checkpoint.unlink(missing_ok=True)
+            yield model, self._fitted(model, settings, own, validation, checkpoint)
+            checkpoint.unlink(missing_ok=True)
+
+    def _fitted(
+        self, model: Recommender, settings: Settings, seed: int, validation: Validation | None, checkpoint: Path | None
+    ) -> History:
+        split, training = self.split, settings.training
+        more = {"checkpoint": checkpoint, "label": self.label, "validation": validation}
+        return fit(model, self.dataset, split, training, seed, self.device, **more)
+
+    def _validation(self) -> Validation | None:
+        if not len(self.split.valid):
+            return None
+        return self.variant.evaluation.watched(self.dataset, self.split, self.device)
+
+    def _keep(self, predictions: list[np.ndarray], histories: list[History], rates: bool) -> None:
+        scale, tested = self.dataset.scale, self.dataset.ratings.iloc[self.split.test]
+        low, high = (scale.low, scale.high) if rates else (None, None)  # scores of rankings are no ratings
+        kept = {side: tested[side].to_numpy() for side in ("user", "item")}
+        kept["predicted"] = np.mean(predictions, axis=0).clip(low, high)
+        if self.variant.members > 1:
+            kept["members"] = np.stack(predictions).clip(low, high)
+        write_arrays(self.predictions_path, kept, self.key)
+        first = vars(histories[0]) | {"seconds": np.sum([h.seconds for h in histories], axis=0).tolist()}
+        noted = first | {"best_epoch": histories[0].best_epoch, "code": code_version()}
+        write_json(self.history_path, noted | {"device": device_name(self.device)}, self.key)
+
+    # What is kept
+
+    def predictions(self) -> pd.DataFrame:
+        """Test ratings and predictions: user, item, rating, predicted.
+
+        Raises:
+            DamagedError: the predictions are not as they were written, or are of other ratings.
+        """
+        table = self.dataset.ratings.iloc[self.split.test][["user", "item", "rating"]].reset_index(drop=True)
+        return table.assign(predicted=self._kept_of(table)["predicted"])
+
+    def members(self) -> np.ndarray:
+        """Each member's predictions (members, N), in the row order of :meth:`predictions`."""
+        return self._kept_of(self.dataset.ratings.iloc[self.split.test])["members"]
+
+    def _kept_of(self, tested: pd.DataFrame) -> dict[str, np.ndarray]:
+        kept = self._kept()
+        if any(not np.array_equal(kept[side], tested[side].to_numpy()) for side in ("user", "item")):
+            raise DamagedError(
+                f"{self.predictions_path} is of other test ratings than this split's; delete it and run again."
+            )
+        return kept
+
+    def _kept(self) -> dict[str, np.ndarray]:
+        return read_arrays(self.predictions_path, self.key)
+
+    def noted(self) -> dict[str, Any]:
+        """Its history with what else was noted of it: best epoch, code version and device."""
+        return read_json(self.history_path, self.key)
+
+    def history(self) -> History:
+        """Learning curve (of its first member)."""
+        noted = self.noted()
+        valid = noted["valid"] if "valid" in noted else noted["valid_mse"]  # as runs before called it
+        return History(noted["train_loss"], valid, noted["seconds"], noted.get("higher_is_better", False))
+
+    def trials(self) -> list[dict[str, Any]]:
+        """The trials of its search, first to last."""
+        return read_json(self.trials_path, self.search_key)["trials"]
+
+    def model(self) -> Recommender:
+        """Its trained model (the first member), in evaluation mode; of a row without search. Weights that are not kept
+        are trained again from its seed, and kept."""
+        self.keep_weights()
+        model, arrays = self.untrained(), self._weights()
+        shapes = {name: weights.shape for name, weights in model.state_dict().items()}  # files know no 0-d arrays
+        model.load_state_dict({name: torch.from_numpy(arrays[name]).reshape(s) for name, s in shapes.items()})
+        return model.to(self.device).eval()
+
+    def keep_weights(self) -> None:
+        """Train again what has no weights kept."""
+        if self.weights_path.exists() and not self.has_damage():
+            return
+        model = self.untrained()
+        settings = Settings(self.variant.model_config, self.variant.training)
+        self._fitted(model, settings, self.seed, self._validation(), None)
+        self._keep_weights(model)
+
+    def _keep_weights(self, model: Recommender) -> None:
+        write_arrays(self.weights_path, {name: t.cpu().numpy() for name, t in model.state_dict().items()}, self.key)
+
+    def _weights(self) -> dict[str, np.ndarray]:
+        return read_arrays(self.weights_path, self.key)
+
+
+def member_seed(seed: int, member: int) -> int:
+    """The seed of a member's initial weights and batches; the first has the split's."""
+    return seed if member == 0 else int(np.random.SeedSequence([seed, member]).generate_state(1)[0])
+
+
+def trained_side_by_side(trainings: Sequence[Training]) -> list[Recommender]:
+    """The models of several trainings; those that must be trained again are, side by side."""
+    for _ in in_parallel(Training.keep_weights, [(training,) for training in trainings]):
+        pass
+    return [training.model() for training in trainings]
+
+
+def read_trials(run: Run, variants: list[Variant], seeds: tuple[int, ...]) -> pd.DataFrame:
+    """All trials of the rows' finished searches: one row per variant, seed and trial; ``params`` is JSON."""
+    rows = [
+        {"variant": variant.name, "seed": seed, **trial, "params": json.dumps(trial["params"])}
+        for variant in variants
+        for seed in (seeds if variant.search else ())
+        for trial in Training(run, variant, seed).trials()
+    ]
+    return pd.DataFrame(rows).drop(columns="curve", errors="ignore")

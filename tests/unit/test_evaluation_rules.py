@@ -1,0 +1,203 @@
+"""Evaluation is a value of its own: one training is recorded under several, and none follows from the loss."""
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bonmf_lib.claims.judge import BetterClaim, judge
+from bonmf_lib.errors import ConfigError, RecordError
+from bonmf_lib.evaluation.candidates import candidate_metrics
+from bonmf_lib.evaluation.ranking import ranking_metrics
+from bonmf_lib.evaluation.rules import FULL_RANKING, RATED_ITEMS, FullRanking, SampledRanking
+from bonmf_lib.integrity import read_sealed_text, sealed_text
+from bonmf_lib.models.rating.biased_svd import BiasedSVDConfig
+from bonmf_lib.report.tables import metric_table
+from bonmf_lib.runs import training as training_module
+from bonmf_lib.runs.records import COLUMNS, comparable, read_published, read_records
+from bonmf_lib.runs.run import NotebookParameters, Run
+from bonmf_lib.runs.runner import run_variants
+from bonmf_lib.runs.training import Training
+from bonmf_lib.runs.variant import Variant, training_hash, variant_hash
+from bonmf_lib.training.config import TrainingConfig
+from tests.conftest import CPU
+
+TRAINING = TrainingConfig(epochs=2, batch_size=256, learning_rate=0.005)
+RATED = Variant("Biased SVD", "as published", "biased-svd", BiasedSVDConfig(factors=5), TRAINING)
+DRAWN = replace(TRAINING, loss="bce", negatives=1)
+IMPLICIT = replace(RATED, training=DRAWN, evaluation=FULL_RANKING)
+SAMPLED = SampledRanking(negatives=20)
+RULES = (RATED_ITEMS, FULL_RANKING, FullRanking(("train", "valid")), SAMPLED, SampledRanking(20, seed=1))
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch) -> Run:
+    monkeypatch.delenv("BONMF_WORKERS", raising=False)
+    return Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path / "run")))
+
+
+@pytest.fixture
+def trained(monkeypatch) -> list[str]:
+    """Keys of all trainings from here on."""
+    found, real = [], training_module.fit
+    monkeypatch.setattr(
+        training_module, "fit", lambda *args, **more: found.append(more["label"]) or real(*args, **more)
+    )
+    return found
+
+
+def test_every_rule_has_a_name_of_its_own():
+    assert len({rule.name for rule in RULES}) == len(RULES)
+
+
+def test_one_training_is_recorded_under_every_evaluation(run, trained):
+    rows = [replace(RATED, evaluation=rule) for rule in RULES]
+    records = run_variants(run, "one", rows, seeds=(0,))
+    assert trained == ["Biased SVD (as published), seed 0"] * 2  # once, and again when weights were first asked for
+    assert records["config"].nunique() == len(rows)
+    hits = records[records["metric"] == "hr@10"].set_index("evaluation")["value"]
+    assert set(hits.index) == {rule.name for rule in RULES[1:]}
+    recall = records[(records["metric"] == "recall@10") & (records["evaluation"] == FULL_RANKING.name)]["value"]
+    assert hits[SAMPLED.name] > recall.item()  # 20 rivals are fewer than all
+
+
+def test_weights_that_an_evaluation_reads_are_kept_with_the_training(run, trained):
+    run_variants(run, "one", [IMPLICIT, replace(IMPLICIT, evaluation=SAMPLED)], seeds=(0, 1))
+    assert len(trained) == 2
+    assert len(list((run.run_dir / "weights").iterdir())) == 2
+
+
+def test_rankings_are_those_of_the_model_and_the_split(run):
+    found = run_variants(run, "one", [IMPLICIT, replace(IMPLICIT, evaluation=SAMPLED)], seeds=(0,))
+    training = Training(run, IMPLICIT, 0)
+    model, split = training.model(), training.split
+    users, items = (run.dataset.ratings[side].to_numpy() for side in ("user", "item"))
+    train, test = ((users[rows], items[rows]) for rows in (split.train, split.test))
+    full = ranking_metrics(model.score_all_items, train, test, run.dataset.n_users, run.dataset.n_items, device=CPU)
+    lists = SAMPLED.lists(run.dataset, split.test)
+    assert lists.negatives.shape == (len(split.test), 20) and not lists.flawed.any()
+    for rule, expected in ((FULL_RANKING, full), (SAMPLED, candidate_metrics(model.score, lists, CPU))):
+        values = found[found["evaluation"] == rule.name].set_index("metric")["value"]
+        assert {name: values[name] for name in expected} == pytest.approx(expected)
+
+
+def test_what_validated_is_masked_where_that_is_said(run):
+    """A model that knows the validation items by heart puts them first, where they may stand."""
+    stopped = replace(RATED, training=replace(TRAINING, patience=1))
+    training = Training(run, stopped, 0)
+    split, ratings = training.split, run.dataset.ratings
+    liked = np.zeros((run.dataset.n_users, run.dataset.n_items), np.float32)
+    for part, height in ((split.valid, 2), (split.test, 1)):
+        liked[ratings["user"].to_numpy()[part], ratings["item"].to_numpy()[part]] = height
+
+    class Known:
+        dataset, split, device = run.dataset, training.split, CPU
+
+        def model(self):
+            return self
+
+        def score_all_items(self, users):
+            return training_module.torch.from_numpy(liked)[users]
+
+    both = FullRanking(("train", "valid")).of(Known())
+    assert both["ndcg@20"] == pytest.approx(1.0)
+    assert FULL_RANKING.of(Known())["ndcg@20"] < 0.9
+
+
+@pytest.mark.parametrize("masked", [(), ("test",), ("valid",), ("train", "test")])
+def test_nothing_but_what_is_known_is_masked(masked):
+    with pytest.raises(ConfigError, match="FullRanking masks"):
+        FullRanking(masked)
+
+
+def test_a_training_with_patience_watches_what_it_is_evaluated_by(run):
+    stopped = replace(IMPLICIT, training=replace(DRAWN, epochs=4, patience=1))
+    run_variants(run, "one", [stopped], seeds=(0,))
+    history = Training(run, stopped, 0).history()
+    assert history.higher_is_better
+    assert history.best_epoch == 1 + int(np.argmax(history.valid))
+    assert all(0 <= value <= 1 for value in history.valid)
+    others = [stopped, replace(stopped, evaluation=SAMPLED)]
+    assert len({training_hash(run, row) for row in others}) == 2  # stopped for another reason
+    others = [IMPLICIT, replace(IMPLICIT, evaluation=SAMPLED)]
+    assert len({training_hash(run, row) for row in others}) == 1
+    assert len({variant_hash(run, row) for row in others}) == 2
+
+
+def test_scores_of_rankings_are_not_clipped_to_the_rating_scale(run):
+    wide = replace(IMPLICIT, training=replace(DRAWN, epochs=20))
+    run_variants(run, "one", [wide], seeds=(0,))
+    assert Training(run, wide, 0).predictions()["predicted"].min() < run.dataset.scale.low
+
+
+def test_scores_of_trainings_with_negatives_are_no_ratings():
+    with pytest.raises(ConfigError, match="Biased SVD draws negatives"):
+        replace(RATED, training=DRAWN)
+
+
+# Records
+
+
+def test_tables_refuse_several_evaluations(run):
+    records = run_variants(run, "one", [RATED, replace(RATED, evaluation=SAMPLED)], seeds=(0, 1))
+    with pytest.raises(RecordError, match="one data set, content and evaluation, got 2"):
+        comparable(records)
+    alone = records[records["evaluation"] == SAMPLED.name]
+    assert metric_table(alone, {"hr@10": "HR@10"}).shape[0] == 1
+
+
+def test_records_from_before_are_read_with_their_evaluation(run):
+    """Files of one run each, without the column."""
+    expected = run_variants(run, "one", [RATED, replace(IMPLICIT, name="implicit")], seeds=(0, 1))
+    for file in (run.run_dir / "records").rglob("*.csv"):
+        old = pd.read_csv(io.StringIO(read_sealed_text(file))).drop(columns="evaluation")
+        file.write_text(sealed_text(old.to_csv(index=False)))
+    found = read_records(run.run_dir)
+    keys = ["variant", "seed", "metric"]
+    one, other = (table.set_index(keys)["evaluation"].sort_index() for table in (found, expected))
+    pd.testing.assert_series_equal(one, other)
+    assert set(found["evaluation"]) == {RATED_ITEMS.name, FULL_RANKING.name}
+
+
+def test_published_records_are_read_with_their_evaluation():
+    """They were written before there was such a column."""
+    published = read_published()
+    ranked = published["experiment"] == "04_implicit"
+    assert ranked.any() and (published["evaluation"] == np.where(ranked, FULL_RANKING.name, RATED_ITEMS.name)).all()
+
+
+# Claims
+
+
+def claim(**changes) -> BetterClaim:
+    values = {
+        "id": "c", "source": "ncf", "statement": "", "paper": "", "datasets": ("ml-1m",), "kind": "better",
+        "variant": "A", "than": ("B",), "metric": "hr@10",
+    }  # fmt: skip
+    return BetterClaim(**values | changes)
+
+
+def test_claims_are_judged_on_the_evaluation_that_they_name():
+    """A is better in full rankings, B in sampled ones."""
+    rows = []
+    for evaluation, better in ((FULL_RANKING.name, "A"), (SampledRanking().name, "B")):
+        for variant in "AB":
+            for seed in range(5):
+                known = dict.fromkeys(COLUMNS, "x") | {
+                    "variant": variant, "protocol": "as published", "dataset": "ml-1m", "content": "full",
+                    "split": "ratio(test=0.3, valid=0)", "test_share": 0.3, "evaluation": evaluation, "seed": seed,
+                    "metric": "hr@10", "value": 0.5 + 0.1 * (variant == better) + 0.001 * seed * (variant == "A"),
+                }  # fmt: skip
+                rows.append(known)
+    records = pd.DataFrame(rows)
+    verdicts = {}
+    for evaluation in ("full ranking", "sampled ranking", "rated items"):
+        (judgement,) = judge((claim(evaluation=evaluation),), records)
+        verdicts[evaluation] = judgement.verdict
+    assert verdicts == {
+        "full ranking": "reproduced",
+        "sampled ranking": "not reproduced",
+        "rated items": "not run",
+    }
