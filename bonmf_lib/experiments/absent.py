@@ -60,8 +60,8 @@ def _relates_modalities(variant: Variant) -> bool:
     return related or variant.residual_picture or variant.uses("overlap")
 
 
-def leave_out(run: Run, rows: Sequence[Variant]) -> list[Variant]:
-    """The rows that the data allow; the others are printed, one sentence per reason."""
+def leave_out(run: Run, rows: Sequence[Variant], tell: bool = True) -> list[Variant]:
+    """The rows that the data allow; the others are printed, one sentence per reason, unless ``tell`` is False."""
     kept, others = [], {}
     for row in rows:
         why = reason(run, row)
@@ -69,12 +69,12 @@ def leave_out(run: Run, rows: Sequence[Variant]) -> list[Variant]:
             kept.append(row)
         else:
             others.setdefault(why, []).append(row.name)
-    for why, names in others.items():
+    for why, names in others.items() if tell else ():
         print(f"Left out, since {why}: {', '.join(dict.fromkeys(names))}.")
     return kept
 
 
-def do_without(run: Run, rows: Sequence[Variant]) -> list[Variant]:
+def do_without(run: Run, rows: Sequence[Variant], tell: bool = True) -> list[Variant]:
     """The rows with texts, pictures and fields of items switched off where the data have none, so that what else they
     ask can be asked; what changes is printed. Rows that are then an earlier one's equals, or are still not possible,
     are left out as by :func:`leave_out`; BoNMF takes the name that it has in Table 1."""
@@ -82,7 +82,7 @@ def do_without(run: Run, rows: Sequence[Variant]) -> list[Variant]:
     lacking += [] if item_fields(run.dataset) else ["fields"]
     called = {"image": "pictures", "text": "texts", "fields": "fields of items"}
     for what in lacking:
-        if any(row.uses(what) for row in rows):
+        if tell and any(row.uses(what) for row in rows):
             print(f"Rows below do without {called[what]}, since {sentence(run.dataset, what)}.")
     kept: list[tuple[Variant, Variant]] = []  # before and after
     same = []
@@ -93,9 +93,9 @@ def do_without(run: Run, rows: Sequence[Variant]) -> list[Variant]:
             same.append(f"{row.name} (as {twins[0][1].name})")
         else:
             kept.append((row, changed))
-    if same:
+    if same and tell:
         print(f"Left out, since without these they are the same as other rows: {', '.join(same)}.")
-    return leave_out(run, [changed for _, changed in kept])
+    return leave_out(run, [changed for _, changed in kept], tell)
 
 
 def _switched_off(row: Variant, inputs: Sequence[str]) -> Variant:

@@ -26,7 +26,8 @@ from ..runs.runner import run_variants
 from ..runs.variant import Variant
 from ..splits.rules import KFold, RowShuffle
 from . import absent
-from .comparisons import best_rows, published, table1_rows, tuned
+from .protocols import fixed_epochs, tuned
+from .table1 import best_rows, table1_rows
 
 FOLDS = (0, 1, 2, 3, 4)
 SHUFFLE_SEEDS = (1234, 2341, 3412, 4123, 1324)  # of the row shuffles of GLocal-K
@@ -43,8 +44,8 @@ def fold_rows(run: Run) -> list[Variant]:
     """Ours of scikit-surprise's models, as published elsewhere in this study, on the five folds."""
     bias = next(row for row in table1_rows(run) if row.name == "User + item bias")
     rows = [
-        published(run, "Biased SVD", "biased-svd", BiasedSVDConfig()),
-        published(run, "SVD++", "svd++", SVDppConfig()),
+        fixed_epochs(run, "Biased SVD", "biased-svd", BiasedSVDConfig()),
+        fixed_epochs(run, "SVD++", "svd++", SVDppConfig()),
         bias,
     ]
     return [replace(row, name=f"{row.name}, five folds", split=KFold()) for row in rows]

@@ -1,24 +1,47 @@
-"""Every list of rows under the name of its experiment: what the notebooks ask for, and what can be trained before they
-do, in shares."""
+"""Every list of rows under the name of its experiment: what a notebook asks for, and what can be trained before it
+does, in shares."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+
+import pandas as pd
 
 from ..errors import ConfigError, unknown_name
 from ..runs.run import Run
+from ..runs.runner import run_variants
 from ..runs.variant import Variant
-from . import absent, anchors, comparisons, open_questions as oq, specifications
+from . import (
+    ablations,
+    absent,
+    anchors,
+    language_models,
+    modality_overlap,
+    model_training,
+    second_reading,
+    specifications,
+    table1,
+    visual_fusion,
+)
+from .protocols import CONTROLS, control_rows, on_cold_items
 
 Rows = Callable[[Run], list[Variant]]
 Seeds = Callable[[Run], tuple[int, ...]]
+Adapt = Callable[[Run, Sequence[Variant]], list[Variant]]
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """A list of rows and the seeds that it is run on."""
+    """A list of rows and the seeds that it is run on.
+
+    Attributes:
+        adapt: what becomes of rows that read what the data have not: left out, or made to do without.
+        explained: studies look into the rows' weights.
+    """
 
     rows: Rows
     seeds: Seeds
+    adapt: Adapt = absent.leave_out
+    explained: bool = False
 
 
 def _every(run: Run) -> tuple[int, ...]:
@@ -33,25 +56,39 @@ def _ablated(run: Run) -> tuple[int, ...]:
     return run.ablation_seeds
 
 
-def _controls_of(rows: Rows, endings: tuple[str, ...] = comparisons.CONTROLS) -> Rows:
-    return lambda run: comparisons.control_rows(run, rows(run), endings)
+def _first(run: Run) -> tuple[int, ...]:
+    return run.comparison_seeds[:1]
+
+
+def _controls_of(rows: Rows, endings: tuple[str, ...] = CONTROLS) -> Rows:
+    return lambda run: control_rows(run, rows(run), endings)
 
 
 def _recipe_networks(run: Run) -> list[Variant]:
-    return [row for row in comparisons.recipe_rows(run) if row.name == "BoNMF"]
+    rows = absent.do_without(run, model_training.recipe_rows(run), tell=False)
+    return [row for row in rows if row.name.startswith("BoNMF")]
+
+
+def _initialisations(run: Run) -> list[Variant]:
+    possible = absent.leave_out(run, table1.table1_rows(run), tell=False)
+    return [table1.initialisations_row(run, table1.fullest_row(possible))]
+
+
+def _tuned(run: Run) -> list[Variant]:
+    return absent.leave_out(run, table1.tuned_rows(run)) + absent.do_without(run, table1.best_rows(run))
 
 
 def _subsets(run: Run) -> list[Variant]:
-    return list(comparisons.modality_rows(run).values())
+    return list(ablations.modality_rows(run).values())
 
 
 def _grid(question: str) -> Rows:
-    return lambda run: comparisons.ablation_rows(run)[question]
+    return lambda run: ablations.ablation_rows(run)[question]
 
 
 def _claimed(run: Run) -> list[Variant]:
-    bases = [row for row in comparisons.table1_rows(run) if row.name in comparisons.ABLATION_BASES]
-    return bases + comparisons.claimed_ablations(run)
+    bases = [row for row in table1.table1_rows(run) if row.name in ablations.ABLATION_BASES]
+    return bases + ablations.claimed_ablations(run)
 
 
 def _centres(run: Run) -> list[Variant]:
@@ -63,58 +100,62 @@ def _other_readings(run: Run) -> list[Variant]:
     return [row for row in specifications.rows_of(run, specifications.all_readings(run.settings)) if row not in middle]
 
 
-def _encoders(run: Run) -> list[Variant]:
-    return oq.encoder_rows(run, oq.text_encoders(run)[0])
+def _of_encoders(rows: Callable[[Run, tuple[str, ...]], list[Variant]]) -> Rows:
+    return lambda run: rows(run, language_models.text_encoders(run)[0])
 
 
-def _native_texts(run: Run) -> list[Variant]:
-    return oq.native_text_rows(run, oq.text_encoders(run)[0])
-
-
-def _cold(rows: Rows) -> Rows:
-    return lambda run: oq.on_cold_items(rows(run))
+def _cold(experiment: Experiment) -> Experiment:
+    return replace(experiment, rows=lambda run: on_cold_items(experiment.rows(run)))
 
 
 GRIDS = ("depth and width", "embedding size", "batch size and learning rate", "regularisation", "side information")
-TEXT_CHOICES: dict[str, Rows] = {"pooling": oq.pooling_rows, "content": oq.content_rows, "size": oq.dimension_rows}
-
-EXPERIMENTS: dict[str, Experiment] = {
-    "03_model_training": Experiment(comparisons.recipe_rows, _every),
+_LISTS = {
+    "03_model_training": Experiment(model_training.recipe_rows, _every, absent.do_without),
     "03_controls": Experiment(_controls_of(_recipe_networks, ("shuffled",)), _compared),
-    "04_table1": Experiment(comparisons.table1_rows, _compared),
-    "04_controls": Experiment(_controls_of(comparisons.table1_rows), _ablated),
-    "04_native": Experiment(comparisons.native_rows, _ablated),
-    "04_tuned": Experiment(lambda run: comparisons.tuned_rows(run) + comparisons.best_rows(run), _compared),
-    "04_review": Experiment(comparisons.review_rows, _ablated),
-    "04_implicit": Experiment(comparisons.implicit_rows, _ablated),
+    "04_table1": Experiment(table1.table1_rows, _compared, explained=True),
+    "04_controls": Experiment(_controls_of(table1.table1_rows), _ablated),
+    "04_native": Experiment(table1.native_rows, _ablated),
+    "04_tuned": Experiment(_tuned, _compared),
+    "04_initialisations": Experiment(_initialisations, _first),
+    "04_review": Experiment(second_reading.review_rows, _ablated),
+    "04_implicit": Experiment(second_reading.implicit_rows, _ablated),
     "04_folds": Experiment(anchors.fold_rows, lambda run: anchors.FOLDS),
-    "04_shuffled_rows": Experiment(anchors.shuffled_rows, lambda run: anchors.SHUFFLE_SEEDS),
+    "04_shuffled_rows": Experiment(anchors.shuffled_rows, lambda run: anchors.SHUFFLE_SEEDS, absent.do_without),
     "05_modalities": Experiment(_subsets, _compared),
     "05_modalities_controls": Experiment(_controls_of(_subsets), _ablated),
     "05_centres": Experiment(_centres, lambda run: run.centre_seeds),
     "05_specifications": Experiment(
         _other_readings, lambda run: run.settings.seeds[: run.settings.specification_seeds]
     ),
-    "05_bonmf_plus": Experiment(comparisons.best_ablation_rows, _ablated),
+    "05_bonmf_plus": Experiment(ablations.best_ablation_rows, _ablated, absent.do_without),
     "05_claims": Experiment(_claimed, _compared),
-    **{f"05_{question.replace(' ', '_')}": Experiment(_grid(question), _ablated) for question in GRIDS},
-    "06_encoders": Experiment(_encoders, _compared),
-    "06_cold_items": Experiment(_cold(_encoders), _compared),
-    "06_native": Experiment(_native_texts, _compared),
-    "06_native_cold": Experiment(_cold(_native_texts), _compared),
-    **{f"06_{choice}": Experiment(rows, _ablated) for choice, rows in TEXT_CHOICES.items()},
-    **{f"06_{choice}_cold": Experiment(_cold(rows), _ablated) for choice, rows in TEXT_CHOICES.items()},
-    "07_readings": Experiment(oq.picture_encoder_rows, _compared),
-    "07_cold_items": Experiment(_cold(oq.picture_encoder_rows), _compared),
-    "07_fusions": Experiment(oq.fusion_rows, _compared),
+    **{f"05_{grid.replace(' ', '_')}": Experiment(_grid(grid), _ablated, absent.do_without) for grid in GRIDS},
+    "06_encoders": Experiment(_of_encoders(language_models.encoder_rows), _compared, absent.do_without),
+    "06_native": Experiment(_of_encoders(language_models.native_text_rows), _compared),
+    "06_pooling": Experiment(language_models.pooling_rows, _ablated, absent.do_without),
+    "06_content": Experiment(language_models.content_rows, _ablated, absent.do_without),
+    "06_size": Experiment(language_models.dimension_rows, _ablated, absent.do_without),
+    "06_claims": Experiment(_of_encoders(language_models.claimed_language_models), _compared),
+    "07_readings": Experiment(visual_fusion.picture_encoder_rows, _compared, absent.do_without),
+    "07_fusions": Experiment(visual_fusion.fusion_rows, _compared),
     "08_subsets": Experiment(_subsets, _compared),
-    "08_resolve_random": Experiment(oq.overlap_rows, _compared),
-    "08_resolve_cold": Experiment(_cold(oq.overlap_rows), _compared),
+    "08_resolve_random": Experiment(modality_overlap.overlap_rows, _compared, explained=True),
 }
+_ON_COLD_ITEMS = {
+    "06_encoders": "06_cold_items",
+    "06_native": "06_native_cold",
+    "06_pooling": "06_pooling_cold",
+    "06_content": "06_content_cold",
+    "06_size": "06_size_cold",
+    "07_readings": "07_cold_items",
+    "08_resolve_random": "08_resolve_cold",
+}
+EXPERIMENTS: dict[str, Experiment] = _LISTS | {cold: _cold(_LISTS[warm]) for warm, cold in _ON_COLD_ITEMS.items()}
 
 
 def asked(run: Run, experiment: str, seeds: tuple[int, ...] | None = None) -> tuple[list[Variant], tuple[int, ...]]:
-    """The rows of an experiment that the run's data allow, and its seeds; other ``seeds`` in their place.
+    """The rows of an experiment that the run's data allow, and its seeds; other ``seeds`` in their place. What is left
+    out is printed.
 
     Raises:
         ConfigError: an unknown name.
@@ -122,6 +163,10 @@ def asked(run: Run, experiment: str, seeds: tuple[int, ...] | None = None) -> tu
     if experiment not in EXPERIMENTS:
         raise ConfigError(unknown_name("experiment", experiment, EXPERIMENTS))
     chosen = EXPERIMENTS[experiment]
-    if seeds is not None:
-        chosen = replace(chosen, seeds=lambda run: seeds)
-    return absent.do_without(run, chosen.rows(run)), chosen.seeds(run)
+    rows = [replace(row, explained=chosen.explained) for row in chosen.adapt(run, chosen.rows(run))]
+    return rows, chosen.seeds(run) if seeds is None else seeds
+
+
+def run_experiment(run: Run, experiment: str) -> pd.DataFrame:
+    """Run the rows of an experiment that the run's data allow; its records."""
+    return run_variants(run, experiment, *asked(run, experiment))

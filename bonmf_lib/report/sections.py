@@ -110,7 +110,7 @@ def shapley(published: Published, subsets: Mapping[frozenset[str], Any]) -> Part
     """Shapley values of the inputs, and what each adds to the others.
 
     Args:
-        subsets: row by subset, of :func:`bonmf_lib.experiments.comparisons.modality_rows`.
+        subsets: row by subset, of :func:`bonmf_lib.experiments.ablations.modality_rows`.
     """
     for metric, title in (("mse", "MSE"), ("ndcg@10", "NDCG@10")):
         per_seed, share = _subsets(published, subsets, metric)

@@ -300,3 +300,12 @@ def read_trials(run: Run, variants: list[Variant], seeds: tuple[int, ...]) -> pd
         for trial in Training(run, variant, seed).trials()
     ]
     return pd.DataFrame(rows).drop(columns="curve", errors="ignore")
+
+
+def parameter_counts(run: Run, variants: Sequence[Variant]) -> pd.Series:
+    """Trainable parameters by row name."""
+    counts = {}
+    for variant in variants:
+        parameters = Training(run, variant, run.settings.seeds[0]).untrained().parameters()
+        counts[variant.name] = sum(parameter.numel() for parameter in parameters)
+    return pd.Series(counts, name="parameters")

@@ -17,7 +17,7 @@ from ..encoders import Features, encode_items
 from ..errors import RecordError
 from ..evaluation import mean_interval
 from ..evaluation.overlap import ALPHAS, ESTIMATORS, hsic_test, information_shares
-from ..experiments.comparisons import early_stopped
+from ..experiments.protocols import early_stopped
 from ..models import ModelInputs
 from ..models.rating.biased_svd import BiasedSVDConfig
 from ..models.rating.visual_fusion import VisualFusion

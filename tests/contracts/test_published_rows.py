@@ -10,7 +10,7 @@ from bonmf_lib import encoders
 from bonmf_lib.config import config_hash
 from bonmf_lib.encoders.controls import FeatureControl
 from bonmf_lib.encoders.features import Features, content_key
-from bonmf_lib.experiments import comparisons, open_questions
+from bonmf_lib.experiments import modality_overlap, table1
 from bonmf_lib.experiments.registry import EXPERIMENTS
 from bonmf_lib.runs.records import read_published
 from bonmf_lib.runs.run import NotebookParameters, Run
@@ -63,7 +63,7 @@ def published(run: Run) -> pd.DataFrame:
 
 
 def test_every_published_row_has_the_hash_it_was_published_with(run):
-    for name, one in open_questions.overlap_runs(run)[0].items():
+    for name, one in modality_overlap.overlap_runs(run)[0].items():
         rows = [row for row in published(one).itertuples() if row.protocol != practices.PROTOCOL]
         assert len(rows) >= (170 if one.dataset.name == run.dataset.name else 18), name
         known = {experiment: EXPERIMENTS[experiment].rows(one) for experiment in {row.experiment for row in rows}}
@@ -75,6 +75,6 @@ def test_every_published_row_has_the_hash_it_was_published_with(run):
 def test_published_leaks_have_the_hash_they_were_published_with(run):
     found = published(run)
     (config,) = found[found["protocol"] == practices.PROTOCOL]["config"].unique()
-    first = comparisons.table1_rows(run)[0]
+    first = table1.table1_rows(run)[0]
     longer = replace(first, training=replace(first.training, epochs=2 * first.training.epochs))
     assert config == config_hash(variant_hash(run, longer), list(practices.LEAKS))

@@ -8,7 +8,15 @@ import pytest
 from PIL import Image
 
 from bonmf_lib.errors import ConfigError
-from bonmf_lib.experiments import absent, comparisons, open_questions as oq
+from bonmf_lib.experiments import (
+    ablations,
+    absent,
+    language_models,
+    modality_overlap,
+    second_reading,
+    table1,
+    visual_fusion,
+)
 from bonmf_lib.runs import notebooks
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import run_variants
@@ -59,23 +67,23 @@ def lists(run: Run) -> dict:
     leave_out, do_without = absent.leave_out, absent.do_without
     encoders = (run.settings.text_encoder, *run.settings.compared_text_encoders)
     found = {
-        "table1": (leave_out, comparisons.table1_rows(run)),
-        "tuned": (leave_out, comparisons.tuned_rows(run)),
-        "best": (do_without, comparisons.best_rows(run)),
-        "subsets": (leave_out, list(comparisons.modality_rows(run).values())),
-        "parts": (do_without, comparisons.best_ablation_rows(run)),
-        "claimed": (leave_out, comparisons.claimed_ablations(run)),
-        "review": (leave_out, comparisons.review_rows(run)),
-        "implicit": (leave_out, comparisons.implicit_rows(run)),
-        "encoders": (do_without, oq.encoder_rows(run, encoders)),
-        "pooling": (do_without, oq.pooling_rows(run)),
-        "content": (do_without, oq.content_rows(run)),
-        "size": (do_without, oq.dimension_rows(run)),
-        "readings": (do_without, oq.picture_encoder_rows(run)),
-        "fusions": (leave_out, oq.fusion_rows(run)),
-        "overlap": (leave_out, oq.overlap_rows(run)),
+        "table1": (leave_out, table1.table1_rows(run)),
+        "tuned": (leave_out, table1.tuned_rows(run)),
+        "best": (do_without, table1.best_rows(run)),
+        "subsets": (leave_out, list(ablations.modality_rows(run).values())),
+        "parts": (do_without, ablations.best_ablation_rows(run)),
+        "claimed": (leave_out, ablations.claimed_ablations(run)),
+        "review": (leave_out, second_reading.review_rows(run)),
+        "implicit": (leave_out, second_reading.implicit_rows(run)),
+        "encoders": (do_without, language_models.encoder_rows(run, encoders)),
+        "pooling": (do_without, language_models.pooling_rows(run)),
+        "content": (do_without, language_models.content_rows(run)),
+        "size": (do_without, language_models.dimension_rows(run)),
+        "readings": (do_without, visual_fusion.picture_encoder_rows(run)),
+        "fusions": (leave_out, visual_fusion.fusion_rows(run)),
+        "overlap": (leave_out, modality_overlap.overlap_rows(run)),
     }
-    return found | {name: (do_without, rows) for name, rows in comparisons.ablation_rows(run).items()}
+    return found | {name: (do_without, rows) for name, rows in ablations.ablation_rows(run).items()}
 
 
 def case(known: frozenset[str], mark) -> object:
@@ -120,19 +128,19 @@ def test_every_list_of_rows_runs_on_what_there_is_and_lists_the_rest(tmp_path, c
 
 def test_what_is_missing_is_said_in_the_words_of_the_data(tmp_path, capsys):
     run = run_on(tmp_path, frozenset())
-    rows = absent.leave_out(run, comparisons.table1_rows(run))
+    rows = absent.leave_out(run, table1.table1_rows(run))
     said = capsys.readouterr().out
     assert "Left out, since no toy of toys has a photo: BoNMF, Tensor product" in said
-    assert comparisons.fullest_row(rows).name == "BoNMF, no picture"
+    assert table1.fullest_row(rows).name == "BoNMF, no picture"
     assert run.dataset.words.unit == "points"
-    first, *_ = absent.do_without(run, comparisons.table1_rows(run))
+    first, *_ = absent.do_without(run, table1.table1_rows(run))
     assert (first.name, first.uses("image"), first.uses("text")) == ("BoNMF, no picture", False, True)
     assert "BoNMF, no picture (as BoNMF, no picture)" in capsys.readouterr().out
 
 
 def test_fields_that_nobody_has_make_no_row_of_their_own(tmp_path, capsys):
     rows = absent.do_without(
-        run_on(tmp_path, ALL - {"genres"}), comparisons.best_ablation_rows(run_on(tmp_path / "b", ALL))
+        run_on(tmp_path, ALL - {"genres"}), ablations.best_ablation_rows(run_on(tmp_path / "b", ALL))
     )
     assert "BoNMF+, no fields (as BoNMF+)" in capsys.readouterr().out
     assert not any(row.uses("fields") for row in rows)
@@ -141,13 +149,13 @@ def test_fields_that_nobody_has_make_no_row_of_their_own(tmp_path, capsys):
 def test_rows_that_the_data_do_not_allow_stop_before_any_work(tmp_path):
     run = run_on(tmp_path, frozenset())
     with pytest.raises(ConfigError, match="reads image, which folder:toys has not"):
-        run_variants(run, "e", comparisons.table1_rows(run), (0,))
+        run_variants(run, "e", table1.table1_rows(run), (0,))
 
 
 @pytest.mark.case("data", "a user who rated every item", "rows of implicit feedback are left out with the reason")
 def test_implicit_rows_need_somebody_to_have_left_something_unrated(tmp_path, capsys):
     run = run_on(tmp_path, ALL, users=400, items=2, share=1.0)
-    assert absent.leave_out(run, comparisons.implicit_rows(run)) == []
+    assert absent.leave_out(run, second_reading.implicit_rows(run)) == []
     assert "rated all toys in training, no negative is left: BoNMF, implicit" in capsys.readouterr().out
 
 
@@ -157,7 +165,7 @@ def test_relating_text_and_picture_needs_enough_items_with_both(tmp_path, capsys
     table = pd.read_csv(tmp_path / "toys-genres-pictures-texts-users" / "items.csv")
     table.loc[absent.LEAST_ITEMS - 1 :, "image"] = None
     table.to_csv(tmp_path / "toys-genres-pictures-texts-users" / "items.csv", index=False)
-    kept = absent.leave_out(run, oq.overlap_rows(run))
+    kept = absent.leave_out(run, modality_overlap.overlap_rows(run))
     assert "fewer than 20 toys" in capsys.readouterr().out
     assert {row.name for row in kept} == {"Fusion, concatenation", "Fusion, shuffled pictures", "Fusion, no picture"}
     run_variants(run, "e", kept, (0,))

@@ -5,7 +5,15 @@ from dataclasses import replace
 import pytest
 
 from bonmf_lib.claims.judge import CLOSED_FORM, read_claims
-from bonmf_lib.experiments import comparisons, open_questions, specifications
+from bonmf_lib.experiments import (
+    ablations,
+    language_models,
+    model_training,
+    protocols,
+    second_reading,
+    specifications,
+    table1,
+)
 from bonmf_lib.runs.run import NotebookParameters, Run
 
 
@@ -15,8 +23,8 @@ def run(tmp_path_factory) -> Run:
 
 
 def test_every_row_with_content_has_its_controls(run):
-    rows = comparisons.table1_rows(run)
-    controls = comparisons.control_rows(run, rows)
+    rows = table1.table1_rows(run)
+    controls = protocols.control_rows(run, rows)
     read = [row.name for row in rows if row.uses("text") or row.uses("image")]
     assert [row.name for row in controls] == [f"{name}, {end}" for name in read for end in ("shuffled", "noise")]
     by_name = {row.name: row for row in controls}
@@ -30,15 +38,15 @@ def test_every_row_with_content_has_its_controls(run):
 
 def test_every_claim_about_bonmf_names_rows_that_the_paper_profile_runs(run):
     packaged = (run.settings.text_encoder, *run.settings.compared_text_encoders)
-    native = open_questions.native_text_rows(run, packaged)
+    native = language_models.native_text_rows(run, packaged)
     claimed = ("bert-base-uncased", "xlnet-base-cased", "roberta-base")
     rows = [
-        *comparisons.recipe_rows(run), *comparisons.table1_rows(run), *comparisons.tuned_rows(run),
-        *comparisons.claimed_ablations(run),
-        *comparisons.native_rows(run), *specifications.rows_of(run, specifications.around_centres(run.settings)),
-        *comparisons.modality_rows(run).values(), *comparisons.review_rows(run), *comparisons.implicit_rows(run),
-        *native, *open_questions.on_cold_items(native),
-        *open_questions.encoder_rows(run, packaged), *open_questions.claimed_language_models(run, claimed),
+        *model_training.recipe_rows(run), *table1.table1_rows(run), *table1.tuned_rows(run),
+        *ablations.claimed_ablations(run),
+        *table1.native_rows(run), *specifications.rows_of(run, specifications.around_centres(run.settings)),
+        *ablations.modality_rows(run).values(), *second_reading.review_rows(run), *second_reading.implicit_rows(run),
+        *native, *protocols.on_cold_items(native),
+        *language_models.encoder_rows(run, packaged), *language_models.claimed_language_models(run, claimed),
     ]  # fmt: skip
     known = {(row.name, row.protocol) for row in rows}
     for claim in read_claims():
@@ -50,7 +58,7 @@ def test_every_claim_about_bonmf_names_rows_that_the_paper_profile_runs(run):
 
 
 def test_rows_of_the_second_reading_share_its_protocol(run):
-    explicit, implicit = comparisons.review_rows(run), comparisons.implicit_rows(run)
+    explicit, implicit = second_reading.review_rows(run), second_reading.implicit_rows(run)
     trained = [row for row in (*explicit, *implicit) if row.protocol != CLOSED_FORM]
     assert len(trained) == len(explicit) - 1 + len(implicit)
     for row in trained:
@@ -66,14 +74,14 @@ def test_rows_of_the_second_reading_share_its_protocol(run):
 
 def test_native_rows_differ_from_the_tables_in_scale_alone_and_have_controls(tmp_path):
     run = Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path)))
-    table1 = {row.name: row for row in comparisons.table1_rows(run)}
-    rows = comparisons.native_rows(run)
+    standardised = {row.name: row for row in table1.table1_rows(run)}
+    rows = table1.native_rows(run)
     real, shuffled = rows[: len(rows) // 2], rows[len(rows) // 2 :]
     assert [row.name.removesuffix(", native") for row in real] == [
         "BoNMF", "Tensor product", "Text Early Fusion", "CNN-based", "BoNMF, no picture", "BoNMF, no text",
     ]  # fmt: skip
     for row, control in zip(real, shuffled, strict=True):
-        own = table1[row.name.removesuffix(", native")]
+        own = standardised[row.name.removesuffix(", native")]
         assert replace(row.prepared("standardised"), name=own.name) == own
         assert control.name == f"{row.name}, shuffled"
         for modality in ("text", "image"):

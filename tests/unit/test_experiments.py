@@ -12,7 +12,8 @@ from bonmf_lib.encoders import registry
 from bonmf_lib.encoders.image import PixelEncoder
 from bonmf_lib.errors import ConfigError, DamagedError, TrainingError
 from bonmf_lib.evaluation.rules import FULL_RANKING
-from bonmf_lib.experiments.comparisons import best_rows, published_protocol, table1_rows, tuned, tuned_rows
+from bonmf_lib.experiments.protocols import fixed_epochs_protocol, tuned
+from bonmf_lib.experiments.table1 import best_rows, table1_rows, tuned_rows
 from bonmf_lib.integrity import read_json, read_sealed_bytes
 from bonmf_lib.models import build_model
 from bonmf_lib.models.rating.bias import UserItemBiasConfig
@@ -166,8 +167,8 @@ def test_only_the_papers_recipe_is_called_as_published(tmp_path):
         Run(NotebookParameters(profile=name, dataset="ml-1m", content="full", run_dir=str(tmp_path)))
         for name in ("paper", "smoke")
     )
-    assert published_protocol(paper) == "as published"
-    assert published_protocol(smoke) == "4 epochs of batch 64"
+    assert fixed_epochs_protocol(paper) == "as published"
+    assert fixed_epochs_protocol(smoke) == "4 epochs of batch 64"
 
 
 def test_fresh_trains_again_and_ends_with_the_same_numbers(run, trainings, monkeypatch):

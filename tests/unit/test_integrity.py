@@ -11,7 +11,7 @@ import pytest
 from bonmf_lib.__main__ import main
 from bonmf_lib.encoders.features import cached_poolings
 from bonmf_lib.errors import DamagedError, RecordError
-from bonmf_lib.experiments.comparisons import tuned
+from bonmf_lib.experiments.protocols import tuned
 from bonmf_lib.integrity import (
     read_arrays,
     read_json,

@@ -7,13 +7,13 @@ import pytest
 from bonmf_lib.encoders import get_encoder
 from bonmf_lib.encoders.cost import encoding_cost
 from bonmf_lib.errors import ConfigError, EncoderError, RecordError, SourceError
-from bonmf_lib.experiments import names, open_questions
+from bonmf_lib.experiments import language_models, names, protocols, visual_fusion
 from bonmf_lib.report import answers
 from bonmf_lib.report.figures import comparison as comparison_figures
 from bonmf_lib.report.relative import equivalence_sentence, equivalences, gains, row_of, short_names
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import run_variants
-from bonmf_lib.runs.training import Training
+from bonmf_lib.runs.training import Training, parameter_counts
 from bonmf_lib.runs.variant import variant_hash
 
 
@@ -24,7 +24,7 @@ def run(tmp_path_factory):
 
 def test_every_encoder_row_reads_features_of_one_size(run):
     encoders = ("tfidf", "random-text", "tfidf-shuffled")
-    rows = open_questions.encoder_rows(run, encoders)
+    rows = language_models.encoder_rows(run, encoders)
     dims = {feature.dim for row in rows for m in ("text", "image") if (feature := row.features(run, m)) is not None}
     assert dims == {run.settings.common_feature_dim}
     assert len({variant_hash(run, row) for row in rows}) == len(rows) == 4
@@ -32,24 +32,24 @@ def test_every_encoder_row_reads_features_of_one_size(run):
 
 
 def test_contents_grow_part_by_part(run):
-    rows = open_questions.content_rows(run)
+    rows = language_models.content_rows(run)
     assert [row.text_parts for row in rows] == [("title",), ("title", "genres"), ("title", "genres", "plot")]
     assert len({row.features(run, "text").key for row in rows}) == 3
 
 
 def test_dimensions_fall_from_all(run):
-    rows = open_questions.dimension_rows(run)
+    rows = language_models.dimension_rows(run)
     whole = run.features("text").dim
     assert [row.features(run, "text").dim for row in rows] == [whole, *[s for s in (256, 64, 16) if s < whole]]
 
 
 def test_poolings_start_with_the_default():
     run = Run(NotebookParameters(profile="smoke", text_encoder="minilm-l6"))
-    assert [row.text_pooling for row in open_questions.pooling_rows(run)] == ["mean", "cls", "last"]
+    assert [row.text_pooling for row in language_models.pooling_rows(run)] == ["mean", "cls", "last"]
 
 
 def test_cold_rows_are_tested_on_items_without_training_ratings(run):
-    (row,) = open_questions.on_cold_items(open_questions.encoder_rows(run, ())[:1])
+    (row,) = protocols.on_cold_items(language_models.encoder_rows(run, ())[:1])
     split = Training(run, row, 0).split
     items = run.dataset.ratings["item"].to_numpy()
     assert not set(items[split.test]) & set(items[np.r_[split.train, split.valid]])
@@ -61,12 +61,12 @@ def test_hub_models_that_cannot_be_had_are_named(run, monkeypatch):
         raise SourceError("no hub here")
 
     monkeypatch.setattr(type(get_encoder("bert-base-uncased", "text")), "folder", refuse)
-    assert open_questions.text_encoders(run) == (("tfidf", "random-text", "tfidf-shuffled"), {})
+    assert language_models.text_encoders(run) == (("tfidf", "random-text", "tfidf-shuffled"), {})
     asked = Run(NotebookParameters(profile="paper", run_dir=str(run.run_dir)))
-    names, lacking = open_questions.text_encoders(asked)
-    assert names[0] == "minilm-l6" and not set(names) & set(open_questions.HUB_MODELS)
-    assert lacking == dict.fromkeys(open_questions.HUB_MODELS, "no hub here")
-    assert set(names) <= set(open_questions.KINDS)
+    names, lacking = language_models.text_encoders(asked)
+    assert names[0] == "minilm-l6" and not set(names) & set(language_models.HUB_MODELS)
+    assert lacking == dict.fromkeys(language_models.HUB_MODELS, "no hub here")
+    assert set(names) <= set(language_models.KINDS)
 
 
 def records(values: dict[str, list[float]], metric: str = "mse") -> pd.DataFrame:
@@ -133,14 +133,14 @@ def test_the_sentence_says_what_no_text_costs_and_whether_that_exceeds_the_margi
 
 
 def test_native_rows_read_one_text_each_at_its_own_scale(run):
-    rows = open_questions.native_text_rows(run, ("wordllama", "tfidf", "random-text", "tfidf-shuffled"))
-    assert [row.name.removeprefix(open_questions.NATIVE) for row in rows] == [
+    rows = language_models.native_text_rows(run, ("wordllama", "tfidf", "random-text", "tfidf-shuffled"))
+    assert [row.name.removeprefix(language_models.NATIVE) for row in rows] == [
         "wordllama", "tfidf", "wordllama-shuffled", "no text",
     ]  # fmt: skip
     assert [row.text_encoder for row in rows] == ["wordllama", "tfidf", "wordllama-shuffled", None]
     assert not any(row.uses("image") for row in rows) and {row.feature_dim for row in rows[:3]} == {None}
     assert {row.model_config.text_preparation for row in rows[:3]} == {"native"}
-    own = open_questions.native_text_rows(run, ("tfidf",))
+    own = language_models.native_text_rows(run, ("tfidf",))
     found = run_variants(run, "native", own, (0,))
     table = answers.text_equivalences(
         pd.concat([found.assign(seed=seed) for seed in range(3)]), "mse", (own[0].name, own[0].protocol), "Native, "
@@ -163,10 +163,10 @@ def test_gains_are_positive_where_better():
 
 
 def test_costs_are_kept_with_the_run(run, monkeypatch):
-    first = open_questions.encoder_costs(run, ["tfidf"])
-    monkeypatch.setattr(open_questions, "encoding_cost", None)
+    first = language_models.encoder_costs(run, ["tfidf"])
+    monkeypatch.setattr(language_models, "encoding_cost", None)
     pd.testing.assert_frame_equal(
-        open_questions.encoder_costs(run, ["tfidf"]), first, rtol=1e-4, check_index_type=False
+        language_models.encoder_costs(run, ["tfidf"]), first, rtol=1e-4, check_index_type=False
     )
     assert first["texts_per_second"].iloc[0] > 0
 
@@ -191,35 +191,35 @@ def test_costs_are_measured_in_a_fresh_process():
 
 
 def test_pictures_are_read_and_joined_in_different_rows(run):
-    readings = open_questions.picture_encoder_rows(run)
+    readings = visual_fusion.picture_encoder_rows(run)
     assert [row.name for row in readings] == [
         "BoNMF, pixels, mean",
         "BoNMF, colours",
         "BoNMF, random-image",
         "BoNMF, no picture",
     ]
-    fusions = open_questions.fusion_rows(run)
+    fusions = visual_fusion.fusion_rows(run)
     assert len({variant_hash(run, row) for row in readings + fusions}) == len(readings) + len(fusions)
     assert not any("attention" in row.name for row in fusions)  # pixels have no regions
-    counts = open_questions.parameter_counts(run, fusions)
+    counts = parameter_counts(run, fusions)
     assert counts["Fusion, no picture"] < counts["Fusion, sum"] < counts["Fusion, concatenation"]
 
 
 def test_attention_reads_the_regions_of_encoders_that_have_them():
     run = Run(NotebookParameters(profile="smoke", image_encoder="dinov2-s"))
-    rows = open_questions.attention_rows(run)
+    rows = visual_fusion.attention_rows(run)
     assert rows[0].model_config.fusion == "concatenation"  # what attention is compared with
     assert [row.model_config.query for row in rows[1:]] == ["text", "item", "user"]
-    assert {row.image_pooling for row in rows} == {open_questions.region_pooling(run)} == {"grid3"}
-    assert all(row.feature_dim is None for row in open_questions.explained_rows(run))
+    assert {row.image_pooling for row in rows} == {visual_fusion.region_pooling(run)} == {"grid3"}
+    assert all(row.feature_dim is None for row in visual_fusion.explained_rows(run))
 
 
 def test_controls_of_pictures_are_rows_of_the_study():
     run = Run(NotebookParameters(profile="paper"))
-    readings = open_questions.picture_encoder_rows(run)
+    readings = visual_fusion.picture_encoder_rows(run)
     controls = [row.name for row in readings if str(row.image_encoder).endswith(("random-image", "-shuffled"))]
     assert tuple(controls) == names.READING_CONTROLS
-    fusions = {row.name: row for row in open_questions.fusion_rows(run)}
+    fusions = {row.name: row for row in visual_fusion.fusion_rows(run)}
     for plain, control in zip((names.FUSION_PLAIN, names.LATE), names.FUSION_CONTROLS, strict=True):
         assert fusions[control].image_encoder == "dinov2-s-shuffled"
         assert fusions[control].model_config == fusions[plain].model_config

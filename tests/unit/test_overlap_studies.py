@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from bonmf_lib.encoders import Features
+from bonmf_lib.experiments.modality_overlap import overlap_rows
 from bonmf_lib.experiments.names import FUSION_NO_PICTURE, OVERLAP_CONTROLS, SPLIT, SPLIT_SHUFFLED
-from bonmf_lib.experiments.open_questions import overlap_rows
 from bonmf_lib.report.answers import resolution_sentence
 from bonmf_lib.report.figures import overlap as overlap_figures
 from bonmf_lib.runs.run import NotebookParameters, Run

@@ -8,7 +8,7 @@ import pytest
 from sklearn.decomposition import TruncatedSVD
 
 from bonmf_lib.datasets import RatingScale
-from bonmf_lib.experiments.comparisons import closed_form
+from bonmf_lib.experiments.protocols import closed_form
 from bonmf_lib.models.rating.biased_svd import BiasedSVDConfig
 from bonmf_lib.models.rating.svd import SVDConfig
 from bonmf_lib.report.figures.practices import weights_plot

@@ -11,7 +11,8 @@ from bonmf_lib.encoders import encode_items
 from bonmf_lib.encoders.features import Features
 from bonmf_lib.encoders.preparation import PREPARATIONS, prepare, prepared
 from bonmf_lib.errors import ConfigError
-from bonmf_lib.experiments.comparisons import published, table1_rows
+from bonmf_lib.experiments.protocols import fixed_epochs
+from bonmf_lib.experiments.table1 import table1_rows
 from bonmf_lib.models import ModelInputs, build_model, get_model
 from bonmf_lib.models.layers import FeatureTable, ProjectedFeatures
 from bonmf_lib.models.rating.bonmf import BoNMFConfig
@@ -124,12 +125,12 @@ def test_hashes_of_rows_on_standardised_features_are_as_before_there_was_a_choic
 
 
 def test_hashes_tell_preparations_apart_where_features_are_read(run):
-    both = published(run, "x", "bonmf", BoNMFConfig())
+    both = fixed_epochs(run, "x", "bonmf", BoNMFConfig())
     hashes = {variant_hash(run, both.prepared(text, image)) for text in PREPARATIONS for image in PREPARATIONS}
     assert len(hashes) == len(PREPARATIONS) ** 2
-    ids = published(run, "x", "bonmf", BoNMFConfig(use_text=False, use_image=False))
+    ids = fixed_epochs(run, "x", "bonmf", BoNMFConfig(use_text=False, use_image=False))
     other = BoNMFConfig(use_text=False, use_image=False, text_preparation="unit")
-    assert variant_hash(run, ids) == variant_hash(run, published(run, "x", "bonmf", other))
+    assert variant_hash(run, ids) == variant_hash(run, fixed_epochs(run, "x", "bonmf", other))
 
 
 def test_components_of_native_features_keep_their_scale(features):

@@ -7,21 +7,20 @@ import pytest
 
 from bonmf_lib.__main__ import main
 from bonmf_lib.errors import ConfigError
-from bonmf_lib.experiments import comparisons
-from bonmf_lib.experiments.registry import EXPERIMENTS, GRIDS, TEXT_CHOICES, asked
+from bonmf_lib.experiments import ablations, table1
+from bonmf_lib.experiments.registry import EXPERIMENTS, GRIDS, asked
 from bonmf_lib.runs import training
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import run_variants, train_share
 from tests.conftest import ROOT
 
-CALL = re.compile(r'run_variants\(\w+, (f?)"([^"]+)"')
+CALL = re.compile(r'(?:run_variants|run_experiment|asked)\(\w+, (f?)"([^"]+)"')
 WRITTEN = {  # names that notebooks put together
-    "05_{question.replace(' ', '_')}": {f"05_{question.replace(' ', '_')}" for question in GRIDS},
-    "06_{question}": {f"06_{choice}" for choice in TEXT_CHOICES},
-    "06_{question}_cold": {f"06_{choice}_cold" for choice in TEXT_CHOICES},
-    "08_resolve_{where.split()[0]}": {"08_resolve_random", "08_resolve_cold"},
+    "06_{question}": {"06_pooling", "06_content", "06_size"},
+    "06_{question}_cold": {"06_pooling_cold", "06_content_cold", "06_size_cold"},
 }
-ELSEWHERE = {"04_initialisations", "06_claims"}  # one row, and rows of encoders that only a hub has
+PUT_TOGETHER = {f"05_{question.replace(' ', '_')}" for question in GRIDS} | {"08_resolve_random", "08_resolve_cold"}
+EMPTY = {"05_specifications", "06_claims"}  # this profile varies nothing, and asks no hub
 OUTSIDE = {"04_folds", "04_shuffled_rows"}  # asked for by anchors.outside_records
 
 
@@ -37,14 +36,14 @@ def test_every_experiment_of_the_notebooks_has_its_list():
         code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
         for formatted, name in CALL.findall(code):
             found |= WRITTEN[name] if formatted else {name}
-    assert found - ELSEWHERE == set(EXPERIMENTS) - OUTSIDE
+    assert found | PUT_TOGETHER == set(EXPERIMENTS) - OUTSIDE
 
 
 def test_every_list_has_rows_with_names_of_their_own_and_seeds(run):
-    assert set(comparisons.ablation_rows(run)) == set(GRIDS)
+    assert set(ablations.ablation_rows(run)) == set(GRIDS)
     for name, experiment in EXPERIMENTS.items():
         rows = experiment.rows(run)
-        assert rows or name == "05_specifications", name  # of which the profile varies nothing
+        assert rows or name in EMPTY, name
         assert len({(row.name, row.protocol) for row in rows}) == len(rows), name
         assert experiment.seeds(run), name
 
@@ -71,7 +70,7 @@ def test_shares_are_trained_once_and_then_only_recorded(run, monkeypatch):
 
 
 def test_a_search_and_the_mean_of_its_networks_stay_in_one_share(run):
-    rows = comparisons.best_rows(run)
+    rows = table1.best_rows(run)
     assert [train_share(run, rows, (0,), part, 2) for part in (1, 2)] == [1, 0]
 
 

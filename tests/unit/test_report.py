@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from bonmf_lib.claims.ledger import ledger, second_reading_table, unrun_claims
 from bonmf_lib.errors import RecordError
-from bonmf_lib.experiments.comparisons import modality_rows
+from bonmf_lib.experiments.ablations import modality_rows
 from bonmf_lib.report import published as published_module, sections as report
 from bonmf_lib.report.published import NotPublishedError, Published, read_published_run, show
 from bonmf_lib.runs import records as records_module

@@ -9,8 +9,8 @@ from scipy import stats
 
 from bonmf_lib.errors import ConfigError
 from bonmf_lib.experiments import specifications
-from bonmf_lib.experiments.comparisons import table1_rows
 from bonmf_lib.experiments.specifications import CONTENTS, NETWORKS
+from bonmf_lib.experiments.table1 import table1_rows
 from bonmf_lib.report.figures.specification import centre_gains, specification_curve
 from bonmf_lib.report.specification_curve import (
     COMPARISONS,

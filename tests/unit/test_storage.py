@@ -11,7 +11,7 @@ import pytest
 
 from bonmf_lib import storage
 from bonmf_lib.errors import SourceError
-from bonmf_lib.experiments.comparisons import closed_form
+from bonmf_lib.experiments.protocols import closed_form
 from bonmf_lib.models.rating.bias import UserItemBiasConfig
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import run_variants
@@ -105,14 +105,14 @@ def test_a_file_in_the_place_of_a_folder_is_replaced(tmp_path):
 
 FILLED = """
 import resource, sys
-from bonmf_lib.experiments.comparisons import published
+from bonmf_lib.experiments.protocols import fixed_epochs
 from bonmf_lib.errors import BonmfError
 from bonmf_lib.runs.runner import run_variants
 from bonmf_lib.models.rating.bonmf import BoNMFConfig
 from bonmf_lib.runs.run import NotebookParameters, Run
 
 run = Run(NotebookParameters(profile="smoke", run_dir=sys.argv[1]))
-row = published(run, "BoNMF", "bonmf", BoNMFConfig())
+row = fixed_epochs(run, "BoNMF", "bonmf", BoNMFConfig())
 row.features(run, "text"), row.features(run, "image")
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))  # no file may grow beyond, as on a full disk
 try:

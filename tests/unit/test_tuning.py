@@ -11,7 +11,8 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from bonmf_lib.errors import ConfigError, TrainingError
 from bonmf_lib.evaluation.rules import FULL_RANKING
-from bonmf_lib.experiments.comparisons import SPACES, best_rows, tuned_rows
+from bonmf_lib.experiments.search_spaces import SPACES
+from bonmf_lib.experiments.table1 import best_rows, tuned_rows
 from bonmf_lib.integrity import read_json, write_json
 from bonmf_lib.models import ClosedFormModel, build_model, get_model, list_models
 from bonmf_lib.runs.run import NotebookParameters, Run

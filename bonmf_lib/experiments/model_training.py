@@ -1,0 +1,30 @@
+"""03: BoNMF by the paper's recipe."""
+
+from dataclasses import replace
+
+from ..models.rating.bias import GlobalMeanConfig, UserItemBiasConfig
+from ..models.rating.bonmf import BoNMFConfig
+from ..runs.run import Run
+from ..runs.variant import Variant
+from ..training.config import TrainingConfig
+
+RECIPE_PATIENCE = 3  # likewise of the early-stopped rows of 03
+
+
+def recipe_rows(run: Run) -> list[Variant]:
+    """BoNMF and its IDs alone by the paper's recipe, as published and stopped at their best validation epoch; features
+    standardised. Then two baselines without training."""
+    s = run.settings
+    fixed = TrainingConfig(epochs=s.epochs, batch_size=s.batch_size, learning_rate=s.learning_rate)
+    stopped = replace(fixed, epochs=s.early_stopping_epochs, patience=RECIPE_PATIENCE)
+    networks = {"BoNMF": BoNMFConfig(), "NMD (ID only)": BoNMFConfig(use_text=False, use_image=False)}
+    rows = [
+        Variant(name, protocol, "bonmf", config, training).prepared("standardised")
+        for protocol, training in (("as published", fixed), ("early stopped", stopped))
+        for name, config in networks.items()
+    ]
+    solved = {
+        "User + item bias": ("user-item-bias", UserItemBiasConfig()),
+        "Global mean": ("global-mean", GlobalMeanConfig()),
+    }
+    return rows + [Variant(name, "closed form", *model, fixed) for name, model in solved.items()]
