@@ -52,5 +52,8 @@ def config_hash(*parts: Any) -> str:
 
 
 def _hashed(part: Any) -> dict[str, Any]:
-    values = asdict(part).items()
-    return {name: value for name, value in values if name not in _AS_BEFORE or value != _AS_BEFORE[name]}
+    values = asdict(part)
+    if "modalities" in values:  # there was a switch for each
+        modalities = values.pop("modalities")
+        values |= {f"use_{name}": name in modalities for name in ("text", "image")}
+    return {name: value for name, value in values.items() if name not in _AS_BEFORE or value != _AS_BEFORE[name]}

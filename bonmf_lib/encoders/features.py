@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 import numpy as np
 from sklearn.decomposition import PCA
@@ -11,6 +12,9 @@ from sklearn.decomposition import PCA
 from ..errors import DamagedError, EncoderError
 from ..integrity import read_arrays, write_arrays
 from ..storage import cache_dir, json_sha256
+
+Modality = Literal["text", "image"]  # of an item, that encoders make features of
+MODALITIES: tuple[Modality, ...] = get_args(Modality)
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,8 @@ def modality_rows(run: Run) -> dict[frozenset[str], Variant]:
     rows: dict[frozenset[str], Variant] = {frozenset(): closed_form("Global mean", "global-mean", GlobalMeanConfig())}
     for size in range(1, len(MODALITIES) + 1):
         for subset in map(frozenset, combinations(MODALITIES, size)):
-            config = BoNMFConfig(use_ids="ID" in subset, use_text="text" in subset, use_image="picture" in subset)
+            read = tuple(name for name, called in (("text", "text"), ("image", "picture")) if called in subset)
+            config = BoNMFConfig(use_ids="ID" in subset, modalities=read)
             name = " + ".join(m for m in MODALITIES if m in subset)
             rows[subset] = early_stopped(run, f"BoNMF on {name}", config)
     return rows
@@ -84,8 +85,8 @@ def best_ablation_rows(run: Run) -> list[Variant]:
     """BoNMF+ at its default settings, with one part or group of parts changed at a time."""
     changes = {
         "BoNMF+": {},
-        "BoNMF+, no content": {"use_text": False, "use_image": False, "use_fields": False, "gate": False},
-        "BoNMF+, no picture": {"use_image": False},
+        "BoNMF+, no content": {"modalities": (), "use_fields": False, "gate": False},
+        "BoNMF+, no picture": {"modalities": ("text",)},
         "BoNMF+, no fields": {"use_fields": False},
         "BoNMF+, no gate": {"gate": False},
         "BoNMF+, cold-item dropout": {"cold_dropout": 0.1},

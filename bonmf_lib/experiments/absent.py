@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 import numpy as np
 
 from ..datasets import Dataset
+from ..encoders.features import MODALITIES
 from ..models import item_fields
 from ..models.rating.visual_fusion import VisualFusionConfig
 from ..runs.notebooks import skip_rest
@@ -101,7 +102,10 @@ def do_without(run: Run, rows: Sequence[Variant], tell: bool = True) -> list[Var
 def _switched_off(row: Variant, inputs: Sequence[str]) -> Variant:
     for what in inputs:
         known = {field.name for field in fields(row) if field.name.startswith(f"{what}_")}
-        row = replace(row, model_config=replace(row.model_config, **{f"use_{what}": False}), **dict.fromkeys(known))
+        config, off = row.model_config, {f"use_{what}": False}
+        if what in MODALITIES:
+            off = {"modalities": tuple(name for name in config.modalities if name != what)}
+        row = replace(row, model_config=replace(config, **off), **dict.fromkeys(known))
         if row.name == "BoNMF":
             row = replace(row, name=f"BoNMF, no {'picture' if what == 'image' else what}")
     return row

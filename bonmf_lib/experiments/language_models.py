@@ -61,7 +61,7 @@ def text_row(run: Run, name: str, **choices: object) -> Variant:
 
 def no_text_row(run: Run) -> Variant:
     """The same network without any text."""
-    row = early_stopped(run, NO_TEXT, BoNMFConfig(use_text=False))
+    row = early_stopped(run, NO_TEXT, BoNMFConfig(modalities=("image",)))
     return replace(row, feature_dim=run.settings.common_feature_dim)
 
 
@@ -78,10 +78,12 @@ def native_text_rows(run: Run, encoders: tuple[str, ...]) -> list[Variant]:
     shuffled, and no text."""
     names = [name for name in encoders if KINDS.get(name) != "control"]
     rows = [
-        replace(early_stopped(run, NATIVE + name, BoNMFConfig(use_image=False)), feature_dim=None, text_encoder=name)
+        replace(
+            early_stopped(run, NATIVE + name, BoNMFConfig(modalities=("text",))), feature_dim=None, text_encoder=name
+        )
         for name in (*names, f"{names[0]}-shuffled")
     ]
-    none = early_stopped(run, f"{NATIVE}no text", BoNMFConfig(use_text=False, use_image=False))
+    none = early_stopped(run, f"{NATIVE}no text", BoNMFConfig(modalities=()))
     return [row.prepared("native") for row in (*rows, none)]
 
 

@@ -24,7 +24,7 @@ def overlap_rows(run: Run) -> list[Variant]:
         "Fusion, decorrelated, 1": VisualFusionConfig(fusion="concatenation", decorrelation=1.0),
         SPLIT: VisualFusionConfig(fusion="shared-private", alignment=0.1, decorrelation=0.1),
         "Fusion, gated by overlap": VisualFusionConfig(fusion="overlap-gated"),
-        FUSION_NO_PICTURE: VisualFusionConfig(fusion="concatenation", use_image=False),
+        FUSION_NO_PICTURE: VisualFusionConfig(fusion="concatenation", modalities=("text",)),
     }
     rows = [fusion_row(run, name, config) for name, config in configs.items()]
     rows.insert(1, replace(rows[0], name="Fusion, residual picture", residual_picture=True))

@@ -17,7 +17,7 @@ def recipe_rows(run: Run) -> list[Variant]:
     s = run.settings
     fixed = TrainingConfig(epochs=s.epochs, batch_size=s.batch_size, learning_rate=s.learning_rate)
     stopped = replace(fixed, epochs=s.early_stopping_epochs, patience=RECIPE_PATIENCE)
-    networks = {"BoNMF": BoNMFConfig(), "NMD (ID only)": BoNMFConfig(use_text=False, use_image=False)}
+    networks = {"BoNMF": BoNMFConfig(), "NMD (ID only)": BoNMFConfig(modalities=())}
     rows = [
         Variant(name, protocol, "bonmf", config, training).prepared("standardised")
         for protocol, training in (("as published", fixed), ("early stopped", stopped))

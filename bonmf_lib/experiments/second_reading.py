@@ -45,7 +45,7 @@ def review_rows(run: Run) -> list[Variant]:
         "demographics": {"use_demographics": True},
     }
     rows = [_reviewed(run, f"BoNMF, 80/20, {name}", "bonmf", replace(small, **c)) for name, c in changes.items()]
-    ids_only = replace(small, use_text=False, use_image=False)
+    ids_only = replace(small, modalities=())
     baselines = {"NMD (ID only)": ("bonmf", ids_only), **_REVIEW_BASELINES}
     rows += [_reviewed(run, f"{name}, 80/20", *baseline) for name, baseline in baselines.items()]
     sparse = {"split": Ratio(REVIEW_TEST_SHARE, SPARSE)}
@@ -58,7 +58,7 @@ def implicit_rows(run: Run) -> list[Variant]:
     bonmf = BoNMFConfig(dropout=0.2, embedding_dim=32)
     models: dict[str, tuple[str, Any]] = {
         "BoNMF": ("bonmf", bonmf),
-        "NMD (ID only)": ("bonmf", replace(bonmf, use_text=False, use_image=False)),
+        "NMD (ID only)": ("bonmf", replace(bonmf, modalities=())),
     }
     # the penalties of FM and DeepFM were found for ratings; here they have the weight decay of all rows
     for name, (model, config) in _REVIEW_BASELINES.items():

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from ..config import config
+from ..encoders.features import Modality
 from ..encoders.preparation import PREPARATIONS, Preparation
 from ..errors import ConfigError, unknown_name
 from ..models.rating.bonmf import BoNMFConfig
@@ -29,7 +30,7 @@ _REGULARISATIONS: dict[str, tuple[dict[str, float], dict[str, float]]] = {
     "dropout 0.2, weight decay 1e-6": ({"dropout": 0.2}, {"weight_decay": 1e-6}),
     "L2 0.02 on embeddings": ({"regularisation": 0.02}, {}),
 }
-NETWORKS: dict[str, tuple[str, ...]] = {
+NETWORKS: dict[str, tuple[Modality, ...]] = {
     "IDs": (),
     "IDs + text": ("text",),
     "IDs + picture": ("image",),
@@ -76,8 +77,8 @@ class Specification:
             **(stopped if self.stopping == "best epoch" else {"epochs": settings.comparison_epochs}),
             **in_training,
         )
-        uses = {f"use_{modality}": modality in NETWORKS[network] for modality in ("text", "image")}
-        model = BoNMFConfig(embedding_std=self.embedding_std, **uses, **in_model)
+        read = NETWORKS[network]
+        model = BoNMFConfig(embedding_std=self.embedding_std, modalities=read, **in_model)
         ending = "" if content == "real" else f"-{content}"
         row = Variant(
             self.row_name(network, content),
@@ -85,8 +86,8 @@ class Specification:
             "bonmf",
             model,
             training,
-            text_encoder=self.text_encoder + ending if uses["use_text"] else None,
-            image_encoder=self.image_encoder + ending if uses["use_image"] else None,
+            text_encoder=self.text_encoder + ending if "text" in read else None,
+            image_encoder=self.image_encoder + ending if "image" in read else None,
             feature_dim=settings.comparison_feature_dim,
         )
         return row.prepared(self.preparation)

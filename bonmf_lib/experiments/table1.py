@@ -23,7 +23,7 @@ from .search_spaces import SPACES
 def table1_rows(run: Run) -> list[Variant]:
     """The paper's seven rows, then the baselines that it lacks."""
     bonmf, cnn = BoNMFConfig(), run.settings.cnn_encoder
-    ids_only = BoNMFConfig(use_text=False, use_image=False)
+    ids_only = BoNMFConfig(modalities=())
     return [
         fixed_epochs(run, "BoNMF", "bonmf", bonmf),
         fixed_epochs(run, "NMD (ID only)", "bonmf", ids_only),
@@ -31,8 +31,8 @@ def table1_rows(run: Run) -> list[Variant]:
         fixed_epochs(run, "Tensor product", "tensor-fusion", TensorFusionConfig()),
         fixed_epochs(run, "Text Early Fusion", "early-fusion", EarlyFusionConfig()),
         fixed_epochs(run, "CNN-based", "bonmf", bonmf, image_encoder=cnn),
-        fixed_epochs(run, "BoNMF, no picture", "bonmf", BoNMFConfig(use_image=False)),
-        fixed_epochs(run, "BoNMF, no text", "bonmf", BoNMFConfig(use_text=False)),
+        fixed_epochs(run, "BoNMF, no picture", "bonmf", BoNMFConfig(modalities=("text",))),
+        fixed_epochs(run, "BoNMF, no text", "bonmf", BoNMFConfig(modalities=("image",))),
         closed_form("Global mean", "global-mean", GlobalMeanConfig()),
         closed_form("User + item bias", "user-item-bias", UserItemBiasConfig()),
         fixed_epochs(run, "Biased SVD", "biased-svd", BiasedSVDConfig()),

@@ -29,7 +29,7 @@ def picture_encoder_rows(run: Run) -> list[Variant]:
         shown = name if pooling is None else f"{name}, {pooling}"
         row = early_stopped(run, f"BoNMF, {shown}", BoNMFConfig())
         rows.append(replace(row, image_encoder=name, image_pooling=pooling))
-    rows.append(early_stopped(run, NO_PICTURE, BoNMFConfig(use_image=False)))
+    rows.append(early_stopped(run, NO_PICTURE, BoNMFConfig(modalities=("text",))))
     return [replace(row, feature_dim=run.settings.common_feature_dim) for row in rows]
 
 
@@ -39,7 +39,7 @@ def fusion_rows(run: Run) -> list[Variant]:
     rows = [fusion_row(run, f"Fusion, {kind}", VisualFusionConfig(fusion=kind)) for kind in kinds]
     rows += attention_rows(run)
     rows += with_shuffled_pictures(run, rows, (FUSION_PLAIN, LATE), FUSION_CONTROLS)
-    return [*rows, fusion_row(run, FUSION_NO_PICTURE, VisualFusionConfig(fusion="concatenation", use_image=False))]
+    return [*rows, fusion_row(run, FUSION_NO_PICTURE, VisualFusionConfig(fusion="concatenation", modalities=("text",)))]
 
 
 def attention_rows(run: Run) -> list[Variant]:

@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..encoders import Features
+from ..encoders.features import MODALITIES
 from ..encoders.preparation import Preparation, prepared
 from ..errors import ModelError
 from .base import ModelInputs
@@ -75,10 +76,10 @@ def required(features: Features | None, modality: str, model: str) -> Features:
 
 
 def wanted_features(config, inputs: ModelInputs, model: str) -> Iterator[tuple[str, Features, Preparation]]:
-    """Name (``text``, ``image``), features and preparation of what a configuration with ``use_text``, ``use_image`` and
-    a preparation for each asks for."""
-    for name in ("text", "image"):
-        if getattr(config, f"use_{name}"):
+    """Name (``text``, ``image``), features and preparation of what a configuration with ``modalities`` and a
+    preparation for each asks for."""
+    for name in MODALITIES:
+        if name in config.modalities:
             yield name, required(getattr(inputs, name), name, model), getattr(config, f"{name}_preparation")
 
 

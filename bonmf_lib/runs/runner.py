@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from ..encoders.features import MODALITIES
 from ..errors import ConfigError
 from ..integrity import json_text
 from ..parallel import in_parallel
@@ -125,7 +126,7 @@ def _measured(training: Training, experiment: str) -> list[Record]:
 
 def _note_encoders(run: Run, experiment: str, variants: list[Variant]) -> None:
     """Keep which encoders a run folder's numbers rest on, for its manifest."""
-    used = {f.key: f for v in variants for m in ("text", "image") if (f := v.features(run, m)) is not None}
+    used = {f.key: f for v in variants for m in MODALITIES if (f := v.features(run, m)) is not None}
     notes = [
         {"encoder": f.encoder, "version": f.version, "key": f.key, "items": int(f.present.sum())} for f in used.values()
     ]

@@ -6,6 +6,7 @@ from typing import Any
 from ..config import config_hash
 from ..datasets import Dataset
 from ..encoders import Features
+from ..encoders.features import MODALITIES
 from ..encoders.preparation import Preparation
 from ..errors import ConfigError
 from ..evaluation.rules import RATED_ITEMS, EvaluationRule, identity, usual_evaluation
@@ -25,8 +26,8 @@ class Variant:
     Attributes:
         name: the row's name; claims refer to it.
         protocol: ``as published`` (fixed epochs on the whole training part), ``early stopped`` or ``tuned``.
-        model_config: may carry ``use_text``, ``use_image``, ``use_demographics``, ``use_fields``; what it does not
-            use is neither computed nor hashed.
+        model_config: may carry ``modalities``, ``use_demographics``, ``use_fields``; what it does not use is neither
+            computed nor hashed.
         text_encoder, image_encoder: instead of the run's.
         text_pooling, image_pooling: instead of the encoder's default. text_parts: what texts are made of.
         residual_picture: pictures without what texts predict of them, learned from the training part's items.
@@ -66,7 +67,8 @@ class Variant:
             raise ConfigError(f"{self.name}: weights are kept of rows with given settings, not of a search.")
 
     def uses(self, what: str) -> bool:
-        return bool(getattr(self.model_config, f"use_{what}", False))
+        read = what in getattr(self.model_config, "modalities", ())
+        return read or bool(getattr(self.model_config, f"use_{what}", False))
 
     def lacks(self, dataset: Dataset) -> list[str]:
         """What it reads of ``text``, ``image`` and ``demographics`` that the data set has not."""
@@ -101,7 +103,7 @@ class Variant:
 
 def variant_hash(run: Run, variant: Variant) -> str:
     """Over everything that decides the numbers, besides the code and the seed."""
-    features = [f.key for modality in ("text", "image") if (f := variant.features(run, modality)) is not None]
+    features = [f.key for modality in MODALITIES if (f := variant.features(run, modality)) is not None]
     scale = run.dataset.scale
     data = [run.dataset.fingerprint, run.dataset.content, run.dataset.n_users, run.dataset.n_items, asdict(scale)]
     data += run.dataset.order  # splits and batches go by it
@@ -119,7 +121,7 @@ def variant_hash(run: Run, variant: Variant) -> str:
 
 def _as_read(variant: Variant) -> Any:
     """The model's configuration; the preparation of what it does not read, without effect, is always the same."""
-    unread = [f"{modality}_preparation" for modality in ("text", "image") if not variant.uses(modality)]
+    unread = [f"{modality}_preparation" for modality in MODALITIES if not variant.uses(modality)]
     known = {name: "standardised" for name in unread if hasattr(variant.model_config, name)}
     return replace(variant.model_config, **known)
 

@@ -278,7 +278,7 @@ def spoilt_predictions(
 
 def _holder(model: RatingModel) -> ProjectedFeatures | RegionAttention:
     """The part of a visual-fusion model that holds the pictures' features."""
-    if not isinstance(model, VisualFusion) or not model.config.use_image:
+    if not isinstance(model, VisualFusion) or "image" not in model.config.modalities:
         raise ModelError(f"{type(model).__name__} does not read pictures as visual fusion does.")
     return model.regions if model.config.fusion == "attention" else model.projected["image"]
 

@@ -326,7 +326,7 @@ def test_picture_encoder_of_a_row_replaces_the_runs(run, empty_cache, monkeypatc
 
 def test_encoder_of_what_a_row_does_not_use_changes_nothing(run, empty_cache, monkeypatch):
     monkeypatch.setitem(registry._ENCODERS, "mirrored-pixels", Mirrored())
-    blind = replace(BONMF, model_config=replace(BONMF.model_config, use_image=False))
+    blind = replace(BONMF, model_config=replace(BONMF.model_config, modalities=("text",)))
     assert blind.features(run, "image") is None
     first = run_variants(run, "one", [blind], seeds=(0,))
     second = run_variants(run, "one", [replace(blind, image_encoder="mirrored-pixels")], seeds=(0,))

@@ -157,7 +157,7 @@ def test_covering_cells_needs_the_picture(setting):
     own = encoder.encode([Path(path).read_bytes() for path in data.items["image"]], torch.device("cpu"))["mean"]
     features = Features(own, np.ones(data.n_items, bool), "pixels", "1", "pixels")
     inputs = ModelInputs(data.n_users, data.n_items, 3.4, image=features)
-    config = VisualFusionConfig(fusion="sum", use_text=False)
+    config = VisualFusionConfig(fusion="sum", modalities=("image",))
     model = build_model("visual-fusion", config, inputs, seed=0)
     items = np.array([3, 7])
     maps = explain.occlusion_maps(model, data, split, features, items, encoder, "mean")

@@ -109,7 +109,7 @@ BY_HAND = {"tensor-fusion": tensor_fusion_by_hand, "early-fusion": early_fusion_
 @pytest.mark.parametrize("modalities", [("text", "image"), ("text",), ("image",), ()])
 @pytest.mark.parametrize("name", NAMES)
 def test_model_equals_its_equation_row_by_row(small, name, modalities):
-    model = shaken(name, small, use_text="text" in modalities, use_image="image" in modalities)
+    model = shaken(name, small, modalities=tuple(modalities))
     users, items = every_pair()
     expected = BY_HAND[name](model, small, users, items, modalities)
     assert np.std(expected) > 0.01
@@ -180,9 +180,9 @@ def test_items_that_all_have_features_need_no_learned_vector(small):
     ("values", "reads"),
     [
         ({}, {"text", "image"}),
-        ({"use_text": False}, {"image"}),
-        ({"use_image": False}, {"text"}),
-        ({"use_text": False, "use_image": False}, set()),
+        ({"modalities": ("image",)}, {"image"}),
+        ({"modalities": ("text",)}, {"text"}),
+        ({"modalities": ()}, set()),
     ],
 )
 @pytest.mark.parametrize("name", NAMES)

@@ -94,9 +94,9 @@ def test_ablations_read_only_what_they_say(inputs):
     users, items = torch.arange(10), torch.arange(10)
     for config, reads in (
         (BoNMFConfig(), {"text", "image"}),
-        (BoNMFConfig(use_text=False), {"image"}),
-        (BoNMFConfig(use_image=False), {"text"}),
-        (BoNMFConfig(use_text=False, use_image=False), set()),
+        (BoNMFConfig(modalities=("image",)), {"image"}),
+        (BoNMFConfig(modalities=("text",)), {"text"}),
+        (BoNMFConfig(modalities=()), set()),
         (BoNMFConfig(use_ids=False), {"text", "image"}),
     ):
         base = build_model("bonmf", config, inputs, seed=1)(users, items)
@@ -130,7 +130,7 @@ def test_bias_equals_ridge_regression_on_one_hot_rows(planted, split, inputs):
         ({"embeding_dim": 8}, "Did you mean 'embedding_dim'"),
         ({"embedding_dim": "50"}, r"BoNMFConfig\.embedding_dim: .*integer"),
         ({"hidden": [128, 6.5]}, "hidden"),
-        ({"use_text": 1}, "use_text"),
+        ({"modalities": ("smell",)}, "modalities"),
     ],
 )
 def test_bad_configuration(values, message):
@@ -147,9 +147,9 @@ def test_impossible_inputs(inputs):
     with pytest.raises(ModelError, match="got no text features"):
         build_model("bonmf", BoNMFConfig(), bare, seed=0)
     with pytest.raises(ModelError, match="data set has none"):
-        build_model("bonmf", BoNMFConfig(use_text=False, use_image=False, use_demographics=True), bare, seed=0)
+        build_model("bonmf", BoNMFConfig(modalities=(), use_demographics=True), bare, seed=0)
     with pytest.raises(ConfigError, match="every input off"):
-        build_model("bonmf", BoNMFConfig(use_text=False, use_image=False, use_ids=False), bare, seed=0)
+        build_model("bonmf", BoNMFConfig(modalities=(), use_ids=False), bare, seed=0)
     with pytest.raises(ConfigError, match="Did you mean 'bonmf'"):
         build_model("bomf", BoNMFConfig(), bare, seed=0)
     with pytest.raises(ConfigError, match="takes a BoNMFConfig"):

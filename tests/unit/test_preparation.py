@@ -128,8 +128,8 @@ def test_hashes_tell_preparations_apart_where_features_are_read(run):
     both = fixed_epochs(run, "x", "bonmf", BoNMFConfig())
     hashes = {variant_hash(run, both.prepared(text, image)) for text in PREPARATIONS for image in PREPARATIONS}
     assert len(hashes) == len(PREPARATIONS) ** 2
-    ids = fixed_epochs(run, "x", "bonmf", BoNMFConfig(use_text=False, use_image=False))
-    other = BoNMFConfig(use_text=False, use_image=False, text_preparation="unit")
+    ids = fixed_epochs(run, "x", "bonmf", BoNMFConfig(modalities=()))
+    other = BoNMFConfig(modalities=(), text_preparation="unit")
     assert variant_hash(run, ids) == variant_hash(run, fixed_epochs(run, "x", "bonmf", other))
 
 
@@ -154,7 +154,7 @@ def gain_from_text():
         text = encode_items(data, "text", encoder) if encoder else None
         inputs = ModelInputs(data.n_users, data.n_items, mean_rating=mean, text=text)
         config = BoNMFConfig(
-            embedding_dim=16, hidden=(64,), use_image=False, use_text=bool(encoder), text_preparation=preparation
+            embedding_dim=16, hidden=(64,), modalities=("text",) if encoder else (), text_preparation=preparation
         )
         model = build_model("bonmf", config, inputs, 0)
         fit(model, data, split, settings, 0, CPU)

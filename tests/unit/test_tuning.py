@@ -106,7 +106,7 @@ def test_trial_is_the_training_that_its_settings_describe(search, planted, split
 def test_tuples_and_texts_can_be_searched(search):
     space = {
         "model.hidden": CategoricalDistribution([(128, 64), (16,)]),
-        "model.use_image": CategoricalDistribution([True, False]),
+        "model.modalities": CategoricalDistribution([("text", "image"), ("text",)]),
     }
     chosen, trials = search(space, 5, "bonmf")
     assert chosen.model_config.hidden in ((128, 64), (16,))

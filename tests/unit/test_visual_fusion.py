@@ -168,8 +168,8 @@ def test_the_residual_picture_starts_at_nothing(inputs):
     ("values", "error", "message"),
     [
         ({"fusion": "attention"}, ModelError, "needs regions"),
-        ({"fusion": "gated", "use_text": False}, ConfigError, "needs text and picture"),
-        ({"fusion": "sum", "use_text": False, "use_image": False}, ConfigError, "switches text and picture off"),
+        ({"fusion": "gated", "modalities": ("image",)}, ConfigError, "needs text and picture"),
+        ({"fusion": "sum", "modalities": ()}, ConfigError, "switches text and picture off"),
     ],
 )
 def test_impossible_choices_are_refused(inputs, values, error, message):

@@ -13,6 +13,7 @@ from pydantic import Field
 from torch import nn
 
 from ...config import config
+from ...encoders.features import MODALITIES, Modality
 from ...encoders.preparation import Preparation
 from ...errors import ConfigError, ModelError
 from ..base import ModelInputs, RatingModel, register
@@ -26,8 +27,7 @@ class BoNMFConfig:
     embedding_dim: int = 50  # of user and item ids
     hidden: tuple[int, ...] = (128, 64)  # units of the MLP's hidden layers
     use_ids: bool = True
-    use_text: bool = True
-    use_image: bool = True
+    modalities: tuple[Modality, ...] = MODALITIES
     text_preparation: Preparation = "native"  # the plain reading of "concatenated"
     image_preparation: Preparation = "native"
     use_demographics: bool = False  # the paper lists demographics among the data, not among the inputs

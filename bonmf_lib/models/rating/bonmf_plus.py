@@ -17,6 +17,7 @@ from pydantic import Field
 from torch import nn
 
 from ...config import config
+from ...encoders.features import MODALITIES, Modality
 from ...encoders.preparation import Preparation
 from ...errors import ConfigError, ModelError
 from ..base import ModelInputs, RatingModel, register
@@ -32,8 +33,7 @@ class BoNMFPlusConfig:
     embedding_std: float = Field(0.02, gt=0)  # of all initial factors
     use_user_history: bool = True  # y
     use_item_history: bool = True  # z
-    use_text: bool = True
-    use_image: bool = True
+    modalities: tuple[Modality, ...] = MODALITIES
     text_preparation: Preparation = "native"
     image_preparation: Preparation = "native"
     use_fields: bool = True  # genres and decade of items

@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import nn
 
 from ...config import config
+from ...encoders.features import MODALITIES, Modality
 from ...encoders.preparation import Preparation
 from ..base import ModelInputs, RatingModel, register
 from ..layers import (
@@ -33,8 +34,7 @@ class EarlyFusionConfig:
     dropout: float = Field(0.0, ge=0, lt=1)
     regularisation: float = Field(0.0, ge=0)  # L2 on the ID embeddings, per rating
     embedding_std: float = Field(0.05, ge=0)  # of the initial embeddings; ours
-    use_text: bool = True
-    use_image: bool = True
+    modalities: tuple[Modality, ...] = MODALITIES
     text_preparation: Preparation = "native"
     image_preparation: Preparation = "native"
 
@@ -52,12 +52,12 @@ class EarlyFusion(RatingModel):
         self.item_embedding = id_embedding(inputs.n_items, dim, config.embedding_std)
         self.fuse_id = nn.Linear(dim, dim)
         self.fuse_text = None
-        if config.use_text:
+        if "text" in config.modalities:
             text = required(inputs.text, "text", "Early fusion")
             self.fuse_text = ProjectedFeatures(text, dim, config.text_preparation)
         self.first_user, self.first_item = nn.Linear(dim, first), nn.Linear(dim, first, bias=False)
         self.first_image = None
-        if config.use_image:
+        if "image" in config.modalities:
             image = required(inputs.image, "image", "Early fusion")
             self.first_image = ProjectedFeatures(image, first, config.image_preparation)
         self.dropout = nn.Dropout(config.dropout)

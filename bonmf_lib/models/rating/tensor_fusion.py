@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ...config import config
+from ...encoders.features import MODALITIES, Modality
 from ...encoders.preparation import Preparation
 from ..base import ModelInputs, RatingModel, register
 from ..layers import ProjectedFeatures, embedding_penalty, id_embedding, in_blocks, mlp, rows_of, wanted_features
@@ -28,8 +29,7 @@ class TensorFusionConfig:
     dropout: float = Field(0.0, ge=0, lt=1)
     regularisation: float = Field(0.0, ge=0)  # L2 on the ID embeddings, per rating
     embedding_std: float = Field(0.03, ge=0)  # of the initial embeddings; larger ones start from noise; ours
-    use_text: bool = True
-    use_image: bool = True
+    modalities: tuple[Modality, ...] = MODALITIES
     text_preparation: Preparation = "native"
     image_preparation: Preparation = "native"
 

@@ -32,6 +32,7 @@ from torch import nn
 
 from ...config import config
 from ...encoders import Features
+from ...encoders.features import MODALITIES, Modality
 from ...encoders.preparation import Preparation
 from ...errors import ConfigError, ModelError
 from ..base import ModelInputs, RatingModel, register
@@ -67,8 +68,7 @@ class VisualFusionConfig:
     dropout: float = Field(0.0, ge=0, lt=1)
     regularisation: float = Field(0.0, ge=0)  # L2 on the ID embeddings, per rating
     embedding_std: float = Field(0.05, ge=0)  # of the initial embeddings
-    use_text: bool = True
-    use_image: bool = True
+    modalities: tuple[Modality, ...] = MODALITIES
     text_preparation: Preparation = "native"
     image_preparation: Preparation = "native"
 
@@ -143,7 +143,7 @@ class VisualFusion(RatingModel):
         super().__init__(inputs)
         self.config = config
         kind, k, ids = config.fusion, config.feature_dim, config.embedding_dim
-        parts = config.use_text + config.use_image
+        parts = len(config.modalities)
         if not parts:
             raise ConfigError("VisualFusionConfig switches text and picture off; leave at least one on.")
         if parts < 2 and kind not in ("concatenation", "sum"):
@@ -152,10 +152,10 @@ class VisualFusion(RatingModel):
         self.item_embedding = id_embedding(inputs.n_items, ids, config.embedding_std)
         width = k * config.rank if kind == "bilinear" else k
         self.projected = nn.ModuleDict()
-        if config.use_text:
+        if "text" in config.modalities:
             text = required(inputs.text, "text", "Visual fusion")
             self.projected["text"] = ProjectedFeatures(text, width, config.text_preparation)
-        if config.use_image:
+        if "image" in config.modalities:
             image = required(inputs.image, "image", "Visual fusion")
             if kind == "attention":
                 query_dim = k if config.query == "text" else ids
@@ -165,7 +165,7 @@ class VisualFusion(RatingModel):
         if kind == "gated":
             self.gate = Gate(k)
         if kind == "bilinear":  # the ones appended to the features; products start near one, not near zero
-            self.ones = nn.ParameterDict({name: torch.full((width,), config.rank**-0.5) for name in ("text", "image")})
+            self.ones = nn.ParameterDict({name: torch.full((width,), config.rank**-0.5) for name in MODALITIES})
         self._prepare_overlap(inputs)
         size = {"concatenation": parts * k, "attention": 2 * k, "overlap-gated": 2 * k}.get(kind, k)
         size = 2 * k - config.shared_dim if kind == "shared-private" else size
@@ -220,7 +220,7 @@ class VisualFusion(RatingModel):
         if kind == "gated":
             return self.gate(*parts)
         if kind == "bilinear":
-            named = zip(("text", "image"), parts, strict=True)
+            named = zip(MODALITIES, parts, strict=True)
             text, image = ((part + self.ones[name]).unflatten(1, (self.config.rank, -1)) for name, part in named)
             return (text * image).sum(1)
         if kind == "sum":
