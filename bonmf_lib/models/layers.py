@@ -127,7 +127,7 @@ class SparseRows(nn.Module):
     """A fixed sparse matrix (R, C) whose product with a dense table has a gradient: rows of users' or items' histories.
 
     As weighted sums of the table's rows, which a CPU makes about twice as fast as PyTorch's product of a CSR matrix
-    (``make bench``); the transpose that the backward pass needs is kept.
+    (``make bench``); the transpose that the backward pass needs is kept, and has a product of its own.
     """
 
     def __init__(self, rows: torch.Tensor, columns: torch.Tensor, values: torch.Tensor, shape: tuple[int, int]):
@@ -144,8 +144,15 @@ class SparseRows(nn.Module):
 
     def forward(self, table: torch.Tensor) -> torch.Tensor:
         """(C, dim) -> (R, dim)."""
+        return _Product.apply(table, *self._both_ways())
+
+    def transposed(self, table: torch.Tensor) -> torch.Tensor:
+        """The transpose's product, (R, dim) -> (C, dim): with :meth:`forward` one layer of a bipartite graph."""
+        return _Product.apply(table, *self._both_ways()[::-1])
+
+    def _both_ways(self) -> tuple[tuple[torch.Tensor, ...], tuple[torch.Tensor, ...]]:
         forth = self.forth_members, self.forth_starts, self.forth_weights
-        return _Product.apply(table, forth, (self.back_members, self.back_starts, self.back_weights))
+        return forth, (self.back_members, self.back_starts, self.back_weights)
 
 
 class _Product(torch.autograd.Function):

@@ -146,7 +146,7 @@ def test_what_is_heard_apart_is_what_passes_the_gate_and_the_private_columns(run
     model = training.model()
     text, image = model.heard(items)
     overlap = torch.from_numpy(training.inputs().item_overlap).float().unsqueeze(1)
-    gate = torch.sigmoid(model.level - model.slope * overlap)
+    gate = torch.sigmoid(model.join.level - model.join.slope * overlap)
     torch.testing.assert_close(image, gate * model.projected["image"](items))
     assert text.shape == image.shape == (run.dataset.n_items, 50)
     model = Training(run, shared, 0).model()

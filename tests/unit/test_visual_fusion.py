@@ -99,16 +99,16 @@ def by_hand(model, inputs, user: int, item: int) -> float:
         total = head_by_hand(model.head, p, q, t) + head_by_hand(model.image_head, p, q, v)
         return total / 2 if config.fusion == "late" else total
     if config.fusion == "gated":
-        z = sigmoid(numpy(model.gate.gate.weight) @ np.concatenate([t, v]) + numpy(model.gate.gate.bias))
+        z = sigmoid(numpy(model.join.gate.weight) @ np.concatenate([t, v]) + numpy(model.join.gate.bias))
         m = z * np.tanh(t) + (1 - z) * np.tanh(v)
     elif config.fusion == "bilinear":
         rank, k = config.rank, config.feature_dim
-        t, v = t + numpy(model.ones["text"]), v + numpy(model.ones["image"])
+        t, v = t + numpy(model.join.ones[0]), v + numpy(model.join.ones[1])
         m = sum(t[r * k : (r + 1) * k] * v[r * k : (r + 1) * k] for r in range(rank))
     elif config.fusion == "shared-private":
         m = np.concatenate([(t[:2] + v[:2]) / 2, t[2:], v[2:]])
     elif config.fusion == "overlap-gated":
-        gate = sigmoid(numpy(model.level) - numpy(model.slope) * np.nan_to_num(OVERLAP)[item])
+        gate = sigmoid(numpy(model.join.level) - numpy(model.join.slope) * np.nan_to_num(OVERLAP)[item])
         m = np.concatenate([t, gate * v])
     else:
         m = t + v if config.fusion == "sum" else np.concatenate([t, v])

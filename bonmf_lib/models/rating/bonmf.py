@@ -17,7 +17,16 @@ from ...encoders.features import MODALITIES, Modality
 from ...encoders.preparation import Preparation
 from ...errors import ConfigError, ModelError
 from ..base import ModelInputs, RatingModel, register
-from ..layers import FeatureTable, embedding_penalty, gathered, id_embedding, rows_of, score_all_pairs, wanted_features
+from ..layers import (
+    FeatureTable,
+    embedding_penalty,
+    gathered,
+    id_embedding,
+    mlp,
+    rows_of,
+    score_all_pairs,
+    wanted_features,
+)
 
 
 @config
@@ -69,12 +78,8 @@ class BoNMF(RatingModel):
         ends = torch.tensor(list(sizes.values())).cumsum(0).tolist()
         self.columns = {name: slice(end - size, end) for (name, size), end in zip(sizes.items(), ends, strict=True)}
         self.first = nn.Linear(ends[-1], config.hidden[0])
-        layers: list[nn.Module] = [nn.ReLU(), nn.Dropout(config.dropout)]
-        for before, after in zip(config.hidden[:-1], config.hidden[1:], strict=True):
-            layers += [nn.Linear(before, after), nn.ReLU(), nn.Dropout(config.dropout)]
-        layers.append(nn.Linear(config.hidden[-1], 1))
-        nn.init.constant_(layers[-1].bias, inputs.mean_rating)
-        self.rest = nn.Sequential(*layers)
+        rest = mlp(config.hidden, config.dropout, inputs.mean_rating)
+        self.rest = nn.Sequential(nn.ReLU(), nn.Dropout(config.dropout), *rest)
 
     def _project(self, name: str, rows: torch.Tensor) -> torch.Tensor:
         """Rows (N, dim) of one input through its columns of W1 -> (N, H)."""

@@ -36,7 +36,17 @@ from ...encoders.features import MODALITIES, Modality
 from ...encoders.preparation import Preparation
 from ...errors import ConfigError, ModelError
 from ..base import ModelInputs, RatingModel, register
-from ..layers import FeatureTable, ProjectedFeatures, embedding_penalty, gathered, id_embedding, mlp, required, rows_of
+from ..layers import (
+    FeatureTable,
+    ProjectedFeatures,
+    embedding_penalty,
+    gathered,
+    id_embedding,
+    mlp,
+    rows_of,
+    wanted_features,
+)
+from .fusions import FUSIONS
 
 TWO_HEADS = ("late", "residual")
 Fusion = Literal[
@@ -109,18 +119,6 @@ class RegionAttention(FeatureTable):
         return self.filled((weights.unsqueeze(1) @ values).squeeze(1), items), weights
 
 
-class Gate(nn.Module):
-    """z * tanh t + (1 - z) * tanh v: (N, k), (N, k) -> (N, k)."""
-
-    def __init__(self, dim: int):
-        super().__init__()
-        self.gate = nn.Linear(2 * dim, dim)
-
-    def forward(self, text: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
-        z = torch.sigmoid(self.gate(torch.cat([text, image], 1)))
-        return z * text.tanh() + (1 - z) * image.tanh()
-
-
 class Head(nn.Module):
     """An MLP over [p_u ; q_i ; m_i]; its first layer is split, so that a large batch runs the item's share once."""
 
@@ -142,60 +140,41 @@ class VisualFusion(RatingModel):
     def __init__(self, config: VisualFusionConfig, inputs: ModelInputs):
         super().__init__(inputs)
         self.config = config
-        kind, k, ids = config.fusion, config.feature_dim, config.embedding_dim
-        parts = len(config.modalities)
-        if not parts:
-            raise ConfigError("VisualFusionConfig switches text and picture off; leave at least one on.")
-        if parts < 2 and kind not in ("concatenation", "sum"):
-            raise ConfigError(f"VisualFusionConfig.fusion {kind!r} needs text and picture.")
+        self._check(config)
+        k, ids, kind = config.feature_dim, config.embedding_dim, FUSIONS[config.fusion]
         self.user_embedding = id_embedding(inputs.n_users, ids, config.embedding_std)
         self.item_embedding = id_embedding(inputs.n_items, ids, config.embedding_std)
-        width = k * config.rank if kind == "bilinear" else k
         self.projected = nn.ModuleDict()
-        if "text" in config.modalities:
-            text = required(inputs.text, "text", "Visual fusion")
-            self.projected["text"] = ProjectedFeatures(text, width, config.text_preparation)
-        if "image" in config.modalities:
-            image = required(inputs.image, "image", "Visual fusion")
-            if kind == "attention":
-                query_dim = k if config.query == "text" else ids
-                self.regions = RegionAttention(image, query_dim, k, config.image_preparation)
+        for name, features, preparation in wanted_features(config, inputs, "Visual fusion"):
+            if name == "image" and config.fusion == "attention":
+                self.regions = RegionAttention(features, k if config.query == "text" else ids, k, preparation)
             else:
-                self.projected["image"] = ProjectedFeatures(image, width, config.image_preparation)
-        if kind == "gated":
-            self.gate = Gate(k)
-        if kind == "bilinear":  # the ones appended to the features; products start near one, not near zero
-            self.ones = nn.ParameterDict({name: torch.full((width,), config.rank**-0.5) for name in MODALITIES})
-        self._prepare_overlap(inputs)
-        size = {"concatenation": parts * k, "attention": 2 * k, "overlap-gated": 2 * k}.get(kind, k)
-        size = 2 * k - config.shared_dim if kind == "shared-private" else size
-        self.head = Head(config, size, inputs.mean_rating)
-        if kind in TWO_HEADS:
-            self.image_head = Head(config, k, inputs.mean_rating)
-        if kind == "residual":
-            last = self.image_head.rest[-1][-1]
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
-
-    def _prepare_overlap(self, inputs: ModelInputs) -> None:
-        config = self.config
-        if config.fusion == "shared-private" and config.shared_dim >= config.feature_dim:
-            raise ConfigError("VisualFusionConfig.shared_dim must leave some of feature_dim private.")
-        if config.decorrelation and (config.fusion in ("attention", "bilinear") or len(self.projected) < 2):
-            raise ConfigError(
-                f"VisualFusionConfig.decorrelation is not made for fusion {config.fusion!r} or one input."
-            )
-        if config.use_overlap:
-            if inputs.item_overlap is None:
-                raise ModelError("Overlap-gated fusion reads the items' overlap; pass it as item_overlap.")
-            overlap = torch.from_numpy(inputs.item_overlap).float().nan_to_num(0.0).unsqueeze(1)
-            self.register_buffer("overlap", overlap, persistent=False)  # (I, 1)
-            self.level, self.slope = nn.Parameter(torch.zeros(1)), nn.Parameter(torch.ones(1))
+                self.projected[name] = ProjectedFeatures(features, kind.width(config), preparation)
+        self.join = kind(config, inputs)
         if config.decorrelation or config.fusion == "shared-private":
             both = np.flatnonzero(inputs.text.present & inputs.image.present)
             if len(both) < 2:
                 raise ModelError(f"{len(both)} items have text and picture; their correlation needs at least two.")
             self.register_buffer("paired", torch.from_numpy(both), persistent=False)  # (P,)
+        self.head = Head(config, self.join.size, inputs.mean_rating)
+        if config.fusion in TWO_HEADS:
+            self.image_head = Head(config, k, inputs.mean_rating)
+        if config.fusion == "residual":
+            last = self.image_head.rest[-1][-1]
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+
+    @staticmethod
+    def _check(config: VisualFusionConfig) -> None:
+        parts = len(config.modalities)
+        if not parts:
+            raise ConfigError("VisualFusionConfig switches text and picture off; leave at least one on.")
+        if parts < 2 and config.fusion not in ("concatenation", "sum"):
+            raise ConfigError(f"VisualFusionConfig.fusion {config.fusion!r} needs text and picture.")
+        if config.decorrelation and (config.fusion in ("attention", "bilinear") or parts < 2):
+            raise ConfigError(
+                f"VisualFusionConfig.decorrelation is not made for fusion {config.fusion!r} or one input."
+            )
 
     def attention(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
         """Weights of the regions (N, R) for users and items (N,); rows sum to 1."""
@@ -213,24 +192,11 @@ class VisualFusion(RatingModel):
 
     def joined(self, items: torch.Tensor | None, users: torch.Tensor | None = None) -> torch.Tensor:
         """m, or the text's share of it where each modality has its own head: (N,) -> (N, size)."""
-        kind = self.config.fusion
-        parts = [project(items) for name, project in self.projected.items() if kind not in TWO_HEADS or name == "text"]
-        if kind == "attention":
+        names = ("text",) if self.config.fusion in TWO_HEADS else self.projected
+        parts = [self.projected[name](items) for name in names]
+        if self.config.fusion == "attention":
             parts.append(self.regions.attend(self._query(users, items), items)[0])
-        if kind == "gated":
-            return self.gate(*parts)
-        if kind == "bilinear":
-            named = zip(MODALITIES, parts, strict=True)
-            text, image = ((part + self.ones[name]).unflatten(1, (self.config.rank, -1)) for name, part in named)
-            return (text * image).sum(1)
-        if kind == "sum":
-            return sum(parts)
-        if kind == "overlap-gated":
-            parts[1] = self._gate(items) * parts[1]
-        if kind == "shared-private":
-            (text, own_text), (image, own_image) = (self._split(part) for part in parts)
-            parts = [(text + image) / 2, own_text, own_image]
-        return torch.cat(parts, 1)
+        return self.join(parts, items)
 
     def item_part(self, items: torch.Tensor | None, users: torch.Tensor | None = None) -> torch.Tensor:
         """The item's share of the first hidden layer: (N,) -> (N, H)."""
@@ -251,35 +217,21 @@ class VisualFusion(RatingModel):
             out = (out + own) / 2 if self.config.fusion == "late" else out + own
         return out
 
-    def _gate(self, items: torch.Tensor | None) -> torch.Tensor:
-        """g_i: (N,) -> (N, 1)."""
-        return torch.sigmoid(self.level - self.slope * rows_of(self.overlap, items))
-
     def heard(self, items: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """What the MLP hears of text and picture apart, (N, size) each: of a gated picture what passes the gate, of
         shared and private columns the private ones."""
-        text, image = (project(items) for project in self.projected.values())
-        if self.config.fusion == "overlap-gated":
-            image = self._gate(items) * image
-        if self.config.fusion == "shared-private":
-            (_, text), (_, image) = self._split(text), self._split(image)
-        return text, image
-
-    def _split(self, part: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Shared and private columns."""
-        return part[:, : self.config.shared_dim], part[:, self.config.shared_dim :]
+        return self.join.heard(*(project(items) for project in self.projected.values()), items)
 
     def penalty(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor | None:
         config = self.config
         out = embedding_penalty(config.regularisation, self.user_embedding, self.item_embedding, users, items)
-        shared = config.fusion == "shared-private"
-        if not (config.decorrelation or (shared and config.alignment)):
+        if not (config.decorrelation or (config.fusion == "shared-private" and config.alignment)):
             return out
         text, image = (_standardised(project(self.paired)) for project in self.projected.values())  # (P, k)
         total = text.new_zeros(()) if out is None else out
-        if shared:
-            (both_text, text), (both_image, image) = self._split(text), self._split(image)
-            total = total + config.alignment * (1 - (both_text * both_image).mean())
+        if (apart := self.join.misalignment(text, image)) is not None:
+            total = total + config.alignment * apart
+        text, image = self.join.heard(text, image, self.paired) if config.fusion == "shared-private" else (text, image)
         correlations = text.T @ image / len(text)  # (k, k)
         return total + config.decorrelation * correlations.square().sum() / text.shape[1]
 
