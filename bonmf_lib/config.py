@@ -1,7 +1,7 @@
 """Typed, frozen configurations: a wrong type or an unknown key is an error, never a surprise."""
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, is_dataclass
 from typing import Any, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -26,10 +26,7 @@ def make_config(cls: type[T], values: dict[str, Any]) -> T:
     Raises:
         ConfigError: one sentence that names the key, what is wrong with it, and the nearest known key.
     """
-    known = [field.name for field in fields(cls)]  # type: ignore[arg-type]
-    for key in values:
-        if key not in known:
-            raise ConfigError(unknown_name(f"key of {cls.__name__}", key, known))
+    _check_keys(cls, values, cls.__name__)
     try:
         # Through JSON, so that a list may stand for a tuple while types stay strict.
         return TypeAdapter(cls).validate_json(json.dumps(values))
@@ -39,6 +36,15 @@ def make_config(cls: type[T], values: dict[str, Any]) -> T:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or cls.__name__
         raise ConfigError(f"{cls.__name__}.{where}: {first['msg']} (got {first['input']!r}).") from None
+
+
+def _check_keys(cls: type, values: dict[str, Any], called: str) -> None:
+    known = {field.name: field.type for field in fields(cls)}  # type: ignore[arg-type]
+    for key, value in values.items():
+        if key not in known:
+            raise ConfigError(unknown_name(f"key of {called}", key, list(known)))
+        if is_dataclass(known[key]) and isinstance(value, dict):
+            _check_keys(known[key], value, f"{called}.{key}")
 
 
 # Fields that came after the first published hashes, at the value that stands for how it was before: hashes leave them

@@ -27,7 +27,7 @@ def modality_rows(run: Run) -> dict[frozenset[str], Variant]:
 
 def ablation_rows(run: Run) -> dict[str, list[Variant]]:
     """One list of rows per question; each starts with the network as the paper has it."""
-    batch, rate = run.settings.tuning_batch_size, run.settings.tuning_learning_rate
+    batch, rate = run.settings.tuning.batch_size, run.settings.tuning.learning_rate
     layers = {
         (128, 64): "MLP 128-64",
         (64, 32): "MLP 64-32",

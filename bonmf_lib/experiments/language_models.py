@@ -37,8 +37,8 @@ KINDS = (
 def text_encoders(run: Run) -> tuple[tuple[str, ...], dict[str, str]]:
     """The text encoders to be compared, the run's own first, and why others cannot be had, by name."""
     settings = run.settings
-    names, lacking = [settings.text_encoder], {}
-    for name in (*settings.compared_text_encoders, *(HUB_MODELS if settings.hub_encoders else ())):
+    names, lacking = [settings.encoders.text], {}
+    for name in (*settings.encoders.compared_text, *(HUB_MODELS if settings.encoders.hub else ())):
         if name in names:
             continue
         if name not in HUB_MODELS:
@@ -56,13 +56,13 @@ def text_encoders(run: Run) -> tuple[tuple[str, ...], dict[str, str]]:
 def text_row(run: Run, name: str, **choices: object) -> Variant:
     """BoNMF with all encoders' features reduced to one size, stopped at its best validation epoch."""
     row = early_stopped(run, f"BoNMF, {name}", BoNMFConfig())
-    return replace(row, feature_dim=run.settings.common_feature_dim, **choices)
+    return replace(row, feature_dim=run.settings.encoders.common_dim, **choices)
 
 
 def no_text_row(run: Run) -> Variant:
     """The same network without any text."""
     row = early_stopped(run, NO_TEXT, BoNMFConfig(modalities=("image",)))
-    return replace(row, feature_dim=run.settings.common_feature_dim)
+    return replace(row, feature_dim=run.settings.encoders.common_dim)
 
 
 def encoder_rows(run: Run, encoders: tuple[str, ...]) -> list[Variant]:
@@ -89,7 +89,7 @@ def native_text_rows(run: Run, encoders: tuple[str, ...]) -> list[Variant]:
 
 def pooling_rows(run: Run) -> list[Variant]:
     """The run's text encoder with each of its poolings, its default first."""
-    name = run.settings.text_encoder
+    name = run.settings.encoders.text
     encoder = get_encoder(name, "text")
     poolings = sorted(encoder.poolings, key=lambda pooling: pooling != encoder.default_pooling)
     return [text_row(run, f"{name}, {pooling}", text_encoder=name, text_pooling=pooling) for pooling in poolings]

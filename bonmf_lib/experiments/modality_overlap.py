@@ -34,7 +34,7 @@ def overlap_rows(run: Run) -> list[Variant]:
 def overlap_runs(run: Run) -> tuple[dict[str, Run], dict[str, str]]:
     """The run itself and, by name, the same on the profile's other data; and why some of these cannot be had."""
     runs, lacking = {run.dataset.name: run}, {}
-    for name in run.settings.overlap_datasets:
+    for name in run.settings.studies.overlap_datasets:
         other = run.on(name)
         try:
             runs.setdefault(other.dataset.name, other)

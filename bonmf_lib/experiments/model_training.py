@@ -15,8 +15,8 @@ def recipe_rows(run: Run) -> list[Variant]:
     """BoNMF and its IDs alone by the paper's recipe, as published and stopped at their best validation epoch; features
     standardised. Then two baselines without training."""
     s = run.settings
-    fixed = TrainingConfig(epochs=s.epochs, batch_size=s.batch_size, learning_rate=s.learning_rate)
-    stopped = replace(fixed, epochs=s.early_stopping_epochs, patience=RECIPE_PATIENCE)
+    fixed = TrainingConfig(epochs=s.recipe.epochs, batch_size=s.recipe.batch_size, learning_rate=s.recipe.learning_rate)
+    stopped = replace(fixed, epochs=s.recipe.early_stopping_epochs, patience=RECIPE_PATIENCE)
     networks = {"BoNMF": BoNMFConfig(), "NMD (ID only)": BoNMFConfig(modalities=())}
     rows = [
         Variant(name, protocol, "bonmf", config, training).prepared("standardised")

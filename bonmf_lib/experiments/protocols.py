@@ -19,21 +19,21 @@ COLD_ITEM_SHARE = 0.2  # of all items are held out where cold items are studied
 def fixed_epochs_protocol(run: Run) -> str:
     """``as published``, unless the profile shortens the trainings of wide comparisons."""
     s, paper = run.settings, TrainingConfig()
-    ours = (s.comparison_epochs, s.comparison_batch_size, s.comparison_learning_rate, s.comparison_feature_dim)
+    ours = (s.comparison.epochs, s.comparison.batch_size, s.comparison.learning_rate, s.comparison.feature_dim)
     if ours == (paper.epochs, paper.batch_size, paper.learning_rate, None):
         return "as published"
-    return f"{s.comparison_epochs} epochs of batch {s.comparison_batch_size}"
+    return f"{s.comparison.epochs} epochs of batch {s.comparison.batch_size}"
 
 
 def fixed_epochs(run: Run, name: str, model: str, config: Any, **others: Any) -> Variant:
     """A row trained for the paper's fixed number of epochs on the whole training part; features standardised."""
     settings = run.settings
     training = TrainingConfig(
-        epochs=settings.comparison_epochs,
-        batch_size=settings.comparison_batch_size,
-        learning_rate=settings.comparison_learning_rate,
+        epochs=settings.comparison.epochs,
+        batch_size=settings.comparison.batch_size,
+        learning_rate=settings.comparison.learning_rate,
     )
-    dim = settings.comparison_feature_dim
+    dim = settings.comparison.feature_dim
     row = Variant(name, fixed_epochs_protocol(run), model, config, training, feature_dim=dim, **others)
     return row.prepared("standardised")
 
@@ -46,16 +46,16 @@ def closed_form(name: str, model: str, config: Any, **others: Any) -> Variant:
 def early_stopped(run: Run, name: str, config: Any, model: str = "bonmf", **training: Any) -> Variant:
     """A row of an ablation: large batches, stopped at its best validation epoch; features standardised."""
     settings = run.settings
-    stopped = replace(large_batches(settings, settings.tuning_epochs), **training)
-    dim, protocol = settings.comparison_feature_dim, f"early stopped, batch {stopped.batch_size}"
+    stopped = replace(large_batches(settings, settings.tuning.epochs), **training)
+    dim, protocol = settings.comparison.feature_dim, f"early stopped, batch {stopped.batch_size}"
     return Variant(name, protocol, model, config, stopped, feature_dim=dim).prepared("standardised")
 
 
 def tuned(run: Run, variant: Variant) -> Variant:
     """The same row with its settings chosen by a search on validation, every row with the same budget."""
     settings = run.settings
-    training = large_batches(settings, settings.tuning_epochs)
-    search = Search(tuple(SPACES[variant.model].items()), settings.tuning_trials)
+    training = large_batches(settings, settings.tuning.epochs)
+    search = Search(tuple(SPACES[variant.model].items()), settings.tuning.trials)
     return replace(variant, protocol="tuned", training=training, search=search)
 
 
@@ -71,8 +71,8 @@ def with_content(rows: Sequence[Variant]) -> list[Variant]:
 
 def on_control(run: Run, row: Variant, ending: str) -> Variant:
     """The row on controls of its encoders (:mod:`~bonmf_lib.encoders.controls`), by the ending of their names."""
-    own = {"text": row.text_encoder or run.settings.text_encoder}
-    own["image"] = row.image_encoder or run.settings.image_encoder
+    own = {"text": row.text_encoder or run.settings.encoders.text}
+    own["image"] = row.image_encoder or run.settings.encoders.image
     encoders = {f"{name}_encoder": f"{encoder}-{ending}" for name, encoder in own.items() if row.uses(name)}
     return replace(row, name=f"{row.name}, {ending}", **encoders)
 

@@ -125,7 +125,7 @@ _LISTS = {
     "05_modalities_controls": Experiment(_controls_of(_subsets), _ablated),
     "05_centres": Experiment(_centres, lambda run: run.centre_seeds),
     "05_specifications": Experiment(
-        _other_readings, lambda run: run.settings.seeds[: run.settings.specification_seeds]
+        _other_readings, lambda run: run.settings.seeds[: run.settings.specification.seeds]
     ),
     "05_bonmf_plus": Experiment(ablations.best_ablation_rows, _ablated, absent.do_without),
     "05_claims": Experiment(_claimed, _compared),

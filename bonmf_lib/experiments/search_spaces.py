@@ -42,7 +42,7 @@ def large_batches(settings: Profile, epochs: int) -> TrainingConfig:
     """At most so many epochs of large batches, stopped at the best validation epoch."""
     return TrainingConfig(
         epochs=epochs,
-        batch_size=settings.tuning_batch_size,
-        learning_rate=settings.tuning_learning_rate,
+        batch_size=settings.tuning.batch_size,
+        learning_rate=settings.tuning.learning_rate,
         patience=TRIAL_PATIENCE,
     )

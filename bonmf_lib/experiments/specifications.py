@@ -70,11 +70,11 @@ class Specification:
         """The training of a network of ``NETWORKS`` on real features or on a control of them (``CONTENTS``)."""
         settings = run.settings
         in_model, in_training = _REGULARISATIONS[self.regularisation]
-        stopped = {"epochs": settings.early_stopping_epochs, "patience": PATIENCE}
+        stopped = {"epochs": settings.recipe.early_stopping_epochs, "patience": PATIENCE}
         training = TrainingConfig(
             batch_size=self.batch[0],
             learning_rate=self.batch[1],
-            **(stopped if self.stopping == "best epoch" else {"epochs": settings.comparison_epochs}),
+            **(stopped if self.stopping == "best epoch" else {"epochs": settings.comparison.epochs}),
             **in_training,
         )
         read = NETWORKS[network]
@@ -88,7 +88,7 @@ class Specification:
             training,
             text_encoder=self.text_encoder + ending if "text" in read else None,
             image_encoder=self.image_encoder + ending if "image" in read else None,
-            feature_dim=settings.comparison_feature_dim,
+            feature_dim=settings.comparison.feature_dim,
         )
         return row.prepared(self.preparation)
 
@@ -102,8 +102,8 @@ def choices(settings: Profile) -> dict[str, tuple]:
     """The values of every choice on a profile, the paper's recipe's first; of a choice that the profile does not vary,
     only this."""
     batches = (
-        (settings.comparison_batch_size, settings.comparison_learning_rate),
-        (settings.tuning_batch_size, settings.tuning_learning_rate),
+        (settings.comparison.batch_size, settings.comparison.learning_rate),
+        (settings.tuning.batch_size, settings.tuning.learning_rate),
     )
     values: dict[str, tuple] = {
         "preparation": PREPARATIONS,
@@ -111,13 +111,13 @@ def choices(settings: Profile) -> dict[str, tuple]:
         "batch": tuple(dict.fromkeys(batches)),
         "stopping": ("fixed", "best epoch"),
         "embedding_std": (0.05, 0.01, 1.0),
-        "text_encoder": tuple(dict.fromkeys((settings.text_encoder, settings.other_text_encoder))),
-        "image_encoder": tuple(dict.fromkeys((settings.image_encoder, settings.cnn_encoder))),
+        "text_encoder": tuple(dict.fromkeys((settings.encoders.text, settings.encoders.other_text))),
+        "image_encoder": tuple(dict.fromkeys((settings.encoders.image, settings.encoders.cnn))),
     }
-    for name in settings.specification_choices:
+    for name in settings.specification.choices:
         if name not in values:
             raise ConfigError(unknown_name("choice of the recipe", name, list(values)))
-    return {name: found if name in settings.specification_choices else found[:1] for name, found in values.items()}
+    return {name: found if name in settings.specification.choices else found[:1] for name, found in values.items()}
 
 
 def centres(settings: Profile) -> dict[str, Specification]:
@@ -148,7 +148,7 @@ def random_combinations(settings: Profile) -> list[Specification]:
     known, values = set(around_centres(settings)), choices(settings)
     every = [Specification(**dict(zip(values, combination, strict=True))) for combination in product(*values.values())]
     others = [combination for combination in every if combination not in known]
-    drawn = np.random.default_rng(0).permutation(len(others))[: settings.random_specifications]
+    drawn = np.random.default_rng(0).permutation(len(others))[: settings.specification.random]
     return [others[place] for place in drawn]
 
 

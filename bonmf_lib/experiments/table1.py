@@ -22,7 +22,7 @@ from .search_spaces import SPACES
 
 def table1_rows(run: Run) -> list[Variant]:
     """The paper's seven rows, then the baselines that it lacks."""
-    bonmf, cnn = BoNMFConfig(), run.settings.cnn_encoder
+    bonmf, cnn = BoNMFConfig(), run.settings.encoders.cnn
     ids_only = BoNMFConfig(modalities=())
     return [
         fixed_epochs(run, "BoNMF", "bonmf", bonmf),
@@ -58,7 +58,7 @@ def fullest_row(rows: Sequence[Variant]) -> Variant:
 
 def initialisations_row(run: Run, row: Variant) -> Variant:
     """A row from several initial weights on one split: what of a difference between runs is not the split's."""
-    members = run.settings.ensemble_members
+    members = run.settings.comparison.ensemble_members
     return replace(row, name=f"{row.name}, {members} initial weights", members=members)
 
 
@@ -70,5 +70,5 @@ def tuned_rows(run: Run) -> list[Variant]:
 def best_rows(run: Run) -> list[Variant]:
     """What we would build instead: one network, and the mean of several from the same search."""
     single = tuned(run, fixed_epochs(run, "BoNMF+", "bonmf+", BoNMFPlusConfig()))
-    members = run.settings.ensemble_members
+    members = run.settings.comparison.ensemble_members
     return [single, replace(single, name=f"BoNMF+, {members} members", members=members)]

@@ -20,17 +20,17 @@ from .protocols import early_stopped
 
 def picture_encoder_rows(run: Run) -> list[Variant]:
     """BoNMF with the picture read in different ways; the run's encoder with all its poolings first, no picture last."""
-    own = run.settings.image_encoder
+    own = run.settings.encoders.image
     encoder = get_encoder(own, "image")
     names = [(own, pooling) for pooling in sorted(encoder.poolings, key=lambda p: p != encoder.default_pooling)]
-    names += [(name, None) for name in run.settings.compared_image_encoders if name != own]
+    names += [(name, None) for name in run.settings.encoders.compared_image if name != own]
     rows = []
     for name, pooling in names:
         shown = name if pooling is None else f"{name}, {pooling}"
         row = early_stopped(run, f"BoNMF, {shown}", BoNMFConfig())
         rows.append(replace(row, image_encoder=name, image_pooling=pooling))
     rows.append(early_stopped(run, NO_PICTURE, BoNMFConfig(modalities=("text",))))
-    return [replace(row, feature_dim=run.settings.common_feature_dim) for row in rows]
+    return [replace(row, feature_dim=run.settings.encoders.common_dim) for row in rows]
 
 
 def fusion_rows(run: Run) -> list[Variant]:
@@ -63,7 +63,7 @@ def explained_rows(run: Run) -> list[Variant]:
 
 def region_pooling(run: Run) -> str | None:
     """The picture encoder's pooling into regions."""
-    poolings = get_encoder(run.settings.image_encoder, "image").poolings
+    poolings = get_encoder(run.settings.encoders.image, "image").poolings
     return next((pooling for pooling in poolings if pooling.startswith("grid")), None)
 
 
@@ -71,7 +71,7 @@ def with_shuffled_pictures(
     run: Run, rows: list[Variant], names: Sequence[str], controls: Sequence[str]
 ) -> list[Variant]:
     """The named rows on other items' pictures, under the controls' names."""
-    shuffled = f"{run.settings.image_encoder}-shuffled"
+    shuffled = f"{run.settings.encoders.image}-shuffled"
     by_name = {row.name: row for row in rows}
     return [
         replace(by_name[name], name=control, image_encoder=shuffled)
@@ -82,4 +82,4 @@ def with_shuffled_pictures(
 def fusion_row(run: Run, name: str, config: VisualFusionConfig) -> Variant:
     """A way to join text and picture, both reduced to one size."""
     row = early_stopped(run, name, config, model="visual-fusion")
-    return replace(row, feature_dim=run.settings.common_feature_dim)
+    return replace(row, feature_dim=run.settings.encoders.common_dim)

@@ -32,7 +32,7 @@ def headline_markdown(published: pd.DataFrame) -> str:
     lines += ["", reproduction_sentence(verdicts), strict_sentence(records)]
     tuned = main[main["protocol"] == "tuned"]
     budget = read_profile("paper")
-    lines += [f"Tuned rows, {budget.tuning_trials} trials each: {limit_sentence(tuned, budget.tuning_epochs)}"]
+    lines += [f"Tuned rows, {budget.tuning.trials} trials each: {limit_sentence(tuned, budget.tuning.epochs)}"]
     lines += [lowest_sentence(main, "mse"), own_model_sentence(records), fusion_sentence(records)]
     effects, centres = published_effects(records, "paper")
     if len(effects):

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +19,72 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what every generator that is see
 _Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
+_Count = Annotated[int, Field(gt=0)]
+
+
+@config
+class Encoders:
+    text: str
+    image: str
+    cnn: str  # the picture encoder of the paper's CNN-based row
+    other_text: str  # besides text, where every choice of the recipe is varied (05)
+    image_size: int = Field(ge=8)  # pixels; the side to which pictures are squeezed
+    common_dim: _Count  # principal components of every encoder where encoders are compared (06, 07)
+    compared_text: tuple[str, ...]  # besides text (06)
+    compared_image: tuple[str, ...]  # besides image and its poolings (07)
+    hub: bool  # compare also the language models that only a model hub has, as far as they can be had (06)
+
+
+@config
+class Recipe:
+    """The paper's recipe (03)."""
+
+    epochs: _Count
+    early_stopping_epochs: _Count  # upper limit of the early-stopped runs
+    batch_size: _Count
+    learning_rate: _Rate
+
+
+@config
+class Comparison:
+    """Where many models are compared (04, 05): the first so many seeds, and the rows as published."""
+
+    seeds: _Count
+    ablation_seeds: _Count  # likewise, for grids that no claim is judged on
+    epochs: _Count
+    batch_size: _Count
+    learning_rate: _Rate
+    feature_dim: int | None = Field(gt=0)  # principal components of text and picture; null = all
+    initial_weights: int = Field(gt=1)  # on every split, where their share in a number is looked into (04)
+    ensemble_members: _Count  # networks whose predictions an ensemble averages
+
+
+@config
+class Specifications:
+    """Where the choices of the recipe are varied (05)."""
+
+    choices: tuple[str, ...]  # those that are varied alone; see specifications.choices
+    random: int = Field(ge=0)  # random combinations of all choices, besides
+    seeds: _Count  # the first so many
+    centre_seeds: _Count  # of the two readings around which choices are varied: seeds, then the next numbers
+
+
+@config
+class Tuning:
+    """Searches, and the trainings of ablation grids."""
+
+    batch_size: _Count
+    learning_rate: _Rate  # where searches start
+    epochs: _Count  # upper limit of every trial
+    trials: _Count  # per model and seed
+
+
+@config
+class Studies:
+    explained_pictures: _Count  # pictures that are spoilt to see what predictions make of it (07)
+    overlap_datasets: tuple[str, ...]  # besides dataset, with content full: where overlap is taken out as well (08)
+
+
 @config
 class Profile:
     """One file of ``papermill_runs/profiles``: a complete set of choices."""
@@ -26,37 +92,12 @@ class Profile:
     dataset: str
     content: str  # packaged or full
     seeds: tuple[Seed, ...]  # each seed is one random split and one initialisation
-    text_encoder: str
-    image_encoder: str
-    cnn_encoder: str  # the picture encoder of the paper's CNN-based row
-    image_size: int = Field(ge=8)  # pixels; the side to which pictures are squeezed
-    epochs: int = Field(gt=0)
-    early_stopping_epochs: int = Field(gt=0)  # upper limit of the early-stopped runs
-    batch_size: int = Field(gt=0)
-    learning_rate: _Rate
-    comparison_seeds: int = Field(gt=0)  # the first so many seeds are used where many models are compared (04, 05)
-    ablation_seeds: int = Field(gt=0)  # likewise, for grids that no claim is judged on
-    comparison_epochs: int = Field(gt=0)  # of their rows as published, likewise the next two
-    comparison_batch_size: int = Field(gt=0)
-    comparison_learning_rate: _Rate
-    comparison_feature_dim: int | None = Field(gt=0)  # principal components of text and picture; null = all
-    common_feature_dim: int = Field(gt=0)  # principal components of every encoder where encoders are compared (06, 07)
-    compared_text_encoders: tuple[str, ...]  # besides text_encoder (06)
-    compared_image_encoders: tuple[str, ...]  # besides image_encoder and its poolings (07)
-    explained_pictures: int = Field(gt=0)  # pictures that are spoilt to see what predictions make of it (07)
-    overlap_datasets: tuple[str, ...]  # besides dataset, with content full: where overlap is taken out as well (08)
-    other_text_encoder: str  # besides text_encoder, where every choice of the recipe is varied (05)
-    specification_choices: tuple[str, ...]  # of the recipe, which are varied alone (05); see specifications.choices
-    random_specifications: int = Field(ge=0)  # random combinations of all choices, besides those varied alone (05)
-    specification_seeds: int = Field(gt=0)  # the first so many seeds, likewise (05)
-    centre_seeds: int = Field(gt=0)  # of the two readings around which choices are varied: seeds, then the next numbers
-    hub_encoders: bool  # compare also the language models that only a model hub has, as far as they can be had (06)
-    tuning_batch_size: int = Field(gt=0)  # of searches and ablation grids
-    tuning_learning_rate: _Rate  # where searches start
-    tuning_epochs: int = Field(gt=0)  # upper limit of every trial
-    tuning_trials: int = Field(gt=0)  # per model and seed
-    initial_weights: int = Field(gt=1)  # on every split, where their share in a number is looked into (04)
-    ensemble_members: int = Field(gt=0)  # networks whose predictions BoNMF+'s ensemble averages
+    encoders: Encoders
+    recipe: Recipe
+    comparison: Comparison
+    specification: Specifications
+    tuning: Tuning
+    studies: Studies
 
 
 class _OneKeyOnce(yaml.SafeLoader):
@@ -86,13 +127,23 @@ def read_profile(name: str) -> Profile:
         raise ConfigError(f"{where} cannot be read as YAML: {' '.join(str(error).split())}.") from None
     if not isinstance(values, dict):
         raise ConfigError(f"{where} must hold one line `key: value` for every choice.")
-    missing = [field for field in Profile.__dataclass_fields__ if field not in values]
-    if missing:
+    if missing := _missing(Profile, values):
         raise ConfigError(f"{where} lacks {', '.join(missing)}; see quick.yaml beside it.")
     try:
         return make_config(Profile, values)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
+
+
+def _missing(cls: type, values: dict) -> list[str]:
+    """Keys that are not there, those of sections as ``section.key``."""
+    found = []
+    for field in fields(cls):
+        if field.name not in values:
+            found.append(field.name)
+        elif is_dataclass(field.type) and isinstance(values[field.name], dict):
+            found += [f"{field.name}.{key}" for key in _missing(field.type, values[field.name])]
+    return found
 
 
 def chosen_data(chosen: Profile, dataset: str | None, content: str | None) -> tuple[str, str]:

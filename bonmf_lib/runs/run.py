@@ -39,21 +39,22 @@ class Run:
     def __init__(self, parameters: NotebookParameters):
         chosen = read_profile(parameters.profile)
         dataset, content = chosen_data(chosen, parameters.dataset, parameters.content)
-        others = ("seeds", "text_encoder", "image_encoder")
-        given = {name: getattr(parameters, name) for name in others if getattr(parameters, name) is not None}
-        self.settings = make_config(Profile, asdict(chosen) | given | {"dataset": dataset, "content": content})
+        given = {"dataset": dataset, "content": content}
+        given |= {"seeds": parameters.seeds} if parameters.seeds is not None else {}
+        values, named = asdict(chosen), {"text": parameters.text_encoder, "image": parameters.image_encoder}
+        values["encoders"] |= {name: encoder for name, encoder in named.items() if encoder is not None}
+        self.settings = make_config(Profile, values | given)
         self.profile = parameters.profile
         if not self.settings.seeds or len(set(self.settings.seeds)) < len(self.settings.seeds):
             raise ConfigError(f"seeds must be different whole numbers, got {list(self.settings.seeds)}.")
-        s = self.settings
-        for name in (s.text_encoder, s.other_text_encoder, *s.compared_text_encoders):
+        own = self.settings.encoders
+        for name in (own.text, own.other_text, *own.compared_text):
             get_encoder(name, "text")
-        for name in (self.settings.image_encoder, *self.settings.compared_image_encoders):
+        for name in (own.image, own.cnn, *own.compared_image):
             get_encoder(name, "image")
-        get_encoder(self.settings.cnn_encoder, "image")
-        for own, modality in ((self.settings.text_encoder, "text"), (self.settings.image_encoder, "image")):
-            if isinstance(get_encoder(own, modality), FeatureControl):
-                raise ConfigError(f"{own} is a control for comparisons; choose the encoder that it stands beside.")
+        for name, modality in ((own.text, "text"), (own.image, "image")):
+            if isinstance(get_encoder(name, modality), FeatureControl):
+                raise ConfigError(f"{name} is a control for comparisons; choose the encoder that it stands beside.")
         if parameters.run_dir is None:
             folder = run_folder(parameters.profile, chosen, dataset, content)
             self.run_dir = check_folder(folder, f"BONMF_RUNS ({runs_dir()})")
@@ -82,18 +83,18 @@ class Run:
     @property
     def comparison_seeds(self) -> tuple[int, ...]:
         """The seeds of wide comparisons."""
-        return self.settings.seeds[: self.settings.comparison_seeds]
+        return self.settings.seeds[: self.settings.comparison.seeds]
 
     @property
     def ablation_seeds(self) -> tuple[int, ...]:
         """The seeds of grids that no claim is judged on."""
-        return self.settings.seeds[: self.settings.ablation_seeds]
+        return self.settings.seeds[: self.settings.comparison.ablation_seeds]
 
     @property
     def centre_seeds(self) -> tuple[int, ...]:
         """The seeds of the readings that decide the headline: those of the profile, then the numbers that follow."""
-        more = range(max(self.settings.seeds) + 1, max(self.settings.seeds) + 1 + self.settings.centre_seeds)
-        return (*self.settings.seeds, *more)[: self.settings.centre_seeds]
+        wanted, last = self.settings.specification.centre_seeds, max(self.settings.seeds)
+        return (*self.settings.seeds, *range(last + 1, last + 1 + wanted))[:wanted]
 
     def features(
         self,
@@ -107,10 +108,10 @@ class Run:
         """Features of ``text`` or ``image``, by this run's encoder unless another is named; with ``dim`` only their
         first principal components, of standardised columns or of columns at their own scale. See
         :func:`~bonmf_lib.encoders.encode_items`."""
-        encoder = encoder or (self.settings.text_encoder if modality == "text" else self.settings.image_encoder)
+        encoder = encoder or (self.settings.encoders.text if modality == "text" else self.settings.encoders.image)
         key = modality, pooling, encoder, dim, text_parts, standardised
         if key not in self._features:
-            size = self.settings.image_size if modality == "image" else None
+            size = self.settings.encoders.image_size if modality == "image" else None
             found = encode_items(self.dataset, modality, encoder, pooling, size, text_parts)
             self._features[key] = found if dim is None else found.principal(dim, standardised)
         return self._features[key]
@@ -125,7 +126,8 @@ class Run:
     def __str__(self) -> str:
         s = self.settings
         seeds = f"{len(s.seeds)} seed" + "s" * (len(s.seeds) > 1)
-        return f"profile {self.profile}: {s.dataset}, content {s.content}, {seeds}, {s.text_encoder}, {s.image_encoder}"
+        encoders = f"{s.encoders.text}, {s.encoders.image}"
+        return f"profile {self.profile}: {s.dataset}, content {s.content}, {seeds}, {encoders}"
 
 
 def start_run(namespace: Mapping[str, Any]) -> Run:

@@ -151,7 +151,7 @@ def spoilt_pictures(run: Run, models: dict[str, Explained], encoder, pooling: st
     if not models:
         raise ModelError("Spoilt pictures need a trained network that reads pictures, got none.")
     first = next(iter(models.values()))
-    sample = sample_items(run.dataset, first.split, first.features, run.settings.explained_pictures)
+    sample = sample_items(run.dataset, first.split, first.features, run.settings.studies.explained_pictures)
     spoilt = spoil(run.dataset, sample, encoder, pooling, SPOILINGS)
     spoilt["another item's"] = swapped(first.features, sample)
     predicted = {

@@ -31,7 +31,9 @@ def run(tmp_path_factory):
         for control in FeatureControl.__subclasses__():
             patch.setattr(control, "rows", lambda self, rows: rows)
         run = Run(NotebookParameters(profile="paper", run_dir=str(tmp_path_factory.mktemp("run"))))
-        run.settings = replace(run.settings, hub_encoders=False)  # a hub is not asked; none of them is published
+        run.settings = replace(
+            run.settings, encoders=replace(run.settings.encoders, hub=False)
+        )  # a hub is not asked; none of them is published
         yield run
 
 

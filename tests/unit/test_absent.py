@@ -57,15 +57,16 @@ def folder_of(path, known: frozenset[str], users: int = 30, items: int = 40, sha
 def run_on(path, known: frozenset[str], **shape) -> Run:
     data = folder_of(path, known, **shape)
     run = Run(NotebookParameters(profile="smoke", dataset=data, seeds=(0,), run_dir=str(path / "run")))
-    changes = {"comparison_epochs": 1, "tuning_epochs": 1, "tuning_trials": 1, "ensemble_members": 2}
-    run.settings = replace(run.settings, **changes)
+    comparison = replace(run.settings.comparison, epochs=1, ensemble_members=2)
+    tuning = replace(run.settings.tuning, epochs=1, trials=1)
+    run.settings = replace(run.settings, comparison=comparison, tuning=tuning)
     return run
 
 
 def lists(run: Run) -> dict:
     """Every list of rows of 03 to 08, with how the notebooks adapt it to the data."""
     leave_out, do_without = absent.leave_out, absent.do_without
-    encoders = (run.settings.text_encoder, *run.settings.compared_text_encoders)
+    encoders = (run.settings.encoders.text, *run.settings.encoders.compared_text)
     found = {
         "table1": (leave_out, table1.table1_rows(run)),
         "tuned": (leave_out, table1.tuned_rows(run)),

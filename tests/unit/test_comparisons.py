@@ -37,7 +37,7 @@ def test_every_row_with_content_has_its_controls(run):
 
 
 def test_every_claim_about_bonmf_names_rows_that_the_paper_profile_runs(run):
-    packaged = (run.settings.text_encoder, *run.settings.compared_text_encoders)
+    packaged = (run.settings.encoders.text, *run.settings.encoders.compared_text)
     native = language_models.native_text_rows(run, packaged)
     claimed = ("bert-base-uncased", "xlnet-base-cased", "roberta-base")
     rows = [

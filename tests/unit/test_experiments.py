@@ -158,7 +158,7 @@ def test_fresh_searches_again(run, trainings, monkeypatch):
     first = run_variants(run, "one", rows, seeds=(0,))
     monkeypatch.setenv("BONMF_FRESH", "1")
     again = run_variants(run, "one", rows, seeds=(0,))
-    assert trainings == (["trial"] * run.settings.tuning_trials + ["final"] * 3) * 2  # the two rows share one search
+    assert trainings == (["trial"] * run.settings.tuning.trials + ["final"] * 3) * 2  # the two rows share one search
     assert values(again) == values(first)
 
 
@@ -207,9 +207,9 @@ def test_rows_of_one_search_share_its_trials(run, trainings):
     single, several = best_rows(run)
     several = replace(several, members=2)
     run_variants(run, "one", [single], seeds=(0,))
-    assert trainings == ["trial"] * run.settings.tuning_trials + ["final"]
+    assert trainings == ["trial"] * run.settings.tuning.trials + ["final"]
     run_variants(run, "one", [single, several], seeds=(0,))
-    assert trainings[run.settings.tuning_trials + 1 :] == ["final"] * 2
+    assert trainings[run.settings.tuning.trials + 1 :] == ["final"] * 2
     assert Training(run, single, 0).trials_path == Training(run, several, 0).trials_path
 
 
@@ -364,7 +364,7 @@ def test_search_of_a_sparse_row_sees_only_the_kept_ratings(run, monkeypatch):
     sparse = tuned(run, replace(ROW, model_config=BiasedSVDConfig(), split=Ratio(keep=0.5)))
     run_variants(run, "one", [sparse], seeds=(0,))
     expected = Ratio(keep=0.5).split(run.dataset, 0, valid=0.1)
-    assert len(used) == run.settings.tuning_trials
+    assert len(used) == run.settings.tuning.trials
     for split in used:
         assert np.array_equal(split.train, expected.train)
         assert np.array_equal(split.valid, expected.valid)

@@ -180,7 +180,7 @@ def test_networks_are_explained_by_name(run, monkeypatch):
     assert list(models) == list(kinds)
     assert models["sum"].model.config.fusion == "sum"
     assert explain.effects_by_model(run.dataset, models) == {}  # neither attends to regions
-    encoder = get_encoder(run.settings.image_encoder, "image")
+    encoder = get_encoder(run.settings.encoders.image, "image")
     spoilt = explain.spoilt_pictures(run, models, encoder, encoder.default_pooling)
     ways = [*explain.SPOILINGS, "another item's"]
     assert list(spoilt.index) == [f"{way} ({kind})" for kind in kinds for way in ways]

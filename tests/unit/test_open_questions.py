@@ -26,7 +26,7 @@ def test_every_encoder_row_reads_features_of_one_size(run):
     encoders = ("tfidf", "random-text", "tfidf-shuffled")
     rows = language_models.encoder_rows(run, encoders)
     dims = {feature.dim for row in rows for m in ("text", "image") if (feature := row.features(run, m)) is not None}
-    assert dims == {run.settings.common_feature_dim}
+    assert dims == {run.settings.encoders.common_dim}
     assert len({variant_hash(run, row) for row in rows}) == len(rows) == 4
     assert rows[-1].features(run, "text") is None
 

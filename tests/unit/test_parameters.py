@@ -18,6 +18,12 @@ from tests.conftest import ROOT
 SMOKE = yaml.safe_load((ROOT / "papermill_runs/profiles/smoke.yaml").read_text(encoding="utf-8"))
 
 
+def changed(section: str, **values) -> str:
+    """The profile with other values in one section; None = left out."""
+    mixed = SMOKE[section] | values
+    return yaml.safe_dump(SMOKE | {section: {key: value for key, value in mixed.items() if value is not None}})
+
+
 @pytest.fixture(autouse=True)
 def runs(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("BONMF_RUNS", str(tmp_path / "runs"))
@@ -107,18 +113,21 @@ def broken(text: str, tmp_path, monkeypatch) -> str:
         ("dataset: \xe9", "cannot be read as YAML"),
         ("- dataset", "one line `key: value`"),
         ("", "one line `key: value`"),
-        ("dataset: planted", "lacks content, seeds, text_encoder"),
-        (yaml.safe_dump(SMOKE) + "\nepochs: 5", "epochs stands twice"),
-        (yaml.safe_dump(SMOKE | {"epoks": 4}), "Did you mean 'epochs'"),
+        ("dataset: planted", "lacks content, seeds, encoders"),
+        (changed("tuning", epochs=None), "lacks tuning.epochs"),
+        (yaml.safe_dump(SMOKE) + "\nseeds: [5]", "seeds stands twice"),
+        (yaml.safe_dump(SMOKE | {"recipes": {}}), "Did you mean 'recipe'"),
         (yaml.safe_dump(SMOKE | {1: 4}), "key of Profile 1"),
-        (yaml.safe_dump(SMOKE | {"epochs": "4"}), "epochs"),
-        (yaml.safe_dump(SMOKE | {"epochs": 4.5}), "epochs"),
-        (yaml.safe_dump(SMOKE | {"epochs": True}), "epochs"),
+        (yaml.safe_dump(SMOKE | {"recipe": 4}), "recipe"),
+        (changed("recipe", epoks=4), "key of Profile.recipe.*Did you mean 'epochs'"),
+        (changed("recipe", epochs="4"), "recipe.epochs"),
+        (changed("recipe", epochs=4.5), "recipe.epochs"),
+        (changed("recipe", epochs=True), "recipe.epochs"),
         (yaml.safe_dump(SMOKE | {"seeds": 3}), "seeds"),
         (yaml.safe_dump(SMOKE | {"seeds": [-1]}), "seeds"),
         (yaml.safe_dump(SMOKE | {"dataset": None}), "dataset"),
-        (yaml.safe_dump(SMOKE | {"learning_rate": float("inf")}), "learning_rate.*finite"),
-        (yaml.safe_dump(SMOKE | {"tuning_learning_rate": float("nan")}), "tuning_learning_rate.*"),
+        (changed("recipe", learning_rate=float("inf")), "recipe.learning_rate.*finite"),
+        (changed("tuning", learning_rate=float("nan")), "tuning.learning_rate.*"),
     ],
 )
 def test_a_broken_profile_is_named(text, message, tmp_path, monkeypatch):

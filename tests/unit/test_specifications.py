@@ -49,22 +49,26 @@ def test_every_choice_is_varied_alone_around_both_centres():
 
 def test_random_combinations_are_others_and_stay_the_same():
     drawn = specifications.random_combinations(PAPER)
-    assert len(set(drawn)) == PAPER.random_specifications
+    assert len(set(drawn)) == PAPER.specification.random
     assert not set(drawn) & set(specifications.around_centres(PAPER))
     assert drawn == specifications.random_combinations(PAPER)
     for name, values in specifications.choices(PAPER).items():
         assert {getattr(specification, name) for specification in drawn} == set(values)
 
 
+def varying(profile, choices):
+    return replace(profile, specification=replace(profile.specification, choices=choices))
+
+
 def test_a_profile_names_the_choices_it_varies():
-    few = replace(PAPER, specification_choices=("stopping",))
+    few = varying(PAPER, ("stopping",))
     assert len(specifications.around_centres(few)) == 2
     with pytest.raises(ConfigError, match="preparation"):
-        specifications.choices(replace(PAPER, specification_choices=("preparations",)))
+        specifications.choices(varying(PAPER, ("preparations",)))
 
 
 def test_rows_are_told_apart_by_name_exactly_where_their_trainings_differ(run):
-    every = replace(run.settings, specification_choices=PAPER.specification_choices)
+    every = varying(run.settings, PAPER.specification.choices)
     found = specifications.around_centres(every)
     contents = {network: CONTENTS if modalities else ("real",) for network, modalities in NETWORKS.items()}
     rows = [s.row(run, network, content) for s in found for network in NETWORKS for content in contents[network]]
@@ -83,8 +87,8 @@ def test_the_first_centre_is_the_papers_row_on_native_features(run):
         "IDs + text + picture": "BoNMF",
     }
     own = {
-        "text_encoder": run.settings.text_encoder,
-        "image_encoder": run.settings.image_encoder,
+        "text_encoder": run.settings.encoders.text,
+        "image_encoder": run.settings.encoders.image,
     }
     for network, name in pairs.items():
         theirs = table1[name].prepared("native")
