@@ -21,11 +21,21 @@ FOLDS = "folds"  # every seed is another fold
 FIXED = "fixed"  # all seeds test the same ratings
 
 
+_RULES: dict[str, type["SplitRule"]] = {}  # by name
+
+
 class SplitRule(ABC):
     """What decides a split besides the data and the seed."""
 
     name: ClassVar[str]  # how the rule of a Split begins
     test_part: ClassVar[str] = SEEDED
+    tests_a_share_of_ratings: ClassVar[bool] = False  # and the rule of a Split says which
+
+    def __init_subclass__(cls) -> None:
+        if name := cls.__dict__.get("name"):
+            if name in _RULES:
+                raise SplitError(f"Two rules of splitting are called {name!r}.")
+            _RULES[name] = cls
 
     @abstractmethod
     def split(self, dataset: Dataset, seed: int = 0, valid: float = 0.0) -> Split:
@@ -65,6 +75,7 @@ class Ratio(SplitRule):
     test: float = 0.3
     keep: float = 1.0
     name: ClassVar[str] = "ratio"
+    tests_a_share_of_ratings: ClassVar[bool] = True
 
     def split(self, dataset: Dataset, seed: int = 0, valid: float = 0.0) -> Split:
         _check_shares(self, valid, test=self.test, keep=self.keep)
@@ -159,6 +170,7 @@ class RowShuffle(_Blocks):
 
     blocks: int = 10
     name: ClassVar[str] = "row-shuffle"
+    tests_a_share_of_ratings: ClassVar[bool] = True
 
     def split(self, dataset: Dataset, seed: int = 0, valid: float = 0.0) -> Split:
         return self._cut(dataset, seed, 0, seed, valid)
@@ -171,6 +183,7 @@ class KFold(_Blocks):
     blocks: int = 5
     shuffle_seed: int = 0
     name: ClassVar[str] = "k-fold"
+    tests_a_share_of_ratings: ClassVar[bool] = True
     test_part: ClassVar[str] = FOLDS
 
     def split(self, dataset: Dataset, seed: int = 0, valid: float = 0.0) -> Split:
@@ -307,13 +320,17 @@ def _cut_by_user(rule, order, place, count, n_valid, n_test, seed: int, said: st
 
 _SHARES = re.compile(r"(?P<name>[a-z-]+)\(test=(?P<test>[^,]+), valid=(?P<valid>[^,)]+)")
 _PARTS = re.compile(r"per-user\((?P<train>\d+):(?P<validate>\d+):\d+, valid=(?P<valid>[^,)]+)")
-_FIXED = {rule.name for rule in (LeaveOneOut, UserTime, GlobalTime)}
-_OF_RATINGS = {rule.name for rule in (Ratio, RowShuffle, KFold)}  # whose test share is of all ratings
+
+
+def _rule_of(said: str) -> type[SplitRule] | None:
+    """The rule that made a Split, by what the Split says of it."""
+    return _RULES.get(said.partition("(")[0])
 
 
 def redraws_test(rule: str) -> bool:
     """Whether another seed tests other ratings, by the ``rule`` of a :class:`~bonmf_lib.splits.split.Split`."""
-    return rule.partition("(")[0] not in _FIXED
+    known = _rule_of(rule)
+    return known is None or known.test_part != FIXED
 
 
 def resampling_share(rule: str, test_share: float) -> float:
@@ -335,5 +352,6 @@ def resampling_share(rule: str, test_share: float) -> float:
     found = _SHARES.match(rule)
     if found is None:
         return test_share
-    test = float(found["test"]) if found["name"] in _OF_RATINGS else test_share
+    known = _rule_of(rule)
+    test = float(found["test"]) if known is not None and known.tests_a_share_of_ratings else test_share
     return test / (test + (1 - test) * (1 - float(found["valid"])))

@@ -8,6 +8,7 @@ import pytest
 
 from bonmf_lib.errors import SplitError
 from bonmf_lib.splits.rules import (
+    FIXED,
     ColdItems,
     ColdUsers,
     GlobalTime,
@@ -16,6 +17,7 @@ from bonmf_lib.splits.rules import (
     PerUser,
     Ratio,
     RowShuffle,
+    SplitRule,
     UserTime,
     redraws_test,
     resampling_share,
@@ -257,3 +259,23 @@ def test_cold_users_have_no_ratings_in_training_or_validation(planted):
     parts = {part: set(users[getattr(split, part)]) for part in PARTS}
     assert not parts["test"] & (parts["train"] | parts["valid"]) and not parts["train"] & parts["valid"]
     assert len(parts["test"]) == round(0.25 * len(set(users)))
+
+
+def test_a_rule_of_its_own_says_how_intervals_follow(planted):
+    """Nothing but its class is needed; a second rule of a name is refused."""
+
+    class EveryThird(SplitRule):
+        name, test_part = "every-third", FIXED
+
+        def split(self, dataset, seed=0, valid=0.0):
+            rows = np.arange(len(dataset.ratings))
+            parts = rows[rows % 3 > 0], rows[:0], rows[rows % 3 == 0]
+            return Split(*parts, f"{self.name}(valid={valid:g})", seed, len(rows))
+
+        def identity(self, valid):
+            return [self.name, valid]
+
+    made = EveryThird().split(planted, 1)
+    assert not redraws_test(made.rule) and resampling_share(made.rule, made.test_share) == 0
+    with pytest.raises(SplitError, match="Two rules of splitting are called 'ratio'"):
+        type("Other", (SplitRule,), {"name": "ratio"})
