@@ -1,9 +1,10 @@
 """Model code and study logic behind the notebooks.
 
-Packages build on one another in one order, and a module imports only from its own package and those to its left
-(``tests/unit/test_architecture.py``)::
+Packages build on one another in one order, and a module imports only from its own package and those
+to its left (``tests/unit/test_architecture.py``)::
 
-    datasets, encoders, splits, models, training, evaluation, runs, experiments, studies, claims, report
+    datasets, encoders, splits, models, training, evaluation, runs, experiments, studies, claims,
+    report
 
 Single files at the top (errors, storage, device, ...) are what all of them stand on.
 """

@@ -1,5 +1,5 @@
-"""``python -m bonmf_lib``: the ledger on the terminal; shares of long runs; a run's manifest, its publication, and how
-well it agrees with what is published."""
+"""``python -m bonmf_lib``: the ledger on the terminal; shares of long runs; a run's manifest, its
+publication, and how well it agrees with what is published."""
 
 import argparse
 import re
@@ -26,36 +26,61 @@ def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m bonmf_lib", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    show = commands.add_parser("ledger", help="claims, the papers' numbers, ours with interval, verdicts")
-    show.add_argument("--records", type=Path, help="a run folder; without it the published records are read")
+    show = commands.add_parser(
+        "ledger", help="claims, the papers' numbers, ours with interval, verdicts"
+    )
+    show.add_argument(
+        "--records", type=Path, help="a run folder; without it the published records are read"
+    )
     show.add_argument("--format", choices=("table", "json"), default="table")
-    show.add_argument("--all", action="store_true", help="also list the claims that were not run (table)")
-    manifest = commands.add_parser("manifest", help="write manifest.json and records.csv into a run folder")
+    show.add_argument(
+        "--all", action="store_true", help="also list the claims that were not run (table)"
+    )
+    manifest = commands.add_parser(
+        "manifest", help="write manifest.json and records.csv into a run folder"
+    )
     manifest.add_argument("run_dir", type=Path)
-    published = commands.add_parser("publish", help="add a run's records, manifest and tables to the published ones")
+    published = commands.add_parser(
+        "publish", help="add a run's records, manifest and tables to the published ones"
+    )
     published.add_argument("run_dir", type=Path)
     published.add_argument("name", help="folder below papermill_runs/published")
-    published.add_argument("--drop-rows", action="store_true", help="even where published rows are not in the run")
+    published.add_argument(
+        "--drop-rows", action="store_true", help="even where published rows are not in the run"
+    )
     published.add_argument("--tables-only", action="store_true", help="its tables, not its records")
     folder = commands.add_parser("folder", help="where a run of the pipeline goes")
     for name in ("profile", "dataset", "content"):
-        folder.add_argument(f"--{name}", help="as given to make reproduce; without it, as the profile says")
-    compare = commands.add_parser("compare", help="a run beside the published records of the same settings and seeds")
+        folder.add_argument(
+            f"--{name}", help="as given to make reproduce; without it, as the profile says"
+        )
+    compare = commands.add_parser(
+        "compare", help="a run beside the published records of the same settings and seeds"
+    )
     compare.add_argument("run_dir", type=Path)
     compare.add_argument("--metric", default="mse")
     train = commands.add_parser("train", help="train an experiment's rows, or a share of them")
     train.add_argument("experiment", help="for instance 04_table1")
     for name in ("profile", "dataset", "content"):
-        train.add_argument(f"--{name}", help="as given to make reproduce; without it, as the profile says")
-    train.add_argument("--share", default="1/1", help="for instance 3/16: the third of sixteen equal parts")
+        train.add_argument(
+            f"--{name}", help="as given to make reproduce; without it, as the profile says"
+        )
+    train.add_argument(
+        "--share", default="1/1", help="for instance 3/16: the third of sixteen equal parts"
+    )
     train.add_argument("--seeds", type=int, nargs="+", help="instead of the experiment's own")
-    commands.add_parser("headline", help="the README's tables and sentences, from the published records")
+    commands.add_parser(
+        "headline", help="the README's tables and sentences, from the published records"
+    )
     options = parser.parse_args(arguments)
     try:
         if options.command == "manifest":
             write_manifest(options.run_dir)
         elif options.command == "publish":
-            print(f"Published in {publish(options.run_dir, options.name, options.drop_rows, options.tables_only)}")
+            print(
+                "Published in "
+                f"{publish(options.run_dir, options.name, options.drop_rows, options.tables_only)}"
+            )
         elif options.command == "folder":
             print(pipeline_run(options.profile, options.dataset, options.content).folder)
         elif options.command == "train":
@@ -78,7 +103,9 @@ def _train(options: argparse.Namespace) -> str:
     asked_for = pipeline_run(options.profile, options.dataset, options.content)
     found = re.fullmatch(r"(\d+)/(\d+)", options.share)
     if found is None:
-        raise ConfigError(f"--share is a part and a number of parts, such as 3/16, got {options.share!r}.")
+        raise ConfigError(
+            f"--share is a part and a number of parts, such as 3/16, got {options.share!r}."
+        )
     own = {"profile": asked_for.profile, "dataset": asked_for.dataset, "content": asked_for.content}
     own |= {"run_dir": str(asked_for.folder), "seeds": options.seeds}
     run = Run(make_config(NotebookParameters, own))
@@ -96,7 +123,9 @@ def _records_of(run_dir: Path) -> pd.DataFrame:
 def _comparison_text(run_dir: Path, metric: str) -> str:
     found = agreement(_records_of(run_dir), read_published(), [metric])
     if found.empty:
-        return f"{run_dir} holds no {metric} that was published with the same settings, data and seed."
+        return (
+            f"{run_dir} holds no {metric} that was published with the same settings, data and seed."
+        )
     shown = found.rename(columns={"others": "published", "ours": "this run"}).drop(columns="metric")
     return shown.to_string(index=False, float_format="{:.4f}".format)
 

@@ -16,7 +16,9 @@ def pick_device(name: str = "auto") -> torch.device:
     if name not in ("cpu", "cuda"):
         raise ConfigError(f"Unknown device {name!r}. Known: auto, cpu, cuda.")
     if name == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("device 'cuda' was asked for, but PyTorch sees no GPU here; use 'auto' or 'cpu'.")
+        raise ConfigError(
+            "device 'cuda' was asked for, but PyTorch sees no GPU here; use 'auto' or 'cpu'."
+        )
     return torch.device(name)
 
 

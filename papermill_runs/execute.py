@@ -1,4 +1,5 @@
-"""Execute one notebook of the pipeline with papermill, show its progress, and leave when the pipeline is gone."""
+"""Execute one notebook of the pipeline with papermill, show its progress, and leave when the
+pipeline is gone."""
 
 import argparse
 import logging
@@ -16,8 +17,9 @@ _SHOWN_OF_A_FAILURE = 15  # lines
 
 
 def watch(progress: Path, terminal: TextIO, pipeline: int) -> None:
-    """Pass on to the terminal what is written to a file; end this process, whatever it does, when its parent
-    ``pipeline`` is gone. The notebook's kernel then ends itself, and so do its workers."""
+    """Pass on to the terminal what is written to a file; end this process, whatever it does, when
+    its parent ``pipeline`` is gone. The notebook's kernel then ends itself, and so do its workers.
+    """
     with progress.open(encoding="utf-8", errors="replace") as lines:
         while os.getppid() == pipeline:
             _say(lines.read(), terminal)
@@ -38,10 +40,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("notebook", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--place", required=True, help="what it is called on the terminal")
-    parser.add_argument("--log", type=Path, required=True, help="gets what papermill says; .progress beside it")
-    parser.add_argument("--parameter", nargs=2, action="append", default=[], metavar=("NAME", "TEXT"))
+    parser.add_argument(
+        "--log", type=Path, required=True, help="gets what papermill says; .progress beside it"
+    )
+    parser.add_argument(
+        "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "TEXT")
+    )
     options = parser.parse_args(arguments)
-    terminal, started = os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8"), time.monotonic()
+    terminal, started = (
+        os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8"),
+        time.monotonic(),
+    )
     _say(f"{options.place} starts\n", terminal)
     progress = options.log.absolute().with_suffix(".progress")
     progress.write_text("")
@@ -55,11 +64,19 @@ def main(arguments: list[str] | None = None) -> int:
         import papermill
 
         papermill.execute_notebook(
-            options.notebook, options.output, dict(options.parameter), kernel_name="python3", progress_bar=False
+            options.notebook,
+            options.output,
+            dict(options.parameter),
+            kernel_name="python3",
+            progress_bar=False,
         )
     except Exception:
         traceback.print_exc()
-        end = options.log.read_text(encoding="utf-8", errors="replace").rstrip().splitlines()[-_SHOWN_OF_A_FAILURE:]
+        end = (
+            options.log.read_text(encoding="utf-8", errors="replace")
+            .rstrip()
+            .splitlines()[-_SHOWN_OF_A_FAILURE:]
+        )
         _say("\n".join([f"{options.place} failed; the end of {options.log}:", *end, ""]), terminal)
         return 1
     _say(f"{options.place} done after {time.monotonic() - started:.0f} s\n", terminal)

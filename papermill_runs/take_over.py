@@ -1,4 +1,5 @@
-"""Copy executed notebooks into ``notebooks/`` without anything that tells of the machine that ran them."""
+"""Copy executed notebooks into ``notebooks/`` without anything that tells of the machine that ran
+them."""
 
 import base64
 import io
@@ -14,12 +15,21 @@ LARGEST = 1_500_000  # bytes a committed notebook may have
 
 
 def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Drop injected parameters, papermill's metadata and timings; renumber the cells; shrink the figures."""
+    """Drop injected parameters, papermill's metadata and timings; renumber the cells; shrink the
+    figures."""
     notebook.metadata = {
-        "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+        "kernelspec": {
+            "display_name": "Python 3 (ipykernel)",
+            "language": "python",
+            "name": "python3",
+        },
         "language_info": {"name": "python"},
     }
-    cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+    cells = [
+        cell
+        for cell in notebook.cells
+        if "injected-parameters" not in cell.metadata.get("tags", [])
+    ]
     count = 0
     for cell in cells:
         tags = [tag for tag in cell.metadata.get("tags", []) if not tag.startswith("papermill")]
@@ -53,7 +63,10 @@ def main(source: Path, target: Path) -> None:
     for path in sorted(source.glob("[0-9]*.ipynb")):
         text = nbformat.writes(clean(nbformat.read(path, as_version=4))) + "\n"
         if len(text) > LARGEST:
-            sys.exit(f"{path.name} has {len(text):,} bytes, more than {LARGEST:,}; show fewer or smaller figures.")
+            sys.exit(
+                f"{path.name} has {len(text):,} bytes, more than {LARGEST:,}; "
+                "show fewer or smaller figures."
+            )
         write_text(target / path.name, text)
 
 

@@ -22,11 +22,16 @@ ROOT = Path(__file__).resolve().parent.parent
 CPU = torch.device("cpu")
 
 
-_LONG = (ROOT / "notebooks", ROOT / "tests/pipeline")  # begun first, so that no worker ends long after the others
+# begun first, so that no worker ends long after the others
+_LONG = (
+    ROOT / "notebooks",
+    ROOT / "tests/pipeline",
+)
 
 
 class ByFile(LoadScopeScheduling):
-    """Each file is one worker's work; all notebooks are, since later ones read what earlier ones recorded."""
+    """Each file is one worker's work; all notebooks are, since later ones read what earlier ones
+    recorded."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
@@ -38,7 +43,11 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: next((place for place, folder in enumerate(_LONG) if folder in item.path.parents), 9))
+    items.sort(
+        key=lambda item: next(
+            (place for place, folder in enumerate(_LONG) if folder in item.path.parents), 9
+        )
+    )
     if os.environ.get("BONMF_MIRROR"):
         return
     skip = pytest.mark.skip(reason="needs real posters and plots (BONMF_MIRROR)")
@@ -57,7 +66,9 @@ def split(planted) -> Split:
     return Ratio().split(planted, 0, valid=0.1)
 
 
-def model_inputs(dataset: Dataset, split: Split, text_encoder: str, image_encoder: str) -> ModelInputs:
+def model_inputs(
+    dataset: Dataset, split: Split, text_encoder: str, image_encoder: str
+) -> ModelInputs:
     """Everything a model may look at, from the training ratings only."""
     train = dataset.ratings.iloc[split.train]
     return ModelInputs(
@@ -85,14 +96,17 @@ def empty_cache(tmp_path, monkeypatch) -> Path:
 
 
 def processes_marked(marker: str) -> dict[int, str]:
-    """Living processes (number -> command line) whose environment has the given ``NAME=value``, this one aside."""
+    """Living processes (number -> command line) whose environment has the given ``NAME=value``,
+    this one aside."""
     if not Path("/proc/self/environ").is_file():
         pytest.skip("needs /proc to look for processes that were left behind")
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             if marker.encode() in (folder / "environ").read_bytes().split(b"\0"):
-                found[int(folder.name)] = (folder / "cmdline").read_text(errors="replace").replace("\0", " ")
+                found[int(folder.name)] = (
+                    (folder / "cmdline").read_text(errors="replace").replace("\0", " ")
+                )
         except OSError:  # another user's, or gone meanwhile
             continue
     found.pop(os.getpid(), None)

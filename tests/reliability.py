@@ -1,7 +1,8 @@
-"""What was tried to make a number silently wrong, as a page: ``python -m tests.reliability`` writes ``RELIABILITY.md``.
+"""What was tried to make a number silently wrong, as a page: ``python -m tests.reliability`` writes
+``RELIABILITY.md``.
 
-A test that stands for such a case carries ``@pytest.mark.case(area, tried, outcome)`` with three plain texts; the page
-lists them, read from the tests' sources without running them.
+A test that stands for such a case carries ``@pytest.mark.case(area, tried, outcome)`` with three
+plain texts; the page lists them, read from the tests' sources without running them.
 """
 
 import ast
@@ -40,16 +41,27 @@ def cases(folder: Path = TESTS) -> list[Case]:
     for path in sorted(folder.rglob("test_*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
-            for call in (node for decorator in function.decorator_list for node in ast.walk(decorator)):
+            for call in (
+                node for decorator in function.decorator_list for node in ast.walk(decorator)
+            ):
                 if isinstance(call, ast.Call) and ast.unparse(call.func) == "pytest.mark.case":
-                    found.append(_case(call, f"{path.relative_to(folder).as_posix()}::{function.name}"))
+                    found.append(
+                        _case(call, f"{path.relative_to(folder).as_posix()}::{function.name}")
+                    )
     return sorted(found, key=lambda case: list(AREAS).index(case.area))
 
 
 def _case(call: ast.Call, test: str) -> Case:
-    texts = [node.value for node in call.args if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    texts = [
+        node.value
+        for node in call.args
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
     if len(texts) != 3 or len(call.args) != 3 or call.keywords or texts[0] not in AREAS:
-        raise ValueError(f"{test}: pytest.mark.case takes (area, tried, outcome), the area one of {', '.join(AREAS)}.")
+        raise ValueError(
+            f"{test}: pytest.mark.case takes (area, tried, outcome), "
+            f"the area one of {', '.join(AREAS)}."
+        )
     return Case(*texts, test)
 
 
@@ -67,7 +79,9 @@ def page(found: list[Case]) -> str:
         rows = [case for case in found if case.area == area]
         if rows:
             lines += ["", f"## {title}", "", "| tried | what happens | test |", "|---|---|---|"]
-            lines += [f"| {_cell(row.tried)} | {_cell(row.outcome)} | `{row.test}` |" for row in rows]
+            lines += [
+                f"| {_cell(row.tried)} | {_cell(row.outcome)} | `{row.test}` |" for row in rows
+            ]
     return "\n".join([*lines, ""])
 
 

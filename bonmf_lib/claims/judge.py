@@ -2,17 +2,19 @@
 
 Rules (also in the README):
 
-* value: *reproduced* when our whole 95 % interval lies within the claim's tolerance (2 % unless it says
-  otherwise) of the paper's value, *not reproduced* when it lies wholly outside, else *inconclusive*; with fewer
-  than three seeds always *inconclusive*.
-* better: *reproduced* when the paired difference to the hardest competitor has the claimed sign with a
-  Holm-adjusted p < 0.05 (and, where the claim states a size, the relative difference's interval reaches it);
-  *direction only* when only the sign is right (or only the size is wrong); else *not reproduced*, and *reversed*
-  when that same adjusted test tells the opposite sign from zero (:func:`qualifier`).
-* equivalent: *reproduced* when every pairwise relative difference's 90 % interval lies inside the claimed
-  margin (two one-sided tests at 5 %), *direction only* when only every pair's mean does, else *not reproduced*.
-* *not testable on this data*: the records are of another data set or split, or of packaged content where the
-  claim is about plots or posters. *not run*: no records, or no seed in common.
+* value: *reproduced* when our whole 95 % interval lies within the claim's tolerance (2 % unless it
+  says otherwise) of the paper's value, *not reproduced* when it lies wholly outside, else
+  *inconclusive*; with fewer than three seeds always *inconclusive*.
+* better: *reproduced* when the paired difference to the hardest competitor has the claimed sign
+  with a Holm-adjusted p < 0.05 (and, where the claim states a size, the relative difference's
+  interval reaches it); *direction only* when only the sign is right (or only the size is wrong);
+  else *not reproduced*, and *reversed* when that same adjusted test tells the opposite sign from
+  zero (:func:`qualifier`).
+* equivalent: *reproduced* when every pairwise relative difference's 90 % interval lies inside the
+  claimed margin (two one-sided tests at 5 %), *direction only* when only every pair's mean does,
+  else *not reproduced*.
+* *not testable on this data*: the records are of another data set or split, or of packaged content
+  where the claim is about plots or posters. *not run*: no records, or no seed in common.
 """
 
 from dataclasses import dataclass, replace
@@ -31,12 +33,28 @@ from ..evaluation import Estimate, holm, mean_interval, paired_difference
 from ..evaluation.rules import RATED_ITEMS
 from ..runs.records import interval_share
 
-VERDICTS = ("reproduced", "direction only", "inconclusive", "not reproduced", "not testable on this data", "not run")
-CLOSED_FORM = "closed form"  # the protocol of rows that are solved, not trained; answers claims of any protocol
+VERDICTS = (
+    "reproduced",
+    "direction only",
+    "inconclusive",
+    "not reproduced",
+    "not testable on this data",
+    "not run",
+)
+# the protocol of rows that are solved, not trained; answers claims of any protocol
+CLOSED_FORM = "closed form"
 OWN_SOURCE = "this-study"  # checks we add; not counted among the papers' claims
 LEAST_SEEDS = 3  # to judge a number
 LEVEL = 0.05  # below it, an adjusted p-value tells a difference from zero
-LOWER_IS_BETTER = ("mse", "mse-cold-items", "mse-warm-items", "rmse", "mae", "seconds", "peak-memory")
+LOWER_IS_BETTER = (
+    "mse",
+    "mse-cold-items",
+    "mse-warm-items",
+    "rmse",
+    "mae",
+    "seconds",
+    "peak-memory",
+)
 
 
 class _Model(BaseModel):
@@ -54,7 +72,8 @@ class _Claim(_Model):
     evaluation: str = RATED_ITEMS.name  # how the records' evaluation must begin
     protocol: str = "as published"
     verified: bool = True  # False: quoted from memory, never a gate
-    defined: bool = True  # False: the paper leaves open what its number means; judged as we read it, not counted
+    # False: the paper leaves open what its number means; judged as we read it, not counted
+    defined: bool = True
     note: str = ""
 
 
@@ -69,7 +88,8 @@ class ValueClaim(_Claim):
 
 
 class BetterClaim(_Claim):
-    """``variant`` beats ``than`` in ``metric``, by ``percent`` (low, high) where the paper says by how much."""
+    """``variant`` beats ``than`` in ``metric``, by ``percent`` (low, high) where the paper says by
+    how much."""
 
     kind: Literal["better"]
     variant: str
@@ -154,7 +174,9 @@ def read_claims() -> tuple[Claim, ...]:
         file = TypeAdapter(_File).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         first = error.errors()[0]
-        raise ConfigError(f"{path.name}, {'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
+        raise ConfigError(
+            f"{path.name}, {'.'.join(map(str, first['loc']))}: {first['msg']}."
+        ) from None
     claims = [*file.claims, *(claim for table in file.tables for claim in table.claims())]
     for claim in claims:
         if claim.source not in file.sources:
@@ -164,17 +186,23 @@ def read_claims() -> tuple[Claim, ...]:
 
 def read_sources() -> dict[str, str]:
     """Source key -> citation."""
-    return yaml.safe_load(Path(__file__).with_name("claims.yaml").read_text(encoding="utf-8"))["sources"]
+    return yaml.safe_load(Path(__file__).with_name("claims.yaml").read_text(encoding="utf-8"))[
+        "sources"
+    ]
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A claim on one data set: our number (a difference for comparisons), its interval and the verdict.
+    """A claim on one data set: our number (a difference for comparisons), its interval and the
+    verdict.
 
     Attributes:
-        against: the competitor, or the pair of an equivalence, that ``ours`` is about, where there are several.
-        farthest_mean: of an equivalence, the largest relative difference of a pair's means, in percent.
-        p_holm: of a comparison, the adjusted p-value that decides; NaN of other claims and with one seed.
+        against: the competitor, or the pair of an equivalence, that ``ours`` is about, where there
+        are several.
+        farthest_mean: of an equivalence, the largest relative difference of a pair's means, in
+        percent.
+        p_holm: of a comparison, the adjusted p-value that decides; NaN of other claims and with one
+        seed.
     """
 
     claim: Claim
@@ -193,10 +221,11 @@ class Rules:
 
     Attributes:
         tolerance: of values, relative; None = each claim's own.
-        families: which p-values are adjusted together (Holm) on one data set and content: the papers' and our own
-            checks apart, so that what we add moves no verdict on a paper; all of them; or none with another.
-        competitor: where a claim names several, the one that decides: the one with the least evidence for the claim,
-            or with the most.
+        families: which p-values are adjusted together (Holm) on one data set and content: the
+            papers' and our own checks apart, so that what we add moves no verdict on a paper; all
+            of them; or none with another.
+        competitor: where a claim names several, the one that decides: the one with the least
+            evidence for the claim, or with the most.
     """
 
     tolerance: float | None = None
@@ -204,10 +233,14 @@ class Rules:
     competitor: Literal["hardest", "easiest"] = "hardest"
 
 
-def judge(claims: tuple[Claim, ...], records: pd.DataFrame, rules: Rules | None = None) -> list[Judgement]:
-    """Judge every claim on every data set and content of the records; claims without records are *not run*.
+def judge(
+    claims: tuple[Claim, ...], records: pd.DataFrame, rules: Rules | None = None
+) -> list[Judgement]:
+    """Judge every claim on every data set and content of the records; claims without records are
+    *not run*.
 
-    Two claims that rest on the same test (a difference, and its size) count once where p-values are adjusted.
+    Two claims that rest on the same test (a difference, and its size) count once where p-values are
+    adjusted.
     """
     rules = rules or Rules()
     groups = list(records.groupby(["dataset", "content"])) or [(("-", "-"), records)]
@@ -215,7 +248,10 @@ def judge(claims: tuple[Claim, ...], records: pd.DataFrame, rules: Rules | None 
     for (dataset, content), group in groups:
         by_variant = {str(variant): rows for variant, rows in group.groupby("variant")}
         found = [_measure(claim, dataset, content, by_variant, rules) for claim in claims]
-        found = [replace(judgement, p_holm=p) for judgement, p in zip(found, _adjusted(found, rules), strict=True)]
+        found = [
+            replace(judgement, p_holm=p)
+            for judgement, p in zip(found, _adjusted(found, rules), strict=True)
+        ]
         out += [replace(judgement, verdict=_verdict(judgement, rules)) for judgement in found]
     return out
 
@@ -229,20 +265,37 @@ def _adjusted(judgements: list[Judgement], rules: Rules) -> list[float]:
         if claim.kind != "better":
             places.append(None)
             continue
-        test = (claim.variant, claim.than, claim.metric, claim.protocol, claim.split, claim.evaluation)
+        test = (
+            claim.variant,
+            claim.than,
+            claim.metric,
+            claim.protocol,
+            claim.split,
+            claim.evaluation,
+        )
         families = {"apart": (claim.source == OWN_SOURCE,), "together": (), "unadjusted": test}
         family = families[rules.families]
-        tests.setdefault(family, {})[test] = judgement.ours.p_value if judgement.ours is not None else float("nan")
+        tests.setdefault(family, {})[test] = (
+            judgement.ours.p_value if judgement.ours is not None else float("nan")
+        )
         places.append((family, test))
-    adjusted = {family: dict(zip(own, holm(list(own.values())), strict=True)) for family, own in tests.items()}
+    adjusted = {
+        family: dict(zip(own, holm(list(own.values())), strict=True))
+        for family, own in tests.items()
+    }
     return [float("nan") if place is None else adjusted[place[0]][place[1]] for place in places]
 
 
-def _measure(claim: Claim, dataset: str, content: str, by_variant: dict[str, pd.DataFrame], rules: Rules) -> Judgement:
+def _measure(
+    claim: Claim, dataset: str, content: str, by_variant: dict[str, pd.DataFrame], rules: Rules
+) -> Judgement:
     needed = {"value": lambda: [claim.variant], "better": lambda: [claim.variant, *claim.than]}
     names = needed.get(claim.kind, lambda: list(claim.variants))()
     rows = {name: by_variant[name] for name in names if name in by_variant}
-    rows = {name: found[found["evaluation"].str.startswith(claim.evaluation)] for name, found in rows.items()}
+    rows = {
+        name: found[found["evaluation"].str.startswith(claim.evaluation)]
+        for name, found in rows.items()
+    }
     if any(name not in rows or rows[name].empty for name in names):
         return Judgement(claim, dataset, content, None, "not run")
     values = {name: _per_seed(found, claim) for name, found in rows.items()}
@@ -277,15 +330,23 @@ def _per_seed(records: pd.DataFrame, claim: Claim) -> pd.Series:
     return rows.groupby("seed")["value"].first()  # the same run may stand in several experiments
 
 
-def _gains(claim: BetterClaim | EquivalentClaim, values: dict[str, pd.Series], share: float) -> dict[str, Estimate]:
-    """Relative improvement in percent, positive = better, over each competitor (its 95 % interval, with the p-value of
-    the paired test), or of each pair of an equivalence (90 %)."""
+def _gains(
+    claim: BetterClaim | EquivalentClaim, values: dict[str, pd.Series], share: float
+) -> dict[str, Estimate]:
+    """Relative improvement in percent, positive = better, over each competitor (its 95 % interval,
+    with the p-value of the paired test), or of each pair of an equivalence (90 %)."""
     better = claim.kind == "better"
-    pairs = [(claim.variant, other) for other in claim.than] if better else list(combinations(claim.variants, 2))
+    pairs = (
+        [(claim.variant, other) for other in claim.than]
+        if better
+        else list(combinations(claim.variants, 2))
+    )
     sign = -1 if claim.metric in LOWER_IS_BETTER else 1
     out = {}
     for one, other in pairs:
-        ours, theirs = (series.to_numpy() for series in values[one].align(values[other], join="inner"))
+        ours, theirs = (
+            series.to_numpy() for series in values[one].align(values[other], join="inner")
+        )
         gain = sign * 100 * (ours - theirs) / np.abs(theirs)
         if better:
             out[other] = paired_difference(gain, np.zeros_like(gain), share)
@@ -295,7 +356,8 @@ def _gains(claim: BetterClaim | EquivalentClaim, values: dict[str, pd.Series], s
 
 
 def _evidence(gain: Estimate) -> tuple[bool, float]:
-    """How much speaks for an improvement over a competitor: the less where it is not beaten, then by the test."""
+    """How much speaks for an improvement over a competitor: the less where it is not beaten, then
+    by the test."""
     return gain.mean > 0, -gain.p_value if gain.mean > 0 else gain.mean
 
 
@@ -304,25 +366,36 @@ def _verdict(judgement: Judgement, rules: Rules) -> str:
     if ours is None or not ours.n:
         return judgement.verdict
     if claim.kind == "value":
-        margin = (claim.tolerance if rules.tolerance is None else rules.tolerance) * abs(claim.value)
+        margin = (claim.tolerance if rules.tolerance is None else rules.tolerance) * abs(
+            claim.value
+        )
         low, high = claim.value - margin, claim.value + margin
-        if ours.n < LEAST_SEEDS or not (ours.high < low or ours.low > high or low <= ours.low <= ours.high <= high):
+        if ours.n < LEAST_SEEDS or not (
+            ours.high < low or ours.low > high or low <= ours.low <= ours.high <= high
+        ):
             return "inconclusive"
         return "reproduced" if low <= ours.mean <= high else "not reproduced"
     if claim.kind == "equivalent":
         inside = -claim.margin < ours.low and ours.high < claim.margin
         return (
-            "reproduced" if inside else "direction only" if judgement.farthest_mean < claim.margin else "not reproduced"
+            "reproduced"
+            if inside
+            else "direction only"
+            if judgement.farthest_mean < claim.margin
+            else "not reproduced"
         )
     if ours.mean <= 0:
         return "not reproduced"
-    sized = claim.percent is None or (ours.low <= claim.percent[1] and ours.high >= claim.percent[0])
+    sized = claim.percent is None or (
+        ours.low <= claim.percent[1] and ours.high >= claim.percent[0]
+    )
     return "reproduced" if _told_from_zero(judgement) and sized else "direction only"
 
 
 def qualifier(judgement: Judgement) -> str:
-    """What lies behind the verdict on a comparison that is not reproduced, by the test that would have reproduced it:
-    *reversed* or *another size* when it tells the difference from zero, else *not told from zero*; "" otherwise."""
+    """What lies behind the verdict on a comparison that is not reproduced, by the test that would
+    have reproduced it: *reversed* or *another size* when it tells the difference from zero, else
+    *not told from zero*; "" otherwise."""
     unclear = {"not reproduced": "reversed", "direction only": "another size"}
     if judgement.claim.kind != "better" or judgement.verdict not in unclear:
         return ""

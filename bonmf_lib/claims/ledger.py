@@ -26,33 +26,57 @@ COLUMNS = [
     "note",
 ]
 
-READABLE = ["claim", "statement", "source", "paper", "ours", "p_holm", "seeds", "dataset", "content", "verdict", "note"]
+READABLE = [
+    "claim",
+    "statement",
+    "source",
+    "paper",
+    "ours",
+    "p_holm",
+    "seeds",
+    "dataset",
+    "content",
+    "verdict",
+    "note",
+]
 
 
 def ledger(records: pd.DataFrame) -> pd.DataFrame:
-    """One row per claim, data set and content. ``ours`` is in the metric's unit for values and the relative
-    improvement in percent for comparisons (positive = better), over the competitor or of the pair ``against`` that
-    decides where there are several; low and high bound its 95 % interval (90 % for equivalence), ``p_holm`` is the
-    adjusted p-value that decides a comparison, ``qualifier`` what it says where the verdict leaves that open
+    """One row per claim, data set and content. ``ours`` is in the metric's unit for values and the
+    relative improvement in percent for comparisons (positive = better), over the competitor or of
+    the pair ``against`` that decides where there are several; low and high bound its 95 % interval
+    (90 % for equivalence), ``p_holm`` is the adjusted p-value that decides a comparison,
+    ``qualifier`` what it says where the verdict leaves that open
     (:func:`~bonmf_lib.claims.judge.qualifier`).
 
-    A claim that was run somewhere is not listed as *not run* elsewhere, and one that was run nowhere only once.
+    A claim that was run somewhere is not listed as *not run* elsewhere, and one that was run
+    nowhere only once.
     """
-    table = pd.DataFrame([_row(judgement) for judgement in judge(read_claims(), records)], columns=COLUMNS)
+    table = pd.DataFrame(
+        [_row(judgement) for judgement in judge(read_claims(), records)], columns=COLUMNS
+    )
     idle = table["verdict"] == "not run"
-    elsewhere = table["claim"].isin(table.loc[~idle, "claim"]) | table.duplicated(["claim", "verdict"])
+    elsewhere = table["claim"].isin(table.loc[~idle, "claim"]) | table.duplicated(
+        ["claim", "verdict"]
+    )
     return table[~(idle & elsewhere)].reset_index(drop=True)
 
 
 _SECOND_READING = r"BoNMF \([h-m]\)"  # its claims, and our checks of them
-_OTHER_PROTOCOLS = (", 7:3", ", implicit")  # ends of the ids of checks that ask what a claim says elsewhere
+# ends of the ids of checks that ask what a claim says elsewhere
+_OTHER_PROTOCOLS = (
+    ", 7:3",
+    ", implicit",
+)
 
 
 def second_reading_sentence(table: pd.DataFrame) -> str:
-    """Where a check of the second reading's claims on other splits or feedback has another verdict than the claim on
-    that source's own protocol; only where both were judged."""
+    """Where a check of the second reading's claims on other splits or feedback has another verdict
+    than the claim on that source's own protocol; only where both were judged."""
     parts, own = [], table["claim"].str.match(_SECOND_READING)
-    for (dataset, content), group in table[own & ~table["verdict"].isin(_UNJUDGED)].groupby(["dataset", "content"]):
+    for (dataset, content), group in table[own & ~table["verdict"].isin(_UNJUDGED)].groupby(
+        ["dataset", "content"]
+    ):
         verdicts = group.set_index("claim")["verdict"]
         pairs = {
             check: (verdict, verdicts[claim])
@@ -61,16 +85,21 @@ def second_reading_sentence(table: pd.DataFrame) -> str:
             if check.endswith(end) and (claim := check.removesuffix(end)) in verdicts
         }
         moved = [
-            f"{check}: {verdict} instead of {other}" for check, (verdict, other) in pairs.items() if verdict != other
+            f"{check}: {verdict} instead of {other}"
+            for check, (verdict, other) in pairs.items()
+            if verdict != other
         ]
         if pairs:
             said = "; ".join(moved) or "none"
-            parts.append(f"{dataset}, content {content}: of {len(pairs)} checks, another verdict has {said}.")
+            parts.append(
+                f"{dataset}, content {content}: of {len(pairs)} checks, another verdict has {said}."
+            )
     return " ".join(parts) or "The second reading's own protocol has not been judged on this data."
 
 
 def second_reading_table(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
-    """The second reading's claims, (h) to (m), and our checks of them on one data set, for reading."""
+    """The second reading's claims, (h) to (m), and our checks of them on one data set, for
+    reading."""
     rows = table[table["claim"].str.match(_SECOND_READING) & (table["dataset"] == dataset)]
     return readable(rows).set_index("claim")[["statement", "paper", "ours", "verdict"]]
 
@@ -78,17 +107,30 @@ def second_reading_table(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
 def unrun_claims(table: pd.DataFrame, most: int = 6) -> pd.DataFrame:
     """How many claims of each source were not run, and the first of them."""
     left = table[table["verdict"] == "not run"].drop_duplicates("claim").groupby("source")["claim"]
-    names = left.agg(lambda claims: ", ".join(claims[:most]) + (", ..." if len(claims) > most else ""))
+    names = left.agg(
+        lambda claims: ", ".join(claims[:most]) + (", ..." if len(claims) > most else "")
+    )
     return pd.DataFrame({"claims": left.count(), "which": names})
 
 
 def _row(judgement: Judgement) -> dict:
     claim, ours = judgement.claim, judgement.ours
-    row = {"claim": claim.id, "statement": claim.statement, "source": claim.source, "paper": claim.paper}
+    row = {
+        "claim": claim.id,
+        "statement": claim.statement,
+        "source": claim.source,
+        "paper": claim.paper,
+    }
     if not claim.verified:
         row["paper"] += " [unverified]"
     if ours is not None:
-        row |= {"ours": ours.mean, "low": ours.low, "high": ours.high, "seeds": ours.n, "against": judgement.against}
+        row |= {
+            "ours": ours.mean,
+            "low": ours.low,
+            "high": ours.high,
+            "seeds": ours.n,
+            "against": judgement.against,
+        }
     return row | {
         "dataset": judgement.dataset,
         "content": judgement.content,
@@ -100,16 +142,25 @@ def _row(judgement: Judgement) -> dict:
 
 
 def verdict_counts(table: pd.DataFrame) -> pd.Series:
-    """Number of the papers' claims per verdict, in the order of ``VERDICTS``; neither our own checks are counted nor
-    numbers whose definition the paper does not give."""
+    """Number of the papers' claims per verdict, in the order of ``VERDICTS``; neither our own
+    checks are counted nor numbers whose definition the paper does not give."""
     counted = (table["source"] != OWN_SOURCE) & ~table["claim"].isin(_undefined())
-    return table.loc[counted, "verdict"].value_counts().reindex(VERDICTS, fill_value=0).rename("claims")
+    return (
+        table.loc[counted, "verdict"]
+        .value_counts()
+        .reindex(VERDICTS, fill_value=0)
+        .rename("claims")
+    )
 
 
 def uncounted_sentence(table: pd.DataFrame) -> str:
-    """How many of a ledger's rows :func:`verdict_counts` leaves out because the paper does not define the number."""
+    """How many of a ledger's rows :func:`verdict_counts` leaves out because the paper does not
+    define the number."""
     left_out = table.loc[table["claim"].isin(_undefined()), "claim"].nunique()
-    return f"Not counted: {left_out} numbers whose definition the paper does not give, judged as we read them."
+    return (
+        f"Not counted: {left_out} numbers whose definition the paper does not give, "
+        "judged as we read them."
+    )
 
 
 @cache
@@ -118,8 +169,8 @@ def _undefined() -> frozenset[str]:
 
 
 def readable(table: pd.DataFrame, everything: bool = False) -> pd.DataFrame:
-    """The ledger for reading: our number and interval as one text, the adjusted p-value of comparisons; without
-    ``everything`` only what was run."""
+    """The ledger for reading: our number and interval as one text, the adjusted p-value of
+    comparisons; without ``everything`` only what was run."""
     shown = table if everything else table[table["verdict"] != "not run"]
     shown = shown.assign(seeds=shown["seeds"].astype("Int64"))
     shown["ours"] = [_interval(row) for row in shown.itertuples()]

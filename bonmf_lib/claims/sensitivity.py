@@ -1,4 +1,5 @@
-"""How verdicts hang on the rules that give them: every claim judged again with one rule changed at a time."""
+"""How verdicts hang on the rules that give them: every claim judged again with one rule changed at
+a time."""
 
 import pandas as pd
 
@@ -16,27 +17,43 @@ VARIATIONS: dict[str, Rules] = {
 
 
 def verdicts_by_rule(records: pd.DataFrame) -> pd.DataFrame:
-    """Verdicts, with what lies behind them, under the study's rules and under each of ``VARIATIONS``.
+    """Verdicts, with what lies behind them, under the study's rules and under each of
+    ``VARIATIONS``.
 
     Returns:
-        index claim, dataset, content; columns ``AS_JUDGED`` and the variations; only what was judged.
+        index claim, dataset, content; columns ``AS_JUDGED`` and the variations; only what was
+        judged.
     """
     columns = {}
     for name, rules in {AS_JUDGED: Rules(), **VARIATIONS}.items():
-        found = [judgement for judgement in judge(read_claims(), records, rules) if judgement.ours is not None]
-        said = {(j.claim.id, j.dataset, j.content): ": ".join(filter(None, (j.verdict, qualifier(j)))) for j in found}
+        found = [
+            judgement
+            for judgement in judge(read_claims(), records, rules)
+            if judgement.ours is not None
+        ]
+        said = {
+            (j.claim.id, j.dataset, j.content): ": ".join(filter(None, (j.verdict, qualifier(j))))
+            for j in found
+        }
         columns[name] = pd.Series(said, dtype="str")
     table = pd.DataFrame(columns)
-    index = pd.MultiIndex.from_tuples(table.index, names=["claim", "dataset", "content"]) if len(table) else table.index
+    index = (
+        pd.MultiIndex.from_tuples(table.index, names=["claim", "dataset", "content"])
+        if len(table)
+        else table.index
+    )
     return table.set_axis(index)
 
 
 def changed_verdicts(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of :func:`verdicts_by_rule` that some rule changes; cells that agree with the verdict are empty."""
+    """The rows of :func:`verdicts_by_rule` that some rule changes; cells that agree with the
+    verdict are empty."""
     others = table.drop(columns=AS_JUDGED)
     differ = others.ne(table[AS_JUDGED], axis=0)
     moved = differ.any(axis=1)
-    return pd.concat([table.loc[moved, [AS_JUDGED]], others[moved].where(differ[moved], "")], axis=1)
+    return pd.concat(
+        [table.loc[moved, [AS_JUDGED]], others[moved].where(differ[moved], "")], axis=1
+    )
 
 
 def sensitivity_sentence(table: pd.DataFrame) -> str:
@@ -48,6 +65,8 @@ def sensitivity_sentence(table: pd.DataFrame) -> str:
     kinds = table[AS_JUDGED].str.partition(":")[0]
     turned = (moved.any(axis=1) & (kinds == VERDICTS[0])).sum()
     return (
-        f"Of {len(table)} verdicts, {int((~moved.any(axis=1)).sum())} are the same under every rule; of the "
-        f"{(kinds == VERDICTS[0]).sum()} that say {VERDICTS[0]}, {turned} are not. Changed by rule: {counts}."
+        f"Of {len(table)} verdicts, "
+        f"{int((~moved.any(axis=1)).sum())} are the same under every rule; "
+        f"of the {(kinds == VERDICTS[0]).sum()} that say {VERDICTS[0]}, {turned} are not. "
+        f"Changed by rule: {counts}."
     )

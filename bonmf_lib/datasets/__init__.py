@@ -18,9 +18,10 @@ def load_dataset(name: str, content: str = "packaged") -> Dataset:
     """Load a data set by name.
 
     Args:
-        name: ``ml-100k``, ``ml-1m``, ``planted``, ``folder:<path>``, or one of ``MIRROR_FOLDERS`` where
-            ``BONMF_MIRROR`` has it.
-        content: ``packaged`` or ``full`` (real plots and posters; an error when they cannot be had).
+        name: ``ml-100k``, ``ml-1m``, ``planted``, ``folder:<path>``, or one of ``MIRROR_FOLDERS``
+            where ``BONMF_MIRROR`` has it.
+        content: ``packaged`` or ``full`` (real plots and posters; an error when they cannot be
+        had).
 
     Raises:
         ConfigError: unknown name or content. SourceError, DatasetError: see the loaders.
@@ -37,7 +38,8 @@ def load_dataset(name: str, content: str = "packaged") -> Dataset:
         root = mirror_dir()
         if root is None or not (root / name).is_dir():
             raise SourceError(
-                f"{name} is read from the folder {name}/ below BONMF_MIRROR; set it, or use folder:<path>."
+                f"{name} is read from the folder {name}/ below BONMF_MIRROR; "
+                "set it, or use folder:<path>."
             )
         return load_folder(str(root / name), content)
     if name in ("ml-100k", "ml-1m"):

@@ -1,7 +1,8 @@
 """Title cards: drawn stand-in pictures for machines without posters.
 
-A card shows nothing that the text does not say (title, year, one colour per genre), so it lets all three
-inputs run but says nothing about posters; data with cards are labelled ``content="packaged"``.
+A card shows nothing that the text does not say (title, year, one colour per genre), so it lets all
+three inputs run but says nothing about posters; data with cards are labelled
+``content="packaged"``.
 """
 
 import colorsys
@@ -21,7 +22,9 @@ SIZE = (200, 300)  # width, height in pixels: the 2:3 of a film poster
 _LAYOUT = 1  # raise when the drawing changes, so that cached cards are drawn anew
 
 
-def draw_title_card(title: str, year: int | None, genres: Sequence[str], palette: dict[str, str]) -> Image.Image:
+def draw_title_card(
+    title: str, year: int | None, genres: Sequence[str], palette: dict[str, str]
+) -> Image.Image:
     """One card: a horizontal band per genre in its colour, the title and the year."""
     card = Image.new("RGB", SIZE, "#f4f1ea")
     pen = ImageDraw.Draw(card)
@@ -54,7 +57,9 @@ def genre_palette(genres: pd.Series) -> dict[str, str]:
 def title_cards(items: pd.DataFrame) -> list[str]:
     """Draw a card for every row (title, year, genres) into the cache; return the paths in order."""
     years = [None if pd.isna(year) else int(year) for year in items["year"]]
-    rows = [list(row) for row in zip(items["title"], years, map(list, items["genres"]), strict=True)]
+    rows = [
+        list(row) for row in zip(items["title"], years, map(list, items["genres"]), strict=True)
+    ]
     folder = cache_dir("cards") / json_sha256([_LAYOUT, SIZE, rows])[:16]
     if not is_whole(folder):
         palette = genre_palette(items["genres"])

@@ -14,11 +14,16 @@ from ..errors import DatasetError, unknown_name
 from .words import ITEMS, Words, words_of
 
 CONTENTS = ("packaged", "full")
-PUBLISHED_ORDERS = {  # fingerprint of ratings -> hash of their order, as the published and committed runs had it
-    "79ad05663c1993f612231b6e0d94bbe019a1d24560058c71c8abadb98c764f0b": "87dd794ae741a8f0",  # ml-100k, of the wheel
-    "4006295d92ab367f0bc4893d8764771af8ee6d207f5905de2a7c1e10a9ec2ad2": "3cf8e043f602a485",  # ml-1m
-    "94f919ebf1bdbfcf86c63dd45788ec96305ada26d85cae8eeb0ce7fe0b937165": "fdd9c141345f0db9",  # boardgames
-    "dedb201180502cc130b4c986aab331683fe50e890d2eb6c62618c8c5de4505f9": "eaf674f79e584de5",  # planted
+# fingerprint of ratings -> hash of their order, as the published and committed runs had it
+PUBLISHED_ORDERS = {
+    # ml-100k, of the wheel
+    "79ad05663c1993f612231b6e0d94bbe019a1d24560058c71c8abadb98c764f0b": "87dd794ae741a8f0",
+    # ml-1m
+    "4006295d92ab367f0bc4893d8764771af8ee6d207f5905de2a7c1e10a9ec2ad2": "3cf8e043f602a485",
+    # boardgames
+    "94f919ebf1bdbfcf86c63dd45788ec96305ada26d85cae8eeb0ce7fe0b937165": "fdd9c141345f0db9",
+    # planted
+    "dedb201180502cc130b4c986aab331683fe50e890d2eb6c62618c8c5de4505f9": "eaf674f79e584de5",
 }
 ITEM_COLUMNS = ["raw_id", "title", "year", "genres", "plot", "people", "text", "image"]
 USER_COLUMNS = ["raw_id", "gender", "age", "occupation"]
@@ -46,10 +51,12 @@ class Dataset:
         name: for instance ``ml-100k``.
         content: what items carry: ``packaged`` (title, year, genres; drawn title card) or ``full``
             (plot or description; real picture).
-        ratings: columns user, item (contiguous int64 ids), rating (float32), timestamp (Int64, nullable).
+        ratings: columns user, item (contiguous int64 ids), rating (float32), timestamp (Int64,
+        nullable).
         users: one row per user id: raw_id, gender, age, occupation (null where unknown).
-        items: one row per item id: raw_id, title, year, genres (tuple), plot (or description), people (cast and
-            crew), text (all that encoders read unless told otherwise), image (path); null = missing.
+        items: one row per item id: raw_id, title, year, genres (tuple), plot (or description),
+            people (cast and crew), text (all that encoders read unless told otherwise), image
+            (path); null = missing.
         scale: the rating scale.
         words: what items, pictures and ratings are called.
     """
@@ -71,8 +78,8 @@ class Dataset:
         return len(self.items)
 
     def has(self, modality: str) -> bool:
-        """Whether anything is known of a modality: ``text`` or ``image`` (a picture file) or ``genres`` of any
-        item, ``demographics`` (gender, age or occupation) of any user.
+        """Whether anything is known of a modality: ``text`` or ``image`` (a picture file) or
+        ``genres`` of any item, ``demographics`` (gender, age or occupation) of any user.
 
         Raises:
             DatasetError: the modality is none of these.
@@ -87,11 +94,13 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 of the int32 rows (raw user, raw item, rating in steps), sorted by user, then item.
+        """sha256 of the int32 rows (raw user, raw item, rating in steps), sorted by user, then
+        item.
 
-        Raw ids that are no numbers are replaced by their rank among all raw ids (:attr:`order` tells them apart), those
-        that are numbers of another form or size likewise, and hashed themselves besides; data that int32 cannot hold
-        are hashed as float64 rows, or as int64 ids and float64 ratings where float64 cannot hold the ids.
+        Raw ids that are no numbers are replaced by their rank among all raw ids (:attr:`order`
+        tells them apart), those that are numbers of another form or size likewise, and hashed
+        themselves besides; data that int32 cannot hold are hashed as float64 rows, or as int64 ids
+        and float64 ratings where float64 cannot hold the ids.
         """
         rated = {side: self.ratings[side].to_numpy() for side in ("user", "item")}
         ids, digest = {}, hashlib.sha256()
@@ -107,19 +116,26 @@ class Dataset:
         users, items = ids["user"][order], ids["item"][order]
         rating = self.ratings["rating"].to_numpy(np.float64)[order]
         steps = np.rint(rating / self.scale.step)
-        whole = self.scale.step >= 1e-3 and np.abs(rating / self.scale.step - steps).max(initial=0) < 1e-3
+        whole = (
+            self.scale.step >= 1e-3
+            and np.abs(rating / self.scale.step - steps).max(initial=0) < 1e-3
+        )
         if whole and all(_within(2**31, column) for column in (users, items, steps)):
             digest.update(np.stack([users, items, steps], axis=1).astype("<i4").tobytes())
         elif _within(2**53, users) and _within(2**53, items):
             digest.update(np.stack([users, items, rating], axis=1).astype("<f8").tobytes())
         else:
-            digest.update(np.stack([users, items], axis=1).astype("<i8").tobytes() + rating.astype("<f8").tobytes())
+            digest.update(
+                np.stack([users, items], axis=1).astype("<i8").tobytes()
+                + rating.astype("<f8").tobytes()
+            )
         return digest.hexdigest()
 
     @cached_property
     def order(self) -> tuple[str, ...]:
-        """What tells these ratings from the same ones in another order, since splits and batches go by their order:
-        nothing where it is the one that the published runs of these ratings had, else a hash of it."""
+        """What tells these ratings from the same ones in another order, since splits and batches go
+        by their order: nothing where it is the one that the published runs of these ratings had,
+        else a hash of it."""
         digest = hashlib.sha256()
         for side, table in (("user", self.users), ("item", self.items)):
             digest.update(json.dumps(table["raw_id"].astype(str).tolist()).encode())
@@ -141,7 +157,11 @@ def _whole_numbers(raw: pd.Series) -> np.ndarray | None:
         return raw.to_numpy(np.int64)
     if raw.dtype.kind == "f":
         values = raw.to_numpy(np.float64)
-        whole = np.isfinite(values).all() and (values == np.rint(values)).all() and (np.abs(values) < 2**53).all()
+        whole = (
+            np.isfinite(values).all()
+            and (values == np.rint(values)).all()
+            and (np.abs(values) < 2**53).all()
+        )
         return values.astype(np.int64) if whole else None
     texts = raw.astype(str)
     return texts.astype(np.int64).to_numpy() if texts.map(_WHOLE.fullmatch).notna().all() else None
@@ -153,21 +173,30 @@ def check_ratings(
     """Validate raw rating rows and return them typed.
 
     Args:
-        ratings: columns user, item, rating[, timestamp] as read; row k stands on line ``first_line + k``, or, with
-            None, on the line that the index names.
-        scale: the allowed ratings; None skips that check (the scale is then inferred from the values).
+        ratings: columns user, item, rating[, timestamp] as read; row k stands on line ``first_line
+            + k``, or, with None, on the line that the index names.
+        scale: the allowed ratings; None skips that check (the scale is then inferred from the
+        values).
         source: the file's name, for messages.
 
     Raises:
-        DatasetError: names the file, the line and the mend of the first bad row: an empty id, a rating that is no
-            finite number or off the scale, a user and item rated twice, a timestamp out of 0 to ``LATEST``.
+        DatasetError: names the file, the line and the mend of the first bad row: an empty id, a
+            rating that is no finite number or off the scale, a user and item rated twice, a
+            timestamp out of 0 to ``LATEST``.
     """
     missing = [column for column in ("user", "item", "rating") if column not in ratings.columns]
     if missing:
-        raise DatasetError(f"{source}: the column {missing[0]!r} is missing; the header must name user, item, rating.")
+        raise DatasetError(
+            f"{source}: the column {missing[0]!r} is missing; "
+            "the header must name user, item, rating."
+        )
     if ratings.empty:
         raise DatasetError(f"{source}: holds no ratings; supply at least one row below the header.")
-    lines = ratings.index.to_numpy() if first_line is None else np.arange(first_line, first_line + len(ratings))
+    lines = (
+        ratings.index.to_numpy()
+        if first_line is None
+        else np.arange(first_line, first_line + len(ratings))
+    )
     ratings = ratings.reset_index(drop=True)
     ratings["rating"] = pd.to_numeric(ratings["rating"], errors="coerce")
     on_scale = pa.Check(
@@ -180,7 +209,10 @@ def check_ratings(
             "user": pa.Column(nullable=False),
             "item": pa.Column(nullable=False),
             "rating": pa.Column(
-                "float64", nullable=False, coerce=True, checks=[finite, on_scale] if scale else [finite]
+                "float64",
+                nullable=False,
+                coerce=True,
+                checks=[finite, on_scale] if scale else [finite],
             ),
         },
         checks=pa.Check(
@@ -199,8 +231,9 @@ def check_ratings(
     bad = known & ~stamps.between(0, LATEST)
     if bad.any():
         raise DatasetError(
-            f"{source}, line {lines[bad.to_numpy().argmax()]}: 'timestamp' is no number of seconds since 1970 (0 to "
-            f"{LATEST:,}); correct it, leave it empty or drop the column ({bad.sum()} bad rows in all)."
+            f"{source}, line {lines[bad.to_numpy().argmax()]}: 'timestamp' is no number of seconds "
+            f"since 1970 (0 to {LATEST:,}); correct it, leave it empty or drop the column "
+            f"({bad.sum()} bad rows in all)."
         )
     ratings["timestamp"] = stamps.round().astype("Int64")
     return ratings[["user", "item", "rating", "timestamp"]]
@@ -231,13 +264,16 @@ def build_dataset(
     source: str,
     words: Words | None = None,
 ) -> Dataset:
-    """Give users and items contiguous ids (in the order of their raw ids) and join the ratings to them.
+    """Give users and items contiguous ids (in the order of their raw ids) and join the ratings to
+    them.
 
     Args:
         ratings: validated rows of :func:`check_ratings` (raw ids).
-        users, items: raw_id plus any of ``USER_COLUMNS`` / ``ITEM_COLUMNS``; absent ones become null.
+        users, items: raw_id plus any of ``USER_COLUMNS`` / ``ITEM_COLUMNS``; absent ones become
+        null.
         source: the raw data's name, for messages.
-        words: what items, pictures and ratings are called; None = those known by the data set's name.
+        words: what items, pictures and ratings are called; None = those known by the data set's
+        name.
 
     Raises:
         DatasetError: duplicate ids, or a rating of an unknown user or item.
@@ -247,7 +283,10 @@ def build_dataset(
         table = table.sort_values("raw_id", kind="stable").reset_index(drop=True)
         twice = table["raw_id"].duplicated()
         if twice.any():
-            raise DatasetError(f"{source}: the {kind} {table['raw_id'][twice].iloc[0]} is listed twice; keep one row.")
+            raise DatasetError(
+                f"{source}: the {kind} {table['raw_id'][twice].iloc[0]} is listed twice; "
+                "keep one row."
+            )
         index = pd.Index(table["raw_id"])
         ids = index.get_indexer(ratings[kind])
         if (ids < 0).any():
@@ -266,4 +305,6 @@ def build_dataset(
         }
     )
     table["timestamp"] = table["timestamp"].astype("Int64")
-    return Dataset(name, content, table, tables["user"][0], tables["item"][0], scale, words or words_of(name))
+    return Dataset(
+        name, content, table, tables["user"][0], tables["item"][0], scale, words or words_of(name)
+    )

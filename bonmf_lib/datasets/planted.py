@@ -1,8 +1,8 @@
 """Planted data: ratings, texts and pictures generated from known latent factors.
 
-Item factors have three blocks: shared (told by both text and picture), text-only and image-only. The share of
-the shared block is the truth that overlap estimators must recover and the ratings use all three blocks, so a
-model that reads a modality well must profit from it.
+Item factors have three blocks: shared (told by both text and picture), text-only and image-only.
+The share of the shared block is the truth that overlap estimators must recover and the ratings use
+all three blocks, so a model that reads a modality well must profit from it.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,8 @@ _LEVELS = ("no", "faint", "some", "much", "vast")
 
 @dataclass(frozen=True)
 class PlantedTruth:
-    """What the generator knows: item factors per block, shapes (items, block size), and the overlap."""
+    """What the generator knows: item factors per block, shapes (items, block size), and the
+    overlap."""
 
     shared: np.ndarray
     text_only: np.ndarray
@@ -58,10 +59,14 @@ def load_planted(
     """Generate a small data set and its truth; the same arguments give the same data.
 
     Args:
-        factors: latent factors each modality tells (at most 12); ``shared`` of them are told by both.
+        factors: latent factors each modality tells (at most 12); ``shared`` of them are told by
+        both.
     """
     random = np.random.default_rng([seed, n_users, n_items, ratings_per_user, factors, shared])
-    blocks = [random.standard_normal((n_items, size)) for size in (shared, factors - shared, factors - shared)]
+    blocks = [
+        random.standard_normal((n_items, size))
+        for size in (shared, factors - shared, factors - shared)
+    ]
     truth = PlantedTruth(*blocks)
     taste = random.standard_normal((n_users, 2 * factors - shared)) / np.sqrt(2 * factors - shared)
     affinity = taste @ np.concatenate(blocks, axis=1).T
@@ -72,12 +77,19 @@ def load_planted(
     users = np.repeat(np.arange(n_users), ratings_per_user)
     items = chosen.reshape(-1)
     ratings = pd.DataFrame(
-        {"user": users, "item": items, "rating": score[users, items], "timestamp": range(len(users))}
+        {
+            "user": users,
+            "item": items,
+            "rating": score[users, items],
+            "timestamp": range(len(users)),
+        }
     )
 
     text = np.concatenate([truth.shared, truth.text_only], axis=1)
     pictures = np.concatenate([truth.shared, truth.image_only], axis=1)
-    table = pd.DataFrame({"raw_id": range(n_items), "title": [f"Planted {number}" for number in range(n_items)]})
+    table = pd.DataFrame(
+        {"raw_id": range(n_items), "title": [f"Planted {number}" for number in range(n_items)]}
+    )
     table["year"] = pd.array(random.integers(1950, 2001, n_items), dtype="Int64")
     table["genres"] = [("Bright",) if row[0] > 0 else ("Dark",) for row in text]
     table["text"] = table["plot"] = [_describe(row) for row in text]
@@ -95,7 +107,9 @@ def _levels(row: np.ndarray) -> np.ndarray:
 
 def _describe(row: np.ndarray) -> str:
     """One phrase per factor: five levels of a noun of its own."""
-    phrases = [f"{_LEVELS[level]} {noun}" for level, noun in zip(_levels(row), _NOUNS, strict=False)]
+    phrases = [
+        f"{_LEVELS[level]} {noun}" for level, noun in zip(_levels(row), _NOUNS, strict=False)
+    ]
     return ", ".join(f"{phrase} {phrase.split()[0]}{phrase.split()[1]}" for phrase in phrases) + "."
 
 
@@ -106,6 +120,8 @@ def _paint(factors: np.ndarray) -> list[str]:
         with atomic_dir(folder) as temporary:
             for number, row in enumerate(factors):
                 shades = np.clip(127.5 + 50 * row, 0, 255).astype(np.uint8)
-                strip = np.kron(np.stack([shades, shades[::-1]]), np.ones((_TILE * 2, _TILE), np.uint8))
+                strip = np.kron(
+                    np.stack([shades, shades[::-1]]), np.ones((_TILE * 2, _TILE), np.uint8)
+                )
                 Image.fromarray(strip).convert("RGB").save(temporary / f"{number}.png")
     return [str(folder / f"{number}.png") for number in range(len(factors))]

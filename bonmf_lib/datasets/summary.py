@@ -17,8 +17,12 @@ def summary(dataset: Dataset) -> pd.DataFrame:
         "rating scale": str(dataset.scale),
         "mean rating": f"{ratings['rating'].mean():.3f}",
         "density of the rating matrix": f"{len(ratings) / dataset.n_users / dataset.n_items:.2%}",
-        "ratings per user, median (least to most)": f"{per_user.median():.0f} ({per_user.min()} to {per_user.max()})",
-        "ratings per item, median (least to most)": f"{per_item.median():.0f} ({per_item.min()} to {per_item.max()})",
+        "ratings per user, median (least to most)": (
+            f"{per_user.median():.0f} ({per_user.min()} to {per_user.max()})"
+        ),
+        "ratings per item, median (least to most)": (
+            f"{per_item.median():.0f} ({per_item.min()} to {per_item.max()})"
+        ),
         "items with fewer than 5 ratings": f"{(per_item < 5).mean():.1%}",
         "ratings on the top 10 % of items": f"{top_share(per_item, 0.1):.1%}",
         "ratings with a known time": f"{ratings['timestamp'].notna().mean():.1%}",

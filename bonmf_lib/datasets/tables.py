@@ -16,27 +16,33 @@ from ..errors import DatasetError
 MOST_BYTES = 4 * 2**30  # that a file may unpack to
 _LONGEST_LINE = 64 * 2**20
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
-_WHOLE_NUMBER = r"0|-?[1-9][0-9]{0,17}"  # as a number is written without need of anything else; int64 holds it
+_WHOLE_NUMBER = (
+    r"0|-?[1-9][0-9]{0,17}"  # as a number is written without need of anything else; int64 holds it
+)
 
 
 def read_table(path: Path, needed: tuple[str, ...]) -> pd.DataFrame:
-    """A CSV file (``.gz``: packed) as text; the index holds the line on which each row begins, counted from 1.
+    """A CSV file (``.gz``: packed) as text; the index holds the line on which each row begins,
+    counted from 1.
 
-    Nothing is guessed: ``007``, ``NA``, ``None`` and ``1.0`` stay as they are, and an empty cell is an empty text.
-    Spaces around the names of columns are dropped, empty lines are passed over.
+    Nothing is guessed: ``007``, ``NA``, ``None`` and ``1.0`` stay as they are, and an empty cell is
+    an empty text. Spaces around the names of columns are dropped, empty lines are passed over.
 
     Args:
         needed: columns that must be there.
 
     Raises:
-        DatasetError: no UTF-8, NUL bytes, another separator than the comma, a column that is missing or named
-            twice, a row with too few or too many fields, a quote that is not closed, a damaged or too large file.
+        DatasetError: no UTF-8, NUL bytes, another separator than the comma, a column that is
+            missing or named twice, a row with too few or too many fields, a quote that is not
+            closed, a damaged or too large file.
     """
     rows: Iterator[list[str]] = csv.reader(_lines(path), strict=True)
     begins, header, kept = 1, None, _Columns()
     try:
         for row in rows:
-            if not row or (len(row) == 1 and not row[0].strip() and (header is None or len(header) > 1)):
+            if not row or (
+                len(row) == 1 and not row[0].strip() and (header is None or len(header) > 1)
+            ):
                 pass
             elif header is None:
                 header = _header(path, row, needed)
@@ -44,14 +50,16 @@ def read_table(path: Path, needed: tuple[str, ...]) -> pd.DataFrame:
                 kept.add(row, begins)
             else:
                 raise DatasetError(
-                    f"{path}, line {begins}: has {len(row)} fields where the header names {len(header)}; mend the row "
+                    f"{path}, line {begins}: has {len(row)} fields where the header names "
+                    f"{len(header)}; mend the row "
                     "(a field that holds a comma must stand in double quotes)."
                 )
             begins = rows.line_num + 1
     except csv.Error as error:
         raise DatasetError(
-            f"{path}, line {begins}: in the row that begins here a quote is not closed or not alone in its field, or a "
-            f"field has more than {csv.field_size_limit():,} characters ({error}); mend it."
+            f"{path}, line {begins}: in the row that begins here a quote is not closed "
+            "or not alone in its field, or a field has more than "
+            f"{csv.field_size_limit():,} characters ({error}); mend it."
         ) from None
     if header is None:
         raise DatasetError(f"{path}: is empty; supply a header and rows.")
@@ -61,7 +69,8 @@ def read_table(path: Path, needed: tuple[str, ...]) -> pd.DataFrame:
 
 
 class _Columns:
-    """Rows put together to columns; equal cells become one object, so that long files fit in memory."""
+    """Rows put together to columns; equal cells become one object, so that long files fit in
+    memory."""
 
     def __init__(self) -> None:
         self.lines: list[int] = []
@@ -93,15 +102,20 @@ def _header(path: Path, row: list[str], needed: tuple[str, ...]) -> list[str]:
     absent = [name for name in needed if name not in header]
     for separator, word in _SEPARATORS.items():
         if absent and separator in "".join(row):
-            raise DatasetError(f"{path}: the fields are separated by {word}; save the file with commas.")
+            raise DatasetError(
+                f"{path}: the fields are separated by {word}; save the file with commas."
+            )
     if absent:
         found = ", ".join(filter(None, header))[:300] or "nothing"
         raise DatasetError(
-            f"{path}: the column {absent[0]!r} is missing; the header must name {', '.join(needed)}, it names {found}."
+            f"{path}: the column {absent[0]!r} is missing; "
+            f"the header must name {', '.join(needed)}, it names {found}."
         )
     twice = [name for name in header if name and header.count(name) > 1]
     if twice:
-        raise DatasetError(f"{path}: the header names the column {twice[0]!r} twice; rename or drop one.")
+        raise DatasetError(
+            f"{path}: the header names the column {twice[0]!r} twice; rename or drop one."
+        )
     return header
 
 
@@ -113,27 +127,34 @@ def _lines(path: Path) -> Iterator[str]:
             for number, line in enumerate(_raw_lines(path, file), 1):
                 if b"\0" in line:
                     raise DatasetError(
-                        f"{path}, line {number}: holds NUL bytes (is it UTF-16?); save the file as UTF-8."
+                        f"{path}, line {number}: holds NUL bytes (is it UTF-16?); "
+                        "save the file as UTF-8."
                     )
                 yield line.decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError as error:
         raise DatasetError(
-            f"{path}, line {number}: is not UTF-8 (byte 0x{error.object[error.start]:02x}); save the file as UTF-8."
+            f"{path}, line {number}: is not UTF-8 (byte 0x{error.object[error.start]:02x}); "
+            "save the file as UTF-8."
         ) from None
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise DatasetError(f"{path}: is a damaged gzip file ({error}); replace it.") from error
     except OSError as error:
-        raise DatasetError(f"{path}: cannot be read ({error.strerror or error}); mend or replace it.") from error
+        raise DatasetError(
+            f"{path}: cannot be read ({error.strerror or error}); mend or replace it."
+        ) from error
 
 
 def _raw_lines(path: Path, file: BinaryIO) -> Iterator[bytes]:
-    """Lines that end with a newline, a carriage return or both; a file is read in pieces and held to a limit."""
+    """Lines that end with a newline, a carriage return or both; a file is read in pieces and held
+    to a limit."""
     found, rest = 0, b""
     while piece := file.read(1 << 20):
         found += len(piece)
         if found > MOST_BYTES or len(rest) > _LONGEST_LINE:
             limit = f"{MOST_BYTES:,} bytes in all or {_LONGEST_LINE:,} in a line"
-            raise DatasetError(f"{path}: holds more than {limit}; give fewer rows, each on a line of its own.")
+            raise DatasetError(
+                f"{path}: holds more than {limit}; give fewer rows, each on a line of its own."
+            )
         lines = (rest + piece).splitlines(keepends=True)
         rest = lines.pop()  # it may go on, or its carriage return be followed by a newline
         yield from lines
@@ -168,7 +189,8 @@ def are_whole_numbers(ids: pd.Series) -> bool:
 
 
 def same_numbers(ids: pd.Series) -> list[str]:
-    """The first ids that are different texts and the same number, such as 7 and 007; empty without any."""
+    """The first ids that are different texts and the same number, such as 7 and 007; empty without
+    any."""
     names = pd.Series(ids.unique())
     numbers = pd.to_numeric(names, errors="coerce")
     groups = names[np.isfinite(numbers)].groupby(numbers[np.isfinite(numbers)], sort=False)

@@ -20,7 +20,9 @@ def compose_texts(items: pd.DataFrame, parts: tuple[str, ...]) -> pd.Series:
         if part not in TEXT_PARTS:
             raise DatasetError(unknown_name("part of a text", part, TEXT_PARTS))
         if part not in available_parts(items):
-            raise DatasetError(f"No item has {part}; leave this part out of the texts, or use content=full.")
+            raise DatasetError(
+                f"No item has {part}; leave this part out of the texts, or use content=full."
+            )
     columns = [_part(items, part) for part in parts]
     out = columns[0]
     for column in columns[1:]:

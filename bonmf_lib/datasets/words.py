@@ -34,14 +34,21 @@ def words_of(dataset: str) -> Words:
 
 
 def given_words(dataset: str, given: Any, source: str) -> Words:
-    """The words of a data set with those that its owner gave, a table of texts by the names of :class:`Words`.
+    """The words of a data set with those that its owner gave, a table of texts by the names of
+    :class:`Words`.
 
     Raises:
         DatasetError: another key, or no text; ``source`` is the file to name.
     """
     known = asdict(words_of(dataset))
-    if not isinstance(given, dict) or not all(isinstance(word, str) and word.strip() for word in given.values()):
-        raise DatasetError(f'{source}: words must be a table of texts, for instance {{item = "wine"}}.')
+    if not isinstance(given, dict) or not all(
+        isinstance(word, str) and word.strip() for word in given.values()
+    ):
+        raise DatasetError(
+            f'{source}: words must be a table of texts, for instance {{item = "wine"}}.'
+        )
     if unknown := set(given) - set(known):
-        raise DatasetError(f"{source}: unknown word {min(unknown)!r}; only {', '.join(known)} are known.")
+        raise DatasetError(
+            f"{source}: unknown word {min(unknown)!r}; only {', '.join(known)} are known."
+        )
     return replace(words_of(dataset), **given)

@@ -35,23 +35,28 @@ def encode_items(
         encoder: a registered name, or an encoder object.
         pooling: one of the encoder's poolings; None = its default.
         image_size: side in pixels to which pictures are squeezed; None = the encoder's default.
-        text_parts: what texts are made of (see :func:`~bonmf_lib.datasets.texts.compose_texts`); None = the items'
-            column ``text``.
+        text_parts: what texts are made of (see :func:`~bonmf_lib.datasets.texts.compose_texts`);
+            None = the items' column ``text``.
 
     Raises:
-        EncoderError: unknown encoder or pooling, or nothing to encode. SourceError: weights cannot be had.
+        EncoderError: unknown encoder or pooling, or nothing to encode. SourceError: weights cannot
+        be had.
     """
     if isinstance(encoder, str):
         encoder = get_encoder(encoder, modality)
     if image_size is not None:
         if modality != "image" or not isinstance(image_size, int) or not 8 <= image_size <= 1024:
-            raise EncoderError(f"image_size must be a whole number of pixels (8 to 1024), got {image_size!r}.")
+            raise EncoderError(
+                f"image_size must be a whole number of pixels (8 to 1024), got {image_size!r}."
+            )
         encoder = replace(encoder, image_size=image_size)
     pooling = pooling or encoder.default_pooling
     if pooling not in encoder.poolings:
         raise EncoderError(unknown_name(f"pooling of {encoder.name}", pooling, encoder.poolings))
     if isinstance(encoder, controls.FeatureControl):
-        return encoder.dealt(encode_items(dataset, modality, encoder.base, pooling, image_size, text_parts, device))
+        return encoder.dealt(
+            encode_items(dataset, modality, encoder.base, pooling, image_size, text_parts, device)
+        )
     contents = _contents(dataset, modality, text_parts)
     description = {"encoder": encoder.name, "version": encoder.version, **encoder.preprocessing}
 
@@ -67,7 +72,11 @@ def encode_items(
         return encoder.encode(chosen, pick_device(device))
 
     arrays, present, key = cached_poolings(description, contents, encode)
-    broken = [place for place, content in enumerate(contents) if content is not None and not present[place]]
+    broken = [
+        place
+        for place, content in enumerate(contents)
+        if content is not None and not present[place]
+    ]
     if broken and modality == "image":
         first = ", ".join(_named(dataset, place, contents[place]) for place in broken[:3])
         warnings.warn(
@@ -76,16 +85,27 @@ def encode_items(
             stacklevel=2,
         )
     if pooling != encoder.default_pooling:
-        key = json_sha256([key, pooling])  # one cache file holds all poolings; features are told apart
+        # one cache file holds all poolings; features are told apart
+        key = json_sha256([key, pooling])
     regions = int(pooling.removeprefix("grid")) ** 2 if pooling.startswith("grid") else 1
-    return Features(arrays[pooling], present, f"{encoder.name}/{pooling}", encoder.version, key, regions)
+    return Features(
+        arrays[pooling], present, f"{encoder.name}/{pooling}", encoder.version, key, regions
+    )
 
 
-def _contents(dataset: Dataset, modality: str, text_parts: tuple[str, ...] | None) -> list[bytes | None]:
+def _contents(
+    dataset: Dataset, modality: str, text_parts: tuple[str, ...] | None
+) -> list[bytes | None]:
     if modality == "text":
-        texts = dataset.items["text"] if text_parts is None else compose_texts(dataset.items, text_parts)
+        texts = (
+            dataset.items["text"]
+            if text_parts is None
+            else compose_texts(dataset.items, text_parts)
+        )
         return [row.encode() if isinstance(row, str) else None for row in texts]
-    return [image.read_picture(row) if isinstance(row, str) else None for row in dataset.items["image"]]
+    return [
+        image.read_picture(row) if isinstance(row, str) else None for row in dataset.items["image"]
+    ]
 
 
 def _named(dataset: Dataset, item: int, picture: bytes) -> str:

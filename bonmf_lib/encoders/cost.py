@@ -24,7 +24,8 @@ class EncodingCost:
 
     Attributes:
         texts_per_second: without the time to load the weights.
-        loading_seconds: until the first ``_WARM_UP`` texts are encoded, weights and what reads them included.
+        loading_seconds: until the first ``_WARM_UP`` texts are encoded, weights and what reads them
+        included.
         memory_mib: growth of the process's peak memory by the same and by encoding.
     """
 
@@ -37,7 +38,8 @@ def encoding_cost(encoder: str, texts: Sequence[str], threads: int = 1) -> Encod
     """Encode the texts in a fresh process.
 
     Args:
-        encoder: a registered name; its weights should have been fetched before, or fetching is measured too.
+        encoder: a registered name; its weights should have been fetched before, or fetching is
+        measured too.
         texts: some hundred, so that loading does not hide encoding.
         threads: processor threads that PyTorch may use.
 
@@ -45,7 +47,9 @@ def encoding_cost(encoder: str, texts: Sequence[str], threads: int = 1) -> Encod
         EncoderError: too few texts.
     """
     if len(texts) < 2 * _WARM_UP:
-        raise EncoderError(f"{len(texts)} texts are too few to measure {encoder} on; give at least {2 * _WARM_UP}.")
+        raise EncoderError(
+            f"{len(texts)} texts are too few to measure {encoder} on; give at least {2 * _WARM_UP}."
+        )
     with loaded_context().Pool(1) as pool:  # it has imported PyTorch and encoded nothing
         return pool.apply(_measure, (encoder, list(texts), threads))
 
@@ -53,11 +57,14 @@ def encoding_cost(encoder: str, texts: Sequence[str], threads: int = 1) -> Encod
 def _measure(name: str, texts: list[str], threads: int) -> EncodingCost:
     torch.set_num_threads(threads)
     encoder, before = get_encoder(name, "text"), _peak_mib()
-    some = texts[:: len(texts) // _WARM_UP][:_WARM_UP]  # from all over: the first ones may be all alike
+    # from all over: the first ones may be all alike
+    some = texts[:: len(texts) // _WARM_UP][:_WARM_UP]
     first = _seconds(encoder, some)
     loading = _seconds(encoder, some)  # again, now that everything is imported
     repeats = 1
-    while (encoding := _seconds(encoder, texts * repeats) - loading) < _LEAST_SECONDS and repeats < 1024:
+    while (
+        encoding := _seconds(encoder, texts * repeats) - loading
+    ) < _LEAST_SECONDS and repeats < 1024:
         repeats *= 4
     rate = (repeats * len(texts) - _WARM_UP) / max(encoding, 1e-9)
     return EncodingCost(rate, first, _peak_mib() - before)

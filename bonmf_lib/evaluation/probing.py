@@ -19,7 +19,8 @@ def nearest_neighbours(features: Features, item: int, most: int = 5) -> pd.DataF
     """The items whose standardised features have the highest cosine similarity to the item's.
 
     Returns:
-        columns item and similarity in [-1, 1], best first, without the item itself and without missing items.
+        columns item and similarity in [-1, 1], best first, without the item itself and without
+        missing items.
     """
     matrix = features.standardized()
     norms = np.linalg.norm(matrix, axis=1)
@@ -33,13 +34,16 @@ def nearest_neighbours(features: Features, item: int, most: int = 5) -> pd.DataF
 
 
 def genre_probe(features: dict[str, Features], genres: pd.Series, seed: int = 0) -> pd.DataFrame:
-    """How well a linear model reads each genre from features, against a random control of the same size.
+    """How well a linear model reads each genre from features, against a random control of the same
+    size.
 
-    One-vs-rest ridge classifiers, 5-fold cross-validation over the items present in all features; average
-    precision (area under the precision-recall curve). Chance is the genre's share of the items.
+    One-vs-rest ridge classifiers, 5-fold cross-validation over the items present in all features;
+    average precision (area under the precision-recall curve). Chance is the genre's share of the
+    items.
 
     Args:
-        features: by name; a control of random normal vectors is added for the first one's dimension.
+        features: by name; a control of random normal vectors is added for the first one's
+        dimension.
         genres: tuple of genres per item.
 
     Returns:
@@ -47,8 +51,12 @@ def genre_probe(features: dict[str, Features], genres: pd.Series, seed: int = 0)
     """
     present = np.logical_and.reduce([f.present for f in features.values()])
     rows = genres[present]
-    labels = pd.DataFrame({name: [name in row for row in rows] for name in sorted({g for row in rows for g in row})})
-    labels = labels.loc[:, (labels.sum() >= _LEAST_POSITIVES) & (labels.sum() <= len(labels) - _LEAST_POSITIVES)]
+    labels = pd.DataFrame(
+        {name: [name in row for row in rows] for name in sorted({g for row in rows for g in row})}
+    )
+    labels = labels.loc[
+        :, (labels.sum() >= _LEAST_POSITIVES) & (labels.sum() <= len(labels) - _LEAST_POSITIVES)
+    ]
     if labels.empty:
         return pd.DataFrame(columns=["features", "genre", "average_precision", "share"])
     first = next(iter(features.values()))
@@ -57,8 +65,12 @@ def genre_probe(features: dict[str, Features], genres: pd.Series, seed: int = 0)
     folds = KFold(5, shuffle=True, random_state=seed)
     out = []
     for name, matrix in inputs.items():
-        probe = make_pipeline(StandardScaler(), RidgeClassifierCV(alphas=(10.0, 100.0, 1000.0, 10000.0)))
-        scores = cross_val_predict(probe, matrix, labels.to_numpy(int), cv=folds, method="decision_function")
+        probe = make_pipeline(
+            StandardScaler(), RidgeClassifierCV(alphas=(10.0, 100.0, 1000.0, 10000.0))
+        )
+        scores = cross_val_predict(
+            probe, matrix, labels.to_numpy(int), cv=folds, method="decision_function"
+        )
         for column, genre in enumerate(labels):
             out.append(
                 {
@@ -79,13 +91,18 @@ def two_dimensional_map(features: Features, seed: int = 0) -> np.ndarray:
 
 
 def probe_sentence(probe: pd.DataFrame, name: str) -> str:
-    """What the probe says of one kind of features: a paired test over genres against the random control."""
+    """What the probe says of one kind of features: a paired test over genres against the random
+    control."""
     if probe.empty:
         return (
-            f"The {name} features cannot be probed: no genre has at least {_LEAST_POSITIVES} items with and without it."
+            f"The {name} features cannot be probed: no genre has at least {_LEAST_POSITIVES} items "
+            "with and without it."
         )
     scores = probe.pivot_table(index="genre", columns="features", values="average_precision")
     wins = int((scores[name] > scores["random control"]).sum())
     p_value = float(wilcoxon(scores[name], scores["random control"], alternative="greater").pvalue)
     verdict = "know" if p_value < 0.05 else "are not shown to know"
-    return f"The {name} features {verdict} genres: above the random control in {wins} of {len(scores)} genres."
+    return (
+        f"The {name} features {verdict} genres: above the random control in {wins} of "
+        f"{len(scores)} genres."
+    )

@@ -1,6 +1,8 @@
-"""Full-ranking metrics for implicit feedback: every item the user has not trained on is a candidate.
+"""Full-ranking metrics for implicit feedback: every item the user has not trained on is a
+candidate.
 
-Sampled candidates can order models otherwise than all candidates do (Krichene & Rendle, 2020), so nothing is sampled.
+Sampled candidates can order models otherwise than all candidates do (Krichene & Rendle, 2020), so
+nothing is sampled.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,25 +27,29 @@ def ranking_metrics(
     device: torch.device | str = "auto",
     block: int = 256,
 ) -> dict[str, float]:
-    """Precision, recall, NDCG and hit rate of the K best unseen items, averaged over the users with test items.
+    """Precision, recall, NDCG and hit rate of the K best unseen items, averaged over the users with
+    test items.
 
-    With r_j = 1 where the item at rank j is one of the user's n_u test items, and h = r_1 + ... + r_K:
-    precision@K = h / K; recall@K = h / n_u; hr@K = 1 if h > 0 else 0;
-    ndcg@K = (sum_j r_j / log2(j + 1)) / (sum over j <= min(K, n_u) of 1 / log2(j + 1)); all in [0, 1].
-    Training items of the user are no candidates; a pair in both parts counts in n_u but is never found. Equal
-    scores are ordered at random (always the same way): the order of the ids may tell of popularity. Items scored
-    -inf, and places left empty because fewer than K candidates remain, are misses.
+    With r_j = 1 where the item at rank j is one of the user's n_u test items, and h = r_1 + ... +
+    r_K: precision@K = h / K; recall@K = h / n_u; hr@K = 1 if h > 0 else 0; ndcg@K = (sum_j r_j /
+    log2(j + 1)) / (sum over j <= min(K, n_u) of 1 / log2(j + 1)); all in [0, 1]. Training items of
+    the user are no candidates; a pair in both parts counts in n_u but is never found. Equal scores
+    are ordered at random (always the same way): the order of the ids may tell of popularity. Items
+    scored -inf, and places left empty because fewer than K candidates remain, are misses.
 
     Args:
-        score: users (B,) int64 on ``device`` -> scores (B, n_items), higher = better; it is not changed in place.
+        score: users (B,) int64 on ``device`` -> scores (B, n_items), higher = better; it is not
+        changed in place.
         train, test: users and items, each (N,) int64; repeated pairs count once.
         block: users scored at once.
 
     Returns:
-        ``precision@K``, ``recall@K``, ``ndcg@K``, ``hr@K`` for every K; empty when there is no test item.
+        ``precision@K``, ``recall@K``, ``ndcg@K``, ``hr@K`` for every K; empty when there is no test
+        item.
 
     Raises:
-        ConfigError: a K or block below 1. ModelError: an id out of range, scores of another shape, or NaN scores.
+        ConfigError: a K or block below 1. ModelError: an id out of range, scores of another shape,
+        or NaN scores.
     """
     if min(ks, default=0) < 1 or block < 1:
         raise ConfigError(f"ks and block must be at least 1, got {tuple(ks)} and {block}.")
@@ -54,7 +60,8 @@ def ranking_metrics(
     if not len(users):
         return {}
     most = min(max(ks), n_items)
-    shuffled = torch.from_numpy(np.random.default_rng(0).permutation(n_items)).to(device)  # orders equal scores
+    # orders equal scores
+    shuffled = torch.from_numpy(np.random.default_rng(0).permutation(n_items)).to(device)
     discount = 1 / torch.log2(torch.arange(2, max(ks) + 2, dtype=torch.float64, device=device))
     ideal = discount.cumsum(0)
     sums = torch.zeros(4, len(ks), dtype=torch.float64, device=device)
@@ -62,7 +69,9 @@ def ranking_metrics(
         chosen = users[start : start + block]
         scores = score(torch.from_numpy(chosen).to(device))
         if scores.shape != (len(chosen), n_items):
-            raise ModelError(f"score gave {tuple(scores.shape)} for {len(chosen)} users and {n_items} items.")
+            raise ModelError(
+                f"score gave {tuple(scores.shape)} for {len(chosen)} users and {n_items} items."
+            )
         if scores.isnan().any():
             raise ModelError("score gave NaN for at least one item.")
         relevant = torch.zeros(len(chosen), n_items, dtype=torch.bool, device=device)
@@ -91,19 +100,26 @@ def ranking_metrics(
 
 
 def _stable_topk(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Values and columns (B, k) of each row's k highest scores; of equal ones the earlier column comes first.
+    """Values and columns (B, k) of each row's k highest scores; of equal ones the earlier column
+    comes first.
 
-    ``topk`` promises no order among equal scores: rows with such at or before place k + 1 are sorted whole.
+    ``topk`` promises no order among equal scores: rows with such at or before place k + 1 are
+    sorted whole.
     """
     values, places = scores.topk(min(k + 1, scores.shape[1]), dim=1)
     tied = ((values[:, 1:] == values[:, :-1]) & (values[:, 1:] > -torch.inf)).any(1)
     if tied.any():
         again = scores[tied].sort(dim=1, descending=True, stable=True)
-        values[tied], places[tied] = again.values[:, : values.shape[1]], again.indices[:, : values.shape[1]]
+        values[tied], places[tied] = (
+            again.values[:, : values.shape[1]],
+            again.indices[:, : values.shape[1]],
+        )
     return values[:, :k], places[:, :k]
 
 
-def _by_user(users: np.ndarray, items: np.ndarray, n_users: int, n_items: int) -> tuple[np.ndarray, np.ndarray]:
+def _by_user(
+    users: np.ndarray, items: np.ndarray, n_users: int, n_items: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Distinct pairs as offsets (n_users + 1,) and items sorted by user."""
     for kind, ids, limit in (("user", users, n_users), ("item", items, n_items)):
         if len(ids) and (ids.min() < 0 or ids.max() >= limit):
@@ -113,10 +129,14 @@ def _by_user(users: np.ndarray, items: np.ndarray, n_users: int, n_items: int) -
     return np.concatenate([[0], np.cumsum(counts)]), pairs % n_items
 
 
-def _rows_of(pairs: tuple[np.ndarray, np.ndarray], chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _rows_of(
+    pairs: tuple[np.ndarray, np.ndarray], chosen: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Positions within ``chosen`` and items of all pairs of the chosen users."""
     offsets, items = pairs
     counts = offsets[chosen + 1] - offsets[chosen]
     ends = np.cumsum(counts)
     places = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - counts, counts)
-    return np.repeat(np.arange(len(chosen)), counts), items[np.repeat(offsets[chosen], counts) + places]
+    return np.repeat(np.arange(len(chosen)), counts), items[
+        np.repeat(offsets[chosen], counts) + places
+    ]

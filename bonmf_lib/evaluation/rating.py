@@ -1,7 +1,8 @@
 """Rating metrics: errors, and top-K quality among the items that a user rated in the test part.
 
-The paper gives neither K, nor the relevance threshold, nor the gain, nor the candidates of its Precision@K and
-NDCG. Everything here is explicit instead; ``DEFINITION`` says what the study uses throughout.
+The paper gives neither K, nor the relevance threshold, nor the gain, nor the candidates of its
+Precision@K and NDCG. Everything here is explicit instead; ``DEFINITION`` says what the study uses
+throughout.
 """
 
 from dataclasses import dataclass, replace
@@ -19,13 +20,16 @@ class TopKDefinition:
     k: int = 10
     threshold: float = 4.0  # ratings from here on count as relevant
     gain: str = "exponential"  # of NDCG: exponential = 2^r - 1, linear = r
-    low: float = 0.0  # of a scale that goes below 0: there gains count from its low end, since none may be negative
+    # of a scale that goes below 0: there gains count from its low end, since none may be negative
+    low: float = 0.0
 
     def __post_init__(self) -> None:
         if self.k < 1:
             raise ConfigError(f"TopKDefinition.k must be at least 1, got {self.k}.")
         if self.gain not in ("exponential", "linear"):
-            raise ConfigError(f"TopKDefinition.gain must be exponential or linear, got {self.gain!r}.")
+            raise ConfigError(
+                f"TopKDefinition.gain must be exponential or linear, got {self.gain!r}."
+            )
 
 
 DEFINITION = TopKDefinition()
@@ -33,7 +37,8 @@ KS = (1, 3, 5, 10)  # cut-offs that are recorded for every model
 
 
 def rating_errors(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
-    """MSE, RMSE and MAE of predictions (N,) against true ratings (N,), in (squared) rating units."""
+    """MSE, RMSE and MAE of predictions (N,) against true ratings (N,),
+    in (squared) rating units."""
     error = predicted.astype(np.float64) - truth.astype(np.float64)
     mse = float(np.mean(error**2))
     return {"mse": mse, "rmse": mse**0.5, "mae": float(np.mean(np.abs(error)))}
@@ -45,39 +50,50 @@ COLD = 5  # items with fewer training ratings are cold
 def cold_errors(
     items: np.ndarray, truth: np.ndarray, predicted: np.ndarray, train_counts: np.ndarray
 ) -> dict[str, float]:
-    """``mse-cold-items`` over the test rows (N,) of items with fewer than ``COLD`` training ratings, and
-    ``mse-warm-items`` over the others; a metric without rows is left out.
+    """``mse-cold-items`` over the test rows (N,) of items with fewer than ``COLD`` training
+    ratings, and ``mse-warm-items`` over the others; a metric without rows is left out.
 
     Args:
         train_counts: training ratings per item, (n_items,).
     """
     cold = train_counts[items] < COLD
     parts = {"mse-cold-items": cold, "mse-warm-items": ~cold}
-    return {name: rating_errors(truth[rows], predicted[rows])["mse"] for name, rows in parts.items() if rows.any()}
+    return {
+        name: rating_errors(truth[rows], predicted[rows])["mse"]
+        for name, rows in parts.items()
+        if rows.any()
+    }
 
 
 def top_k(
-    users: np.ndarray, truth: np.ndarray, predicted: np.ndarray, definition: TopKDefinition = DEFINITION
+    users: np.ndarray,
+    truth: np.ndarray,
+    predicted: np.ndarray,
+    definition: TopKDefinition = DEFINITION,
 ) -> dict[str, np.ndarray]:
-    """Precision, recall and NDCG per user, each list being the user's own test items (all arguments (N,)).
+    """Precision, recall and NDCG per user, each list being the user's own test items (all arguments
+    (N,)).
 
-    precision: relevant items among the first min(K, n_u), divided by min(K, n_u); n_u = the user's test items.
+    precision: relevant items among the first min(K, n_u), divided by min(K, n_u); n_u = the user's
+    test items.
     recall: relevant items among the first K, divided by all relevant ones; NaN for users with none.
-    ndcg: DCG@K / ideal DCG@K with discount 1 / log2(rank + 1) (Järvelin & Kekäläinen, 2002); NaN for users
-        whose items have no gain at all.
+    ndcg: DCG@K / ideal DCG@K with discount 1 / log2(rank + 1) (Järvelin & Kekäläinen, 2002); NaN
+        for users whose items have no gain at all.
 
-    Equal predictions are ordered at random (always the same way): the order of the rows may tell of the truth.
+    Equal predictions are ordered at random (always the same way): the order of the rows may tell of
+    the truth.
 
     Returns:
-        arrays (users with at least one test item,), users in ascending order, under ``user``, ``precision``,
-        ``recall`` and ``ndcg``.
+        arrays (users with at least one test item,), users in ascending order, under ``user``,
+        ``precision``, ``recall`` and ``ndcg``.
     """
     return _top_k(_ranked(users, truth, predicted), truth, definition)
 
 
 @dataclass(frozen=True)
 class _Ranked:
-    """Rows (N,) with their 0-based places in their user's list; users are numbered from 0 in ascending order."""
+    """Rows (N,) with their 0-based places in their user's list; users are numbered from 0 in
+    ascending order."""
 
     ids: np.ndarray  # (U,)
     user: np.ndarray
@@ -91,7 +107,8 @@ def _ranked(users: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> _Ran
 
 
 def ranks(user: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """0-based place (N,) of each row among its user's rows, highest score first; equals in one random order."""
+    """0-based place (N,) of each row among its user's rows, highest score first; equals in one
+    random order."""
     order = np.lexsort((np.random.default_rng(0).permutation(len(user)), -score, user))
     counts = np.bincount(user)
     rank = np.empty(len(order), np.int64)
@@ -133,18 +150,24 @@ def relevance_threshold(low: float, high: float) -> float:
 
 
 def definition_on(scale) -> TopKDefinition:
-    """``DEFINITION`` on a rating scale (``low`` and ``high``): its threshold, and its low end where that is below 0."""
-    return TopKDefinition(threshold=relevance_threshold(scale.low, scale.high), low=min(scale.low, 0.0))
+    """``DEFINITION`` on a rating scale (``low`` and ``high``): its threshold, and its low end where
+    that is below 0."""
+    return TopKDefinition(
+        threshold=relevance_threshold(scale.low, scale.high), low=min(scale.low, 0.0)
+    )
 
 
 def rating_metrics(
-    users: np.ndarray, truth: np.ndarray, predicted: np.ndarray, definition: TopKDefinition = DEFINITION
+    users: np.ndarray,
+    truth: np.ndarray,
+    predicted: np.ndarray,
+    definition: TopKDefinition = DEFINITION,
 ) -> dict[str, float]:
     """All recorded metrics by name, averaged over the users for whom they are defined.
 
     Names: mse, rmse, mae, precision@K, recall@K, ndcg@K for the K in ``KS`` (exponential gain) and
-    ndcg-linear@10; the threshold and the low end of the scale are the definition's. A metric that is defined for no
-    user (no rating reaches the threshold) is left out.
+    ndcg-linear@10; the threshold and the low end of the scale are the definition's. A metric that
+    is defined for no user (no rating reaches the threshold) is left out.
     """
     out, ranked = rating_errors(truth, predicted), _ranked(users, truth, predicted)
     for k in KS:

@@ -1,7 +1,8 @@
-"""How a trained model is evaluated: small frozen configurations, ``rule.of(trained) -> metrics by name``, independent
-of what the model was trained by.
+"""How a trained model is evaluated: small frozen configurations, ``rule.of(trained) -> metrics by
+name``, independent of what the model was trained by.
 
-Each also says what a training with patience watches, so that a model is stopped for what it is tested on.
+Each also says what a training with patience watches, so that a model is stopped for what it is
+tested on.
 """
 
 from abc import ABC, abstractmethod
@@ -67,8 +68,12 @@ class RatedItems(EvaluationRule):
 
     def of(self, trained: Trained) -> dict[str, float]:
         dataset, table = trained.dataset, trained.predictions()
-        users, items, truth, predicted = (table[name].to_numpy() for name in ("user", "item", "rating", "predicted"))
-        counts = np.bincount(dataset.ratings["item"].to_numpy()[trained.split.train], minlength=dataset.n_items)
+        users, items, truth, predicted = (
+            table[name].to_numpy() for name in ("user", "item", "rating", "predicted")
+        )
+        counts = np.bincount(
+            dataset.ratings["item"].to_numpy()[trained.split.train], minlength=dataset.n_items
+        )
         metrics = rating_metrics(users, truth, predicted, definition_on(dataset.scale))
         return metrics | cold_errors(items, truth, predicted, counts)
 
@@ -98,7 +103,12 @@ class _Ranking(EvaluationRule):
 
     @abstractmethod
     def _metrics(
-        self, model: Recommender, dataset: Dataset, split: Split, part: np.ndarray, device: torch.device
+        self,
+        model: Recommender,
+        dataset: Dataset,
+        split: Split,
+        part: np.ndarray,
+        device: torch.device,
     ) -> dict[str, float]:
         """Metrics of the ratings of one part (rows)."""
 
@@ -108,24 +118,30 @@ class FullRanking(_Ranking):
     """All items that the user did not rate in the masked parts compete.
 
     Attributes:
-        masked: ``train``, or ``train`` and ``valid``, where what validated is known when the test part is ranked;
-            validation itself masks what trained.
+        masked: ``train``, or ``train`` and ``valid``, where what validated is known when the test
+            part is ranked; validation itself masks what trained.
     """
 
     masked: tuple[str, ...] = ("train",)
 
     def __post_init__(self) -> None:
         if self.masked not in (("train",), ("train", "valid")):
-            raise ConfigError(f"FullRanking masks ('train',) or ('train', 'valid'), got {self.masked!r}.")
+            raise ConfigError(
+                f"FullRanking masks ('train',) or ('train', 'valid'), got {self.masked!r}."
+            )
 
     @property
     def name(self) -> str:
         return f"full ranking, {' and '.join(self.masked)} masked"
 
     def _metrics(self, model, dataset, split, part, device) -> dict[str, float]:
-        known = [split.train] if part is split.valid else [getattr(split, name) for name in self.masked]
+        known = (
+            [split.train] if part is split.valid else [getattr(split, name) for name in self.masked]
+        )
         known, wanted = _pairs(dataset, np.concatenate(known)), _pairs(dataset, part)
-        return ranking_metrics(model.score_all_items, known, wanted, dataset.n_users, dataset.n_items, device=device)
+        return ranking_metrics(
+            model.score_all_items, known, wanted, dataset.n_users, dataset.n_items, device=device
+        )
 
 
 @dataclass(frozen=True)
@@ -133,7 +149,8 @@ class SampledRanking(_Ranking):
     """Every test item among few drawn items that its user never rated (He et al., 2017: 99).
 
     Attributes:
-        negatives: how many are drawn for each test rating. seed: of the draw, the same for all models.
+        negatives: how many are drawn for each test rating. seed: of the draw, the same for all
+        models.
     """
 
     negatives: int = 99
@@ -146,7 +163,9 @@ class SampledRanking(_Ranking):
     def lists(self, dataset: Dataset, part: np.ndarray) -> Candidates:
         """The lists of the ratings of one part (rows)."""
         everything = _pairs(dataset, np.arange(len(dataset.ratings)))
-        return drawn_candidates(_pairs(dataset, part), everything, dataset.n_items, self.negatives, self.seed)
+        return drawn_candidates(
+            _pairs(dataset, part), everything, dataset.n_items, self.negatives, self.seed
+        )
 
     def _metrics(self, model, dataset, split, part, device) -> dict[str, float]:
         return candidate_metrics(model.score, self.lists(dataset, part), device)
@@ -156,10 +175,12 @@ RATED_ITEMS, FULL_RANKING = RatedItems(), FullRanking()
 
 
 def usual_evaluation(negatives: int) -> EvaluationRule:
-    """What a training is evaluated by where nothing else is said: a ranking where it draws negatives, else errors."""
+    """What a training is evaluated by where nothing else is said: a ranking where it draws
+    negatives, else errors."""
     return FULL_RANKING if negatives else RATED_ITEMS
 
 
 def identity(rule: EvaluationRule, negatives: int) -> list[Any]:
-    """Plain values for hashes; none of the usual rule, as records were hashed before there were others."""
+    """Plain values for hashes; none of the usual rule, as records were hashed before there were
+    others."""
     return [] if rule == usual_evaluation(negatives) else [rule.name]

@@ -1,6 +1,8 @@
-"""Exact Shapley values and pairwise interactions of a few players from the values of all their subsets.
+"""Exact Shapley values and pairwise interactions of a few players from the values of all their
+subsets.
 
-Players are the parts of a model (text, picture, ...), a subset's value is the metric of the model with these parts.
+Players are the parts of a model (text, picture, ...), a subset's value is the metric of the model
+with these parts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +21,8 @@ Values = Mapping[frozenset[str], float]
 def shapley_values(values: Values) -> dict[str, float]:
     """Each player's average marginal contribution over all orders of joining (Shapley, 1953).
 
-    phi_i = sum over S without i of |S|! (n - |S| - 1)! / n! * (v(S + i) - v(S)); they sum to v(all) - v(none).
+    phi_i = sum over S without i of |S|! (n - |S| - 1)! / n! * (v(S + i) - v(S)); they sum to v(all)
+    - v(none).
 
     Args:
         values: of all 2^n subsets of the players, the empty one included, in the metric's unit.
@@ -32,7 +35,9 @@ def shapley_values(values: Values) -> dict[str, float]:
     """
     players, v = _by_mask(values)
     n = len(players)
-    weights = np.array([factorial(size) * factorial(n - size - 1) / factorial(n) for size in range(n)])
+    weights = np.array(
+        [factorial(size) * factorial(n - size - 1) / factorial(n) for size in range(n)]
+    )
     masks = np.arange(1 << n)
     sizes = _sizes(n)
     out = {}
@@ -46,13 +51,16 @@ def shapley_values(values: Values) -> dict[str, float]:
 def shapley_interactions(values: Values) -> dict[tuple[str, str], float]:
     """How much two players add together beyond what they add apart (Grabisch & Roubens, 1999).
 
-    I_ij = sum over S without i, j of |S|! (n - |S| - 2)! / (n - 1)! * (v(S + i + j) - v(S + i) - v(S + j) + v(S));
-    where larger values are better, > 0 = they complement each other, < 0 = one replaces the other. Arguments, unit
-    and errors as :func:`shapley_values`; empty for a single player.
+    I_ij = sum over S without i, j of |S|! (n - |S| - 2)! / (n - 1)! * (v(S + i + j) - v(S + i) -
+    v(S + j) + v(S)); where larger values are better, > 0 = they complement each other, < 0 = one
+    replaces the other. Arguments, unit and errors as :func:`shapley_values`; empty for a single
+    player.
     """
     players, v = _by_mask(values)
     n = len(players)
-    weights = np.array([factorial(size) * factorial(n - size - 2) / factorial(n - 1) for size in range(n - 1)])
+    weights = np.array(
+        [factorial(size) * factorial(n - size - 2) / factorial(n - 1) for size in range(n - 1)]
+    )
     masks = np.arange(1 << n)
     sizes = _sizes(n)
     out = {}
@@ -65,16 +73,17 @@ def shapley_interactions(values: Values) -> dict[tuple[str, str], float]:
 
 
 def shapley_table(per_seed: Sequence[Values], test_share: float) -> pd.DataFrame:
-    """Shapley values and interactions over seeds, with the intervals of :func:`.significance.mean_interval`.
+    """Shapley values and interactions over seeds, with the intervals of
+    :func:`.significance.mean_interval`.
 
     Args:
         per_seed: values of all subsets, one mapping per seed, all of the same players.
         test_share: test ratings per rating, in [0, 1).
 
     Returns:
-        index players (``text``; ``image × text`` for an interaction), columns kind (``value`` or ``interaction``),
-        mean, low, high (95 %), p_value (two-sided, against 0), p_holm (adjusted over the values, and over the
-        interactions), seeds; values first.
+        index players (``text``; ``image × text`` for an interaction), columns kind (``value`` or
+        ``interaction``), mean, low, high (95 %), p_value (two-sided, against 0), p_holm (adjusted
+        over the values, and over the interactions), seeds; values first.
 
     Raises:
         RecordError: no seed, seeds with different players, or a subset missing.
@@ -82,12 +91,19 @@ def shapley_table(per_seed: Sequence[Values], test_share: float) -> pd.DataFrame
     if not per_seed:
         raise RecordError("A Shapley table needs the values of at least one seed.")
     values = [shapley_values(seed) for seed in per_seed]
-    interactions = [{" × ".join(pair): v for pair, v in shapley_interactions(seed).items()} for seed in per_seed]
+    interactions = [
+        {" × ".join(pair): v for pair, v in shapley_interactions(seed).items()} for seed in per_seed
+    ]
     if any(row.keys() != values[0].keys() for row in values):
-        raise RecordError(f"The seeds have different players: {sorted({', '.join(row) for row in values})}.")
+        raise RecordError(
+            f"The seeds have different players: {sorted({', '.join(row) for row in values})}."
+        )
     rows = {}
     for kind, found in (("value", values), ("interaction", interactions)):
-        estimates = {name: mean_interval(np.array([row[name] for row in found]), test_share) for name in found[0]}
+        estimates = {
+            name: mean_interval(np.array([row[name] for row in found]), test_share)
+            for name in found[0]
+        }
         adjusted = holm([estimate.p_value for estimate in estimates.values()])
         for (name, estimate), p_holm in zip(estimates.items(), adjusted, strict=True):
             rows[name] = {
@@ -98,7 +114,8 @@ def shapley_table(per_seed: Sequence[Values], test_share: float) -> pd.DataFrame
 
 
 def _by_mask(values: Values) -> tuple[list[str], np.ndarray]:
-    """Players in alphabetical order, and the subsets' values (2^n,): bit i of the position = player i takes part."""
+    """Players in alphabetical order, and the subsets' values (2^n,): bit i of the position = player
+    i takes part."""
     players = sorted(frozenset().union(*values))
     if not players:
         raise RecordError("Shapley values need at least one player.")
@@ -106,9 +123,14 @@ def _by_mask(values: Values) -> tuple[list[str], np.ndarray]:
     for mask in range(len(out)):
         subset = frozenset(player for number, player in enumerate(players) if mask >> number & 1)
         if subset not in values:
-            raise RecordError(f"Shapley values need every subset of {players}; {_named(subset)} is missing.")
+            raise RecordError(
+                f"Shapley values need every subset of {players}; {_named(subset)} is missing."
+            )
         if not np.isfinite(values[subset]):
-            raise RecordError(f"The value of {_named(subset)} is {values[subset]}; Shapley values need finite ones.")
+            raise RecordError(
+                f"The value of {_named(subset)} is {values[subset]}; "
+                "Shapley values need finite ones."
+            )
         out[mask] = values[subset]
     return players, out
 

@@ -1,7 +1,8 @@
 """Intervals and paired tests over repeated random splits.
 
-Random splits of one data set overlap, so plain t intervals over seeds are too narrow. All intervals here use
-the corrected resampled variance of Nadeau & Bengio (2003): s^2 (1/J + n_test / n_train) over J splits.
+Random splits of one data set overlap, so plain t intervals over seeds are too narrow. All intervals
+here use the corrected resampled variance of Nadeau & Bengio (2003): s^2 (1/J + n_test / n_train)
+over J splits.
 """
 
 from dataclasses import dataclass, replace
@@ -46,27 +47,36 @@ def mean_interval(values: np.ndarray, test_share: float, level: float = 0.95) ->
     return Estimate(mean, mean - half, mean + half, n, p_value)
 
 
-def paired_difference(ours: np.ndarray, theirs: np.ndarray, test_share: float, level: float = 0.95) -> Estimate:
-    """Mean of ours - theirs over the same seeds (J,), (J,); interval and p-value as :func:`mean_interval`."""
-    return mean_interval(np.asarray(ours, np.float64) - np.asarray(theirs, np.float64), test_share, level)
+def paired_difference(
+    ours: np.ndarray, theirs: np.ndarray, test_share: float, level: float = 0.95
+) -> Estimate:
+    """Mean of ours - theirs over the same seeds (J,), (J,); interval and p-value as
+    :func:`mean_interval`."""
+    return mean_interval(
+        np.asarray(ours, np.float64) - np.asarray(theirs, np.float64), test_share, level
+    )
 
 
 def equivalence(ours: np.ndarray, theirs: np.ndarray, margin: float, test_share: float) -> Estimate:
-    """Two one-sided tests (Schuirmann, 1987) that the mean of ours - theirs lies within (-margin, margin).
+    """Two one-sided tests (Schuirmann, 1987) that the mean of ours - theirs lies within (-margin,
+    margin).
 
     Args:
         ours, theirs: (J,), (J,), over the same seeds. margin: above 0, in their unit.
 
     Returns:
-        the mean difference with its 90 % interval, which lies inside the margins exactly when the p-value is below
-        0.05; the p-value is the larger of the two tests', with the corrected variance of :func:`mean_interval`.
+        the mean difference with its 90 % interval, which lies inside the margins exactly when the
+        p-value is below 0.05; the p-value is the larger of the two tests', with the corrected
+        variance of :func:`mean_interval`.
     """
     found = paired_difference(ours, theirs, test_share, level=0.90)
     if np.isnan(found.low):
         return found
     distance = margin - abs(found.mean)  # the nearer margin decides
     error = (found.high - found.low) / 2 / float(stats.t.ppf(0.95, found.n - 1))
-    p_value = float(distance <= 0) if error == 0 else float(stats.t.sf(distance / error, found.n - 1))
+    p_value = (
+        float(distance <= 0) if error == 0 else float(stats.t.sf(distance / error, found.n - 1))
+    )
     return replace(found, p_value=p_value)
 
 

@@ -15,10 +15,16 @@ MODALITIES = ("ID", "text", "picture")
 
 def modality_rows(run: Run) -> dict[frozenset[str], Variant]:
     """BoNMF on every subset of its inputs; on none of them only the mean rating is left."""
-    rows: dict[frozenset[str], Variant] = {frozenset(): closed_form("Global mean", "global-mean", GlobalMeanConfig())}
+    rows: dict[frozenset[str], Variant] = {
+        frozenset(): closed_form("Global mean", "global-mean", GlobalMeanConfig())
+    }
     for size in range(1, len(MODALITIES) + 1):
         for subset in map(frozenset, combinations(MODALITIES, size)):
-            read = tuple(name for name, called in (("text", "text"), ("image", "picture")) if called in subset)
+            read = tuple(
+                name
+                for name, called in (("text", "text"), ("image", "picture"))
+                if called in subset
+            )
             config = BoNMFConfig(use_ids="ID" in subset, modalities=read)
             name = " + ".join(m for m in MODALITIES if m in subset)
             rows[subset] = early_stopped(run, f"BoNMF on {name}", config)
@@ -36,12 +42,17 @@ def ablation_rows(run: Run) -> dict[str, list[Variant]]:
         (64,): "MLP 64",
     }
     return {
-        "depth and width": [early_stopped(run, name, BoNMFConfig(hidden=hidden)) for hidden, name in layers.items()],
+        "depth and width": [
+            early_stopped(run, name, BoNMFConfig(hidden=hidden)) for hidden, name in layers.items()
+        ],
         "embedding size": [
-            early_stopped(run, f"embedding {size}", BoNMFConfig(embedding_dim=size)) for size in (50, 16, 32, 64)
+            early_stopped(run, f"embedding {size}", BoNMFConfig(embedding_dim=size))
+            for size in (50, 16, 32, 64)
         ],
         "batch size and learning rate": [
-            early_stopped(run, f"batch {b}, rate {r:.2g}", BoNMFConfig(), batch_size=b, learning_rate=r)
+            early_stopped(
+                run, f"batch {b}, rate {r:.2g}", BoNMFConfig(), batch_size=b, learning_rate=r
+            )
             for b, r in (
                 (batch, rate),
                 (batch, rate / 3),
@@ -65,7 +76,13 @@ def ablation_rows(run: Run) -> dict[str, list[Variant]]:
     }
 
 
-ABLATION_BASES = ("BoNMF", "NMD (ID only)", "BoNMF, no picture", "BoNMF, no text")  # rows that ablations refer to
+# rows that ablations refer to
+ABLATION_BASES = (
+    "BoNMF",
+    "NMD (ID only)",
+    "BoNMF, no picture",
+    "BoNMF, no text",
+)
 
 
 def claimed_ablations(run: Run) -> list[Variant]:
@@ -77,7 +94,9 @@ def claimed_ablations(run: Run) -> list[Variant]:
         fixed_epochs(run, "BoNMF, embedding 16", "bonmf", BoNMFConfig(embedding_dim=16)),
         fixed_epochs(run, "BoNMF, demographics", "bonmf", BoNMFConfig(use_demographics=True)),
         fixed_epochs(run, "BoNMF, 10 % of ratings", "bonmf", BoNMFConfig(), **sparse),
-        closed_form("User + item bias, 10 % of ratings", "user-item-bias", UserItemBiasConfig(), **sparse),
+        closed_form(
+            "User + item bias, 10 % of ratings", "user-item-bias", UserItemBiasConfig(), **sparse
+        ),
     ]
 
 
@@ -94,4 +113,7 @@ def best_ablation_rows(run: Run) -> list[Variant]:
         "BoNMF+, no histories": {"use_item_history": False, "use_user_history": False},
         "BoNMF+, with MLP": {"hidden": (64,)},
     }
-    return [early_stopped(run, name, BoNMFPlusConfig(**change), model="bonmf+") for name, change in changes.items()]
+    return [
+        early_stopped(run, name, BoNMFPlusConfig(**change), model="bonmf+")
+        for name, change in changes.items()
+    ]

@@ -14,12 +14,14 @@ from ..runs.run import Run
 from ..runs.training import Training
 from ..runs.variant import Variant
 
-LEAST_ITEMS = 20  # with a picture, or with text and picture, where these are looked into or compared
+LEAST_ITEMS = (
+    20  # with a picture, or with text and picture, where these are looked into or compared
+)
 
 
 def sentence(dataset: Dataset, what: str) -> str:
-    """That a data set has no ``text``, ``image``, ``genres``, ``fields`` (of items) or ``demographics``, in its own
-    words, without a full stop."""
+    """That a data set has no ``text``, ``image``, ``genres``, ``fields`` (of items) or
+    ``demographics``, in its own words, without a full stop."""
     words = dataset.words
     kinds = {"text": "text", "image": words.picture, "genres": "genre", "fields": "genre or year"}
     if what == "demographics":
@@ -44,25 +46,32 @@ def reason(run: Run, variant: Variant, seeds: Sequence[int] | None = None) -> st
         return sentence(dataset, lacking[0])
     if _relates_modalities(variant) and paired(dataset) < LEAST_ITEMS:
         return (
-            f"fewer than {LEAST_ITEMS} {dataset.words.items} of {_name(dataset)} have text and {dataset.words.picture}"
+            f"fewer than {LEAST_ITEMS} {dataset.words.items} of {_name(dataset)} "
+            f"have text and {dataset.words.picture}"
         )
     if variant.training.negatives:
         for seed in run.settings.seeds if seeds is None else seeds:
             users = dataset.ratings["user"].to_numpy()[Training(run, variant, seed).split.train]
             if np.bincount(users).max() >= dataset.n_items:
-                return f"a user of {_name(dataset)} rated all {dataset.words.items} in training, no negative is left"
+                return (
+                    f"a user of {_name(dataset)} rated all {dataset.words.items} in training, "
+                    "no negative is left"
+                )
     return None
 
 
 def _relates_modalities(variant: Variant) -> bool:
     """Whether it needs items with text and picture to learn how the two are related."""
     config = variant.model_config
-    related = isinstance(config, VisualFusionConfig) and (config.fusion == "shared-private" or config.decorrelation > 0)
+    related = isinstance(config, VisualFusionConfig) and (
+        config.fusion == "shared-private" or config.decorrelation > 0
+    )
     return related or variant.residual_picture or variant.uses("overlap")
 
 
 def leave_out(run: Run, rows: Sequence[Variant], tell: bool = True) -> list[Variant]:
-    """The rows that the data allow; the others are printed, one sentence per reason, unless ``tell`` is False."""
+    """The rows that the data allow; the others are printed, one sentence per reason, unless
+    ``tell`` is False."""
     kept, others = [], {}
     for row in rows:
         why = reason(run, row)
@@ -76,9 +85,10 @@ def leave_out(run: Run, rows: Sequence[Variant], tell: bool = True) -> list[Vari
 
 
 def do_without(run: Run, rows: Sequence[Variant], tell: bool = True) -> list[Variant]:
-    """The rows with texts, pictures and fields of items switched off where the data have none, so that what else they
-    ask can be asked; what changes is printed. Rows that are then an earlier one's equals, or are still not possible,
-    are left out as by :func:`leave_out`; BoNMF takes the name that it has in Table 1."""
+    """The rows with texts, pictures and fields of items switched off where the data have none, so
+    that what else they ask can be asked; what changes is printed. Rows that are then an earlier
+    one's equals, or are still not possible, are left out as by :func:`leave_out`; BoNMF takes the
+    name that it has in Table 1."""
     lacking = [what for what in ("image", "text") if not run.dataset.has(what)]
     lacking += [] if item_fields(run.dataset) else ["fields"]
     called = {"image": "pictures", "text": "texts", "fields": "fields of items"}
@@ -112,7 +122,8 @@ def _switched_off(row: Variant, inputs: Sequence[str]) -> Variant:
 
 
 def rest_needs(run: Run, *modalities: str) -> None:
-    """Say so and skip the cells below in this notebook where too few items have what they ask about.
+    """Say so and skip the cells below in this notebook where too few items have what they ask
+    about.
 
     Args:
         modalities: ``text``, ``image`` or both (of the same item).
@@ -121,7 +132,9 @@ def rest_needs(run: Run, *modalities: str) -> None:
     has = np.logical_and.reduce([dataset.items[what].notna().to_numpy() for what in modalities])
     if (found := int(has[rated].sum())) < LEAST_ITEMS:
         words = dataset.words
-        asked = " and ".join({"text": "a text", "image": f"a {words.picture}"}[what] for what in modalities)
+        asked = " and ".join(
+            {"text": "a text", "image": f"a {words.picture}"}[what] for what in modalities
+        )
         count = f"no {words.item} has" if not found else f"only {found} {words.items} have"
         why = f"Of {_name(dataset)}, {count} {asked}"
         skip_rest(f"{why}: what follows in this notebook asks about these and is left out.")

@@ -1,8 +1,10 @@
-"""Numbers that other studies print on splits of their own, made again: so that a reader can set this study's errors
-beside those of models that are not in it.
+"""Numbers that other studies print on splits of their own, made again: so that a reader can set
+this study's errors beside those of models that are not in it.
 
-* scikit-surprise's README: random five folds, its own defaults; made with scikit-surprise itself, and with our models.
-* GC-MC, GLocal-K, SparseFC: the first tenth of the shuffled rows of MovieLens-1M tests; ours is tuned inside the rest.
+* scikit-surprise's README: random five folds, its own defaults; made with scikit-surprise itself,
+  and with our models.
+* GC-MC, GLocal-K, SparseFC: the first tenth of the shuffled rows of MovieLens-1M tests; ours is
+  tuned inside the rest.
 """
 
 import time
@@ -20,7 +22,15 @@ from ..models.rating.biased_svd import BiasedSVDConfig
 from ..models.rating.svdpp import SVDppConfig
 from ..parallel import in_parallel
 from ..progress import progress
-from ..runs.records import COLUMNS, Record, add_records, code_version, is_recorded, mark_current, read_records
+from ..runs.records import (
+    COLUMNS,
+    Record,
+    add_records,
+    code_version,
+    is_recorded,
+    mark_current,
+    read_records,
+)
 from ..runs.run import Run
 from ..runs.runner import run_variants
 from ..runs.variant import Variant
@@ -59,7 +69,8 @@ def shuffled_rows(run: Run) -> list[Variant]:
 
 
 def outside_records(run: Run) -> pd.DataFrame:
-    """All of it that the run's data allow: five folds on both MovieLens sets, shuffled rows on the larger one."""
+    """All of it that the run's data allow: five folds on both MovieLens sets, shuffled rows on the
+    larger one."""
     found = []
     if run.dataset.name in ("ml-100k", "ml-1m"):
         found = [
@@ -72,7 +83,9 @@ def outside_records(run: Run) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=COLUMNS)
 
 
-def surprise_rows(run: Run, experiment: str, names: Sequence[str], folds: Sequence[int] = FOLDS) -> pd.DataFrame:
+def surprise_rows(
+    run: Run, experiment: str, names: Sequence[str], folds: Sequence[int] = FOLDS
+) -> pd.DataFrame:
     """scikit-surprise's models with their defaults on the five folds; returns their records.
 
     Args:
@@ -106,10 +119,16 @@ def _surprise_row(run: Run, experiment: str, name: str, config: str, fold: int) 
     pairs = zip(test["user"].tolist(), test["item"].tolist(), strict=True)
     predicted = np.array([algorithm.predict(user, item).est for user, item in pairs])
     common = {
-        "experiment": experiment, "variant": name, "protocol": SURPRISE, "model": f"surprise-{name}",
-        "dataset": run.dataset.name, "fingerprint": run.dataset.fingerprint, "content": run.dataset.content,
-        "split": split.rule, "test_share": split.test_share, "config": config, "seed": fold, "seconds": seconds,
+        "experiment": experiment, "variant": name,
+        "protocol": SURPRISE, "model": f"surprise-{name}",
+        "dataset": run.dataset.name, "fingerprint": run.dataset.fingerprint,
+        "content": run.dataset.content,
+        "split": split.rule, "test_share": split.test_share,
+        "config": config, "seed": fold, "seconds": seconds,
         "device": "cpu", "code": code_version(), "evaluation": RATED_ITEMS.name,
     }  # fmt: skip
     errors = rating_errors(test["rating"].to_numpy(), predicted)
-    add_records(run.run_dir, [Record(metric=metric, value=value, **common) for metric, value in errors.items()])
+    add_records(
+        run.run_dir,
+        [Record(metric=metric, value=value, **common) for metric, value in errors.items()],
+    )

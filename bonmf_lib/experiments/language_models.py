@@ -26,7 +26,9 @@ HUB_MODELS = ("bert-base-uncased", "roberta-base", "xlnet-base-cased", "qwen3-em
 KINDS = (
     dict.fromkeys(("minilm-l6", "minilm-l3"), "language model, from the package index")
     | {"mpnet-base": "language model of the paper's size, from the package index"}
-    | dict.fromkeys(("distilbert-grammar", "t5-small-encoder"), "language model (int8), from the package index")
+    | dict.fromkeys(
+        ("distilbert-grammar", "t5-small-encoder"), "language model (int8), from the package index"
+    )
     | {"wordllama": "token embeddings of language models, from the package index"}
     | dict.fromkeys(HUB_MODELS, "language model, from a model hub")
     | {"tfidf": "word counts, no pretraining"}
@@ -35,7 +37,8 @@ KINDS = (
 
 
 def text_encoders(run: Run) -> tuple[tuple[str, ...], dict[str, str]]:
-    """The text encoders to be compared, the run's own first, and why others cannot be had, by name."""
+    """The text encoders to be compared, the run's own first,
+    and why others cannot be had, by name."""
     settings = run.settings
     names, lacking = [settings.encoders.text], {}
     for name in (*settings.encoders.compared_text, *(HUB_MODELS if settings.encoders.hub else ())):
@@ -54,7 +57,8 @@ def text_encoders(run: Run) -> tuple[tuple[str, ...], dict[str, str]]:
 
 
 def text_row(run: Run, name: str, **choices: object) -> Variant:
-    """BoNMF with all encoders' features reduced to one size, stopped at its best validation epoch."""
+    """BoNMF with all encoders' features reduced to one size,
+    stopped at its best validation epoch."""
     row = early_stopped(run, f"BoNMF, {name}", BoNMFConfig())
     return replace(row, feature_dim=run.settings.encoders.common_dim, **choices)
 
@@ -74,12 +78,14 @@ NATIVE = "Native, "  # how the names of the next rows begin
 
 
 def native_text_rows(run: Run, encoders: tuple[str, ...]) -> list[Variant]:
-    """IDs and text at each encoder's own scale and size, without pictures; then, as controls, the run's own encoder
-    shuffled, and no text."""
+    """IDs and text at each encoder's own scale and size, without pictures; then, as controls, the
+    run's own encoder shuffled, and no text."""
     names = [name for name in encoders if KINDS.get(name) != "control"]
     rows = [
         replace(
-            early_stopped(run, NATIVE + name, BoNMFConfig(modalities=("text",))), feature_dim=None, text_encoder=name
+            early_stopped(run, NATIVE + name, BoNMFConfig(modalities=("text",))),
+            feature_dim=None,
+            text_encoder=name,
         )
         for name in (*names, f"{names[0]}-shuffled")
     ]
@@ -92,28 +98,39 @@ def pooling_rows(run: Run) -> list[Variant]:
     name = run.settings.encoders.text
     encoder = get_encoder(name, "text")
     poolings = sorted(encoder.poolings, key=lambda pooling: pooling != encoder.default_pooling)
-    return [text_row(run, f"{name}, {pooling}", text_encoder=name, text_pooling=pooling) for pooling in poolings]
+    return [
+        text_row(run, f"{name}, {pooling}", text_encoder=name, text_pooling=pooling)
+        for pooling in poolings
+    ]
 
 
 def content_rows(run: Run) -> list[Variant]:
-    """The run's text encoder on ever more of what is known about items: title, genres, plot, people."""
+    """The run's text encoder on ever more of what is known about items: title, genres, plot,
+    people."""
     known = [part for part in TEXT_PARTS if part in available_parts(run.dataset.items)]
     grown = [tuple(known[:count]) for count in range(1, len(known) + 1)]
     return [text_row(run, " + ".join(parts), text_parts=parts) for parts in grown]
 
 
 def dimension_rows(run: Run) -> list[Variant]:
-    """The run's text encoder with ever fewer principal components (of text and picture alike), all of them first."""
+    """The run's text encoder with ever fewer principal components (of text and picture alike), all
+    of them first."""
     whole = run.features("text").dim
     sizes = [size for size in (16, 64, 256) if size < whole]
     rows = [replace(text_row(run, f"all {whole} dimensions"), feature_dim=None)]
-    return rows + [replace(text_row(run, f"{size} dimensions"), feature_dim=size) for size in sizes[::-1]]
+    return rows + [
+        replace(text_row(run, f"{size} dimensions"), feature_dim=size) for size in sizes[::-1]
+    ]
 
 
 def claimed_language_models(run: Run, encoders: tuple[str, ...]) -> list[Variant]:
-    """The paper's swap of language models, as published, with those of the hub's that can be had."""
+    """The paper's swap of language models, as published,
+    with those of the hub's that can be had."""
     chosen = [name for name in encoders if name in HUB_MODELS]
-    return [fixed_epochs(run, f"BoNMF, {name}", "bonmf", BoNMFConfig(), text_encoder=name) for name in chosen]
+    return [
+        fixed_epochs(run, f"BoNMF, {name}", "bonmf", BoNMFConfig(), text_encoder=name)
+        for name in chosen
+    ]
 
 
 def encoder_costs(run: Run, encoders: Sequence[str]) -> pd.DataFrame:

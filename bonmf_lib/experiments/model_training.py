@@ -12,10 +12,12 @@ RECIPE_PATIENCE = 3  # likewise of the early-stopped rows of 03
 
 
 def recipe_rows(run: Run) -> list[Variant]:
-    """BoNMF and its IDs alone by the paper's recipe, as published and stopped at their best validation epoch; features
-    standardised. Then two baselines without training."""
+    """BoNMF and its IDs alone by the paper's recipe, as published and stopped at their best
+    validation epoch; features standardised. Then two baselines without training."""
     s = run.settings
-    fixed = TrainingConfig(epochs=s.recipe.epochs, batch_size=s.recipe.batch_size, learning_rate=s.recipe.learning_rate)
+    fixed = TrainingConfig(
+        epochs=s.recipe.epochs, batch_size=s.recipe.batch_size, learning_rate=s.recipe.learning_rate
+    )
     stopped = replace(fixed, epochs=s.recipe.early_stopping_epochs, patience=RECIPE_PATIENCE)
     networks = {"BoNMF": BoNMFConfig(), "NMD (ID only)": BoNMFConfig(modalities=())}
     rows = [

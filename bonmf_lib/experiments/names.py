@@ -8,11 +8,22 @@ FUSION_NO_PICTURE, FUSION_PLAIN, FUSION_SHUFFLED = (
     "Fusion, concatenation",
     "Fusion, shuffled pictures",
 )
-SPLIT, SPLIT_SHUFFLED = "Fusion, shared and private", "Fusion, shared and private, shuffled pictures"
-LATE, LATE_SHUFFLED = "Fusion, late", "Fusion, late, shuffled pictures"  # two networks: the mean alone may help
-FUSION_CONTROLS, OVERLAP_CONTROLS = (FUSION_SHUFFLED, LATE_SHUFFLED), (FUSION_SHUFFLED, SPLIT_SHUFFLED)
+SPLIT, SPLIT_SHUFFLED = (
+    "Fusion, shared and private",
+    "Fusion, shared and private, shuffled pictures",
+)
+# two networks: the mean alone may help
+LATE, LATE_SHUFFLED = (
+    "Fusion, late",
+    "Fusion, late, shuffled pictures",
+)
+FUSION_CONTROLS, OVERLAP_CONTROLS = (
+    (FUSION_SHUFFLED, LATE_SHUFFLED),
+    (FUSION_SHUFFLED, SPLIT_SHUFFLED),
+)
 
 
 def row_name(variant: str, protocol: str) -> str:
-    """How a variant is called in tables; the protocol is named unless it is the only one possible."""
+    """How a variant is called in tables;
+    the protocol is named unless it is the only one possible."""
     return variant if protocol == "closed form" else f"{variant} ({protocol})"

@@ -1,4 +1,5 @@
-"""How rows are trained and tested in this study, one function a protocol; and rows on controls of their features."""
+"""How rows are trained and tested in this study, one function a protocol; and rows on controls of
+their features."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,14 +20,20 @@ COLD_ITEM_SHARE = 0.2  # of all items are held out where cold items are studied
 def fixed_epochs_protocol(run: Run) -> str:
     """``as published``, unless the profile shortens the trainings of wide comparisons."""
     s, paper = run.settings, TrainingConfig()
-    ours = (s.comparison.epochs, s.comparison.batch_size, s.comparison.learning_rate, s.comparison.feature_dim)
+    ours = (
+        s.comparison.epochs,
+        s.comparison.batch_size,
+        s.comparison.learning_rate,
+        s.comparison.feature_dim,
+    )
     if ours == (paper.epochs, paper.batch_size, paper.learning_rate, None):
         return "as published"
     return f"{s.comparison.epochs} epochs of batch {s.comparison.batch_size}"
 
 
 def fixed_epochs(run: Run, name: str, model: str, config: Any, **others: Any) -> Variant:
-    """A row trained for the paper's fixed number of epochs on the whole training part; features standardised."""
+    """A row trained for the paper's fixed number of epochs on the whole training part; features
+    standardised."""
     settings = run.settings
     training = TrainingConfig(
         epochs=settings.comparison.epochs,
@@ -34,7 +41,9 @@ def fixed_epochs(run: Run, name: str, model: str, config: Any, **others: Any) ->
         learning_rate=settings.comparison.learning_rate,
     )
     dim = settings.comparison.feature_dim
-    row = Variant(name, fixed_epochs_protocol(run), model, config, training, feature_dim=dim, **others)
+    row = Variant(
+        name, fixed_epochs_protocol(run), model, config, training, feature_dim=dim, **others
+    )
     return row.prepared("standardised")
 
 
@@ -43,8 +52,11 @@ def closed_form(name: str, model: str, config: Any, **others: Any) -> Variant:
     return Variant(name, "closed form", model, config, TrainingConfig(), **others)
 
 
-def early_stopped(run: Run, name: str, config: Any, model: str = "bonmf", **training: Any) -> Variant:
-    """A row of an ablation: large batches, stopped at its best validation epoch; features standardised."""
+def early_stopped(
+    run: Run, name: str, config: Any, model: str = "bonmf", **training: Any
+) -> Variant:
+    """A row of an ablation: large batches, stopped at its best validation epoch; features
+    standardised."""
     settings = run.settings
     stopped = replace(large_batches(settings, settings.tuning.epochs), **training)
     dim, protocol = settings.comparison.feature_dim, f"early stopped, batch {stopped.batch_size}"
@@ -52,14 +64,17 @@ def early_stopped(run: Run, name: str, config: Any, model: str = "bonmf", **trai
 
 
 def tuned(run: Run, variant: Variant) -> Variant:
-    """The same row with its settings chosen by a search on validation, every row with the same budget."""
+    """The same row with its settings chosen by a search on validation, every row with the same
+    budget."""
     settings = run.settings
     training = large_batches(settings, settings.tuning.epochs)
     search = Search(tuple(SPACES[variant.model].items()), settings.tuning.trials)
     return replace(variant, protocol="tuned", training=training, search=search)
 
 
-def control_rows(run: Run, rows: Sequence[Variant], endings: Sequence[str] = CONTROLS) -> list[Variant]:
+def control_rows(
+    run: Run, rows: Sequence[Variant], endings: Sequence[str] = CONTROLS
+) -> list[Variant]:
     """Every row that reads texts or pictures, again on each control of them."""
     return [on_control(run, row, ending) for row in with_content(rows) for ending in endings]
 
@@ -70,13 +85,19 @@ def with_content(rows: Sequence[Variant]) -> list[Variant]:
 
 
 def on_control(run: Run, row: Variant, ending: str) -> Variant:
-    """The row on controls of its encoders (:mod:`~bonmf_lib.encoders.controls`), by the ending of their names."""
+    """The row on controls of its encoders (:mod:`~bonmf_lib.encoders.controls`), by the ending of
+    their names."""
     own = {"text": row.text_encoder or run.settings.encoders.text}
     own["image"] = row.image_encoder or run.settings.encoders.image
-    encoders = {f"{name}_encoder": f"{encoder}-{ending}" for name, encoder in own.items() if row.uses(name)}
+    encoders = {
+        f"{name}_encoder": f"{encoder}-{ending}" for name, encoder in own.items() if row.uses(name)
+    }
     return replace(row, name=f"{row.name}, {ending}", **encoders)
 
 
 def on_cold_items(rows: list[Variant]) -> list[Variant]:
     """The same rows, tested on items that have no training rating."""
-    return [replace(row, protocol=f"cold items, {row.protocol}", split=ColdItems(COLD_ITEM_SHARE)) for row in rows]
+    return [
+        replace(row, protocol=f"cold items, {row.protocol}", split=ColdItems(COLD_ITEM_SHARE))
+        for row in rows
+    ]

@@ -1,5 +1,5 @@
-"""Every list of rows under the name of its experiment: what a notebook asks for, and what can be trained before it
-does, in shares."""
+"""Every list of rows under the name of its experiment: what a notebook asks for, and what can be
+trained before it does, in shares."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -34,7 +34,8 @@ class Experiment:
     """A list of rows and the seeds that it is run on.
 
     Attributes:
-        adapt: what becomes of rows that read what the data have not: left out, or made to do without.
+        adapt: what becomes of rows that read what the data have not: left out, or made to do
+        without.
         explained: studies look into the rows' weights.
     """
 
@@ -75,7 +76,9 @@ def _initialisations(run: Run) -> list[Variant]:
 
 
 def _tuned(run: Run) -> list[Variant]:
-    return absent.leave_out(run, table1.tuned_rows(run)) + absent.do_without(run, table1.best_rows(run))
+    return absent.leave_out(run, table1.tuned_rows(run)) + absent.do_without(
+        run, table1.best_rows(run)
+    )
 
 
 def _subsets(run: Run) -> list[Variant]:
@@ -97,7 +100,11 @@ def _centres(run: Run) -> list[Variant]:
 
 def _other_readings(run: Run) -> list[Variant]:
     middle = _centres(run)
-    return [row for row in specifications.rows_of(run, specifications.all_readings(run.settings)) if row not in middle]
+    return [
+        row
+        for row in specifications.rows_of(run, specifications.all_readings(run.settings))
+        if row not in middle
+    ]
 
 
 def _of_encoders(rows: Callable[[Run, tuple[str, ...]], list[Variant]]) -> Rows:
@@ -108,7 +115,13 @@ def _cold(experiment: Experiment) -> Experiment:
     return replace(experiment, rows=lambda run: on_cold_items(experiment.rows(run)))
 
 
-GRIDS = ("depth and width", "embedding size", "batch size and learning rate", "regularisation", "side information")
+GRIDS = (
+    "depth and width",
+    "embedding size",
+    "batch size and learning rate",
+    "regularisation",
+    "side information",
+)
 _LISTS = {
     "03_model_training": Experiment(model_training.recipe_rows, _every, absent.do_without),
     "03_controls": Experiment(_controls_of(_recipe_networks, ("shuffled",)), _compared),
@@ -120,7 +133,9 @@ _LISTS = {
     "04_review": Experiment(second_reading.review_rows, _ablated),
     "04_implicit": Experiment(second_reading.implicit_rows, _ablated),
     "04_folds": Experiment(anchors.fold_rows, lambda run: anchors.FOLDS),
-    "04_shuffled_rows": Experiment(anchors.shuffled_rows, lambda run: anchors.SHUFFLE_SEEDS, absent.do_without),
+    "04_shuffled_rows": Experiment(
+        anchors.shuffled_rows, lambda run: anchors.SHUFFLE_SEEDS, absent.do_without
+    ),
     "05_modalities": Experiment(_subsets, _compared),
     "05_modalities_controls": Experiment(_controls_of(_subsets), _ablated),
     "05_centres": Experiment(_centres, lambda run: run.centre_seeds),
@@ -129,8 +144,13 @@ _LISTS = {
     ),
     "05_bonmf_plus": Experiment(ablations.best_ablation_rows, _ablated, absent.do_without),
     "05_claims": Experiment(_claimed, _compared),
-    **{f"05_{grid.replace(' ', '_')}": Experiment(_grid(grid), _ablated, absent.do_without) for grid in GRIDS},
-    "06_encoders": Experiment(_of_encoders(language_models.encoder_rows), _compared, absent.do_without),
+    **{
+        f"05_{grid.replace(' ', '_')}": Experiment(_grid(grid), _ablated, absent.do_without)
+        for grid in GRIDS
+    },
+    "06_encoders": Experiment(
+        _of_encoders(language_models.encoder_rows), _compared, absent.do_without
+    ),
     "06_native": Experiment(_of_encoders(language_models.native_text_rows), _compared),
     "06_pooling": Experiment(language_models.pooling_rows, _ablated, absent.do_without),
     "06_content": Experiment(language_models.content_rows, _ablated, absent.do_without),
@@ -150,12 +170,16 @@ _ON_COLD_ITEMS = {
     "07_readings": "07_cold_items",
     "08_resolve_random": "08_resolve_cold",
 }
-EXPERIMENTS: dict[str, Experiment] = _LISTS | {cold: _cold(_LISTS[warm]) for warm, cold in _ON_COLD_ITEMS.items()}
+EXPERIMENTS: dict[str, Experiment] = _LISTS | {
+    cold: _cold(_LISTS[warm]) for warm, cold in _ON_COLD_ITEMS.items()
+}
 
 
-def asked(run: Run, experiment: str, seeds: tuple[int, ...] | None = None) -> tuple[list[Variant], tuple[int, ...]]:
-    """The rows of an experiment that the run's data allow, and its seeds; other ``seeds`` in their place. What is left
-    out is printed.
+def asked(
+    run: Run, experiment: str, seeds: tuple[int, ...] | None = None
+) -> tuple[list[Variant], tuple[int, ...]]:
+    """The rows of an experiment that the run's data allow, and its seeds; other ``seeds`` in their
+    place. What is left out is printed.
 
     Raises:
         ConfigError: an unknown name.

@@ -1,7 +1,9 @@
-"""Every reasonable reading of the paper's recipe: the choices that it leaves open, and the trainings that vary them.
+"""Every reasonable reading of the paper's recipe: the choices that it leaves open, and the
+trainings that vary them.
 
-A multiverse analysis (Steegen et al., 2016) of BoNMF: two centres, every choice varied alone around each, and random
-combinations of all choices; every network also on shuffled features, in the centres on noise too.
+A multiverse analysis (Steegen et al., 2016) of BoNMF: two centres, every choice varied alone around
+each, and random combinations of all choices; every network also on shuffled features, in the
+centres on noise too.
 """
 
 from dataclasses import asdict, replace
@@ -21,10 +23,15 @@ from ..runs.variant import Variant
 from ..training.config import TrainingConfig
 
 PROTOCOL = "specification"
-EXPERIMENTS = ("05_centres", "05_specifications")  # the two centres, which may have more splits; all the others
+# the two centres, which may have more splits; all the others
+EXPERIMENTS = (
+    "05_centres",
+    "05_specifications",
+)
 PATIENCE = 3  # epochs without a better validation MSE, where the best epoch is kept
 
-# What the second reading names, and the L2 on embeddings that ablations try; sizes are ours where it gives none.
+# What the second reading names, and the L2 on embeddings that ablations try; sizes are ours where
+# it gives none.
 _REGULARISATIONS: dict[str, tuple[dict[str, float], dict[str, float]]] = {
     "no regularisation": ({}, {}),
     "dropout 0.2, weight decay 1e-6": ({"dropout": 0.2}, {"weight_decay": 1e-6}),
@@ -45,7 +52,8 @@ class Specification:
 
     Attributes:
         batch: number of ratings and learning rate, which go together.
-        stopping: after the profile's fixed number of epochs (the paper's ten), or at the best validation epoch.
+        stopping: after the profile's fixed number of epochs (the paper's ten), or at the best
+        validation epoch.
         embedding_std: of the initial ID embeddings; the paper gives none, PyTorch's own is 1.
     """
 
@@ -64,17 +72,28 @@ class Specification:
         parts += [self.preparation] if NETWORKS[network] else []
         parts += [read[modality] for modality in NETWORKS[network]]
         stop = "best epoch" if self.stopping == "best epoch" else "fixed epochs"
-        return "; ".join([*parts, self.regularisation, f"batch {self.batch[0]}", stop, f"std {self.embedding_std:g}"])
+        return "; ".join(
+            [
+                *parts,
+                self.regularisation,
+                f"batch {self.batch[0]}",
+                stop,
+                f"std {self.embedding_std:g}",
+            ]
+        )
 
     def row(self, run: Run, network: str, content: str = "real") -> Variant:
-        """The training of a network of ``NETWORKS`` on real features or on a control of them (``CONTENTS``)."""
+        """The training of a network of ``NETWORKS`` on real features or on a control of them
+        (``CONTENTS``)."""
         settings = run.settings
         in_model, in_training = _REGULARISATIONS[self.regularisation]
         stopped = {"epochs": settings.recipe.early_stopping_epochs, "patience": PATIENCE}
         training = TrainingConfig(
             batch_size=self.batch[0],
             learning_rate=self.batch[1],
-            **(stopped if self.stopping == "best epoch" else {"epochs": settings.comparison.epochs}),
+            **(
+                stopped if self.stopping == "best epoch" else {"epochs": settings.comparison.epochs}
+            ),
             **in_training,
         )
         read = NETWORKS[network]
@@ -99,8 +118,8 @@ class Specification:
 
 
 def choices(settings: Profile) -> dict[str, tuple]:
-    """The values of every choice on a profile, the paper's recipe's first; of a choice that the profile does not vary,
-    only this."""
+    """The values of every choice on a profile, the paper's recipe's first; of a choice that the
+    profile does not vary, only this."""
     batches = (
         (settings.comparison.batch_size, settings.comparison.learning_rate),
         (settings.tuning.batch_size, settings.tuning.learning_rate),
@@ -111,13 +130,18 @@ def choices(settings: Profile) -> dict[str, tuple]:
         "batch": tuple(dict.fromkeys(batches)),
         "stopping": ("fixed", "best epoch"),
         "embedding_std": (0.05, 0.01, 1.0),
-        "text_encoder": tuple(dict.fromkeys((settings.encoders.text, settings.encoders.other_text))),
+        "text_encoder": tuple(
+            dict.fromkeys((settings.encoders.text, settings.encoders.other_text))
+        ),
         "image_encoder": tuple(dict.fromkeys((settings.encoders.image, settings.encoders.cnn))),
     }
     for name in settings.specification.choices:
         if name not in values:
             raise ConfigError(unknown_name("choice of the recipe", name, list(values)))
-    return {name: found if name in settings.specification.choices else found[:1] for name, found in values.items()}
+    return {
+        name: found if name in settings.specification.choices else found[:1]
+        for name, found in values.items()
+    }
 
 
 def centres(settings: Profile) -> dict[str, Specification]:
@@ -140,13 +164,20 @@ def neighbours(settings: Profile, centre: Specification) -> list[Specification]:
 def around_centres(settings: Profile) -> list[Specification]:
     """Both centres, then their neighbours, each once."""
     middle = list(centres(settings).values())
-    return list(dict.fromkeys([*middle, *(near for centre in middle for near in neighbours(settings, centre))]))
+    return list(
+        dict.fromkeys(
+            [*middle, *(near for centre in middle for near in neighbours(settings, centre))]
+        )
+    )
 
 
 def random_combinations(settings: Profile) -> list[Specification]:
     """As many of all other combinations as the profile says, drawn once and for all."""
     known, values = set(around_centres(settings)), choices(settings)
-    every = [Specification(**dict(zip(values, combination, strict=True))) for combination in product(*values.values())]
+    every = [
+        Specification(**dict(zip(values, combination, strict=True)))
+        for combination in product(*values.values())
+    ]
     others = [combination for combination in every if combination not in known]
     drawn = np.random.default_rng(0).permutation(len(others))[: settings.specification.random]
     return [others[place] for place in drawn]
@@ -158,8 +189,8 @@ def all_readings(settings: Profile) -> list[Specification]:
 
 
 def rows_of(run: Run, specifications: list[Specification]) -> list[Variant]:
-    """All trainings of the specifications, each once: IDs alone, then every network on real and on shuffled features,
-    in the centres on noise too."""
+    """All trainings of the specifications, each once: IDs alone, then every network on real and on
+    shuffled features, in the centres on noise too."""
     middle, rows = list(centres(run.settings).values()), {}
     for specification in specifications:
         contents = CONTENTS if specification in middle else CONTENTS[:2]

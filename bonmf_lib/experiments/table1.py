@@ -44,20 +44,27 @@ def table1_rows(run: Run) -> list[Variant]:
 
 
 def native_rows(run: Run) -> list[Variant]:
-    """The rows of :func:`table1_rows` that read texts or pictures, at the encoders' own scale; then the same on
-    shuffled ones, every item with another's."""
-    rows = [replace(row.prepared("native"), name=f"{row.name}, native") for row in with_content(table1_rows(run))]
+    """The rows of :func:`table1_rows` that read texts or pictures, at the encoders' own scale; then
+    the same on shuffled ones, every item with another's."""
+    rows = [
+        replace(row.prepared("native"), name=f"{row.name}, native")
+        for row in with_content(table1_rows(run))
+    ]
     return rows + control_rows(run, rows, ("shuffled",))
 
 
 def fullest_row(rows: Sequence[Variant]) -> Variant:
-    """BoNMF as the paper has it, or the row of the paper's table that is nearest to it among those that data allow."""
+    """BoNMF as the paper has it, or the row of the paper's table that is nearest to it among those
+    that data allow."""
     by_name = {row.name: row for row in rows}
-    return next(by_name[name] for name in ("BoNMF", "BoNMF, no picture", "NMD (ID only)") if name in by_name)
+    return next(
+        by_name[name] for name in ("BoNMF", "BoNMF, no picture", "NMD (ID only)") if name in by_name
+    )
 
 
 def initialisations_row(run: Run, row: Variant) -> Variant:
-    """A row from several initial weights on one split: what of a difference between runs is not the split's."""
+    """A row from several initial weights on one split: what of a difference between runs is not the
+    split's."""
     members = run.settings.comparison.ensemble_members
     return replace(row, name=f"{row.name}, {members} initial weights", members=members)
 

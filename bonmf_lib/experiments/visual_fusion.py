@@ -19,10 +19,14 @@ from .protocols import early_stopped
 
 
 def picture_encoder_rows(run: Run) -> list[Variant]:
-    """BoNMF with the picture read in different ways; the run's encoder with all its poolings first, no picture last."""
+    """BoNMF with the picture read in different ways; the run's encoder with all its poolings first,
+    no picture last."""
     own = run.settings.encoders.image
     encoder = get_encoder(own, "image")
-    names = [(own, pooling) for pooling in sorted(encoder.poolings, key=lambda p: p != encoder.default_pooling)]
+    names = [
+        (own, pooling)
+        for pooling in sorted(encoder.poolings, key=lambda p: p != encoder.default_pooling)
+    ]
     names += [(name, None) for name in run.settings.encoders.compared_image if name != own]
     rows = []
     for name, pooling in names:
@@ -39,16 +43,23 @@ def fusion_rows(run: Run) -> list[Variant]:
     rows = [fusion_row(run, f"Fusion, {kind}", VisualFusionConfig(fusion=kind)) for kind in kinds]
     rows += attention_rows(run)
     rows += with_shuffled_pictures(run, rows, (FUSION_PLAIN, LATE), FUSION_CONTROLS)
-    return [*rows, fusion_row(run, FUSION_NO_PICTURE, VisualFusionConfig(fusion="concatenation", modalities=("text",)))]
+    return [
+        *rows,
+        fusion_row(
+            run, FUSION_NO_PICTURE, VisualFusionConfig(fusion="concatenation", modalities=("text",))
+        ),
+    ]
 
 
 def attention_rows(run: Run) -> list[Variant]:
-    """Attention over the picture's regions, asked by text, item or user, after all regions side by side without any;
-    nothing where the encoder gives no regions."""
+    """Attention over the picture's regions, asked by text, item or user, after all regions side by
+    side without any; nothing where the encoder gives no regions."""
     pooling = region_pooling(run)
     if pooling is None:
         return []
-    rows = [fusion_row(run, "Fusion, regions side by side", VisualFusionConfig(fusion="concatenation"))]
+    rows = [
+        fusion_row(run, "Fusion, regions side by side", VisualFusionConfig(fusion="concatenation"))
+    ]
     for query in ("text", "item", "user"):
         config = VisualFusionConfig(fusion="attention", query=query)
         rows.append(fusion_row(run, f"Fusion, attention by {query}", config))
@@ -56,8 +67,11 @@ def attention_rows(run: Run) -> list[Variant]:
 
 
 def explained_rows(run: Run) -> list[Variant]:
-    """Rows whose use of pictures is looked into, on the encoder's own features; a sum where there are no regions."""
-    rows = attention_rows(run)[1:] or [fusion_row(run, "Fusion, sum", VisualFusionConfig(fusion="sum"))]
+    """Rows whose use of pictures is looked into, on the encoder's own features; a sum where there
+    are no regions."""
+    rows = attention_rows(run)[1:] or [
+        fusion_row(run, "Fusion, sum", VisualFusionConfig(fusion="sum"))
+    ]
     return [replace(row, feature_dim=None) for row in rows]
 
 

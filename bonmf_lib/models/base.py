@@ -1,4 +1,5 @@
-"""What every model offers, what it may see, what it is trained by, and the registry of all models."""
+"""What every model offers, what it may see, what it is trained by,
+and the registry of all models."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +16,8 @@ from ..errors import ConfigError, ModelError, unknown_name
 
 @dataclass(frozen=True, eq=False)
 class Interactions:
-    """Training ratings, for models that read whole histories: users, items (int64), ratings (float32), each (N,)."""
+    """Training ratings, for models that read whole histories: users, items (int64), ratings
+    (float32), each (N,)."""
 
     users: np.ndarray
     items: np.ndarray
@@ -24,15 +26,18 @@ class Interactions:
 
 @dataclass(frozen=True, eq=False)
 class ModelInputs:
-    """All that a model may look at besides the ids it is asked about; no validation or test rating is in here.
+    """All that a model may look at besides the ids it is asked about; no validation or test rating
+    is in here.
 
     Attributes:
-        mean_rating: mean of the training ratings, where predictions start; with implicit feedback a logit.
+        mean_rating: mean of the training ratings, where predictions start; with implicit feedback a
+        logit.
         text, image: features of all items, or None when the run has none.
-        user_fields, item_fields: categorical side information by field name, float32 (n_users or n_items, levels);
-            rows sum to 1, or to 0 where unknown.
+        user_fields, item_fields: categorical side information by field name, float32 (n_users or
+            n_items, levels); rows sum to 1, or to 0 where unknown.
         interactions: the training ratings.
-        item_overlap: how much each item's text predicts its picture, (n_items,), NaN where it lacks one.
+        item_overlap: how much each item's text predicts its picture, (n_items,), NaN where it lacks
+        one.
     """
 
     n_users: int
@@ -57,8 +62,8 @@ class Batch:
 
     Attributes:
         users, items: int64 (B,), rated pairs. ratings: float32 (B,).
-        negatives: users and items that are no rated pairs, each int64 (B * n,), the n of a row next to each other; None
-            where the training draws none.
+        negatives: users and items that are no rated pairs, each int64 (B * n,), the n of a row next
+            to each other; None where the training draws none.
     """
 
     users: torch.Tensor
@@ -89,12 +94,13 @@ class Recommender(nn.Module):
         return torch.stack([self.score(user.expand(self.n_items), items) for user in users])
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """The mean loss of a batch, which histories report, and what is added to it in training (None = nothing)."""
+        """The mean loss of a batch, which histories report, and what is added to it in training
+        (None = nothing)."""
         raise TypeError(f"{type(self).__name__} defines no loss.")
 
     def start_epoch(self, epoch: int) -> None:
-        """Called before the first batch of every epoch (from 0), where random numbers come from (seed, epoch): a graph
-        can be rebuilt or thinned here."""
+        """Called before the first batch of every epoch (from 0), where random numbers come from
+        (seed, epoch): a graph can be rebuilt or thinned here."""
 
     def after_step(self) -> None:
         """Called after every step of the optimiser: moving averages of weights can follow here."""
@@ -108,8 +114,8 @@ class Recommender(nn.Module):
 
 
 class RatingModel(Recommender):
-    """Maps user and item ids (B,), (B,) to predicted ratings (B,); where negatives are drawn, to logits of a pair being
-    rated."""
+    """Maps user and item ids (B,), (B,) to predicted ratings (B,); where negatives are drawn, to
+    logits of a pair being rated."""
 
     def forward(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
         raise TypeError(f"{type(self).__name__} defines no forward pass.")
@@ -118,16 +124,20 @@ class RatingModel(Recommender):
         return self(users, items)
 
     def penalty(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor | None:
-        """Regularisation of one batch, (B,), (B,) -> scalar, added to its mean loss; None = the model has none."""
+        """Regularisation of one batch, (B,), (B,) -> scalar, added to its mean loss; None = the
+        model has none."""
         return None
 
-    def with_penalty(self, users: torch.Tensor, items: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Predictions (B,) and the penalty of one batch; a model whose two share work does that once."""
+    def with_penalty(
+        self, users: torch.Tensor, items: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Predictions (B,) and the penalty of one batch; a model whose two share work does that
+        once."""
         return self(users, items), self.penalty(users, items)
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Mean squared error of the ratings; with negatives the binary cross-entropy of outputs as logits, rated pairs
-        1 and drawn ones 0. The penalty is that of the rated pairs."""
+        """Mean squared error of the ratings; with negatives the binary cross-entropy of outputs as
+        logits, rated pairs 1 and drawn ones 0. The penalty is that of the rated pairs."""
         if batch.negatives is None:
             predicted, penalty = self.with_penalty(batch.users, batch.items)
             return F.mse_loss(predicted, batch.ratings), penalty
@@ -135,7 +145,9 @@ class RatingModel(Recommender):
         logits = self(*(torch.cat(pair) for pair in pairs))
         target = torch.zeros_like(logits)
         target[: len(batch)] = 1
-        return F.binary_cross_entropy_with_logits(logits, target), self.penalty(batch.users, batch.items)
+        return F.binary_cross_entropy_with_logits(logits, target), self.penalty(
+            batch.users, batch.items
+        )
 
 
 class ClosedFormModel(RatingModel):
@@ -182,7 +194,8 @@ def get_model(name: str) -> ModelEntry:
 
 
 def build_model(name: str, config: Any, inputs: ModelInputs, seed: int) -> Recommender:
-    """Build a registered model with initial weights drawn from ``seed``; the global generator is left alone."""
+    """Build a registered model with initial weights drawn from ``seed``; the global generator is
+    left alone."""
     entry = get_model(name)
     if not isinstance(config, entry.config):
         raise ConfigError(f"{name} takes a {entry.config.__name__}, got a {type(config).__name__}.")

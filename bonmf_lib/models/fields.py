@@ -1,4 +1,5 @@
-"""Categorical side information of users and items, as the fields that factorisation machines are made for."""
+"""Categorical side information of users and items, as the fields that factorisation machines are
+made for."""
 
 from collections.abc import Iterable
 
@@ -9,8 +10,8 @@ from ..datasets import Dataset
 
 
 def user_fields(dataset: Dataset) -> dict[str, np.ndarray]:
-    """Gender, age (in decades) and occupation, one-hot float32 (n_users, levels); fields of which nothing is known
-    are left out, unknown rows are zero."""
+    """Gender, age (in decades) and occupation, one-hot float32 (n_users, levels); fields of which
+    nothing is known are left out, unknown rows are zero."""
     users = dataset.users
     ages = (users["age"].astype("Float64") // 10).clip(1, 6)
     columns = {"gender": users["gender"], "age": ages, "occupation": users["occupation"]}
@@ -19,7 +20,8 @@ def user_fields(dataset: Dataset) -> dict[str, np.ndarray]:
 
 
 def item_fields(dataset: Dataset) -> dict[str, np.ndarray]:
-    """Genres (several share a weight of 1) and decade of release, float32 (n_items, levels), as :func:`user_fields`."""
+    """Genres (several share a weight of 1) and decade of release, float32 (n_items, levels), as
+    :func:`user_fields`."""
     items = dataset.items
     decades = items["year"].astype("Float64") // 10
     found = {"genres": _multi_hot(items["genres"]), "decade": _multi_hot(decades.map(_one))}
@@ -32,7 +34,9 @@ def _one(value: object) -> tuple:
 
 def _multi_hot(rows: Iterable[tuple]) -> np.ndarray:
     rows = [row if isinstance(row, tuple) else () for row in rows]
-    levels = {level: place for place, level in enumerate(sorted({level for row in rows for level in row}))}
+    levels = {
+        level: place for place, level in enumerate(sorted({level for row in rows for level in row}))
+    }
     out = np.zeros((len(rows), len(levels)), np.float32)
     for place, row in enumerate(rows):
         out[place, [levels[level] for level in row]] = 1 / max(len(row), 1)

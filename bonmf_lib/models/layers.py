@@ -1,4 +1,5 @@
-"""Parts that several models share: projected item features with missing ones, and tables of all ids."""
+"""Parts that several models share: projected item features with missing ones, and tables of all
+ids."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
@@ -17,14 +18,17 @@ from .base import ModelInputs
 def rows_of(table: torch.Tensor, ids: torch.Tensor | None) -> torch.Tensor:
     """Rows (N, dim) or entries (N,) of a table; None = all of them in order.
 
-    The gradient of ``table[ids]`` is summed by several threads in no fixed order, this one always in the same.
+    The gradient of ``table[ids]`` is summed by several threads in no fixed order, this one always
+    in the same.
     """
     if ids is None:
         return table
     return F.embedding(ids, table) if table.dim() == 2 else table.index_select(0, ids)
 
 
-def gathered(part: Callable[[torch.Tensor | None], torch.Tensor], ids: torch.Tensor, total: int) -> torch.Tensor:
+def gathered(
+    part: Callable[[torch.Tensor | None], torch.Tensor], ids: torch.Tensor, total: int
+) -> torch.Tensor:
     """``part(ids)`` (B, H), through a table of all ``total`` ids when that is less work."""
     return part(ids) if len(ids) < total else F.embedding(ids, part(None))
 
@@ -50,16 +54,24 @@ def score_all_pairs(
     rest: Callable[[torch.Tensor], torch.Tensor], user_rows: torch.Tensor, item_table: torch.Tensor
 ) -> torch.Tensor:
     """``rest(u + i)`` for all pairs, (B, H), (I, H) -> (B, I), a block of users at a time."""
-    return in_blocks(lambda rows: rest(rows.unsqueeze(1) + item_table.unsqueeze(0)).squeeze(-1), user_rows)
+    return in_blocks(
+        lambda rows: rest(rows.unsqueeze(1) + item_table.unsqueeze(0)).squeeze(-1), user_rows
+    )
 
 
-def in_blocks(score: Callable[[torch.Tensor], torch.Tensor], user_rows: torch.Tensor) -> torch.Tensor:
-    """``score`` of all rows, (B, H) -> (B, I), so many users at once that the hidden layer fits the cache."""
-    return torch.cat([score(rows) for rows in user_rows.split(8 if user_rows.device.type == "cpu" else 256)])
+def in_blocks(
+    score: Callable[[torch.Tensor], torch.Tensor], user_rows: torch.Tensor
+) -> torch.Tensor:
+    """``score`` of all rows, (B, H) -> (B, I), so many users at once that the hidden layer fits the
+    cache."""
+    return torch.cat(
+        [score(rows) for rows in user_rows.split(8 if user_rows.device.type == "cpu" else 256)]
+    )
 
 
 def mlp(sizes: Sequence[int], dropout: float = 0.0, bias: float = 0.0) -> nn.Sequential:
-    """Linear layers of the given sizes, each followed by ReLU and dropout, then one output that starts at ``bias``."""
+    """Linear layers of the given sizes, each followed by ReLU and dropout, then one output that
+    starts at ``bias``."""
     layers: list[nn.Module] = []
     for before, after in pairwise(sizes):
         layers += [nn.Linear(before, after), nn.ReLU(), nn.Dropout(dropout)]
@@ -71,21 +83,30 @@ def mlp(sizes: Sequence[int], dropout: float = 0.0, bias: float = 0.0) -> nn.Seq
 def required(features: Features | None, modality: str, model: str) -> Features:
     """The features; ``ModelError`` when the run has none."""
     if features is None:
-        raise ModelError(f"{model} was asked to use the {modality}, but got no {modality} features.")
+        raise ModelError(
+            f"{model} was asked to use the {modality}, but got no {modality} features."
+        )
     return features
 
 
-def wanted_features(config, inputs: ModelInputs, model: str) -> Iterator[tuple[str, Features, Preparation]]:
-    """Name (``text``, ``image``), features and preparation of what a configuration with ``modalities`` and a
-    preparation for each asks for."""
+def wanted_features(
+    config, inputs: ModelInputs, model: str
+) -> Iterator[tuple[str, Features, Preparation]]:
+    """Name (``text``, ``image``), features and preparation of what a configuration with
+    ``modalities`` and a preparation for each asks for."""
     for name in MODALITIES:
         if name in config.modalities:
-            yield name, required(getattr(inputs, name), name, model), getattr(config, f"{name}_preparation")
+            yield (
+                name,
+                required(getattr(inputs, name), name, model),
+                getattr(config, f"{name}_preparation"),
+            )
 
 
 class FeatureTable(nn.Module):
-    """Frozen features of all items, prepared (:mod:`~bonmf_lib.encoders.preparation`), and a learned vector of size
-    ``dim`` that stands in for what is made of them where they are missing."""
+    """Frozen features of all items, prepared (:mod:`~bonmf_lib.encoders.preparation`), and a
+    learned vector of size ``dim`` that stands in for what is made of them where they are missing.
+    """
 
     def __init__(self, features: Features, dim: int, preparation: Preparation):
         super().__init__()
@@ -108,7 +129,8 @@ class FeatureTable(nn.Module):
         return rows if self.missing is None else rows * (1 - rows_of(self.absent, items))
 
     def filled(self, made: torch.Tensor, items: torch.Tensor | None) -> torch.Tensor:
-        """``made`` of the items (N, dim), which is zero where they are missing, with the learned vector there."""
+        """``made`` of the items (N, dim), which is zero where they are missing, with the learned
+        vector there."""
         return made if self.missing is None else made + rows_of(self.absent, items) * self.missing
 
 
@@ -124,15 +146,26 @@ class ProjectedFeatures(FeatureTable):
 
 
 class SparseRows(nn.Module):
-    """A fixed sparse matrix (R, C) whose product with a dense table has a gradient: rows of users' or items' histories.
+    """A fixed sparse matrix (R, C) whose product with a dense table has a gradient: rows of users'
+    or items' histories.
 
-    As weighted sums of the table's rows, which a CPU makes about twice as fast as PyTorch's product of a CSR matrix
-    (``make bench``); the transpose that the backward pass needs is kept, and has a product of its own.
+    As weighted sums of the table's rows, which a CPU makes about twice as fast as PyTorch's product
+    of a CSR matrix (``make bench``); the transpose that the backward pass needs is kept, and has a
+    product of its own.
     """
 
-    def __init__(self, rows: torch.Tensor, columns: torch.Tensor, values: torch.Tensor, shape: tuple[int, int]):
+    def __init__(
+        self,
+        rows: torch.Tensor,
+        columns: torch.Tensor,
+        values: torch.Tensor,
+        shape: tuple[int, int],
+    ):
         super().__init__()
-        for name, bags, members, total in (("forth", rows, columns, shape[0]), ("back", columns, rows, shape[1])):
+        for name, bags, members, total in (
+            ("forth", rows, columns, shape[0]),
+            ("back", columns, rows, shape[1]),
+        ):
             order = torch.argsort(bags, stable=True)
             counts = torch.bincount(bags, minlength=total)
             for part, tensor in (
@@ -147,7 +180,8 @@ class SparseRows(nn.Module):
         return _Product.apply(table, *self._both_ways())
 
     def transposed(self, table: torch.Tensor) -> torch.Tensor:
-        """The transpose's product, (R, dim) -> (C, dim): with :meth:`forward` one layer of a bipartite graph."""
+        """The transpose's product, (R, dim) -> (C, dim): with :meth:`forward` one layer of a
+        bipartite graph."""
         return _Product.apply(table, *self._both_ways()[::-1])
 
     def _both_ways(self) -> tuple[tuple[torch.Tensor, ...], tuple[torch.Tensor, ...]]:
@@ -157,7 +191,9 @@ class SparseRows(nn.Module):
 
 class _Product(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, table: torch.Tensor, forth: tuple[torch.Tensor, ...], back: tuple[torch.Tensor, ...]):
+    def forward(
+        ctx, table: torch.Tensor, forth: tuple[torch.Tensor, ...], back: tuple[torch.Tensor, ...]
+    ):
         ctx.back = back
         return _weighted_sums(table, *forth)
 
@@ -166,5 +202,7 @@ class _Product(torch.autograd.Function):
         return _weighted_sums(gradient.contiguous(), *ctx.back), None, None
 
 
-def _weighted_sums(table: torch.Tensor, members: torch.Tensor, starts: torch.Tensor, weights: torch.Tensor):
+def _weighted_sums(
+    table: torch.Tensor, members: torch.Tensor, starts: torch.Tensor, weights: torch.Tensor
+):
     return F.embedding_bag(members, table, starts, mode="sum", per_sample_weights=weights)

@@ -1,4 +1,5 @@
-"""Answers to the paper's open questions in words, chosen by verdicts; they read records, published ones or a run's."""
+"""Answers to the paper's open questions in words, chosen by verdicts; they read records, published
+ones or a run's."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,19 +28,23 @@ MARGIN = 0.5  # percent; the paper's for swapping language models
 def text_equivalences(
     records: pd.DataFrame, metric: str, reference: tuple[str, str], prefix: str = "BoNMF, "
 ) -> pd.DataFrame:
-    """:func:`~bonmf_lib.report.relative.equivalences` with short names at the paper's margin. Language models (are they
-    alike?) and controls (does the text matter?) are two families of tests.
+    """:func:`~bonmf_lib.report.relative.equivalences` with short names at the paper's margin.
+    Language models (are they alike?) and controls (does the text matter?) are two families of
+    tests.
 
     Args:
         prefix: of all rows' names.
     """
-    names = [name for name in records["variant"].unique() if is_text_control(name.removeprefix(prefix))]
+    names = [
+        name for name in records["variant"].unique() if is_text_control(name.removeprefix(prefix))
+    ]
     controls = [name.removeprefix("BoNMF, ") for name in names]
     return short_names(equivalences(records, metric, reference, MARGIN, controls), prefix)
 
 
 def is_text_control(name: str) -> bool:
-    """Whether a row's short name is that of a control: no text, or one that tells nothing of its item."""
+    """Whether a row's short name is that of a control: no text, or one that tells nothing of its
+    item."""
     return name in (*TEXT_CONTROLS, "no text") or name.endswith(("-shuffled", "-noise"))
 
 
@@ -52,21 +57,33 @@ def swap_sentence(table: pd.DataFrame, margin: float, where: str) -> str:
     verdicts = table["verdict"]
     control = np.array([is_text_control(name) for name in verdicts.index], bool)
     controls, models = verdicts[control], verdicts[~control]
-    alike = f"{(models == 'equivalent').sum()} of {len(models)} other models are within {margin:g} %"
+    alike = (
+        f"{(models == 'equivalent').sum()} of {len(models)} other models are within {margin:g} %"
+    )
     if (controls == "equivalent").all():
         return f"On {where} the text hardly matters: every control is within {margin:g} %; {alike}."
     if (controls == "worse").all():
-        cost = table.loc["no text", ["percent", "low", "high"]].abs() if "no text" in table.index else None
+        cost = (
+            table.loc["no text", ["percent", "low", "high"]].abs()
+            if "no text" in table.index
+            else None
+        )
         size = (
-            "" if cost is None else f", no text by {cost['percent']:.2f} % [{cost.min():.2f}, {cost.max():.2f}; 90 %]"
+            ""
+            if cost is None
+            else f", no text by {cost['percent']:.2f} % [{cost.min():.2f}, {cost.max():.2f}; 90 %]"
         )
         small = cost is not None and cost["percent"] < 2 * margin
         caution = f"; so small an effect makes a margin of {margin:g} % say little" if small else ""
         return (
-            f"In the network of 06, on {where}, the text has an effect: every control is worse{size}; {alike}{caution}."
+            f"In the network of 06, on {where}, the text has an effect: "
+            f"every control is worse{size}; {alike}{caution}."
         )
     if (controls == "undecided").any():
-        return f"On {where} it stays undecided whether the text matters: not every control is told apart; {alike}."
+        return (
+            f"On {where} it stays undecided whether the text matters: "
+            f"not every control is told apart; {alike}."
+        )
     listed = ", ".join(f"{name} is {verdict}" for name, verdict in controls.items())
     return f"On {where} the text is not shown to help: {listed}; {alike}."
 
@@ -77,19 +94,22 @@ def picture_evidence(
     """Every use of the picture against no picture and against each control, paired over seeds.
 
     Args:
-        none: the row without a picture. controls: rows whose pictures tell nothing; those that the records lack are
-            passed over. prefix: of row names, left out.
+        none: the row without a picture. controls: rows whose pictures tell nothing; those that the
+            records lack are passed over. prefix: of row names, left out.
 
     Returns:
-        the table of :func:`~bonmf_lib.report.tables.differences` to ``none`` with short names and, besides, verdict:
-        *helps* (better than none and than every control, each after Holm), *worse* (than none) or *not shown to help*.
+        the table of :func:`~bonmf_lib.report.tables.differences` to ``none`` with short names and,
+        besides, verdict: *helps* (better than none and than every control, each after Holm),
+        *worse* (than none) or *not shown to help*.
     """
     table = short_names(differences(records, metric, row_of(records, none)), prefix)
     told = told_apart(table)
     helps = told & table["favours"].astype(bool)
     controls = [name for name in controls if (records["variant"] == name).any()]
     for control in controls:
-        against = short_names(differences(records, metric, row_of(records, control)), prefix).reindex(table.index)
+        against = short_names(
+            differences(records, metric, row_of(records, control)), prefix
+        ).reindex(table.index)
         better = told_apart(against) & against["favours"].eq(True)
         helps &= better | (table.index == control.removeprefix(prefix))
     table["control"] = table.index.isin([name.removeprefix(prefix) for name in controls])
@@ -117,7 +137,9 @@ def picture_sentence(table: pd.DataFrame, where: str) -> str:
     real = table[~table["control"]]
     helped, worse = (real.index[real["verdict"] == verdict] for verdict in ("helps", "worse"))
     against = "none and than every control" if table["control"].any() else "none"
-    words = f"On {where}, {len(helped)} of {len(real)} uses of the picture are better than {against}"
+    words = (
+        f"On {where}, {len(helped)} of {len(real)} uses of the picture are better than {against}"
+    )
     words += f" ({', '.join(helped)})" if len(helped) else ""
     return words + (f"; worse than none: {', '.join(worse)}." if len(worse) else ".")
 
@@ -128,20 +150,27 @@ def _ways_told_apart(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def resolution_sentence(table: pd.DataFrame, metric: str, where: str) -> str:
-    """Whether taking overlap out helps, by the adjusted tests against plain concatenation. Controls and no picture
-    are no ways to do so: a way that only beats concatenation may have silenced the picture.
+    """Whether taking overlap out helps, by the adjusted tests against plain concatenation. Controls
+    and no picture are no ways to do so: a way that only beats concatenation may have silenced the
+    picture.
 
     Args:
         table: of :func:`bonmf_lib.report.tables.differences`, with short names.
     """
     told = _ways_told_apart(table)
     sides = {True: "better", False: "worse"}
-    parts = [f"{name} is {sides[bool(row['favours'])]} ({abs(row['percent']):.1f} %)" for name, row in told.iterrows()]
-    return f"{metric} on {where}, against concatenation: {'; '.join(parts) or 'no way is told apart'}."
+    parts = [
+        f"{name} is {sides[bool(row['favours'])]} ({abs(row['percent']):.1f} %)"
+        for name, row in told.iterrows()
+    ]
+    return (
+        f"{metric} on {where}, against concatenation: {'; '.join(parts) or 'no way is told apart'}."
+    )
 
 
 def limit_sentence(records: pd.DataFrame, epochs: int) -> str:
-    """How many trainings were still improving when they ran out of epochs, and of which rows at least half were."""
+    """How many trainings were still improving when they ran out of epochs, and of which rows at
+    least half were."""
     best = records[records["metric"] == "best_epoch"]
     last = best["value"] >= epochs
     rows = last.groupby(best["variant"], sort=False).mean()
@@ -163,47 +192,65 @@ _WITH_AND_WITHOUT = {  # experiment, what it is, the row with the modality, the 
         ("04_table1", "as published", "BoNMF", NO_PICTURE),
         ("04_tuned", "tuned", "BoNMF", NO_PICTURE),
         ("05_modalities", "early stopped (05)", _ALL_INPUTS, "BoNMF on ID + text"),
-        ("07_readings", "early stopped, principal components (07)", "BoNMF, dinov2-s, cls", NO_PICTURE),
+        (
+            "07_readings",
+            "early stopped, principal components (07)",
+            "BoNMF, dinov2-s, cls",
+            NO_PICTURE,
+        ),
         ("07_fusions", "early stopped, the fusions' network (07)", FUSION_PLAIN, FUSION_NO_PICTURE),
     ),
 }
 
 
 def added_by_experiment(records: pd.DataFrame, modality: str) -> pd.DataFrame:
-    """What ``text`` or ``picture`` adds to the MSE of all other inputs, in every experiment that has both rows: the
-    same question to differently trained networks.
+    """What ``text`` or ``picture`` adds to the MSE of all other inputs, in every experiment that
+    has both rows: the same question to differently trained networks.
 
     Args:
         records: of one data set and content.
 
     Returns:
-        one row per experiment; columns without, with (mean MSE), difference, low, high (95 %, paired), p_holm
-        (adjusted over the experiments), seeds.
+        one row per experiment; columns without, with (mean MSE), difference, low, high (95 %,
+        paired), p_holm (adjusted over the experiments), seeds.
     """
     rows = {}
     for experiment, name, full, without in _WITH_AND_WITHOUT[modality]:
-        pair = records[(records["experiment"] == experiment) & records["variant"].isin([full, without])]
+        pair = records[
+            (records["experiment"] == experiment) & records["variant"].isin([full, without])
+        ]
         values = pair[pair["metric"] == "mse"].groupby("variant")["value"].mean()
         if len(values) == 2:
             (found,) = differences(pair, "mse", row_of(pair, without)).to_dict("records")
             means = {"without": values[without], "with": values[full]}
-            rows[name] = means | {key: found[key] for key in ("difference", "low", "high", "p_value", "seeds")}
-    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis(f"{modality}, added to the other inputs")
+            rows[name] = means | {
+                key: found[key] for key in ("difference", "low", "high", "p_value", "seeds")
+            }
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis(
+        f"{modality}, added to the other inputs"
+    )
     if len(table):
         table.insert(table.columns.get_loc("seeds"), "p_holm", holm(table.pop("p_value").tolist()))
     return table
 
 
 def added_sentence(records: pd.DataFrame, modality: str) -> str:
-    """In how many of the networks of :func:`added_by_experiment` the modality is told from zero; "" without any."""
+    """In how many of the networks of :func:`added_by_experiment` the modality is told from zero; ""
+    without any."""
     table = added_by_experiment(records, modality)
     if table.empty:
         return ""
     told = (table["p_holm"] < LEVEL) & (table["seeds"] >= LEAST_SEEDS)
     helps, harms = (list(table.index[told & (table["difference"] * sign > 0)]) for sign in (-1, 1))
-    parts = [f"{what} {len(names)} of {len(table)} networks" + (f" ({'; '.join(names)})" if names else "")
-             for what, names in (("lowers the MSE in", helps), ("raises it in", harms))]  # fmt: skip
-    return f"On random splits, the {modality} added to the other inputs {', '.join(parts)} (Holm-adjusted p < 0.05)."
+    parts = [
+        f"{what} {len(names)} of {len(table)} networks"
+        + (f" ({'; '.join(names)})" if names else "")
+        for what, names in (("lowers the MSE in", helps), ("raises it in", harms))
+    ]  # fmt: skip
+    return (
+        f"On random splits, the {modality} added to the other inputs {', '.join(parts)} "
+        "(Holm-adjusted p < 0.05)."
+    )
 
 
 @dataclass(frozen=True)
@@ -211,11 +258,15 @@ class Answer:
     """What records say to one open question on one kind of split.
 
     Attributes:
-        question: ``text`` (which encoder, 06), ``picture`` (which use of it, 07) or ``overlap`` (what to do, 08).
-        table: rows against the reference: of :func:`~bonmf_lib.report.relative.equivalences` for ``text``, of
-            :func:`~bonmf_lib.report.tables.differences` otherwise, in MSE and with short names.
-        nothing_found: of ``overlap``, no way is told apart from concatenation and no use of the picture helps or harms.
-        families: of adjusted tests against the reference, and ``telling``: how many of them told any way apart.
+        question: ``text`` (which encoder, 06), ``picture`` (which use of it, 07) or ``overlap``
+        (what to do, 08).
+        table: rows against the reference: of :func:`~bonmf_lib.report.relative.equivalences` for
+            ``text``, of :func:`~bonmf_lib.report.tables.differences` otherwise, in MSE and with
+            short names.
+        nothing_found: of ``overlap``, no way is told apart from concatenation and no use of the
+        picture helps or harms.
+        families: of adjusted tests against the reference, and ``telling``: how many of them told
+        any way apart.
     """
 
     question: str
@@ -229,15 +280,16 @@ class Answer:
 
 
 _TERMS = (
-    "*tfidf* is word counts, *random-text* random vectors, *-shuffled* the right vectors given to the wrong movies; "
+    "*tfidf* is word counts, *random-text* random vectors, "
+    "*-shuffled* the right vectors given to the wrong movies; "
     "*cold items* have no training rating."
 )
 _PLACES = {"random": "random splits", "cold": "cold items"}
 
 
 def open_answers(records: pd.DataFrame, dataset: str) -> list[Answer]:
-    """Answers of 06 to 08 that the records of one content give; the uses of text and picture on one data set, overlap
-    on all of them. Questions without records are left out."""
+    """Answers of 06 to 08 that the records of one content give; the uses of text and picture on one
+    data set, overlap on all of them. Questions without records are left out."""
     own = dict(iter(records[records["dataset"] == dataset].groupby("experiment")))
     found = [
         _text_answer(own[name], where)
@@ -248,59 +300,96 @@ def open_answers(records: pd.DataFrame, dataset: str) -> list[Answer]:
     for name, (none, controls, prefix), where in (
         ("07_readings", readings, "random splits, by reading"),
         ("07_cold_items", readings, "cold items, by reading"),
-        ("07_fusions", (FUSION_NO_PICTURE, FUSION_CONTROLS, "Fusion, "), "random splits, by fusion"),
+        (
+            "07_fusions",
+            (FUSION_NO_PICTURE, FUSION_CONTROLS, "Fusion, "),
+            "random splits, by fusion",
+        ),
     ):
         if name in own:
             table = picture_evidence(own[name], "mse", none, controls, prefix)
-            found.append(Answer("picture", "no picture", where, (picture_sentence(table, where),), table))
+            found.append(
+                Answer("picture", "no picture", where, (picture_sentence(table, where),), table)
+            )
     resolved = records[records["experiment"].str.startswith("08_resolve_")]
     for (name, experiment), group in resolved.groupby(["dataset", "experiment"], sort=False):
-        found.append(_overlap_answer(group, f"{name}, {_PLACES[experiment.removeprefix('08_resolve_')]}"))
+        found.append(
+            _overlap_answer(group, f"{name}, {_PLACES[experiment.removeprefix('08_resolve_')]}")
+        )
     return found
 
 
 def _text_answer(records: pd.DataFrame, where: str) -> Answer:
     reference = "minilm-l6"
     table = text_equivalences(records, "mse", row_of(records, f"BoNMF, {reference}"))
-    said = equivalence_sentence(table, f"MSE on {where}", reference, MARGIN), swap_sentence(table, MARGIN, where)
+    said = (
+        equivalence_sentence(table, f"MSE on {where}", reference, MARGIN),
+        swap_sentence(table, MARGIN, where),
+    )
     return Answer("text", reference, where, said, table)
 
 
 def _overlap_answer(records: pd.DataFrame, where: str) -> Answer:
     plain = row_of(records, FUSION_PLAIN)
-    mse, ndcg = (short_names(differences(records, metric, plain), "Fusion, ") for metric in ("mse", "ndcg@10"))
+    mse, ndcg = (
+        short_names(differences(records, metric, plain), "Fusion, ")
+        for metric in ("mse", "ndcg@10")
+    )
     heard = picture_evidence(records, "mse", FUSION_NO_PICTURE, OVERLAP_CONTROLS, "Fusion, ")
     said = resolution_sentence(mse, "MSE", where), resolution_sentence(ndcg, "NDCG@10", where)
     nothing = (heard.loc[~heard["control"], "verdict"] == "not shown to help").all()
     telling = sum(not _ways_told_apart(table).empty for table in (mse, ndcg))
     said = (*said, picture_sentence(heard, where))
-    return Answer("overlap", "concatenation", where, said, mse, bool(nothing and not telling), 2, telling)
+    return Answer(
+        "overlap", "concatenation", where, said, mse, bool(nothing and not telling), 2, telling
+    )
 
 
 def families_sentence(found: Sequence[Answer], level: float = LEVEL) -> str:
-    """How many families of tests of ways to take overlap out told any apart, beside what chance alone would do."""
-    families, telling = sum(answer.families for answer in found), sum(answer.telling for answer in found)
+    """How many families of tests of ways to take overlap out told any apart, beside what chance
+    alone would do."""
+    families, telling = (
+        sum(answer.families for answer in found),
+        sum(answer.telling for answer in found),
+    )
     chance = 1 - (1 - level) ** families
     return (
-        f"Of {families} families of adjusted tests of ways to take overlap out (data set, kind of split and metric), "
-        f"{telling} told any way apart; were there nothing to find and were they independent, at least one would with "
-        f"probability {chance:.2f}."
+        f"Of {families} families of adjusted tests of ways to take overlap out "
+        f"(data set, kind of split and metric), {telling} told any way apart; "
+        "were there nothing to find and were they independent, "
+        f"at least one would with probability {chance:.2f}."
     )
 
 
 def answers_markdown(records: pd.DataFrame) -> str:
-    """What published records say to the paper's open questions, a list in Markdown; "" without any."""
+    """What published records say to the paper's open questions, a list in Markdown; "" without
+    any."""
     found = open_answers(records[records["content"] == "full"], "ml-1m")
     own = records[(records["content"] == "full") & (records["dataset"] == "ml-1m")]
-    lines = [f"* {said}" for modality in _WITH_AND_WITHOUT if (said := added_sentence(own, modality))]
-    lines += [f"* {sentence}" for answer in found if not answer.nothing_found for sentence in answer.sentences]
+    lines = [
+        f"* {said}" for modality in _WITH_AND_WITHOUT if (said := added_sentence(own, modality))
+    ]
+    lines += [
+        f"* {sentence}"
+        for answer in found
+        if not answer.nothing_found
+        for sentence in answer.sentences
+    ]
     if nothing := [answer.where for answer in found if answer.nothing_found]:
         lines.append(
-            f"* On {'; '.join(nothing)}: no way of taking overlap out is told apart from concatenation, in MSE or "
-            "NDCG@10, and no use of the picture is shown to help or to harm."
+            f"* On {'; '.join(nothing)}: no way of taking overlap out is told apart from "
+            "concatenation, in MSE or NDCG@10, "
+            "and no use of the picture is shown to help or to harm."
         )
     if any(answer.families for answer in found):
         lines.append(f"* {families_sentence(found)}")
     if not lines:
         return ""
-    return "\n".join(["", f"To the paper's open questions (06 to 08; all rows stopped early). {_TERMS}", "", *lines])
+    return "\n".join(
+        [
+            "",
+            f"To the paper's open questions (06 to 08; all rows stopped early). {_TERMS}",
+            "",
+            *lines,
+        ]
+    )

@@ -1,7 +1,9 @@
-"""Which definitions of Precision@K and NDCG are consistent with a paper's printed column. Works on tables only.
+"""Which definitions of Precision@K and NDCG are consistent with a paper's printed column. Works on
+tables only.
 
-A table of values has one row per definition (index: :class:`MetricDefinition`, or its label) and one column per model
-row of the paper. A near definition is evidence of how a number may have come about, not proof.
+A table of values has one row per definition (index: :class:`MetricDefinition`, or its label) and
+one column per model row of the paper. A near definition is evidence of how a number may have come
+about, not proof.
 """
 
 from collections.abc import Sequence
@@ -17,22 +19,33 @@ from ..evaluation.definitions import MetricDefinition, definition_grid
 
 TOLERANCE = 0.02  # relative: closer than this to a printed value counts as agreeing with it
 FIELDS = ("metric", "k", "threshold", "candidates", "averaging", "variant", "empty", "gain")
-SHARED = ("k", "threshold", "candidates", "averaging")  # what precision and NDCG of one evaluation have in common
+# what precision and NDCG of one evaluation have in common
+SHARED = (
+    "k",
+    "threshold",
+    "candidates",
+    "averaging",
+)
 
 
-def value_table(definitions: Sequence[MetricDefinition], columns: dict[str, np.ndarray]) -> pd.DataFrame:
+def value_table(
+    definitions: Sequence[MetricDefinition], columns: dict[str, np.ndarray]
+) -> pd.DataFrame:
     """Values (definitions,) per model row as a table for :func:`fit_to_paper`."""
     return pd.DataFrame(columns, index=pd.Index(list(definitions), dtype=object, name="definition"))
 
 
-def fit_to_paper(values: pd.DataFrame, paper: pd.Series, tolerance: float = TOLERANCE) -> pd.DataFrame:
+def fit_to_paper(
+    values: pd.DataFrame, paper: pd.Series, tolerance: float = TOLERANCE
+) -> pd.DataFrame:
     """Distance of every definition to the paper's column, over the model rows that both have.
 
     Returns:
-        index definition (label), nearest first, undefined ones last; columns: the definition's ``FIELDS`` (k,
-        threshold NaN = none), ``rmse``, ``largest`` (absolute) and ``largest_at`` (its row), ``spearman`` (NaN for a
-        constant), ``within`` (rows closer than ``tolerance``, relative), ``rows``, ``rmse_as_set`` (both columns
-        sorted: level and spread alone), ``distinct`` (False: a nearer or earlier one has the same values).
+        index definition (label), nearest first, undefined ones last; columns: the definition's
+        ``FIELDS`` (k, threshold NaN = none), ``rmse``, ``largest`` (absolute) and ``largest_at``
+        (its row), ``spearman`` (NaN for a constant), ``within`` (rows closer than ``tolerance``,
+        relative), ``rows``, ``rmse_as_set`` (both columns sorted: level and spread alone),
+        ``distinct`` (False: a nearer or earlier one has the same values).
     """
     ours, printed = _aligned(values, paper)
     error = ours.to_numpy() - printed.to_numpy()
@@ -45,7 +58,9 @@ def fit_to_paper(values: pd.DataFrame, paper: pd.Series, tolerance: float = TOLE
     fits["spearman"] = _spearman(ours, printed)
     fits["within"] = (worst <= tolerance * np.abs(printed.to_numpy())).sum(axis=1)
     fits["rows"] = len(printed)
-    fits["rmse_as_set"] = np.sqrt(np.mean((np.sort(ours.to_numpy(), axis=1) - np.sort(printed)) ** 2, axis=1))
+    fits["rmse_as_set"] = np.sqrt(
+        np.mean((np.sort(ours.to_numpy(), axis=1) - np.sort(printed)) ** 2, axis=1)
+    )
     fits.index = pd.Index([d.label for d in ours.index], name="definition")
     order = np.argsort(fits["rmse"].to_numpy(), kind="stable")
     fits = fits.iloc[order]
@@ -53,16 +68,19 @@ def fit_to_paper(values: pd.DataFrame, paper: pd.Series, tolerance: float = TOLE
     return fits
 
 
-def order_evidence(values: pd.DataFrame, paper: pd.Series, draws: int = 5040) -> tuple[float, float]:
+def order_evidence(
+    values: pd.DataFrame, paper: pd.Series, draws: int = 5040
+) -> tuple[float, float]:
     """Whether the paper's values belong to their rows: reordered, would they be met as closely?
 
-    The paper's column is permuted over the rows (all orders up to 7 rows, ``draws`` random ones beyond). Under each
-    order the nearest definition is chosen anew, so the choice among many definitions is paid for. Definitions that
-    are constant over the rows are left out: they meet every order alike.
+    The paper's column is permuted over the rows (all orders up to 7 rows, ``draws`` random ones
+    beyond). Under each order the nearest definition is chosen anew, so the choice among many
+    definitions is paid for. Definitions that are constant over the rows are left out: they meet
+    every order alike.
 
     Returns:
-        rmse of the nearest definition; share of orders whose nearest definition is at least as near (a p-value).
-        NaN and 1 where every definition is constant.
+        rmse of the nearest definition; share of orders whose nearest definition is at least as near
+        (a p-value). NaN and 1 where every definition is constant.
     """
     ours, printed = _aligned(values, paper)
     ours, printed = ours.dropna().to_numpy(), printed.to_numpy()
@@ -76,38 +94,56 @@ def order_evidence(values: pd.DataFrame, paper: pd.Series, draws: int = 5040) ->
         random = np.random.default_rng(0)
         orders = np.array([np.arange(n), *(random.permutation(n) for _ in range(draws - 1))])
     shuffled = printed[orders]
-    mean_squares = np.mean(ours**2, axis=1)[:, None] + np.mean(printed**2) - 2 * ours @ shuffled.T / n
-    nearest = mean_squares.min(axis=0)  # of the definitions, per order; the first order is the paper's own
+    mean_squares = (
+        np.mean(ours**2, axis=1)[:, None] + np.mean(printed**2) - 2 * ours @ shuffled.T / n
+    )
+    # of the definitions, per order; the first order is the paper's own
+    nearest = mean_squares.min(axis=0)
     return float(np.sqrt(max(nearest[0], 0.0))), float(np.mean(nearest <= nearest[0] + 1e-12))
 
 
 def joint_fit(precision: pd.DataFrame, ndcg: pd.DataFrame) -> pd.DataFrame:
     """Pairs of definitions that one evaluation could have used for both columns.
 
-    They share K, threshold, candidates and averaging; graded gains have no threshold and go with any.
+    They share K, threshold, candidates and averaging; graded gains have no threshold and go with
+    any.
 
     Args:
         precision, ndcg: from :func:`fit_to_paper`.
 
     Returns:
-        one row per pair, nearest first: ``SHARED``, ``precision`` and ``ndcg`` (labels), ``rmse_precision``,
-        ``rmse_ndcg``, ``rmse`` (root mean square of both), ``within_precision``, ``within_ndcg``, ``rows``.
+        one row per pair, nearest first: ``SHARED``, ``precision`` and ``ndcg`` (labels),
+        ``rmse_precision``, ``rmse_ndcg``, ``rmse`` (root mean square of both),
+        ``within_precision``, ``within_ndcg``, ``rows``.
     """
     keys = ["k", "candidates", "averaging"]
     kept = [*SHARED, "rmse", "within", "rows"]
     left, right = (
-        table[kept].rename_axis(name).reset_index() for table, name in ((precision, "precision"), (ndcg, "ndcg"))
+        table[kept].rename_axis(name).reset_index()
+        for table, name in ((precision, "precision"), (ndcg, "ndcg"))
     )
     pairs = left.merge(right, on=keys, suffixes=("_precision", "_ndcg"))
-    pairs = pairs[pairs["threshold_ndcg"].isna() | (pairs["threshold_ndcg"] == pairs["threshold_precision"])]
+    pairs = pairs[
+        pairs["threshold_ndcg"].isna() | (pairs["threshold_ndcg"] == pairs["threshold_precision"])
+    ]
     pairs = pairs.rename(columns={"threshold_precision": "threshold", "rows_precision": "rows"})
     pairs["rmse"] = np.sqrt((pairs["rmse_precision"] ** 2 + pairs["rmse_ndcg"] ** 2) / 2)
-    wanted = ["precision", "ndcg", *SHARED, "rmse", "rmse_precision", "rmse_ndcg", "within_precision", "within_ndcg"]
+    wanted = [
+        "precision",
+        "ndcg",
+        *SHARED,
+        "rmse",
+        "rmse_precision",
+        "rmse_ndcg",
+        "within_precision",
+        "within_ndcg",
+    ]
     return pairs.sort_values("rmse", kind="stable")[[*wanted, "rows"]].reset_index(drop=True)
 
 
 def fit_sentence(fits: pd.DataFrame, name: str, tolerance: float = TOLERANCE) -> str:
-    """How many definitions agree with the paper's column, and which is nearest, computed from the table.
+    """How many definitions agree with the paper's column, and which is nearest, computed from the
+    table.
 
     Args:
         fits: from :func:`fit_to_paper`.
@@ -124,18 +160,23 @@ def fit_sentence(fits: pd.DataFrame, name: str, tolerance: float = TOLERANCE) ->
         rank = "the same value on every row, so it tells none apart"
     return (
         f"{name}: {count} of the {len(defined)} definitions with distinct values "
-        f"{'comes' if agreeing == 1 else 'come'} within {tolerance:.0%} of the paper on all {rows} rows. "
-        f"Nearest is {defined.index[0]}: rmse {near['rmse']:.4f}, at most {near['largest']:.4f} away "
-        f"({near['largest_at']}), {near['within']} of {rows} rows within {tolerance:.0%}, {rank}."
+        f"{'comes' if agreeing == 1 else 'come'} within {tolerance:.0%} of the paper "
+        f"on all {rows} rows. Nearest is {defined.index[0]}: rmse {near['rmse']:.4f}, "
+        f"at most {near['largest']:.4f} away ({near['largest_at']}), "
+        f"{near['within']} of {rows} rows within {tolerance:.0%}, {rank}."
     )
 
 
 def joint_sentence(precision: pd.DataFrame, ndcg: pd.DataFrame) -> str:
-    """Whether one K, threshold, candidate set and averaging serve both columns, computed from the two tables."""
+    """Whether one K, threshold, candidate set and averaging serve both columns, computed from the
+    two tables."""
     pairs = joint_fit(precision, ndcg)
     pairs = pairs[pairs["rmse"].notna()]
     if pairs.empty:
-        return "No definition of Precision@K shares its choices with one of NDCG; nothing can be said of both at once."
+        return (
+            "No definition of Precision@K shares its choices with one of NDCG; "
+            "nothing can be said of both at once."
+        )
     rows, best = int(pairs["rows"].iloc[0]), pairs.iloc[0]
     apart = [name for name in SHARED if not _same(name, precision.iloc[0], ndcg.iloc[0])]
     alone = (
@@ -147,7 +188,8 @@ def joint_sentence(precision: pd.DataFrame, ndcg: pd.DataFrame) -> str:
     verdict = f"{len(consistent) or 'no'} of {len(pairs)} pairs that share them all"
     return (
         f"{alone}. Of both columns at once, {verdict} {'is' if len(consistent) == 1 else 'are'} "
-        f"within {TOLERANCE:.0%} on all {rows} rows; the nearest pair is {best['precision']} with {best['ndcg']} "
+        f"within {TOLERANCE:.0%} on all {rows} rows; "
+        f"the nearest pair is {best['precision']} with {best['ndcg']} "
         f"(rmse {best['rmse_precision']:.4f} and {best['rmse_ndcg']:.4f})."
     )
 
@@ -155,8 +197,8 @@ def joint_sentence(precision: pd.DataFrame, ndcg: pd.DataFrame) -> str:
 def evidence_sentences(
     tables: dict[tuple[str, str], pd.DataFrame], paper: pd.DataFrame, level: float = 0.05
 ) -> list[str]:
-    """What :func:`order_evidence` says of each column, in words chosen by its share, adjusted over the columns (Holm),
-    and by the largest share when one row of the paper is left out.
+    """What :func:`order_evidence` says of each column, in words chosen by its share, adjusted over
+    the columns (Holm), and by the largest share when one row of the paper is left out.
 
     Args:
         tables: of one part of :func:`by_metric`.
@@ -164,17 +206,26 @@ def evidence_sentences(
     found = [order_evidence(table, paper[column]) for (_, column), table in tables.items()]
     adjusted = holm([share for _, share in found])
     sentences = []
-    for ((name, column), table), (rmse, share), p in zip(tables.items(), found, adjusted, strict=True):
+    for ((name, column), table), (rmse, share), p in zip(
+        tables.items(), found, adjusted, strict=True
+    ):
         rows = [row for row in paper.index if row in table.columns]
-        without = {row: order_evidence(table, paper[column].drop(row))[1] for row in rows} if len(rows) > 2 else {}
+        without = (
+            {row: order_evidence(table, paper[column].drop(row))[1] for row in rows}
+            if len(rows) > 2
+            else {}
+        )
         row = max(without, key=without.get, default=None)
         verb = "is" if p <= level else "is not"
         sentence = (
-            f"{name}: the order of the paper's rows {verb} told from a random one: the nearest definition that tells "
-            f"rows apart (rmse {rmse:.4f}) is matched by {share:.1%} of the orders of the paper's values over the rows "
+            f"{name}: the order of the paper's rows {verb} told from a random one: "
+            f"the nearest definition that tells rows apart (rmse {rmse:.4f}) "
+            f"is matched by {share:.1%} of the orders of the paper's values over the rows "
             f"(adjusted for {len(found)} columns: {p:.1%}"
         )
-        sentences.append(sentence + (f"; without the row {row}: {without[row]:.0%})." if row else ")."))
+        sentences.append(
+            sentence + (f"; without the row {row}: {without[row]:.0%})." if row else ").")
+        )
     return sentences
 
 
@@ -183,16 +234,23 @@ def _aligned(values: pd.DataFrame, paper: pd.Series) -> tuple[pd.DataFrame, pd.S
     shared = [model for model in paper.index if model in values.columns]
     if not shared:
         raise RecordError("The table of values has no model row of the paper.")
-    known = {d.label: d for d in definition_grid()} if any(isinstance(d, str) for d in values.index) else {}
+    known = (
+        {d.label: d for d in definition_grid()}
+        if any(isinstance(d, str) for d in values.index)
+        else {}
+    )
     unknown = [d for d in values.index if isinstance(d, str) and d not in known]
     if unknown:
         raise RecordError(f"Not a definition of the grid: {unknown[0]!r}.")
-    index = pd.Index([known.get(d, d) if isinstance(d, str) else d for d in values.index], dtype=object)
+    index = pd.Index(
+        [known.get(d, d) if isinstance(d, str) else d for d in values.index], dtype=object
+    )
     return values[shared].set_axis(index).astype(float), paper[shared].astype(float)
 
 
 def _spearman(values: pd.DataFrame, paper: pd.Series) -> np.ndarray:
-    """Rank correlation (definitions,) over the rows, ties at their mean rank; NaN for a constant or undefined one."""
+    """Rank correlation (definitions,) over the rows, ties at their mean rank; NaN for a constant or
+    undefined one."""
     ranks, printed = values.round(12).rank(axis=1).to_numpy(), paper.rank().to_numpy()
     ranks, printed = ranks - ranks.mean(axis=1, keepdims=True), printed - printed.mean()
     scale = np.sqrt((ranks**2).sum(axis=1) * (printed**2).sum())
@@ -209,22 +267,30 @@ def _listed(names: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-COLUMNS = {"precision": ("Precision@K", "precision@10"), "ndcg": ("NDCG", "ndcg@10")}  # names here and in claims.yaml
+# names here and in claims.yaml
+COLUMNS = {
+    "precision": ("Precision@K", "precision@10"),
+    "ndcg": ("NDCG", "ndcg@10"),
+}
 
 
 def by_metric(values: dict[str, pd.DataFrame]) -> dict[str, dict[tuple[str, str], pd.DataFrame]]:
-    """Readings (index label) by part, split into the paper's two columns, each by its name and its key in the
-    paper's table; the parts with own ratings come first. ``test`` joins own ratings and all items, which one
-    evaluation of the test part could have used."""
+    """Readings (index label) by part, split into the paper's two columns, each by its name and its
+    key in the paper's table; the parts with own ratings come first. ``test`` joins own ratings and
+    all items, which one evaluation of the test part could have used."""
     parts = {"test": pd.concat([values["test"], values["all items"]]), "train": values["train"]}
     metric_of = {d.label: d.metric for d in definition_grid()}
     return {
-        part: {name: table[table.index.map(metric_of) == metric] for metric, name in COLUMNS.items()}
+        part: {
+            name: table[table.index.map(metric_of) == metric] for metric, name in COLUMNS.items()
+        }
         for part, table in parts.items()
     }
 
 
-def fits_by_name(values: dict[tuple[str, str], pd.DataFrame], paper: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def fits_by_name(
+    values: dict[tuple[str, str], pd.DataFrame], paper: pd.DataFrame
+) -> dict[str, pd.DataFrame]:
     """:func:`fit_to_paper` of each of the paper's columns, by the column's name.
 
     Args:
@@ -235,19 +301,31 @@ def fits_by_name(values: dict[tuple[str, str], pd.DataFrame], paper: pd.DataFram
 
 def fit_sentences(fits: dict[str, pd.DataFrame]) -> list[str]:
     """:func:`fit_sentence` of each column, then :func:`joint_sentence` of both."""
-    return [*(fit_sentence(fit, name) for name, fit in fits.items()), joint_sentence(*fits.values())]
+    return [
+        *(fit_sentence(fit, name) for name, fit in fits.items()),
+        joint_sentence(*fits.values()),
+    ]
 
 
-def part_sentences(values: dict[str, dict[tuple[str, str], pd.DataFrame]], paper: pd.DataFrame) -> list[str]:
+def part_sentences(
+    values: dict[str, dict[tuple[str, str], pd.DataFrame]], paper: pd.DataFrame
+) -> list[str]:
     """:func:`fit_sentences` of every part of :func:`by_metric`, indented below the part's name."""
     said = {part: fit_sentences(fits_by_name(tables, paper)) for part, tables in values.items()}
-    return [line for part, lines in said.items() for line in (f"[{part}]", *(f"  {line}" for line in lines))]
+    return [
+        line
+        for part, lines in said.items()
+        for line in (f"[{part}]", *(f"  {line}" for line in lines))
+    ]
 
 
 def leak_sentence(curves: pd.DataFrame, paper: float, published_epochs: int) -> str:
-    """Which practices of a leak figure reach the paper's value, and when; computed from the curves."""
+    """Which practices of a leak figure reach the paper's value, and when; computed from the
+    curves."""
     limit, parts = paper * (1 + TOLERANCE), []
-    in_time = [name for name in curves.columns if (curves[name].loc[:published_epochs] <= limit).any()]
+    in_time = [
+        name for name in curves.columns if (curves[name].loc[:published_epochs] <= limit).any()
+    ]
     for name in curves.columns:
         curve = curves[name].dropna()
         lowest, reached = curve.min(), curve.index[curve <= limit]
@@ -256,9 +334,8 @@ def leak_sentence(curves: pd.DataFrame, paper: float, published_epochs: int) -> 
         parts.append(f"{name}: {verdict}, {at}")
     whether = f"reached by: {', '.join(in_time)}" if in_time else "reached by no practice"
     return (
-        f"At most {TOLERANCE:.0%} above the paper's {paper:.4f} is, within {published_epochs} epochs, {whether}. "
-        + "; ".join(parts)
-        + "."
+        f"At most {TOLERANCE:.0%} above the paper's {paper:.4f} is, "
+        f"within {published_epochs} epochs, {whether}. " + "; ".join(parts) + "."
     )
 
 
@@ -269,20 +346,28 @@ def spread_by_epoch(curves: pd.DataFrame) -> pd.DataFrame:
         curves: of :func:`bonmf_lib.studies.practices.weight_curves`.
 
     Returns:
-        index epoch; columns mean, lowest, highest, and the standard deviations between initial weights on one split
-        (pooled over splits) and between splits (of their means, less what the weights' spread puts there).
+        index epoch; columns mean, lowest, highest, and the standard deviations between initial
+        weights on one split (pooled over splits) and between splits (of their means, less what the
+        weights' spread puts there).
     """
     groups = curves.groupby(["epoch", "split"])["mse"].agg(["mean", "var", "count"])
     within = groups["var"].groupby("epoch").mean()
-    between = groups["mean"].groupby("epoch").var() - (groups["var"] / groups["count"]).groupby("epoch").mean()
+    between = (
+        groups["mean"].groupby("epoch").var()
+        - (groups["var"] / groups["count"]).groupby("epoch").mean()
+    )
     table = curves.groupby("epoch")["mse"].agg(["mean", "min", "max"])
     table.columns = ["mean", "lowest", "highest"]
-    table["sd between initial weights"], table["sd between splits"] = within**0.5, between.clip(lower=0) ** 0.5
+    table["sd between initial weights"], table["sd between splits"] = (
+        within**0.5,
+        between.clip(lower=0) ** 0.5,
+    )
     return table
 
 
 def spread_sentence(curves: pd.DataFrame, name: str, paper: float) -> str:
-    """How far apart initial weights alone put a row's last error, and whether the paper's lies among them."""
+    """How far apart initial weights alone put a row's last error, and whether the paper's lies
+    among them."""
     last = curves[curves["epoch"] == curves["epoch"].max()]
     ends = last.groupby("split")["mse"].agg(["min", "max"])
     widest = (ends["max"] - ends["min"]).idxmax()
@@ -291,16 +376,19 @@ def spread_sentence(curves: pd.DataFrame, name: str, paper: float) -> str:
     inside = "inside" if whole["lowest"] <= paper <= whole["highest"] else "outside"
     splits = f", between splits {whole['sd between splits']:.4f}" if len(ends) > 1 else ""
     return (
-        f"{name} after {int(curves['epoch'].max())} epochs: on split {widest}, {last['weights'].nunique()} initial "
-        f"weights give {low:.3f} to {high:.3f}; over {len(ends)} splits {whole['lowest']:.3f} to "
-        f"{whole['highest']:.3f}, the paper's {paper:.4f} {inside}. Standard deviation between initial weights "
+        f"{name} after {int(curves['epoch'].max())} epochs: "
+        f"on split {widest}, {last['weights'].nunique()} initial weights "
+        f"give {low:.3f} to {high:.3f}; "
+        f"over {len(ends)} splits {whole['lowest']:.3f} to {whole['highest']:.3f}, "
+        f"the paper's {paper:.4f} {inside}. "
+        "Standard deviation between initial weights "
         f"{whole['sd between initial weights']:.4f}{splits}."
     )
 
 
 def svd_sentence(table: pd.DataFrame, paper: float, unit: str = "stars") -> str:
-    """Which variant of SVD lands nearest to the paper's value, by part, and between which numbers of factors a part
-    passes it; computed from the table.
+    """Which variant of SVD lands nearest to the paper's value, by part, and between which numbers
+    of factors a part passes it; computed from the table.
 
     Args:
         unit: of the ratings, as :class:`~bonmf_lib.datasets.words.Words` has it.
@@ -310,13 +398,19 @@ def svd_sentence(table: pd.DataFrame, paper: float, unit: str = "stars") -> str:
         near = rows.iloc[(rows["mse"] - paper).abs().argmin()]
         fill = f"0 {unit}" if near["centre"] == "none" else f"the mean ({near['centre']})"
         clipped = "clipped" if near["clipped"] else "not clipped"
-        same = rows[(rows["centre"] == near["centre"]) & (rows["clipped"] == near["clipped"])].sort_values("factors")
+        same = rows[
+            (rows["centre"] == near["centre"]) & (rows["clipped"] == near["clipped"])
+        ].sort_values("factors")
         above = same["mse"].to_numpy() > paper
         passed = np.flatnonzero(above[1:] != above[:-1])
-        between = [f"{same['factors'].iloc[place]} and {same['factors'].iloc[place + 1]}" for place in passed]
+        between = [
+            f"{same['factors'].iloc[place]} and {same['factors'].iloc[place + 1]}"
+            for place in passed
+        ]
         passes = f" (passes it between {between[0]} factors)" if between else ""
         parts.append(
-            f"{part}: {near['mse']:.3f} with {near['factors']} factors, unknown ratings {fill}, {clipped}{passes}"
+            f"{part}: {near['mse']:.3f} with {near['factors']} factors, "
+            f"unknown ratings {fill}, {clipped}{passes}"
         )
     filled = table[table["centre"] != "none"]["mse"]
     return (
@@ -326,7 +420,8 @@ def svd_sentence(table: pd.DataFrame, paper: float, unit: str = "stars") -> str:
 
 
 def solver_table(errors: pd.DataFrame) -> pd.DataFrame:
-    """MSE by solver, and by what was fitted and scored, over the states of the solver's random numbers.
+    """MSE by solver, and by what was fitted and scored, over the states of the solver's random
+    numbers.
 
     Args:
         errors: of :func:`bonmf_lib.studies.practices.randomised_svd`.
@@ -343,19 +438,24 @@ def solver_table(errors: pd.DataFrame) -> pd.DataFrame:
 
 
 def solver_sentence(errors: pd.DataFrame, paper: float) -> str:
-    """Which solver's errors include the paper's, over the states of its random numbers, or between which solvers it
-    lies, by what was fitted and scored; computed from the table."""
+    """Which solver's errors include the paper's, over the states of its random numbers, or between
+    which solvers it lies, by what was fitted and scored; computed from the table."""
     found = []
     for (fitted, scored), rows in errors.groupby(["fitted", "scored"], sort=False):
         ends = rows.groupby("solver", sort=False)["mse"].agg(["min", "max"]).sort_values("min")
         around = ends[(ends["min"] <= paper) & (paper <= ends["max"])]
         below, above = ends[ends["max"] < paper], ends[ends["min"] > paper]
         if len(around):
-            ranges = [f"{name} ({end['min']:.4f} to {end['max']:.4f})" for name, end in around.iterrows()]
+            ranges = [
+                f"{name} ({end['min']:.4f} to {end['max']:.4f})" for name, end in around.iterrows()
+            ]
             said = f"in the range of {' and of '.join(ranges)}"
         elif len(below) and len(above):
             last, first = below.index[-1], above.index[0]
-            said = f"between {last} ({below.loc[last, 'max']:.4f}) and {first} ({above.loc[first, 'min']:.4f})"
+            said = (
+                f"between {last} ({below.loc[last, 'max']:.4f}) "
+                f"and {first} ({above.loc[first, 'min']:.4f})"
+            )
         else:
             near = rows.iloc[(rows["mse"] - paper).abs().argmin()]
             said = f"outside all ranges, nearest {near['mse']:.4f} ({near['solver']})"
@@ -363,21 +463,27 @@ def solver_sentence(errors: pd.DataFrame, paper: float) -> str:
     return f"The paper's {paper:g}, by solver: " + "; ".join(found) + "."
 
 
-def practice_table(paper: pd.Series, errors: pd.DataFrame, randomised: pd.DataFrame) -> pd.DataFrame:
+def practice_table(
+    paper: pd.Series, errors: pd.DataFrame, randomised: pd.DataFrame
+) -> pd.DataFrame:
     """Which practice gives each of the paper's errors.
 
     Args:
         paper: MSE by row. errors: index row, columns ``held out`` and ``in sample``. randomised: of
-            :func:`bonmf_lib.studies.practices.randomised_svd`; scikit-learn's default solver of all ratings is the SVD
-            that was fitted on what it is tested on.
+            :func:`bonmf_lib.studies.practices.randomised_svd`; scikit-learn's default solver of all
+            ratings is the SVD that was fitted on what it is tested on.
 
     Returns:
-        index row of the paper; columns paper, held out, in sample, fitted on all ratings (SVD only), fits (the
-        practices within 2 % of the paper's value).
+        index row of the paper; columns paper, held out, in sample, fitted on all ratings (SVD
+        only), fits (the practices within 2 % of the paper's value).
     """
     table = errors.reindex(paper.index)
-    default = randomised[(randomised["solver"] == "5 iterations") & (randomised["fitted"] == "all ratings")]
-    table.loc["SVD", "fitted on all ratings"] = default.loc[default["scored"] == "test ratings", "mse"].mean()
+    default = randomised[
+        (randomised["solver"] == "5 iterations") & (randomised["fitted"] == "all ratings")
+    ]
+    table.loc["SVD", "fitted on all ratings"] = default.loc[
+        default["scored"] == "test ratings", "mse"
+    ].mean()
     near = table.sub(paper, axis=0).abs().le(TOLERANCE * paper, axis=0)
     fits = near.apply(lambda row: ", ".join(row.index[row]) or "none", axis=1)
     table.insert(0, "paper", paper)
@@ -389,7 +495,14 @@ def practice_sentence(table: pd.DataFrame) -> str:
     parts = []
     for practice in table.columns.drop(["paper", "fits"]):
         both = table[["paper", practice]].dropna()
-        names = ", ".join(row for row in both.index if practice in table.loc[row, "fits"].split(", ")) or "no row"
-        order = f", rank correlation with the paper {both.corr('spearman').iloc[0, 1]:+.2f}" if len(both) > 2 else ""
+        names = (
+            ", ".join(row for row in both.index if practice in table.loc[row, "fits"].split(", "))
+            or "no row"
+        )
+        order = (
+            f", rank correlation with the paper {both.corr('spearman').iloc[0, 1]:+.2f}"
+            if len(both) > 2
+            else ""
+        )
         parts.append(f"{practice}: {names} of {len(both)}{order}")
     return f"Within {TOLERANCE:.0%} of the paper's error, by practice: " + "; ".join(parts) + "."

@@ -1,4 +1,5 @@
-"""What is published, as a report sees it: records and tables, or one sentence that they are not published yet."""
+"""What is published, as a report sees it: records and tables, or one sentence that they are not
+published yet."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,11 +23,13 @@ class NotPublishedError(RecordError):
 
 @dataclass(frozen=True)
 class Published:
-    """The records of published runs, and the tables kept with one of them, asked for by what they are needed for.
+    """The records of published runs, and the tables kept with one of them, asked for by what they
+    are needed for.
 
     Attributes:
         records: of all runs. run: whose tables are read.
-        dataset, content: what :meth:`rows` are taken from: the paper's own data, with real plots and posters.
+        dataset, content: what :meth:`rows` are taken from: the paper's own data, with real plots
+        and posters.
     """
 
     records: pd.DataFrame
@@ -37,7 +40,9 @@ class Published:
     @property
     def own(self) -> pd.DataFrame:
         """Records of the data set and content."""
-        return self.records[(self.records["dataset"] == self.dataset) & (self.records["content"] == self.content)]
+        return self.records[
+            (self.records["dataset"] == self.dataset) & (self.records["content"] == self.content)
+        ]
 
     def rows(self, experiment: str, what: str) -> pd.DataFrame:
         """Records of an experiment on the data set.
@@ -67,8 +72,8 @@ def read_published_run(run: str = "paper") -> Published:
 
 
 def show(*groups: Iterator[Part]) -> None:
-    """Print the sentences and display the tables and figures of each group, in order; where one lacks what is not
-    published yet, its sentence says so and the next group follows."""
+    """Print the sentences and display the tables and figures of each group, in order; where one
+    lacks what is not published yet, its sentence says so and the next group follows."""
     for parts in groups:
         try:
             for part in parts:

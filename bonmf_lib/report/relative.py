@@ -33,10 +33,14 @@ def gains(records: pd.DataFrame, metric: str, reference: tuple[str, str]) -> pd.
 
 
 def row_of(records: pd.DataFrame, variant: str) -> tuple[str, str]:
-    """The variant and its protocol, as a reference row; ``RecordError`` when the records lack it."""
+    """The variant and its protocol, as a reference row; ``RecordError`` when the records lack
+    it."""
     found = records.loc[records["variant"] == variant, "protocol"].unique()
     if len(found) != 1:
-        raise RecordError(f"The reference row {variant!r} has {len(found)} protocols among these records, expected 1.")
+        raise RecordError(
+            f"The reference row {variant!r} has {len(found)} protocols among these records, "
+            "expected 1."
+        )
     return variant, str(found[0])
 
 
@@ -53,18 +57,19 @@ def equivalences(
     margin: float,
     controls: Collection[str] = (),
 ) -> pd.DataFrame:
-    """Relative difference of every row to the reference row (variant, protocol) over the same seeds, in percent.
+    """Relative difference of every row to the reference row (variant, protocol) over the same
+    seeds, in percent.
 
     Args:
         margin: in percent; differences inside it count as none.
-        controls: short names of rows that answer another question than the others (does the input matter at all?) and
-            so are a family of tests of their own.
+        controls: short names of rows that answer another question than the others (does the input
+            matter at all?) and so are a family of tests of their own.
 
     Returns:
-        index model; columns percent (above 0 = the row's metric is higher), low, high (90 %), p_equivalence (two
-        one-sided tests) and p_difference (both adjusted after Holm, over each family of rows), seeds, and verdict:
-        *equivalent* when p_equivalence < 0.05, else *better* or *worse* when p_difference < 0.05, else, and with fewer
-        than three seeds, *undecided*.
+        index model; columns percent (above 0 = the row's metric is higher), low, high (90 %),
+        p_equivalence (two one-sided tests) and p_difference (both adjusted after Holm, over each
+        family of rows), seeds, and verdict: *equivalent* when p_equivalence < 0.05, else *better*
+        or *worse* when p_difference < 0.05, else, and with fewer than three seeds, *undecided*.
     """
     difference = differences(records, metric, reference)
     values, share = values_by_seed(records, metric)
@@ -96,7 +101,9 @@ def equivalences(
 
 def equivalence_sentence(table: pd.DataFrame, metric: str, reference: str, margin: float) -> str:
     """Which rows are as good as the reference, in one line."""
-    words = dict(zip(VERDICTS, (f"within {margin:g} %", "better", "worse", "undecided"), strict=True))
+    words = dict(
+        zip(VERDICTS, (f"within {margin:g} %", "better", "worse", "undecided"), strict=True)
+    )
     parts = []
     for verdict, said in words.items():
         names = table.index[table["verdict"] == verdict]

@@ -1,7 +1,8 @@
-"""The parts of the report, each from published records or tables: sentences, tables and figures in their order.
+"""The parts of the report, each from published records or tables: sentences, tables and figures in
+their order.
 
-Every function yields what :func:`bonmf_lib.report.published.show` shows, and raises ``NotPublishedError`` where what it
-needs is not published yet.
+Every function yields what :func:`bonmf_lib.report.published.show` shows, and raises
+``NotPublishedError`` where what it needs is not published yet.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -63,7 +64,9 @@ def measured_twice(published: Published) -> Parts:
 
 def initial_weights(published: Published) -> Parts:
     """What of the ID-only network's error is chance."""
-    curves = published.table("initial_weights", "Several initial weights").astype({"split": int, "epoch": int})
+    curves = published.table("initial_weights", "Several initial weights").astype(
+        {"split": int, "epoch": int}
+    )
     name, paper = "NMD (ID only)", tables.paper_values("BoNMF Table 1")
     yield readings.spread_sentence(curves, name, paper.loc[name, "mse"])
     yield practice_figures.weights_plot(curves, name, paper.loc[name, "mse"])
@@ -72,7 +75,9 @@ def initial_weights(published: Published) -> Parts:
 def ablations(published: Published, epochs: int) -> Parts:
     """The tables of 05, and how many trainings of each ran out of the given number of epochs."""
     experiments = published.own["experiment"]
-    rows = published.own[experiments.str.startswith("05_") & ~experiments.isin(specifications.EXPERIMENTS)]
+    rows = published.own[
+        experiments.str.startswith("05_") & ~experiments.isin(specifications.EXPERIMENTS)
+    ]
     if rows.empty:
         raise NotPublishedError("Ablations")
     shown = METRICS | {"mse-cold-items": "MSE, items with < 5 training ratings"}
@@ -84,20 +89,25 @@ def ablations(published: Published, epochs: int) -> Parts:
 
 
 def dependence(published: Published) -> Parts:
-    """On what the answer depends: the two centres of the recipe's readings, and every reading that is published."""
+    """On what the answer depends: the two centres of the recipe's readings, and every reading that
+    is published."""
     effects, centres = specification_curve.published_effects(published.own, published.run)
     if effects.empty:
         raise NotPublishedError("Readings of the recipe")
     for name, centre in centres.items():
         yield specification_curve.centre_sentence(effects, name, centre)
     yield specification_figures.centre_gains(effects, centres)
-    for comparison, own in effects[effects["content"] == specification_curve.REAL].groupby("comparison", sort=False):
+    for comparison, own in effects[effects["content"] == specification_curve.REAL].groupby(
+        "comparison", sort=False
+    ):
         if len(own) > len(centres):
             yield f"{comparison}: {specification_curve.curve_sentence(effects, comparison)}"
             yield specification_figures.specification_curve(effects, comparison)
 
 
-def _subsets(published: Published, subsets: Mapping[frozenset[str], Any], metric: str) -> tuple[list[dict], float]:
+def _subsets(
+    published: Published, subsets: Mapping[frozenset[str], Any], metric: str
+) -> tuple[list[dict], float]:
     """Per seed, the metric by subset of inputs; and the share that intervals rest on."""
     what = "All subsets of inputs"
     rows = published.rows("05_modalities", what)
@@ -128,7 +138,8 @@ def added(published: Published) -> Parts:
 
 
 def second_reading(published: Published, experiment: str) -> Parts:
-    """Rows of the second reading's protocol (``04_review``) or on implicit feedback (``04_implicit``)."""
+    """Rows of the second reading's protocol (``04_review``) or on implicit feedback
+    (``04_implicit``)."""
     rows, implicit = published.rows(experiment, experiment), experiment == "04_implicit"
     rankings = {"recall@10": "Recall@10"} | ({"hr@10": "HR@10"} if implicit else {})
     yield tables.metric_table(rows, METRICS | rankings)
@@ -140,7 +151,10 @@ def second_reading(published: Published, experiment: str) -> Parts:
 def metric_readings(published: Published) -> Parts:
     """Which readings of Precision@K and NDCG come near the paper's columns."""
     definitions = published.table("definitions", "The readings of the metrics")
-    parts = {part: table.drop(columns="part").set_index("definition") for part, table in definitions.groupby("part")}
+    parts = {
+        part: table.drop(columns="part").set_index("definition")
+        for part, table in definitions.groupby("part")
+    }
     paper, values = tables.paper_values("BoNMF Table 1"), readings.by_metric(parts)["test"]
     fits = readings.fits_by_name(values, paper)
     yield from readings.fit_sentences(fits)
@@ -149,7 +163,8 @@ def metric_readings(published: Published) -> Parts:
 
 
 def leaks(published: Published, epochs: int = 10) -> Parts:
-    """Under which practice the paper's error appears, and after how many epochs; the paper trains for ``epochs``."""
+    """Under which practice the paper's error appears, and after how many epochs; the paper trains
+    for ``epochs``."""
     curves = leak_table(published.rows("04_leaks", "The curves by practice"))
     paper = tables.paper_values("BoNMF Table 1").loc["BoNMF", "mse"]
     yield readings.leak_sentence(curves, paper, epochs)
@@ -218,11 +233,14 @@ def _answer(answer: answers.Answer) -> Parts:
     if answer.question == "text":
         yield comparison_figures.equivalence_plot(answer.table, against, "mse", answers.MARGIN)
     else:
-        yield comparison_figures.forest_plot(answer.table.rename(columns={"difference": "mean"}), against, "mse")
+        yield comparison_figures.forest_plot(
+            answer.table.rename(columns={"difference": "mean"}), against, "mse"
+        )
 
 
 def text_choice(published: Published, question: str) -> Parts:
-    """A choice about the text (``pooling``, ``content`` or ``size``) on random splits and on cold items."""
+    """A choice about the text (``pooling``, ``content`` or ``size``) on random splits and on cold
+    items."""
     what = f"Text, {question}"
     rows, on_cold = (published.rows(f"06_{question}{end}", what) for end in ("", "_cold"))
     table = short_names(tables.metric_table(rows, {"mse": "MSE", "ndcg@10": "NDCG@10"}, digits=4))
@@ -243,7 +261,9 @@ def encoder_costs(published: Published) -> Parts:
 def picture_use(published: Published) -> Parts:
     """Attention to regions of pictures, and what spoilt pictures do to predictions."""
     what = "Regions and spoilt pictures"
-    regions, spoilt = (published.table(name, what) for name in ("picture_regions", "spoilt_pictures"))
+    regions, spoilt = (
+        published.table(name, what) for name in ("picture_regions", "spoilt_pictures")
+    )
     yield visual_figures.region_heat(dict(iter(regions.groupby("fusion", sort=False))))
     spoiling = spoilt.set_index("pictures")
     yield spoiling_sentence(spoiling)
@@ -257,7 +277,10 @@ def overlap(published: Published) -> Parts:
     yield pairs.set_index(["pair", "estimator"]).round(3)
     per_item, gain = by_item["overlap"].to_numpy(), by_item["gain"].dropna()
     by_rank = overlap_studies.overlap_gain_correlation(per_item, gain)
-    yield f"Spearman over {by_rank.items} items: {by_rank.value:+.3f} [{by_rank.low:+.3f}, {by_rank.high:+.3f}]."
+    yield (
+        f"Spearman over {by_rank.items} items: "
+        f"{by_rank.value:+.3f} [{by_rank.low:+.3f}, {by_rank.high:+.3f}]."
+    )
     yield overlap_studies.correlation_sentence(by_rank)
     yield overlap_figures.overlap_gain_scatter(per_item, gain, genres.set_index("genre"))
     ends = extremes.set_index("title")[["overlap", "gain"]].round(2)
@@ -272,7 +295,8 @@ def overlap_left(published: Published) -> Parts:
 
 
 def information(published: Published, subsets: Mapping[frozenset[str], Any]) -> Parts:
-    """What text and picture tell of ratings together and apart; ``subsets`` as for :func:`shapley`."""
+    """What text and picture tell of ratings together and apart; ``subsets`` as for
+    :func:`shapley`."""
     per_seed, share = _subsets(published, subsets, "mse")
     yield overlap_figures.information_bars(overlap_studies.information_tables(per_seed, share))
 
@@ -286,7 +310,9 @@ def searches(published: Published) -> Parts:
 _TAKEN = ("BoNMF (a), tuned", "BoNMF (d), tuned", "BoNMF (e), tuned", "BoNMF (b), biased SVD")
 
 
-def what_to_take(published: Published, judged: pd.DataFrame, found: Sequence[answers.Answer]) -> Parts:
+def what_to_take(
+    published: Published, judged: pd.DataFrame, found: Sequence[answers.Answer]
+) -> Parts:
     """The sentences a reader should remember.
 
     Args:

@@ -1,4 +1,5 @@
-"""What the headline's comparisons say in every specification: effects, how sure they are, and what decides them."""
+"""What the headline's comparisons say in every specification: effects, how sure they are, and what
+decides them."""
 
 from dataclasses import asdict, dataclass
 
@@ -7,17 +8,26 @@ import pandas as pd
 from scipy import stats
 
 from ..claims.judge import LOWER_IS_BETTER
-from ..experiments.specifications import CONTENTS, EXPERIMENTS, NETWORKS, Specification, all_readings, centres
+from ..experiments.specifications import (
+    CONTENTS,
+    EXPERIMENTS,
+    NETWORKS,
+    Specification,
+    all_readings,
+    centres,
+)
 from ..runs.profiles import read_profile
 from ..runs.records import values_by_seed
 
 REAL = CONTENTS[0]
-ROBUST = 0.8  # share of the specifications that must agree with a claim, fixed at the head of claims.yaml
+# share of the specifications that must agree with a claim, fixed at the head of claims.yaml
+ROBUST = 0.8
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two networks of ``specifications.NETWORKS`` under the same choices, and the metric they are compared by."""
+    """Two networks of ``specifications.NETWORKS`` under the same choices, and the metric they are
+    compared by."""
 
     question: str
     ours: str
@@ -28,36 +38,54 @@ class Comparison:
 COMPARISONS: dict[str, Comparison] = {
     "(a)": Comparison("Do text and pictures together help IDs?", "IDs + text + picture", "IDs"),
     "(c)": Comparison("Does text help IDs more than pictures do?", "IDs + text", "IDs + picture"),
-    "(d)": Comparison("Does the picture help IDs that have the text?", "IDs + text + picture", "IDs + text"),
-    "(e)": Comparison("Does text help IDs on items with fewer than 5 ratings?", "IDs + text", "IDs", "mse-cold-items"),
+    "(d)": Comparison(
+        "Does the picture help IDs that have the text?", "IDs + text + picture", "IDs + text"
+    ),
+    "(e)": Comparison(
+        "Does text help IDs on items with fewer than 5 ratings?",
+        "IDs + text",
+        "IDs",
+        "mse-cold-items",
+    ),
     "text": Comparison("Does text help IDs?", "IDs + text", "IDs"),
     "picture": Comparison("Does the picture help IDs?", "IDs + picture", "IDs"),
 }
 
 
-def specification_effects(records: pd.DataFrame, specifications: list[Specification]) -> pd.DataFrame:
-    """Improvement in percent (above 0 = better) of every comparison, specification and content that has records.
+def specification_effects(
+    records: pd.DataFrame, specifications: list[Specification]
+) -> pd.DataFrame:
+    """Improvement in percent (above 0 = better) of every comparison, specification and content that
+    has records.
 
-    Intervals are 95 %, from the spread between splits, which is taken to be the same in all specifications of a
-    comparison and content (two splits of one specification alone tell little of it), with the corrected resampled
-    variance of :mod:`~bonmf_lib.evaluation.significance`.
+    Intervals are 95 %, from the spread between splits, which is taken to be the same in all
+    specifications of a comparison and content (two splits of one specification alone tell little of
+    it), with the corrected resampled variance of :mod:`~bonmf_lib.evaluation.significance`.
 
     Returns:
         columns comparison, content, one per choice, gain, low, high, splits.
     """
     by_metric = {}
-    for metric in {comparison.metric for comparison in COMPARISONS.values()} & set(records["metric"]):
+    for metric in {comparison.metric for comparison in COMPARISONS.values()} & set(
+        records["metric"]
+    ):
         values, share = values_by_seed(records, metric)
         by_metric[metric] = {variant: series for (variant, _), series in values.items()}, share
     rows = []
     for name, comparison in COMPARISONS.items():
         values, share = by_metric.get(comparison.metric, ({}, 0.0))  # data may have no new items
         for content in CONTENTS:
-            found = [(s, gain) for s in specifications if (gain := _gain(values, s, comparison, content)) is not None]
+            found = [
+                (s, gain)
+                for s in specifications
+                if (gain := _gain(values, s, comparison, content)) is not None
+            ]
             if found:
                 rows += _with_intervals(name, content, found, share)
     choices = list(Specification.__dataclass_fields__)
-    return pd.DataFrame(rows, columns=["comparison", "content", *choices, "gain", "low", "high", "splits"])
+    return pd.DataFrame(
+        rows, columns=["comparison", "content", *choices, "gain", "low", "high", "splits"]
+    )
 
 
 def _gain(
@@ -79,19 +107,33 @@ def _with_intervals(
     name: str, content: str, found: list[tuple[Specification, np.ndarray]], share: float
 ) -> list[dict[str, object]]:
     freedom = sum(len(gain) - 1 for _, gain in found)
-    spread = np.sqrt(sum(((gain - gain.mean()) ** 2).sum() for _, gain in found) / freedom) if freedom else np.nan
+    spread = (
+        np.sqrt(sum(((gain - gain.mean()) ** 2).sum() for _, gain in found) / freedom)
+        if freedom
+        else np.nan
+    )
     rows = []
     for specification, gain in found:
         error = spread * np.sqrt(1 / len(gain) + share / (1 - share))
         half = float(stats.t.ppf(0.975, freedom) * error) if freedom else np.nan
         mean = float(gain.mean())
-        row = {"comparison": name, "content": content, **asdict(specification), "batch": specification.batch[0]}
-        rows.append(row | {"gain": mean, "low": mean - half, "high": mean + half, "splits": len(gain)})
+        row = {
+            "comparison": name,
+            "content": content,
+            **asdict(specification),
+            "batch": specification.batch[0],
+        }
+        rows.append(
+            row | {"gain": mean, "low": mean - half, "high": mean + half, "splits": len(gain)}
+        )
     return rows
 
 
-def published_effects(records: pd.DataFrame, profile: str) -> tuple[pd.DataFrame, dict[str, Specification]]:
-    """The effects in all readings that records hold of one data set, and the centres; both as a profile has them."""
+def published_effects(
+    records: pd.DataFrame, profile: str
+) -> tuple[pd.DataFrame, dict[str, Specification]]:
+    """The effects in all readings that records hold of one data set, and the centres; both as a
+    profile has them."""
     settings = read_profile(profile)
     found = records[records["experiment"].isin(EXPERIMENTS)]
     return specification_effects(found, all_readings(settings)), centres(settings)
@@ -104,18 +146,26 @@ def at(effects: pd.DataFrame, specification: Specification) -> pd.DataFrame:
     return effects[same].set_index(["comparison", "content"])
 
 
-_GAINS = {"text": "text", "picture": "picture", "(a)": "both", "(e)": "text, items with fewer than 5 ratings"}
+_GAINS = {
+    "text": "text",
+    "picture": "picture",
+    "(a)": "both",
+    "(e)": "text, items with fewer than 5 ratings",
+}
 
 
 def centre_sentence(effects: pd.DataFrame, name: str, centre: Specification) -> str:
-    """What text, picture and both add to IDs in one specification, each with its interval and its controls."""
+    """What text, picture and both add to IDs in one specification, each with its interval and its
+    controls."""
     found = at(effects, centre)
     parts = []
     for comparison, label in _GAINS.items():
         if (comparison, REAL) not in found.index:
             continue
         own = found.loc[(comparison, REAL)]
-        interval = f"{own['low']:+.1f} to {own['high']:+.1f}" if pd.notna(own["low"]) else "one split"
+        interval = (
+            f"{own['low']:+.1f} to {own['high']:+.1f}" if pd.notna(own["low"]) else "one split"
+        )
         controls = [
             f"; {content} {found.loc[(comparison, content), 'gain']:+.1f}"
             for content in CONTENTS[1:]
@@ -124,15 +174,19 @@ def centre_sentence(effects: pd.DataFrame, name: str, centre: Specification) -> 
         parts.append(f"{label} {own['gain']:+.1f} % ({interval}{''.join(controls)})")
     if not parts:
         return f"{name}: not run on this data."
-    return f"{name}, gain in MSE over IDs alone, {int(found['splits'].max())} splits: {'; '.join(parts)}."
+    return (
+        f"{name}, gain in MSE over IDs alone, {int(found['splits'].max())} splits: "
+        f"{'; '.join(parts)}."
+    )
 
 
 def deciding_choices(effects: pd.DataFrame, comparison: str) -> pd.DataFrame:
-    """How much of the variance between specifications each choice explains alone (eta squared), the most first.
+    """How much of the variance between specifications each choice explains alone (eta squared), the
+    most first.
 
     Returns:
-        index choice; columns explained (share in [0, 1]), best and worst (the choice's values with the highest and the
-        lowest median gain), and these medians, in percent.
+        index choice; columns explained (share in [0, 1]), best and worst (the choice's values with
+        the highest and the lowest median gain), and these medians, in percent.
     """
     own = effects[(effects["comparison"] == comparison) & (effects["content"] == REAL)]
     total, rows = own["gain"].var(ddof=0), {}
@@ -155,8 +209,8 @@ def deciding_choices(effects: pd.DataFrame, comparison: str) -> pd.DataFrame:
 
 
 def summary(effects: pd.DataFrame) -> pd.DataFrame:
-    """One row per comparison and content: specifications, how many help and how many harm (interval beside zero),
-    median gain, and its range, in percent."""
+    """One row per comparison and content: specifications, how many help and how many harm (interval
+    beside zero), median gain, and its range, in percent."""
     rows = {}
     for (comparison, content), own in effects.groupby(["comparison", "content"], sort=False):
         rows[comparison, content] = {
@@ -173,8 +227,8 @@ def summary(effects: pd.DataFrame) -> pd.DataFrame:
 
 
 def beats_controls(effects: pd.DataFrame, comparison: str) -> tuple[int, int]:
-    """In how many specifications the real features gain more than every control beside them, of how many that have one;
-    the intervals do not overlap."""
+    """In how many specifications the real features gain more than every control beside them, of how
+    many that have one; the intervals do not overlap."""
     own = effects[effects["comparison"] == comparison].drop(columns=["gain", "splits"])
     choices = [name for name in Specification.__dataclass_fields__ if name in own]
     real = own[own["content"] == REAL].set_index(choices)["low"]
@@ -193,15 +247,18 @@ def curve_sentence(effects: pd.DataFrame, comparison: str) -> str:
     said += (
         f"In {helps} of {len(own)} specifications it helps, in {harms} it harms"
         if own["low"].notna().any()
-        else f"The sign is positive in {(own['gain'] > 0).sum()} of {len(own)} specifications, on one split each"
+        else f"The sign is positive in {(own['gain'] > 0).sum()} of {len(own)} specifications, "
+        "on one split each"
     )
     said += f"; the median gain is {own['gain'].median():+.1f} %."
     decided = deciding_choices(effects, comparison)
     if len(decided):
         first = decided.iloc[0]
         said += (
-            f" Most depends on {decided.index[0].replace('_', ' ')} ({first['explained']:.0%} of the variance): "
-            f"{first['best']} {first['best_median']:+.1f} %, {first['worst']} {first['worst_median']:+.1f} %."
+            f" Most depends on {decided.index[0].replace('_', ' ')} "
+            f"({first['explained']:.0%} of the variance): "
+            f"{first['best']} {first['best_median']:+.1f} %, "
+            f"{first['worst']} {first['worst_median']:+.1f} %."
         )
     beaten, compared = beats_controls(effects, comparison)
     if compared:

@@ -1,4 +1,5 @@
-"""Tables for readers, made from records: means with intervals, paired differences, the papers' values."""
+"""Tables for readers, made from records: means with intervals, paired differences, the papers'
+values."""
 
 import json
 from collections.abc import Sequence
@@ -13,12 +14,17 @@ from ..evaluation import Estimate, holm, mean_interval, paired_difference
 from ..experiments.names import row_name
 from ..runs.records import comparable, interval_share, values_by_seed
 
-MAIN_EXPERIMENTS = ("03_model_training", "04_table1", "04_tuned")  # whose rows the report lists one by one
+# whose rows the report lists one by one
+MAIN_EXPERIMENTS = (
+    "03_model_training",
+    "04_table1",
+    "04_tuned",
+)
 
 
 def estimates(records: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Mean, low, high (95 %, corrected for overlapping splits), seeds, variant and protocol per row, in order of
-    appearance."""
+    """Mean, low, high (95 %, corrected for overlapping splits), seeds, variant and protocol per
+    row, in order of appearance."""
     chosen = comparable(records[records["metric"] == metric])
     rows = {}
     for (variant, protocol), group in chosen.groupby(["variant", "protocol"], sort=False):
@@ -34,11 +40,14 @@ def metric_table(records: pd.DataFrame, metrics: dict[str, str], digits: int = 3
     """One row per model, one column per metric with ``mean ± half-width`` of the 95 % interval.
 
     Args:
-        metrics: column title by metric name; one that no row has is left out. Seconds of training are always added.
+        metrics: column title by metric name; one that no row has is left out. Seconds of training
+        are always added.
     """
     columns = {}
     measured = set(records["metric"])
-    for metric, title in ((metric, title) for metric, title in metrics.items() if metric in measured):
+    for metric, title in (
+        (metric, title) for metric, title in metrics.items() if metric in measured
+    ):
         found = estimates(records, metric)
         columns[title] = found.apply(lambda row: _plus_minus(row, digits), axis=1)
     seconds = (
@@ -47,7 +56,9 @@ def metric_table(records: pd.DataFrame, metrics: dict[str, str], digits: int = 3
         .groupby(["variant", "protocol"], sort=False)
     )
     means = seconds["seconds"].mean()
-    columns["training, s"] = pd.Series({row_name(*key): f"{value:.1f}" for key, value in means.items()})
+    columns["training, s"] = pd.Series(
+        {row_name(*key): f"{value:.1f}" for key, value in means.items()}
+    )
     return pd.DataFrame(columns).fillna("").rename_axis("model")
 
 
@@ -64,9 +75,9 @@ def differences(records: pd.DataFrame, metric: str, reference: tuple[str, str]) 
     """Paired difference of every row to the reference row (variant, protocol) over the same seeds.
 
     Returns:
-        index model; columns difference, low, high (95 %), percent (of the reference's mean), effect (difference over
-        the standard deviation of the differences, Cohen's d_z), p_value, p_holm (adjusted over the rows),
-        favours (whether the mean does the row), seeds.
+        index model; columns difference, low, high (95 %), percent (of the reference's mean), effect
+        (difference over the standard deviation of the differences, Cohen's d_z), p_value, p_holm
+        (adjusted over the rows), favours (whether the mean does the row), seeds.
     """
     groups, share = values_by_seed(records, metric)
     rows = {}
@@ -79,7 +90,8 @@ def differences(records: pd.DataFrame, metric: str, reference: tuple[str, str]) 
         spread = (ours - theirs).std()
         rows[row_name(*key)] = {
             "difference": found.mean, "low": found.low, "high": found.high,
-            "percent": 100 * found.mean / theirs.mean(), "effect": found.mean / spread if spread > 0 else float("nan"),
+            "percent": 100 * found.mean / theirs.mean(),
+            "effect": found.mean / spread if spread > 0 else float("nan"),
             "p_value": found.p_value, "favours": better, "seeds": found.n,
         }  # fmt: skip
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
@@ -88,15 +100,15 @@ def differences(records: pd.DataFrame, metric: str, reference: tuple[str, str]) 
 
 
 def beside_controls(records: pd.DataFrame, metric: str, endings: Sequence[str]) -> pd.DataFrame:
-    """Every row that has controls, beside them, on the seeds that all of them have: what it gains over each is what
-    its content tells.
+    """Every row that has controls, beside them, on the seeds that all of them have: what it gains
+    over each is what its content tells.
 
     Args:
         endings: of the controls' names, ``<row>, <ending>``.
 
     Returns:
-        index model; columns ``real`` and the endings with ``mean ± half-width``, then by how much real content is
-        better than each control, in percent with its 95 % interval.
+        index model; columns ``real`` and the endings with ``mean ± half-width``, then by how much
+        real content is better than each control, in percent with its 95 % interval.
     """
     values, share = values_by_seed(records, metric)
     sign, rows = -1 if metric in LOWER_IS_BETTER else 1, {}
@@ -116,12 +128,16 @@ def beside_controls(records: pd.DataFrame, metric: str, endings: Sequence[str]) 
 
 
 def told_apart(table: pd.DataFrame) -> pd.Series:
-    """Which rows of :func:`differences` differ from the reference: adjusted p < 0.05 over at least three seeds."""
+    """Which rows of :func:`differences` differ from the reference: adjusted p < 0.05 over at least
+    three seeds."""
     return (table["p_holm"] < LEVEL) & (table["seeds"] >= LEAST_SEEDS)
 
 
-def side_by_side(records: pd.DataFrame, metric: str, protocols: Sequence[str], paper: pd.DataFrame) -> pd.DataFrame:
-    """One row per variant: the paper's value and ours under each protocol, ``mean ± half-width`` of the 95 % interval.
+def side_by_side(
+    records: pd.DataFrame, metric: str, protocols: Sequence[str], paper: pd.DataFrame
+) -> pd.DataFrame:
+    """One row per variant: the paper's value and ours under each protocol, ``mean ± half-width`` of
+    the 95 % interval.
 
     A variant without training (closed form) stands in the first protocol's column.
     """
@@ -133,13 +149,18 @@ def side_by_side(records: pd.DataFrame, metric: str, protocols: Sequence[str], p
         found = mean_interval(group["value"].to_numpy(), interval_share(group))
         cells[variant, protocol] = _shown(found, 4)
     variants = rows["variant"].drop_duplicates()
-    table = pd.DataFrame({p: [cells.get((v, p), "") for v in variants] for p in protocols}, index=variants)
-    table.insert(0, "paper", [f"{paper.loc[v, metric]:.4f}" if v in paper.index else "" for v in variants])
+    table = pd.DataFrame(
+        {p: [cells.get((v, p), "") for v in variants] for p in protocols}, index=variants
+    )
+    table.insert(
+        0, "paper", [f"{paper.loc[v, metric]:.4f}" if v in paper.index else "" for v in variants]
+    )
     return table.rename_axis("model")
 
 
 def chosen_settings(trials: pd.DataFrame) -> pd.DataFrame:
-    """Per row of a search: its settings with the lowest validation MSE, that MSE, and how many trials ended how.
+    """Per row of a search: its settings with the lowest validation MSE, that MSE, and how many
+    trials ended how.
 
     Args:
         trials: of one seed; columns variant, params (JSON), state, value, best_epoch.
@@ -149,9 +170,12 @@ def chosen_settings(trials: pd.DataFrame) -> pd.DataFrame:
         done = group[group["state"] == "COMPLETE"]
         best = done.loc[done["value"].astype(float).idxmin()]
         params = json.loads(best["params"])
-        settings = ", ".join(f"{name.partition('.')[2]} = {_short(value)}" for name, value in params.items())
+        settings = ", ".join(
+            f"{name.partition('.')[2]} = {_short(value)}" for name, value in params.items()
+        )
         out[variant] = {
-            "settings": settings, "epochs": best["best_epoch"], "validation MSE": round(float(best["value"]), 4),
+            "settings": settings, "epochs": best["best_epoch"],
+            "validation MSE": round(float(best["value"]), 4),
             "trials": len(group), "pruned": int((group["state"] == "PRUNED").sum()),
         }  # fmt: skip
     return pd.DataFrame(out).T.rename_axis("model")
@@ -165,22 +189,36 @@ def search_curves(trials: pd.DataFrame, seed: int) -> pd.DataFrame:
     """One seed's trials for a figure: model, trial (from 0), value, best (lowest value so far)."""
     rows = trials[trials["seed"] == seed].rename(columns={"variant": "model", "number": "trial"})
     rows = rows.drop_duplicates(["model", "trial"]).astype({"value": float})
-    return rows.assign(best=rows.groupby("model")["value"].cummin())[["model", "trial", "value", "best"]]
+    return rows.assign(best=rows.groupby("model")["value"].cummin())[
+        ["model", "trial", "value", "best"]
+    ]
 
 
-def by_subset(records: pd.DataFrame, variants: dict[frozenset[str], Any], metric: str) -> list[dict]:
-    """Per seed, the metric of the row that stands for each subset: what Shapley values are made from.
+def by_subset(
+    records: pd.DataFrame, variants: dict[frozenset[str], Any], metric: str
+) -> list[dict]:
+    """Per seed, the metric of the row that stands for each subset: what Shapley values are made
+    from.
 
     Raises:
         RecordError: a subset has no row of a seed, or there are no records at all.
     """
     rows = records[records["metric"] == metric].set_index(["variant", "seed"])["value"]
     seeds = rows.index.unique("seed")
-    lacking = [variant.name for variant in variants.values() for seed in seeds if (variant.name, seed) not in rows]
+    lacking = [
+        variant.name
+        for variant in variants.values()
+        for seed in seeds
+        if (variant.name, seed) not in rows
+    ]
     if lacking or not len(seeds):
         missing = f"the row {lacking[0]!r} lacks a seed" if lacking else "there are none"
-        raise RecordError(f"Subsets of inputs need records of {metric} of every subset and seed; {missing}.")
-    return [{subset: rows[variant.name, seed] for subset, variant in variants.items()} for seed in seeds]
+        raise RecordError(
+            f"Subsets of inputs need records of {metric} of every subset and seed; {missing}."
+        )
+    return [
+        {subset: rows[variant.name, seed] for subset, variant in variants.items()} for seed in seeds
+    ]
 
 
 def shapley_sentence(table: pd.DataFrame, metric: str) -> str:
@@ -188,13 +226,20 @@ def shapley_sentence(table: pd.DataFrame, metric: str) -> str:
     :func:`~bonmf_lib.evaluation.shapley.shapley_table`, Holm-adjusted over the inputs."""
     values = table[table["kind"] == "value"]
     gain, told = values["mean"] * (-1 if metric in LOWER_IS_BETTER else 1), values["p_holm"] < LEVEL
-    found = {"improves": told & (gain > 0), "worsens": told & (gain < 0), "is not told from zero": ~told}
-    parts = [f"{', '.join(values.index[rows])}: {what}" for what, rows in found.items() if rows.any()]
+    found = {
+        "improves": told & (gain > 0),
+        "worsens": told & (gain < 0),
+        "is not told from zero": ~told,
+    }
+    parts = [
+        f"{', '.join(values.index[rows])}: {what}" for what, rows in found.items() if rows.any()
+    ]
     return f"{metric}, share of each input in the gain over nothing: " + "; ".join(parts) + "."
 
 
 def last_step_sentence(per_seed: list[dict], metric: str, test_share: float) -> str:
-    """What each input adds to all the others, in words chosen by the paired differences over seeds, Holm-adjusted.
+    """What each input adds to all the others, in words chosen by the paired differences over seeds,
+    Holm-adjusted.
 
     Args:
         per_seed: of :func:`by_subset`.
@@ -203,56 +248,83 @@ def last_step_sentence(per_seed: list[dict], metric: str, test_share: float) -> 
     sign, gains = -1 if metric in LOWER_IS_BETTER else 1, {}
     for player in sorted(everything):
         pairs = [(values[everything], values[everything - {player}]) for values in per_seed]
-        gains[player] = paired_difference(*(sign * np.array(side) for side in zip(*pairs, strict=True)), test_share)
+        gains[player] = paired_difference(
+            *(sign * np.array(side) for side in zip(*pairs, strict=True)), test_share
+        )
     parts = []
-    for (player, gain), p in zip(gains.items(), holm([gain.p_value for gain in gains.values()]), strict=True):
+    for (player, gain), p in zip(
+        gains.items(), holm([gain.p_value for gain in gains.values()]), strict=True
+    ):
         side = "improves" if gain.mean > 0 else "worsens"
         parts.append(f"{player}: {side if p < LEVEL else 'is not told from zero'}")
     return f"{metric}, added to the other inputs: " + "; ".join(parts) + "."
 
 
 def best_sentence(records: pd.DataFrame, metric: str, row: tuple[str, str]) -> str:
-    """Whether a row beats every other one, in words chosen by the adjusted p-values and intervals."""
+    """Whether a row beats every other one, in words chosen by the adjusted p-values and
+    intervals."""
     found = differences(records, metric, row)  # other rows minus this one
     sign = 1 if metric in LOWER_IS_BETTER else -1
     beaten = (sign * found["difference"] > 0) & (found["p_holm"] < LEVEL)
     rest = ", ".join(found.index[~beaten])
     if beaten.all():
         return (
-            f"{row_name(*row)} is better than each of the other {len(found)} rows in {metric} (Holm-adjusted p < 0.05)."
+            f"{row_name(*row)} is better than each of the other {len(found)} rows in {metric} "
+            "(Holm-adjusted p < 0.05)."
         )
     if not beaten.any():
-        return f"{row_name(*row)} is better than none of the other {len(found)} rows in {metric} with certainty."
+        return (
+            f"{row_name(*row)} is better than none of the other {len(found)} rows in {metric} "
+            "with certainty."
+        )
     count = f"{int(beaten.sum())} of the other {len(found)} rows"
-    return f"{row_name(*row)} is better than {count} in {metric}; not told apart from, or worse than: {rest}."
+    return (
+        f"{row_name(*row)} is better than {count} in {metric}; "
+        f"not told apart from, or worse than: {rest}."
+    )
 
 
 _SPELT_OUT = {"mse-cold-items": "mse of items with fewer than 5 training ratings"}
 
 
-def difference_sentence(records: pd.DataFrame, metric: str, row: tuple[str, str], reference: tuple[str, str]) -> str:
-    """What one paired difference says, in words chosen by its interval: a single comparison, adjusted for no other."""
+def difference_sentence(
+    records: pd.DataFrame, metric: str, row: tuple[str, str], reference: tuple[str, str]
+) -> str:
+    """What one paired difference says, in words chosen by its interval: a single comparison,
+    adjusted for no other."""
     pair = records[records[["variant", "protocol"]].apply(tuple, axis=1).isin([row, reference])]
     found = differences(pair, metric, reference).loc[row_name(*row)]
     estimate = Estimate(found["difference"], found["low"], found["high"], 0)
     ours, theirs = row_name(*row), row_name(*reference)
     metric = _SPELT_OUT.get(metric, metric)
     if found["seeds"] < LEAST_SEEDS:
-        return f"{ours} and {theirs} have {found['seeds']:.0f} seed(s): too few to tell them apart in {metric}."
+        return (
+            f"{ours} and {theirs} have {found['seeds']:.0f} seed(s): "
+            f"too few to tell them apart in {metric}."
+        )
     if not estimate.excludes_zero:
         return (
-            f"{ours} and {theirs}: the unadjusted interval of the difference in {metric} includes zero, they are not "
-            "told apart."
+            f"{ours} and {theirs}: the unadjusted interval of the difference in {metric} "
+            "includes zero, they are not told apart."
         )
     side = "better" if found["favours"] else "worse"
-    return f"{ours} is {side} than {theirs}: the unadjusted interval of the difference in {metric} excludes zero."
+    return (
+        f"{ours} is {side} than {theirs}: the unadjusted interval of the difference in {metric} "
+        "excludes zero."
+    )
 
 
 def paper_values(table: str) -> pd.DataFrame:
-    """A paper's table out of ``claims.yaml``: one row per variant of ours, one column per metric."""
-    cells = [claim for claim in read_claims() if claim.kind == "value" and claim.id.startswith(f"{table}: ")]
+    """A paper's table out of ``claims.yaml``: one row per variant of ours, one column per
+    metric."""
+    cells = [
+        claim
+        for claim in read_claims()
+        if claim.kind == "value" and claim.id.startswith(f"{table}: ")
+    ]
     frame = pd.DataFrame(
-        [(cell.variant, cell.metric, cell.value) for cell in cells], columns=["model", "metric", "value"]
+        [(cell.variant, cell.metric, cell.value) for cell in cells],
+        columns=["model", "metric", "value"],
     )
     order = frame["model"].unique()
     wide = frame.set_index(["model", "metric"])["value"].unstack()  # noqa: PD010 - one value per cell, nothing to pool
@@ -260,15 +332,24 @@ def paper_values(table: str) -> pd.DataFrame:
 
 
 def interpret(table: pd.DataFrame, *claims: str) -> str:
-    """One sentence per data set for each claim of the ledger, chosen by its verdict; a line per claim."""
+    """One sentence per data set for each claim of the ledger, chosen by its verdict; a line per
+    claim."""
     return "\n".join(_interpreted(table[table["claim"] == claim]) for claim in claims)
 
 
 def _interpreted(rows: pd.DataFrame) -> str:
     sentences = []
     for row in rows.itertuples():
-        said = _SENTENCES[row.verdict] if row.verdict != "not testable on this data" else _untestable(row)
-        sentences.append(said.format(claim=row.claim, data=f"{row.dataset}, content {row.content}", why=_why(row)))
+        said = (
+            _SENTENCES[row.verdict]
+            if row.verdict != "not testable on this data"
+            else _untestable(row)
+        )
+        sentences.append(
+            said.format(
+                claim=row.claim, data=f"{row.dataset}, content {row.content}", why=_why(row)
+            )
+        )
     return " ".join(sentences)
 
 
@@ -279,7 +360,11 @@ def _why(row) -> str:
         return f"ours, {row.ours:.4f}, is {'higher' if row.ours > claim.value else 'lower'}"
     if claim.kind == "equivalent":
         inside = row.verdict == "direction only"
-        return "all means are inside the margin, not all intervals" if inside else "the means of a pair differ by more"
+        return (
+            "all means are inside the margin, not all intervals"
+            if inside
+            else "the means of a pair differ by more"
+        )
     return _QUALIFIERS[row.qualifier] if row.qualifier else ""
 
 
@@ -300,7 +385,9 @@ _SENTENCES = {
     "inconclusive": "{claim}: the interval on {data} is too wide to tell.",
     "direction only": "{claim}: direction only on {data}; {why}.",
     "not reproduced": "{claim}: not reproduced on {data}; {why}.",
-    "not testable on this data": "{claim}: cannot be judged on {data}; it needs other data, or real plots and posters.",
+    "not testable on this data": (
+        "{claim}: cannot be judged on {data}; it needs other data, or real plots and posters."
+    ),
     "not run": "{claim}: was not run on {data}.",
 }
 
@@ -309,10 +396,13 @@ _NO_CONTENT = "BoNMF+, no content"  # no text, no picture, no side fields
 
 
 def own_model_sentence(records: pd.DataFrame) -> str:
-    """Our model, searched and averaged (04) and at its default settings (05); the first of them that was run is
-    compared with every row of the tables that is not ours, whatever its protocol, on all and on rare items; then what
-    its content adds, if that was run."""
-    main, ours = records["experiment"].isin(MAIN_EXPERIMENTS), records["variant"].str.startswith("BoNMF+")
+    """Our model, searched and averaged (04) and at its default settings (05); the first of them
+    that was run is compared with every row of the tables that is not ours, whatever its protocol,
+    on all and on rare items; then what its content adds, if that was run."""
+    main, ours = (
+        records["experiment"].isin(MAIN_EXPERIMENTS),
+        records["variant"].str.startswith("BoNMF+"),
+    )
     default = (records["experiment"] == "05_bonmf_plus") & (records["variant"] == "BoNMF+")
     own, others = records[(main & ours) | default], records[main & ~ours]
     if own.empty:
@@ -324,39 +414,56 @@ def own_model_sentence(records: pd.DataFrame) -> str:
     sentences = [f"Our own model: {numbers}."]
     for metric in [name for name in ("mse", "mse-cold-items") if (first["metric"] == name).any()]:
         sentences.append(standing_sentence(pd.concat([first, others]), metric, key))
-    parts = records[(records["experiment"] == "05_bonmf_plus") & records["variant"].isin(["BoNMF+", _NO_CONTENT])]
+    parts = records[
+        (records["experiment"] == "05_bonmf_plus")
+        & records["variant"].isin(["BoNMF+", _NO_CONTENT])
+    ]
     if parts["variant"].nunique() == 2:
         protocol = parts["protocol"].iloc[0]
-        sentences.append(difference_sentence(parts, "mse", ("BoNMF+", protocol), (_NO_CONTENT, protocol)))
+        sentences.append(
+            difference_sentence(parts, "mse", ("BoNMF+", protocol), (_NO_CONTENT, protocol))
+        )
     return " ".join(sentences)
 
 
 def standing_sentence(records: pd.DataFrame, metric: str, row: tuple[str, str]) -> str:
-    """How many other rows a row is better and worse than, by Holm-adjusted p-values; the worse ones by name."""
+    """How many other rows a row is better and worse than, by Holm-adjusted p-values; the worse ones
+    by name."""
     found = differences(records, metric, row)  # other rows minus this one
     told, favours = told_apart(found), found["favours"].astype(bool)
     ahead = ", ".join(found.index[told & favours])
     return (
-        f"{row_name(*row)}, {_SPELT_OUT.get(metric, metric)}: better than {(told & ~favours).sum()} of {len(found)} "
-        f"other rows, worse than {(told & favours).sum()}{f' ({ahead})' if ahead else ''} (Holm-adjusted p < 0.05)."
+        f"{row_name(*row)}, {_SPELT_OUT.get(metric, metric)}: "
+        f"better than {(told & ~favours).sum()} of {len(found)} other rows, "
+        f"worse than {(told & favours).sum()}{f' ({ahead})' if ahead else ''} "
+        "(Holm-adjusted p < 0.05)."
     )
 
 
-def lowest_sentence(records: pd.DataFrame, metric: str, protocols: Sequence[str] = ("as published", "tuned")) -> str:
-    """The best row per protocol, and whether the best tuned one is told apart from every other tuned one. Means of
-    several networks are named but not compared: a fair comparison would average every row."""
+def lowest_sentence(
+    records: pd.DataFrame, metric: str, protocols: Sequence[str] = ("as published", "tuned")
+) -> str:
+    """The best row per protocol, and whether the best tuned one is told apart from every other
+    tuned one. Means of several networks are named but not compared: a fair comparison would average
+    every row."""
     averaged = records["variant"].str.contains(_MEMBERS)
     parts = []
     for protocol in [p for p in protocols if (records["protocol"] == p).any()]:
-        found = estimates(records[records["protocol"].isin([protocol, "closed form"]) & ~averaged], metric)
+        found = estimates(
+            records[records["protocol"].isin([protocol, "closed form"]) & ~averaged], metric
+        )
         parts.append(f"{found['mean'].idxmin()} {found['mean'].min():.3f}")
     sentences = [f"Lowest {metric}: {'; '.join(parts)}."]
     tuned = records[(records["protocol"] == "tuned") & (records["metric"] == metric) & ~averaged]
     means = tuned.groupby("variant")["value"].mean()
     if len(means) > 1:
         sentences.append(best_sentence(tuned, metric, (means.idxmin(), "tuned")))
-    for name, found in (estimates(records[averaged], metric) if averaged.any() else pd.DataFrame()).iterrows():
-        sentences.append(f"{name}, a mean of several networks, which no other row is: {found['mean']:.3f}.")
+    for name, found in (
+        estimates(records[averaged], metric) if averaged.any() else pd.DataFrame()
+    ).iterrows():
+        sentences.append(
+            f"{name}, a mean of several networks, which no other row is: {found['mean']:.3f}."
+        )
     return " ".join(sentences)
 
 
@@ -364,8 +471,8 @@ _MEMBERS = r", \d+ members$"
 
 
 def fusion_sentence(records: pd.DataFrame) -> str:
-    """Whether fusion beats IDs alone under both protocols, and whether IDs alone overfit, in words chosen by the
-    paired differences in MSE."""
+    """Whether fusion beats IDs alone under both protocols, and whether IDs alone overfit, in words
+    chosen by the paired differences in MSE."""
     fixed, stopped = "as published", "early stopped"
     pairs = [
         (("BoNMF", fixed), ("NMD (ID only)", fixed)),

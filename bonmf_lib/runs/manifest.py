@@ -13,9 +13,26 @@ import torch
 from ..errors import RecordError
 from ..integrity import read_json, write_json
 from ..storage import file_sha256, project_root, write_text
-from .records import MANIFEST, RECORDS, code_version, file_note, gathered, read_records, unfinished_runs
+from .records import (
+    MANIFEST,
+    RECORDS,
+    code_version,
+    file_note,
+    gathered,
+    read_records,
+    unfinished_runs,
+)
 
-_PACKAGES = ("torch", "torchvision", "timm", "transformers", "numpy", "pandas", "scikit-learn", "scipy")
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "transformers",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "scipy",
+)
 
 
 def write_manifest(run_dir: Path) -> None:
@@ -29,7 +46,9 @@ def write_manifest(run_dir: Path) -> None:
         raise RecordError(f"{run_dir} holds no records; run the notebooks first.")
     text = gathered(records)
     write_text(run_dir / RECORDS, text)
-    save_manifest(run_dir, manifest(run_dir, records) | {"files": {RECORDS: file_note(text.encode())}})
+    save_manifest(
+        run_dir, manifest(run_dir, records) | {"files": {RECORDS: file_note(text.encode())}}
+    )
 
 
 def save_manifest(folder: Path, noted: dict) -> None:
@@ -57,19 +76,27 @@ def manifest(run_dir: Path, records: pd.DataFrame) -> dict:
         "encoders": _encoders(run_dir, set(records["experiment"])),
         "records": len(records),
         "unfinished_runs": unfinished_runs(run_dir).to_dict(),
-        "training_seconds": round(float(records.drop_duplicates(["config", "seed"])["seconds"].sum()), 1),
+        "training_seconds": round(
+            float(records.drop_duplicates(["config", "seed"])["seconds"].sum()), 1
+        ),
         "notebook_seconds": _notebook_seconds(run_dir),
     }
 
 
 def _git(root: Path) -> str:
-    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False
+    )
     return done.stdout.strip() if done.returncode == 0 else "not a git checkout"
 
 
 def _encoders(run_dir: Path, experiments: set[str]) -> list[dict]:
     """The encoders that the experiments noted, each once."""
-    paths = sorted(path for path in (run_dir / "encoders").glob("*.json") if path.stem.split("--")[0] in experiments)
+    paths = sorted(
+        path
+        for path in (run_dir / "encoders").glob("*.json")
+        if path.stem.split("--")[0] in experiments
+    )
     notes = [note for path in paths for note in read_json(path)["encoders"]]
     return list({note["key"]: note for note in notes}.values())
 

@@ -4,7 +4,8 @@ from IPython import get_ipython
 
 
 def skip_rest(why: str) -> None:
-    """Print why, and let all cells below do nothing; the next execution of the parameters cell ends that."""
+    """Print why, and let all cells below do nothing; the next execution of the parameters cell ends
+    that."""
     print(why)
     shell = get_ipython()
     if shell is None:

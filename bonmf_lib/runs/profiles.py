@@ -32,7 +32,8 @@ class Encoders:
     common_dim: _Count  # principal components of every encoder where encoders are compared (06, 07)
     compared_text: tuple[str, ...]  # besides text (06)
     compared_image: tuple[str, ...]  # besides image and its poolings (07)
-    hub: bool  # compare also the language models that only a model hub has, as far as they can be had (06)
+    # compare also the language models that only a model hub has, as far as they can be had (06)
+    hub: bool
 
 
 @config
@@ -47,7 +48,7 @@ class Recipe:
 
 @config
 class Comparison:
-    """Where many models are compared (04, 05): the first so many seeds, and the rows as published."""
+    """Where many models are compared (04, 05), and their rows as published."""
 
     seeds: _Count
     ablation_seeds: _Count  # likewise, for grids that no claim is judged on
@@ -55,7 +56,8 @@ class Comparison:
     batch_size: _Count
     learning_rate: _Rate
     feature_dim: int | None = Field(gt=0)  # principal components of text and picture; null = all
-    initial_weights: int = Field(gt=1)  # on every split, where their share in a number is looked into (04)
+    # on every split, where their share in a number is looked into (04)
+    initial_weights: int = Field(gt=1)
     ensemble_members: _Count  # networks whose predictions an ensemble averages
 
 
@@ -66,7 +68,9 @@ class Specifications:
     choices: tuple[str, ...]  # those that are varied alone; see specifications.choices
     random: int = Field(ge=0)  # random combinations of all choices, besides
     seeds: _Count  # the first so many
-    centre_seeds: _Count  # of the two readings around which choices are varied: seeds, then the next numbers
+    centre_seeds: (
+        _Count  # of the two readings around which choices are varied: seeds, then the next numbers
+    )
 
 
 @config
@@ -82,7 +86,8 @@ class Tuning:
 @config
 class Studies:
     explained_pictures: _Count  # pictures that are spoilt to see what predictions make of it (07)
-    overlap_datasets: tuple[str, ...]  # besides dataset, with content full: where overlap is taken out as well (08)
+    # besides dataset, with content full: where overlap is taken out as well (08)
+    overlap_datasets: tuple[str, ...]
 
 
 @config
@@ -124,7 +129,9 @@ def read_profile(name: str) -> Profile:
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), _OneKeyOnce)
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise ConfigError(f"{where} cannot be read as YAML: {' '.join(str(error).split())}.") from None
+        raise ConfigError(
+            f"{where} cannot be read as YAML: {' '.join(str(error).split())}."
+        ) from None
     if not isinstance(values, dict):
         raise ConfigError(f"{where} must hold one line `key: value` for every choice.")
     if missing := _missing(Profile, values):
@@ -147,8 +154,8 @@ def _missing(cls: type, values: dict) -> list[str]:
 
 
 def chosen_data(chosen: Profile, dataset: str | None, content: str | None) -> tuple[str, str]:
-    """Data set and content of a run; None = as the profile says, and ``full`` for a folder of one's own, whose texts
-    and pictures are there to be used.
+    """Data set and content of a run; None = as the profile says, and ``full`` for a folder of one's
+    own, whose texts and pictures are there to be used.
 
     Raises:
         ConfigError: an unknown name, or a folder that is not there.
@@ -160,9 +167,11 @@ def chosen_data(chosen: Profile, dataset: str | None, content: str | None) -> tu
         raise ConfigError(unknown_name("content", content, CONTENTS))
     if dataset.startswith("folder:"):
         path = dataset.removeprefix("folder:")
-        if not path or "\0" in path or not os.path.isdir(path):  # noqa: PTH112 (False, too, for a name that is too long)
+        # os.path.isdir: False, too, for a name that is too long
+        if not path or "\0" in path or not os.path.isdir(path):  # noqa: PTH112
             raise ConfigError(
-                f"dataset {dataset!r}: {path!r} is not a folder; give folder:<path> with one that exists."
+                f"dataset {dataset!r}: {path!r} is not a folder; "
+                "give folder:<path> with one that exists."
             )
     elif dataset not in _NAMES:
         raise ConfigError(unknown_name("dataset", dataset, _NAMES))
@@ -178,8 +187,8 @@ def runs_dir() -> Path:
 def run_folder(profile: str, chosen: Profile, dataset: str, content: str) -> Path:
     """The run folder of a profile, which is ``chosen``, on its own or other data and content.
 
-    Its name is the profile's and what differs from it. A folder of one's own is named with eight hex digits over its
-    path, since two folders of the same name must not share a run.
+    Its name is the profile's and what differs from it. A folder of one's own is named with eight
+    hex digits over its path, since two folders of the same name must not share a run.
     """
     parts = [profile]
     if dataset != chosen.dataset:
@@ -228,7 +237,8 @@ class PipelineRun:
 
 
 def pipeline_run(profile: object, dataset: object = None, content: object = None) -> PipelineRun:
-    """Check what a run of all notebooks was asked for; None or empty = as the profile says (its default: ``quick``).
+    """Check what a run of all notebooks was asked for; None or empty = as the profile says (its
+    default: ``quick``).
 
     A folder of one's own becomes an absolute path.
 
@@ -246,5 +256,8 @@ def pipeline_run(profile: object, dataset: object = None, content: object = None
         data = f"folder:{Path(data.removeprefix('folder:')).resolve()}"
     folder = check_folder(run_folder(name, chosen, data, items), f"BONMF_RUNS ({runs_dir()})")
     if set("{}\n") & set(str(folder)):
-        raise ConfigError(f"{str(folder)!r} holds a brace or a line break, which the pipeline cannot; set BONMF_RUNS.")
+        raise ConfigError(
+            f"{str(folder)!r} holds a brace or a line break, which the pipeline cannot; "
+            "set BONMF_RUNS."
+        )
     return PipelineRun(name, data, items, folder)

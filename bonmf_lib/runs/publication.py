@@ -1,5 +1,5 @@
-"""Keep a run for every reader: its records, manifest and tables, beside what earlier runs left in the same folder;
-and how well two runs of the same settings agree."""
+"""Keep a run for every reader: its records, manifest and tables, beside what earlier runs left in
+the same folder; and how well two runs of the same settings agree."""
 
 import re
 from collections.abc import Sequence
@@ -12,7 +12,16 @@ from ..errors import ConfigError, RecordError
 from ..integrity import read_json
 from ..storage import write_text
 from .manifest import manifest, save_manifest
-from .records import MANIFEST, RECORDS, file_note, gathered, published_dir, read_records, table_path, unfinished_runs
+from .records import (
+    MANIFEST,
+    RECORDS,
+    file_note,
+    gathered,
+    published_dir,
+    read_records,
+    table_path,
+    unfinished_runs,
+)
 from .table_files import csv_text, read_table_text, text_columns
 
 _EXPERIMENT = ["experiment", "dataset", "content"]
@@ -26,20 +35,25 @@ _ENVIRONMENT = ("lock_sha256", "packages", "python", "cores", "threads")
 def publish(run_dir: Path, name: str, drop_rows: bool = False, tables_only: bool = False) -> Path:
     """Add a run to ``papermill_runs/published/<name>`` and return that folder.
 
-    An experiment on one data set is replaced whole, since its rows are compared with each other; experiments that
-    the run does not hold stay as they are. A table replaces the one of the same name. What both had measured with the
-    same settings and seeds is kept side by side in the table ``remeasured``.
+    An experiment on one data set is replaced whole, since its rows are compared with each other;
+    experiments that the run does not hold stay as they are. A table replaces the one of the same
+    name. What both had measured with the same settings and seeds is kept side by side in the table
+    ``remeasured``.
 
     Args:
         drop_rows: even where an experiment then has fewer rows.
-        tables_only: leave the published records as they are, for instance beside a run with fewer seeds.
+        tables_only: leave the published records as they are, for instance beside a run with fewer
+        seeds.
 
     Raises:
         ConfigError: the name is not that of one plain folder.
-        RecordError: the run has no records, or an experiment would lose rows (unless ``drop_rows``).
+        RecordError: the run has no records, or an experiment would lose rows (unless
+        ``drop_rows``).
     """
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
-        raise ConfigError(f"A run is published under one plain name, such as paper; {name!r} is none.")
+        raise ConfigError(
+            f"A run is published under one plain name, such as paper; {name!r} is none."
+        )
     new, folder = read_records(run_dir), published_dir() / name
     if new.empty and not tables_only:
         raise RecordError(f"{run_dir} holds no records to publish; run the notebooks first.")
@@ -52,10 +66,19 @@ def publish(run_dir: Path, name: str, drop_rows: bool = False, tables_only: bool
         records = _records_after(run_dir, old, new, drop_rows)
         texts[RECORDS] = gathered(records)
         files[RECORDS] = file_note(texts[RECORDS].encode())
-        noted = _with_earlier(manifest(run_dir, records), noted) if noted else manifest(run_dir, records)
+        noted = (
+            _with_earlier(manifest(run_dir, records), noted)
+            if noted
+            else manifest(run_dir, records)
+        )
     elif not noted:
-        raise RecordError(f"{folder} holds no published run that tables could be added to; publish its records too.")
-    tables = {path.stem: read_table_text(path) for path in sorted((run_dir / "tables").glob("[!.]*.csv"))}
+        raise RecordError(
+            f"{folder} holds no published run that tables could be added to; "
+            "publish its records too."
+        )
+    tables = {
+        path.stem: read_table_text(path) for path in sorted((run_dir / "tables").glob("[!.]*.csv"))
+    }
     if len(measured_again):
         tables[REMEASURED] = text_columns(measured_again), csv_text(measured_again, "%.6g")
     for table, (columns, text) in tables.items():
@@ -68,20 +91,24 @@ def publish(run_dir: Path, name: str, drop_rows: bool = False, tables_only: bool
     return folder
 
 
-def _records_after(run_dir: Path, old: pd.DataFrame, new: pd.DataFrame, drop_rows: bool) -> pd.DataFrame:
+def _records_after(
+    run_dir: Path, old: pd.DataFrame, new: pd.DataFrame, drop_rows: bool
+) -> pd.DataFrame:
     """The published records once those of a run are added."""
     replaced = _keys(old, _EXPERIMENT).isin(_keys(new, _EXPERIMENT))
     lost = old[replaced & ~_keys(old, _ROW).isin(_keys(new, _ROW))].drop_duplicates(_ROW)
     if len(lost) and not drop_rows:
         first = lost.iloc[0]
         raise RecordError(
-            f"{run_dir} lacks {len(lost)} published trainings, for instance {first['experiment']}: {first['variant']} "
-            f"({first['protocol']}), seed {first['seed']}; finish the experiment, or give --drop-rows."
+            f"{run_dir} lacks {len(lost)} published trainings, for instance {first['experiment']}: "
+            f"{first['variant']} ({first['protocol']}), seed {first['seed']}; "
+            "finish the experiment, or give --drop-rows."
         )
     unfinished = unfinished_runs(run_dir)
     if len(unfinished) and not drop_rows:
         raise RecordError(
-            f"{run_dir} lacks {unfinished.sum()} trainings that it began, for instance of {unfinished.index[0]}; "
+            f"{run_dir} lacks {unfinished.sum()} trainings that it began, "
+            f"for instance of {unfinished.index[0]}; "
             "finish the experiment, or give --drop-rows."
         )
     return pd.concat([old[~replaced], new], ignore_index=True)
@@ -90,21 +117,23 @@ def _records_after(run_dir: Path, old: pd.DataFrame, new: pd.DataFrame, drop_row
 def agreement(records: pd.DataFrame, others: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
     """What two runs measured with the same settings, data, features and seeds, row by row.
 
-    Equal seeds give equal numbers on one machine; on another one, sums are rounded otherwise and trainings drift apart.
+    Equal seeds give equal numbers on one machine; on another one, sums are rounded otherwise and
+    trainings drift apart.
 
     Returns:
-        experiment, dataset, content, variant, protocol, metric; seeds in common; mean of the others and of the
-        records over these seeds; ``largest``, the largest difference of a seed; ``spread``, the standard deviation of
-        the others over the seeds (NaN for one).
+        experiment, dataset, content, variant, protocol, metric; seeds in common; mean of the others
+        and of the records over these seeds; ``largest``, the largest difference of a seed;
+        ``spread``, the standard deviation of the others over the seeds (NaN for one).
     """
     keys = [*_NAMED, "config", "seed", "metric"]
     pairs = others[others["metric"].isin(metrics)].merge(records, on=keys, suffixes=("_other", ""))
-    pairs = pairs[pairs["seconds"] != pairs["seconds_other"]]  # a training is not compared with itself
+    # a training is not compared with itself
+    pairs = pairs[pairs["seconds"] != pairs["seconds_other"]]
     pairs = pairs.assign(away=(pairs["value"] - pairs["value_other"]).abs())
     rows = pairs.groupby([*_NAMED, "metric"], sort=False)
     return rows.agg(
-        seeds=("seed", "size"), others=("value_other", "mean"), ours=("value", "mean"), largest=("away", "max"),
-        spread=("value_other", "std"),
+        seeds=("seed", "size"), others=("value_other", "mean"), ours=("value", "mean"),
+        largest=("away", "max"), spread=("value_other", "std"),
     ).reset_index()  # fmt: skip
 
 
@@ -113,9 +142,10 @@ def agreement_sentence(table: pd.DataFrame, metric: str) -> str:
     rows = table[table["metric"] == metric]
     farthest, means = rows.loc[rows["largest"].idxmax()], (rows["ours"] - rows["others"]).abs()
     return (
-        f"{metric}: {(rows['largest'] == 0).sum()} of {len(rows)} rows are the same in both; largest difference of a "
-        f"seed {farthest['largest']:.4f} ({farthest['variant']}), of a mean {means.max():.4f}; median standard "
-        f"deviation over seeds {rows['spread'].median():.4f}."
+        f"{metric}: {(rows['largest'] == 0).sum()} of {len(rows)} rows are the same in both; "
+        f"largest difference of a seed {farthest['largest']:.4f} ({farthest['variant']}), "
+        f"of a mean {means.max():.4f}; "
+        f"median standard deviation over seeds {rows['spread'].median():.4f}."
     )
 
 
@@ -124,7 +154,8 @@ def _keys(records: pd.DataFrame, columns: list[str]) -> pd.Index:
 
 
 def _with_earlier(noted: dict[str, Any], earlier: dict[str, Any]) -> dict[str, Any]:
-    """The new manifest with the encoders and notebook times of the earlier one, and its environment if it differs."""
+    """The new manifest with the encoders and notebook times of the earlier one, and its environment
+    if it differs."""
     encoders = {note["key"]: note for note in (*earlier["encoders"], *noted["encoders"])}
     times = earlier["notebook_seconds"] | noted["notebook_seconds"]
     environments = list(earlier.get("earlier_environments", []))

@@ -78,7 +78,16 @@ SCHEMA = pa.DataFrameSchema(
         for field in fields(Record)
     },
     strict=True,
-    unique=["experiment", "dataset", "content", "variant", "protocol", "evaluation", "seed", "metric"],
+    unique=[
+        "experiment",
+        "dataset",
+        "content",
+        "variant",
+        "protocol",
+        "evaluation",
+        "seed",
+        "metric",
+    ],
 )
 
 
@@ -86,7 +95,9 @@ SCHEMA = pa.DataFrameSchema(
 def code_version() -> str:
     """12 hex digits over the library's Python sources: equal sources, equal version."""
     folder = Path(bonmf_lib.__file__).parent
-    sources = {str(path.relative_to(folder)): file_sha256(path) for path in sorted(folder.rglob("*.py"))}
+    sources = {
+        str(path.relative_to(folder)): file_sha256(path) for path in sorted(folder.rglob("*.py"))
+    }
     return json_sha256(sources)[:12]
 
 
@@ -95,8 +106,8 @@ def _file(run_dir: Path, experiment: str, config: str, seed: int) -> Path:
 
 
 def is_recorded(run_dir: Path, experiment: str, config: str, seed: int) -> bool:
-    """Whether that run finished before and its file is as it was written. ``BONMF_FRESH=1`` answers no, so that
-    everything is run again."""
+    """Whether that run finished before and its file is as it was written. ``BONMF_FRESH=1`` answers
+    no, so that everything is run again."""
     path = _file(run_dir, experiment, config, seed)
     if fresh_wanted() or not path.is_file():
         return False
@@ -112,9 +123,11 @@ def fresh_wanted() -> bool:
     return os.environ.get("BONMF_FRESH") == "1"
 
 
-def mark_current(run_dir: Path, experiment: str, dataset: Dataset, configs: list[str], seeds: Sequence[int]) -> None:
-    """Note which settings and seeds an experiment now has on a data set: records of earlier ones are kept but not
-    read, so that two settings are never pooled into one row."""
+def mark_current(
+    run_dir: Path, experiment: str, dataset: Dataset, configs: list[str], seeds: Sequence[int]
+) -> None:
+    """Note which settings and seeds an experiment now has on a data set: records of earlier ones
+    are kept but not read, so that two settings are never pooled into one row."""
     text = json_text({"configs": configs, "seeds": list(seeds)})
     keep_text(run_dir / "current" / notes_name(experiment, dataset), text)
 
@@ -134,18 +147,20 @@ def add_records(run_dir: Path, records: list[Record]) -> None:
 
 
 def read_records(run_dir: Path) -> pd.DataFrame:
-    """The current records of a run folder, sorted; empty when there are none. A published one has them in one file, as
-    :func:`gathered` writes it.
+    """The current records of a run folder, sorted; empty when there are none. A published one has
+    them in one file, as :func:`gathered` writes it.
 
     Raises:
-        RecordError, DamagedError: a file is malformed or not as it was written, or two settings stand behind one
-            number.
+        RecordError, DamagedError: a file is malformed or not as it was written, or two settings
+            stand behind one number.
     """
     files = _current_files(run_dir)
     texts = [read_sealed_text(file) for file in files]
     if not files and any((run_dir / name).is_file() for name in (RECORDS, MANIFEST)):
         files, texts = [run_dir / RECORDS], [published_text(run_dir, RECORDS)]
-    tables = [_one_row_per_number(_parsed(file, text)) for file, text in zip(files, texts, strict=True)]
+    tables = [
+        _one_row_per_number(_parsed(file, text)) for file, text in zip(files, texts, strict=True)
+    ]
     if not tables:
         return pd.DataFrame(columns=COLUMNS)
     order = ["dataset", "content", "experiment", "variant", "protocol", "seed", "metric"]
@@ -162,23 +177,28 @@ def _parsed(file: Path, text: str) -> pd.DataFrame:
     try:
         return _with_evaluation(read_csv_text(text))
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise RecordError(f"{file}: is no record table ({error}); delete it and run again.") from error
+        raise RecordError(
+            f"{file}: is no record table ({error}); delete it and run again."
+        ) from error
 
 
 def _with_evaluation(table: pd.DataFrame) -> pd.DataFrame:
-    """Records that were written before they said how they were evaluated: hit rates were of full rankings alone."""
+    """Records that were written before they said how they were evaluated: hit rates were of full
+    rankings alone."""
     if "evaluation" in table:
         return table
     if "metric" in table:
-        ranked = (table["metric"] == "hr@10").groupby([table["config"], table["seed"]]).transform("any")
+        ranked = (
+            (table["metric"] == "hr@10").groupby([table["config"], table["seed"]]).transform("any")
+        )
     else:
         ranked = table["hr@10"].notna() if "hr@10" in table else pd.Series(False, table.index)
     return table.assign(evaluation=np.where(ranked, FULL_RANKING.name, RATED_ITEMS.name))
 
 
 def gathered(records: pd.DataFrame) -> str:
-    """Records as CSV with one row per run (experiment, settings and seed) and one column per metric: what says where
-    the numbers come from stands there once, in a tenth of the size."""
+    """Records as CSV with one row per run (experiment, settings and seed) and one column per
+    metric: what says where the numbers come from stands there once, in a tenth of the size."""
     wide = records.pivot(index=_RUN_COLUMNS, columns="metric", values="value")  # noqa: PD010 (two values for one number must fail)
     return csv_text(wide.reset_index(), "%.10g")
 
@@ -194,7 +214,11 @@ def _one_row_per_number(table: pd.DataFrame) -> pd.DataFrame:
 def _current_files(run_dir: Path) -> list[Path]:
     files = sorted((run_dir / "records").rglob("[!.]*.csv"))
     wanted = _wanted(run_dir)
-    return files if wanted is None else [file for file in files if (file.parent.name, file.name) in wanted]
+    return (
+        files
+        if wanted is None
+        else [file for file in files if (file.parent.name, file.name) in wanted]
+    )
 
 
 def _wanted(run_dir: Path) -> set[tuple[str, str]] | None:
@@ -203,14 +227,23 @@ def _wanted(run_dir: Path) -> set[tuple[str, str]] | None:
     wanted = set()
     for path in notes:
         experiment, note = path.name.partition("--")[0], read_json(path)
-        wanted |= {(experiment, f"{config}-{seed}.csv") for config in note["configs"] for seed in note["seeds"]}
+        wanted |= {
+            (experiment, f"{config}-{seed}.csv")
+            for config in note["configs"]
+            for seed in note["seeds"]
+        }
     return wanted if notes else None
 
 
 def unfinished_runs(run_dir: Path) -> pd.Series:
-    """How many current runs of each experiment have no records yet; experiments without such are left out."""
+    """How many current runs of each experiment have no records yet; experiments without such are
+    left out."""
     wanted = _wanted(run_dir) or set()
-    lacking = [experiment for experiment, name in wanted if not (run_dir / "records" / experiment / name).is_file()]
+    lacking = [
+        experiment
+        for experiment, name in wanted
+        if not (run_dir / "records" / experiment / name).is_file()
+    ]
     return pd.Series(lacking, dtype="str").value_counts().sort_index()
 
 
@@ -221,19 +254,25 @@ def published_dir() -> Path:
 
 def read_published() -> pd.DataFrame:
     """Records of all committed runs."""
-    tables = [read_records(folder) for folder in sorted(published_dir().glob("*/")) if folder.is_dir()]
+    tables = [
+        read_records(folder) for folder in sorted(published_dir().glob("*/")) if folder.is_dir()
+    ]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
 
 
 def interval_share(records: pd.DataFrame) -> float:
-    """The share that intervals over the records' seeds rest on (:func:`~bonmf_lib.splits.rules.resampling_share`); of
-    rows with several rules of splitting, the one that gives the widest."""
-    recorded = records.groupby("split")["test_share"].mean()  # splits of items differ a little in theirs
+    """The share that intervals over the records' seeds rest on
+    (:func:`~bonmf_lib.splits.rules.resampling_share`); of rows with several rules of splitting, the
+    one that gives the widest."""
+    recorded = records.groupby("split")[
+        "test_share"
+    ].mean()  # splits of items differ a little in theirs
     return max(resampling_share(str(rule), float(share)) for rule, share in recorded.items())
 
 
 def keep_table(run_dir: Path, name: str, table: pd.DataFrame) -> None:
-    """Keep a table that explains the records (trials of searches, readings of a metric), to be published with them."""
+    """Keep a table that explains the records (trials of searches, readings of a metric), to be
+    published with them."""
     write_table(table_path(run_dir, name), table)
 
 
@@ -248,7 +287,8 @@ def table_path(run_dir: Path, name: str) -> Path:
 
 
 def published_table(run: str, name: str) -> pd.DataFrame:
-    """A table kept with a published run; ``RecordError`` when there is none, or when it was changed or lost since."""
+    """A table kept with a published run; ``RecordError`` when there is none, or when it was changed
+    or lost since."""
     if not is_table_published(run, name):
         raise RecordError(f"The published run {run!r} has no table {name!r}.")
     folder = published_dir() / run
@@ -257,7 +297,8 @@ def published_table(run: str, name: str) -> pd.DataFrame:
 
 
 def is_table_published(run: str, name: str) -> bool:
-    """Whether a published run has a table, by its folder or its manifest; one of them alone is an error on reading."""
+    """Whether a published run has a table, by its folder or its manifest; one of them alone is an
+    error on reading."""
     folder = published_dir() / run
     manifest = folder / MANIFEST
     known = manifest.is_file() and _table_file(name) in read_json(manifest).get("files", {})
@@ -272,10 +313,12 @@ RECORDS, MANIFEST = "records.csv", "manifest.json"  # of a published folder
 
 
 def published_text(folder: Path, name: str) -> str:
-    """The text of a file of a published folder, if it is the one that the folder's manifest describes.
+    """The text of a file of a published folder, if it is the one that the folder's manifest
+    describes.
 
     Raises:
-        RecordError: it was changed, cut or lost since it was published; names the file and the mend.
+        RecordError: it was changed, cut or lost since it was published; names the file and the
+        mend.
     """
     path, manifest = folder / name, folder / MANIFEST
     mend = "take the published folder from the repository again (git checkout)"
@@ -283,35 +326,47 @@ def published_text(folder: Path, name: str) -> str:
         raise RecordError(f"{folder} has no {MANIFEST} to check {name} with; {mend}.")
     noted = read_json(manifest).get("files", {}).get(name)
     if noted is None:
-        raise RecordError(f"{manifest} does not know {name}; {mend}, or publish the run that it belongs to.")
+        raise RecordError(
+            f"{manifest} does not know {name}; {mend}, or publish the run that it belongs to."
+        )
     if not path.is_file():
         raise RecordError(f"{path} was published and is not there; {mend}.")
     data = path.read_bytes()
     found = file_note(data)
     if found["sha256"] != noted["sha256"]:
-        rows = "" if found["rows"] == noted["rows"] else f", {found['rows']} rows instead of {noted['rows']}"
+        rows = (
+            ""
+            if found["rows"] == noted["rows"]
+            else f", {found['rows']} rows instead of {noted['rows']}"
+        )
         raise RecordError(f"{path} is not what was published{rows}; {mend}.")
     return data.decode()
 
 
 def file_note(data: bytes, texts: list[str] | None = None) -> dict[str, Any]:
-    """What a manifest says of a CSV file: checksum, rows and, of a table, which columns hold texts."""
+    """What a manifest says of a CSV file:
+    checksum, rows and, of a table, which columns hold texts."""
     note = {"sha256": hashlib.sha256(data).hexdigest(), "rows": max(0, data.count(b"\n") - 1)}
     return note if texts is None else note | {"texts": texts}
 
 
 def published_manifests() -> pd.DataFrame:
-    """Key facts of every published run's manifest, one column per run; empty when nothing is published."""
+    """Key facts of every published run's manifest, one column per run; empty when nothing is
+    published."""
     columns = {}
     for path in sorted(published_dir().glob(f"*/{MANIFEST}")):
         noted = read_json(path)
         columns[path.parent.name] = {
-            "library version behind the records": ", ".join(noted["code"]["libraries_behind_records"]),
+            "library version behind the records": ", ".join(
+                noted["code"]["libraries_behind_records"]
+            ),
             "gathered at commit": noted["code"]["written_at_commit"][:12],
             "device": ", ".join(noted["device"]),
             "cores": noted["cores"],
             "PyTorch": noted["packages"]["torch"],
-            "data": ", ".join(f"{d['dataset']} ({d['content']}) {d['fingerprint'][:12]}" for d in noted["data"]),
+            "data": ", ".join(
+                f"{d['dataset']} ({d['content']}) {d['fingerprint'][:12]}" for d in noted["data"]
+            ),
             "encoders": ", ".join(f"{e['encoder']} {e['version'][:12]}" for e in noted["encoders"]),
             "records": noted["records"],
             "training, hours": round(noted["training_seconds"] / 3600, 2),
@@ -326,21 +381,28 @@ def check_records(table: pd.DataFrame, source: str) -> pd.DataFrame:
     except pa.errors.SchemaErrors as error:
         first = error.failure_cases.iloc[0]
         raise RecordError(
-            f"{source}: {first['column'] or 'table'} fails {first['check']} (at {first['failure_case']!r})."
+            f"{source}: {first['column'] or 'table'} fails {first['check']} "
+            f"(at {first['failure_case']!r})."
         ) from None
 
 
 def comparable(records: pd.DataFrame) -> pd.DataFrame:
-    """Records of one data set and one evaluation, since means over several would mean nothing; a run that stands in
-    several experiments counts once."""
+    """Records of one data set and one evaluation, since means over several would mean nothing; a
+    run that stands in several experiments counts once."""
     found = records[["dataset", "content", "evaluation"]].drop_duplicates()
     if len(found) != 1:
-        raise RecordError(f"This table needs the records of one data set, content and evaluation, got {len(found)}.")
+        raise RecordError(
+            "This table needs the records of one data set, content and evaluation, "
+            f"got {len(found)}."
+        )
     return records.drop_duplicates(["variant", "protocol", "seed", "metric"])
 
 
-def values_by_seed(records: pd.DataFrame, metric: str) -> tuple[dict[tuple[str, str], pd.Series], float]:
-    """Values by seed of every row (variant, protocol), and the share that their intervals rest on."""
+def values_by_seed(
+    records: pd.DataFrame, metric: str
+) -> tuple[dict[tuple[str, str], pd.Series], float]:
+    """Values by seed of every row (variant, protocol),
+    and the share that their intervals rest on."""
     chosen = comparable(records[records["metric"] == metric])
     rows = chosen.groupby(["variant", "protocol"], sort=False)
     return {key: group.set_index("seed")["value"] for key, group in rows}, interval_share(chosen)

@@ -1,4 +1,5 @@
-"""What a notebook runs on: its parameters, completed by a profile and checked before anything starts."""
+"""What a notebook runs on: its parameters, completed by a profile and checked before anything
+starts."""
 
 import ast
 import json
@@ -34,19 +35,27 @@ class NotebookParameters:
 
 
 class Run:
-    """One notebook run: the settled choices, the data and features (loaded on first use) and the run folder."""
+    """One notebook run: the settled choices, the data and features (loaded on first use) and the
+    run folder."""
 
     def __init__(self, parameters: NotebookParameters):
         chosen = read_profile(parameters.profile)
         dataset, content = chosen_data(chosen, parameters.dataset, parameters.content)
         given = {"dataset": dataset, "content": content}
         given |= {"seeds": parameters.seeds} if parameters.seeds is not None else {}
-        values, named = asdict(chosen), {"text": parameters.text_encoder, "image": parameters.image_encoder}
-        values["encoders"] |= {name: encoder for name, encoder in named.items() if encoder is not None}
+        values, named = (
+            asdict(chosen),
+            {"text": parameters.text_encoder, "image": parameters.image_encoder},
+        )
+        values["encoders"] |= {
+            name: encoder for name, encoder in named.items() if encoder is not None
+        }
         self.settings = make_config(Profile, values | given)
         self.profile = parameters.profile
         if not self.settings.seeds or len(set(self.settings.seeds)) < len(self.settings.seeds):
-            raise ConfigError(f"seeds must be different whole numbers, got {list(self.settings.seeds)}.")
+            raise ConfigError(
+                f"seeds must be different whole numbers, got {list(self.settings.seeds)}."
+            )
         own = self.settings.encoders
         for name in (own.text, own.other_text, *own.compared_text):
             get_encoder(name, "text")
@@ -54,7 +63,10 @@ class Run:
             get_encoder(name, "image")
         for name, modality in ((own.text, "text"), (own.image, "image")):
             if isinstance(get_encoder(name, modality), FeatureControl):
-                raise ConfigError(f"{name} is a control for comparisons; choose the encoder that it stands beside.")
+                raise ConfigError(
+                    f"{name} is a control for comparisons; "
+                    "choose the encoder that it stands beside."
+                )
         if parameters.run_dir is None:
             folder = run_folder(parameters.profile, chosen, dataset, content)
             self.run_dir = check_folder(folder, f"BONMF_RUNS ({runs_dir()})")
@@ -71,7 +83,9 @@ class Run:
     def on(self, dataset: str, content: str = "full") -> "Run":
         """The same choices and run folder on other data."""
         other = copy(self)
-        other.settings = make_config(Profile, asdict(self.settings) | {"dataset": dataset, "content": content})
+        other.settings = make_config(
+            Profile, asdict(self.settings) | {"dataset": dataset, "content": content}
+        )
         other.__dict__.pop("dataset", None)
         other._features, other._splits = {}, {}
         return other
@@ -92,7 +106,8 @@ class Run:
 
     @property
     def centre_seeds(self) -> tuple[int, ...]:
-        """The seeds of the readings that decide the headline: those of the profile, then the numbers that follow."""
+        """The seeds of the readings that decide the headline: those of the profile, then the
+        numbers that follow."""
         wanted, last = self.settings.specification.centre_seeds, max(self.settings.seeds)
         return (*self.settings.seeds, *range(last + 1, last + 1 + wanted))[:wanted]
 
@@ -105,10 +120,12 @@ class Run:
         text_parts: tuple[str, ...] | None = None,
         standardised: bool = True,
     ) -> Features:
-        """Features of ``text`` or ``image``, by this run's encoder unless another is named; with ``dim`` only their
-        first principal components, of standardised columns or of columns at their own scale. See
-        :func:`~bonmf_lib.encoders.encode_items`."""
-        encoder = encoder or (self.settings.encoders.text if modality == "text" else self.settings.encoders.image)
+        """Features of ``text`` or ``image``, by this run's encoder unless another is named; with
+        ``dim`` only their first principal components, of standardised columns or of columns at
+        their own scale. See :func:`~bonmf_lib.encoders.encode_items`."""
+        encoder = encoder or (
+            self.settings.encoders.text if modality == "text" else self.settings.encoders.image
+        )
         key = modality, pooling, encoder, dim, text_parts, standardised
         if key not in self._features:
             size = self.settings.encoders.image_size if modality == "image" else None
@@ -141,7 +158,9 @@ def start_run(namespace: Mapping[str, Any]) -> Run:
         if name not in known:
             raise ConfigError(unknown_name("notebook parameter", name, known))
     given = {name: namespace[name] for name in known if name in namespace}
-    return Run(make_config(NotebookParameters, given | {"seeds": _as_list("seeds", given.get("seeds"))}))
+    return Run(
+        make_config(NotebookParameters, given | {"seeds": _as_list("seeds", given.get("seeds"))})
+    )
 
 
 def _as_list(name: str, value: object) -> object:
@@ -155,7 +174,8 @@ def _as_list(name: str, value: object) -> object:
 
 
 def _injected(cells: list[str]) -> list[str]:
-    """Names that papermill set: it injects one cell of assignments under the comment ``# Parameters``."""
+    """Names that papermill set: it injects one cell of assignments under the comment ``#
+    Parameters``."""
     names = []
     for cell in cells:
         if cell.startswith("# Parameters"):

@@ -1,4 +1,5 @@
-"""One training: a row on one split of a run's data. What it reads, where its files are kept, and what they say."""
+"""One training: a row on one split of a run's data. What it reads, where its files are kept, and
+what they say."""
 
 import json
 import math
@@ -16,7 +17,15 @@ from ..device import device_name, pick_device
 from ..errors import DamagedError, TrainingError
 from ..evaluation.overlap import item_overlap, residual
 from ..integrity import read_arrays, read_json, write_arrays, write_json
-from ..models import Interactions, ModelInputs, RatingModel, Recommender, build_model, item_fields, user_fields
+from ..models import (
+    Interactions,
+    ModelInputs,
+    RatingModel,
+    Recommender,
+    build_model,
+    item_fields,
+    user_fields,
+)
 from ..parallel import in_parallel
 from ..progress import announce
 from ..splits.split import Split
@@ -31,9 +40,9 @@ from .variant import VALID_SHARE, Variant, training_hash, variant_hash
 class Training:
     """A row trained on the split of one seed.
 
-    Its predictions of the test ratings, its history and the trials of its search are kept in the run folder, its
-    weights where an evaluation or a study reads them; every file is checked for belonging to it. What is kept is not
-    trained again (:meth:`train`), and what is damaged is.
+    Its predictions of the test ratings, its history and the trials of its search are kept in the
+    run folder, its weights where an evaluation or a study reads them; every file is checked for
+    belonging to it. What is kept is not trained again (:meth:`train`), and what is damaged is.
     """
 
     def __init__(self, run: Run, variant: Variant, seed: int):
@@ -53,7 +62,8 @@ class Training:
 
     @cached_property
     def search_key(self) -> str:
-        """Likewise of its search's trials; how many members are then trained does not change them."""
+        """Likewise of its search's trials;
+        how many members are then trained does not change them."""
         single = replace(self.variant, members=1)
         return self.key if self.variant.members == 1 else Training(self.run, single, self.seed).key
 
@@ -96,7 +106,11 @@ class Training:
 
     def has_damage(self) -> bool:
         """Whether a file that explains its records is there but not as it was written."""
-        readers = {self.history_path: self.noted, self.predictions_path: self._kept, self.weights_path: self._weights}
+        readers = {
+            self.history_path: self.noted,
+            self.predictions_path: self._kept,
+            self.weights_path: self._weights,
+        }
         if self.variant.search is not None:
             readers[self.trials_path] = self.trials
         for path, read in readers.items():
@@ -114,7 +128,11 @@ class Training:
         """What its model reads, made of the training part of its split or of another one."""
         run, variant = self.run, self.variant
         train = self.dataset.ratings.iloc[(split or self.split).train]
-        text, image, known = variant.features(run, "text"), variant.features(run, "image"), train["item"].unique()
+        text, image, known = (
+            variant.features(run, "text"),
+            variant.features(run, "image"),
+            train["item"].unique(),
+        )
         overlap = item_overlap(image, text, known) if variant.uses("overlap") else None
         if variant.residual_picture:
             image = residual(image, text, known)
@@ -124,14 +142,19 @@ class Training:
             mean_rating=self._mean_target(train["rating"].to_numpy()),
             text=text,
             image=image,
-            user_fields=user_fields(self.dataset) if variant.uses("fields") or variant.uses("demographics") else {},
+            user_fields=user_fields(self.dataset)
+            if variant.uses("fields") or variant.uses("demographics")
+            else {},
             item_fields=item_fields(self.dataset) if variant.uses("fields") else {},
-            interactions=Interactions(*(train[name].to_numpy() for name in ("user", "item", "rating"))),
+            interactions=Interactions(
+                *(train[name].to_numpy() for name in ("user", "item", "rating"))
+            ),
             item_overlap=overlap,
         )
 
     def _mean_target(self, ratings: np.ndarray) -> float:
-        """Where predictions start: the mean rating; where negatives are drawn, the logit of the share of positives."""
+        """Where predictions start: the mean rating; where negatives are drawn, the logit of the
+        share of positives."""
         negatives = self.variant.training.negatives
         return -math.log(negatives) if negatives else float(ratings.mean(dtype=np.float64))
 
@@ -140,12 +163,16 @@ class Training:
         return build_model(self.variant.model, self.variant.model_config, self.inputs(), self.seed)
 
     def train(self) -> None:
-        """Choose the settings where the row searches, train, predict the test ratings; keep what explains them. Nothing
-        is done where all of that is kept, unless ``BONMF_FRESH=1`` asks for it."""
+        """Choose the settings where the row searches, train, predict the test ratings; keep what
+        explains them. Nothing is done where all of that is kept, unless ``BONMF_FRESH=1`` asks for
+        it."""
         if self.is_done and not fresh_wanted():
             return
         settings = self._settings()
-        test, rates = Triples.of(self.dataset, self.split.test, self.device), not settings.training.negatives
+        test, rates = (
+            Triples.of(self.dataset, self.split.test, self.device),
+            not settings.training.negatives,
+        )
         self.weights_path.unlink(missing_ok=True)
         predictions, histories = [], []
         for model, history in self._members(settings):
@@ -156,8 +183,9 @@ class Training:
                 self._keep_weights(model)
         if not np.isfinite(predictions).all():
             raise TrainingError(
-                f"{self.label}: predictions of test ratings are not finite; lower the learning rate "
-                f"(now {settings.training.learning_rate:g}) or check the features."
+                f"{self.label}: predictions of test ratings are not finite; "
+                f"lower the learning rate (now {settings.training.learning_rate:g}) "
+                "or check the features."
             )
         self._keep(predictions, histories, rates)
 
@@ -173,8 +201,8 @@ class Training:
             return settings
         split = self._split(VALID_SHARE)
         return choose(
-            variant.model, settings, variant.search, self.dataset, split, self.inputs(split), self.seed, self.device,
-            self.trials_path, self.label,
+            variant.model, settings, variant.search, self.dataset, split, self.inputs(split),
+            self.seed, self.device, self.trials_path, self.label,
         )  # fmt: skip
 
     def _members(self, settings: Settings) -> Iterator[tuple[Recommender, History]]:
@@ -184,14 +212,21 @@ class Training:
             own = member_seed(self.seed, member)
             model = build_model(self.variant.model, settings.model_config, inputs, own)
             # Other code starts anew instead of going on from this code's half-trained weights.
-            checkpoint = self.run.run_dir / "checkpoints" / f"{self.key}-{member}-{code_version()}.pt"
+            checkpoint = (
+                self.run.run_dir / "checkpoints" / f"{self.key}-{member}-{code_version()}.pt"
+            )
             if fresh_wanted():
                 checkpoint.unlink(missing_ok=True)
             yield model, self._fitted(model, settings, own, validation, checkpoint)
             checkpoint.unlink(missing_ok=True)
 
     def _fitted(
-        self, model: Recommender, settings: Settings, seed: int, validation: Validation | None, checkpoint: Path | None
+        self,
+        model: Recommender,
+        settings: Settings,
+        seed: int,
+        validation: Validation | None,
+        checkpoint: Path | None,
     ) -> History:
         split, training = self.split, settings.training
         more = {"checkpoint": checkpoint, "label": self.label, "validation": validation}
@@ -204,13 +239,16 @@ class Training:
 
     def _keep(self, predictions: list[np.ndarray], histories: list[History], rates: bool) -> None:
         scale, tested = self.dataset.scale, self.dataset.ratings.iloc[self.split.test]
-        low, high = (scale.low, scale.high) if rates else (None, None)  # scores of rankings are no ratings
+        # scores of rankings are no ratings
+        low, high = (scale.low, scale.high) if rates else (None, None)
         kept = {side: tested[side].to_numpy() for side in ("user", "item")}
         kept["predicted"] = np.mean(predictions, axis=0).clip(low, high)
         if self.variant.members > 1:
             kept["members"] = np.stack(predictions).clip(low, high)
         write_arrays(self.predictions_path, kept, self.key)
-        first = vars(histories[0]) | {"seconds": np.sum([h.seconds for h in histories], axis=0).tolist()}
+        first = vars(histories[0]) | {
+            "seconds": np.sum([h.seconds for h in histories], axis=0).tolist()
+        }
         noted = first | {"best_epoch": histories[0].best_epoch, "code": code_version()}
         write_json(self.history_path, noted | {"device": device_name(self.device)}, self.key)
 
@@ -222,7 +260,9 @@ class Training:
         Raises:
             DamagedError: the predictions are not as they were written, or are of other ratings.
         """
-        table = self.dataset.ratings.iloc[self.split.test][["user", "item", "rating"]].reset_index(drop=True)
+        table = self.dataset.ratings.iloc[self.split.test][["user", "item", "rating"]].reset_index(
+            drop=True
+        )
         return table.assign(predicted=self._kept_of(table)["predicted"])
 
     def members(self) -> np.ndarray:
@@ -231,9 +271,12 @@ class Training:
 
     def _kept_of(self, tested: pd.DataFrame) -> dict[str, np.ndarray]:
         kept = self._kept()
-        if any(not np.array_equal(kept[side], tested[side].to_numpy()) for side in ("user", "item")):
+        if any(
+            not np.array_equal(kept[side], tested[side].to_numpy()) for side in ("user", "item")
+        ):
             raise DamagedError(
-                f"{self.predictions_path} is of other test ratings than this split's; delete it and run again."
+                f"{self.predictions_path} is of other test ratings than this split's; "
+                "delete it and run again."
             )
         return kept
 
@@ -247,20 +290,26 @@ class Training:
     def history(self) -> History:
         """Learning curve (of its first member)."""
         noted = self.noted()
-        valid = noted["valid"] if "valid" in noted else noted["valid_mse"]  # as runs before called it
-        return History(noted["train_loss"], valid, noted["seconds"], noted.get("higher_is_better", False))
+        # as runs before called it
+        valid = noted["valid"] if "valid" in noted else noted["valid_mse"]
+        return History(
+            noted["train_loss"], valid, noted["seconds"], noted.get("higher_is_better", False)
+        )
 
     def trials(self) -> list[dict[str, Any]]:
         """The trials of its search, first to last."""
         return read_json(self.trials_path, self.search_key)["trials"]
 
     def model(self) -> Recommender:
-        """Its trained model (the first member), in evaluation mode; of a row without search. Weights that are not kept
-        are trained again from its seed, and kept."""
+        """Its trained model (the first member), in evaluation mode; of a row without search.
+        Weights that are not kept are trained again from its seed, and kept."""
         self.keep_weights()
         model, arrays = self.untrained(), self._weights()
-        shapes = {name: weights.shape for name, weights in model.state_dict().items()}  # files know no 0-d arrays
-        model.load_state_dict({name: torch.from_numpy(arrays[name]).reshape(s) for name, s in shapes.items()})
+        # files know no 0-d arrays
+        shapes = {name: weights.shape for name, weights in model.state_dict().items()}
+        model.load_state_dict(
+            {name: torch.from_numpy(arrays[name]).reshape(s) for name, s in shapes.items()}
+        )
         return model.to(self.device).eval()
 
     def keep_weights(self) -> None:
@@ -273,7 +322,11 @@ class Training:
         self._keep_weights(model)
 
     def _keep_weights(self, model: Recommender) -> None:
-        write_arrays(self.weights_path, {name: t.cpu().numpy() for name, t in model.state_dict().items()}, self.key)
+        write_arrays(
+            self.weights_path,
+            {name: t.cpu().numpy() for name, t in model.state_dict().items()},
+            self.key,
+        )
 
     def _weights(self) -> dict[str, np.ndarray]:
         return read_arrays(self.weights_path, self.key)
@@ -292,7 +345,8 @@ def trained_side_by_side(trainings: Sequence[Training]) -> list[Recommender]:
 
 
 def read_trials(run: Run, variants: list[Variant], seeds: tuple[int, ...]) -> pd.DataFrame:
-    """All trials of the rows' finished searches: one row per variant, seed and trial; ``params`` is JSON."""
+    """All trials of the rows' finished searches: one row per variant, seed and trial; ``params`` is
+    JSON."""
     rows = [
         {"variant": variant.name, "seed": seed, **trial, "params": json.dumps(trial["params"])}
         for variant in variants

@@ -1,4 +1,5 @@
-"""One row of a table: a model, its settings, how it is trained and evaluated; and what tells it from other rows."""
+"""One row of a table: a model, its settings, how it is trained and evaluated; and what tells it
+from other rows."""
 
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -25,18 +26,23 @@ class Variant:
 
     Attributes:
         name: the row's name; claims refer to it.
-        protocol: ``as published`` (fixed epochs on the whole training part), ``early stopped`` or ``tuned``.
-        model_config: may carry ``modalities``, ``use_demographics``, ``use_fields``; what it does not use is neither
-            computed nor hashed.
+        protocol: ``as published`` (fixed epochs on the whole training part), ``early stopped`` or
+        ``tuned``.
+        model_config: may carry ``modalities``, ``use_demographics``, ``use_fields``; what it does
+            not use is neither computed nor hashed.
         text_encoder, image_encoder: instead of the run's.
-        text_pooling, image_pooling: instead of the encoder's default. text_parts: what texts are made of.
-        residual_picture: pictures without what texts predict of them, learned from the training part's items.
-        feature_dim: principal components of text and picture that it reads; None = the features themselves.
+        text_pooling, image_pooling: instead of the encoder's default. text_parts: what texts are
+        made of.
+        residual_picture: pictures without what texts predict of them, learned from the training
+        part's items.
+        feature_dim: principal components of text and picture that it reads; None = the features
+        themselves.
         split: the rule by which ratings train and test; the paper's 7:3 unless another is given.
-        search: what is chosen on validation first, anew for every seed; the model is then trained with the chosen
-            settings on training and validation ratings together.
+        search: what is chosen on validation first, anew for every seed; the model is then trained
+            with the chosen settings on training and validation ratings together.
         members: trainings from different initial weights whose predictions are averaged.
-        evaluation: what its records hold; rows that differ in it alone are trained once, unless a training watches it.
+        evaluation: what its records hold; rows that differ in it alone are trained once, unless a
+        training watches it.
         explained: a study looks into its weights on the run's first seed, where they are kept.
     """
 
@@ -60,11 +66,19 @@ class Variant:
 
     def __post_init__(self) -> None:
         if self.training.negatives and self.evaluation == RATED_ITEMS:
-            raise ConfigError(f"{self.name} draws negatives, so its scores are no ratings; evaluate it by a ranking.")
+            raise ConfigError(
+                f"{self.name} draws negatives, so its scores are no ratings; "
+                "evaluate it by a ranking."
+            )
         if self.evaluation.reads_model and (self.search or self.members > 1):
-            raise ConfigError(f"{self.name}: a search and an average of members need ratings, but it is ranked by.")
+            raise ConfigError(
+                f"{self.name}: a search and an average of members need ratings, "
+                "but it is ranked by."
+            )
         if self.explained and self.search:
-            raise ConfigError(f"{self.name}: weights are kept of rows with given settings, not of a search.")
+            raise ConfigError(
+                f"{self.name}: weights are kept of rows with given settings, not of a search."
+            )
 
     def uses(self, what: str) -> bool:
         read = what in getattr(self.model_config, "modalities", ())
@@ -72,7 +86,11 @@ class Variant:
 
     def lacks(self, dataset: Dataset) -> list[str]:
         """What it reads of ``text``, ``image`` and ``demographics`` that the data set has not."""
-        return [what for what in ("text", "image", "demographics") if self.uses(what) and not dataset.has(what)]
+        return [
+            what
+            for what in ("text", "image", "demographics")
+            if self.uses(what) and not dataset.has(what)
+        ]
 
     def features(self, run: Run, modality: str) -> Features | None:
         """The item features it reads, or None."""
@@ -89,8 +107,8 @@ class Variant:
         return getattr(self.model_config, f"{modality}_preparation")
 
     def prepared(self, text: Preparation, image: Preparation | None = None) -> "Variant":
-        """The same row with other preparations, the picture's being the text's unless it is given; as it is, where its
-        model reads no features."""
+        """The same row with other preparations, the picture's being the text's unless it is given;
+        as it is, where its model reads no features."""
         wanted = {"text_preparation": text, "image_preparation": image or text}
         known = {name: value for name, value in wanted.items() if hasattr(self.model_config, name)}
         return replace(self, model_config=replace(self.model_config, **known))
@@ -103,9 +121,17 @@ class Variant:
 
 def variant_hash(run: Run, variant: Variant) -> str:
     """Over everything that decides the numbers, besides the code and the seed."""
-    features = [f.key for modality in MODALITIES if (f := variant.features(run, modality)) is not None]
+    features = [
+        f.key for modality in MODALITIES if (f := variant.features(run, modality)) is not None
+    ]
     scale = run.dataset.scale
-    data = [run.dataset.fingerprint, run.dataset.content, run.dataset.n_users, run.dataset.n_items, asdict(scale)]
+    data = [
+        run.dataset.fingerprint,
+        run.dataset.content,
+        run.dataset.n_users,
+        run.dataset.n_items,
+        asdict(scale),
+    ]
     data += run.dataset.order  # splits and batches go by it
     if variant.uses("demographics") or variant.uses("fields"):
         data.append(run.dataset.users.to_csv())
@@ -116,18 +142,23 @@ def variant_hash(run: Run, variant: Variant) -> str:
     names = [variant.name, variant.protocol, variant.model, variant.members]
     search = variant.search and variant.search.described()
     evaluation = identity(variant.evaluation, variant.training.negatives)
-    return config_hash(names, data, split, features, _as_read(variant), variant.training, search, *evaluation)
+    return config_hash(
+        names, data, split, features, _as_read(variant), variant.training, search, *evaluation
+    )
 
 
 def _as_read(variant: Variant) -> Any:
-    """The model's configuration; the preparation of what it does not read, without effect, is always the same."""
+    """The model's configuration; the preparation of what it does not read, without effect, is
+    always the same."""
     unread = [f"{modality}_preparation" for modality in MODALITIES if not variant.uses(modality)]
     known = {name: "standardised" for name in unread if hasattr(variant.model_config, name)}
     return replace(variant.model_config, **known)
 
 
 def training_hash(run: Run, variant: Variant) -> str:
-    """Like :func:`variant_hash`, without what the row is called, and without its evaluation unless the training watches
-    it: rows that share it are trained once."""
-    evaluation = variant.evaluation if variant.validates else usual_evaluation(variant.training.negatives)
+    """Like :func:`variant_hash`, without what the row is called, and without its evaluation unless
+    the training watches it: rows that share it are trained once."""
+    evaluation = (
+        variant.evaluation if variant.validates else usual_evaluation(variant.training.negatives)
+    )
     return variant_hash(run, replace(variant, name="", protocol="", evaluation=evaluation))

@@ -1,8 +1,10 @@
-"""Rules by which ratings are split: small frozen configurations, ``rule.split(dataset, seed, valid) -> Split``.
+"""Rules by which ratings are split: small frozen configurations, ``rule.split(dataset, seed, valid)
+-> Split``.
 
-Where a seed draws the test part anew, records of several seeds are of overlapping splits, and intervals over them must
-allow for that (:func:`resampling_share`). Where the test part is fixed (latest ratings), a seed is only another
-initialisation, and a difference is told from zero across users.
+Where a seed draws the test part anew, records of several seeds are of overlapping splits, and
+intervals over them must allow for that (:func:`resampling_share`). Where the test part is fixed
+(latest ratings), a seed is only another initialisation, and a difference is told from zero across
+users.
 """
 
 import re
@@ -41,10 +43,12 @@ class SplitRule(ABC):
     def split(self, dataset: Dataset, seed: int = 0, valid: float = 0.0) -> Split:
         """Split all ratings of a data set.
 
-        The test part depends on the rule and the seed alone, so runs with and without validation share it.
+        The test part depends on the rule and the seed alone, so runs with and without validation
+        share it.
 
         Args:
-            valid: share of what does not test (ratings, items or users, as the rule says) that validates, in [0, 1).
+            valid: share of what does not test (ratings, items or users, as the rule says) that
+            validates, in [0, 1).
 
         Raises:
             SplitError: the data or the shares do not allow it.
@@ -60,7 +64,9 @@ def _check_shares(rule: object, valid: float, **shares: float) -> None:
     fits = all(0 < share < 1 or (name == "keep" and share == 1) for name, share in shares.items())
     if not fits or not 0 <= valid < 1:
         given = ", ".join(f"{name}={share}" for name, share in (shares | {"valid": valid}).items())
-        raise SplitError(f"{type(rule).__name__}: shares must lie in (0, 1), valid in [0, 1), got {given}.")
+        raise SplitError(
+            f"{type(rule).__name__}: shares must lie in (0, 1), valid in [0, 1), got {given}."
+        )
 
 
 @dataclass(frozen=True)
@@ -99,8 +105,8 @@ class _Cold(SplitRule):
     """All ratings of randomly chosen users or items test.
 
     Attributes:
-        test: share of all of them that test, in (0, 1). Of the others, a share validates, so that a model is stopped
-            for what it is tested on.
+        test: share of all of them that test, in (0, 1). Of the others, a share validates, so that a
+            model is stopped for what it is tested on.
     """
 
     test: float = 0.2
@@ -133,7 +139,8 @@ class ColdItems(_Cold):
 
 @dataclass(frozen=True)
 class ColdUsers(_Cold):
-    """All ratings of randomly chosen users test: nothing but what users say of themselves tells of them."""
+    """All ratings of randomly chosen users test: nothing but what users say of themselves tells of
+    them."""
 
     name: ClassVar[str] = "cold-users"
     side: ClassVar[str] = "user"
@@ -142,23 +149,27 @@ class ColdUsers(_Cold):
 
 @dataclass(frozen=True)
 class _Blocks(SplitRule):
-    """Rows in file order shuffled by numpy's older generator and cut into blocks, one of which tests; the rows that
-    follow it validate."""
+    """Rows in file order shuffled by numpy's older generator and cut into blocks, one of which
+    tests; the rows that follow it validate."""
 
     blocks: int
 
-    def _cut(self, dataset: Dataset, shuffle_seed: int, block: int, seed: int, valid: float) -> Split:
+    def _cut(
+        self, dataset: Dataset, shuffle_seed: int, block: int, seed: int, valid: float
+    ) -> Split:
         if self.blocks < 2 or not 0 <= block < self.blocks or not 0 <= valid < 1:
             raise SplitError(
-                f"{type(self).__name__}: at least 2 blocks, one of them, and valid in [0, 1) are needed, got "
-                f"{self.blocks} blocks, block {block} and valid={valid}."
+                f"{type(self).__name__}: at least 2 blocks, one of them, and valid in [0, 1) are "
+                f"needed, got {self.blocks} blocks, block {block} and valid={valid}."
             )
         order = np.random.RandomState(shuffle_seed).permutation(len(dataset.ratings))
         blocks = np.array_split(order, self.blocks)
         rest = np.concatenate([*blocks[block + 1 :], *blocks[:block]])
         validation, train = np.split(rest, [round(valid * len(rest))])
         parts = (np.sort(part) for part in (train, validation, blocks[block]))
-        return Split(*parts, f"{self.name}(test={1 / self.blocks:g}, valid={valid:g})", seed, len(order))
+        return Split(
+            *parts, f"{self.name}(test={1 / self.blocks:g}, valid={valid:g})", seed, len(order)
+        )
 
     def identity(self, valid: float) -> list:
         return [1 / self.blocks, valid, 1.0, self.name]
@@ -166,7 +177,8 @@ class _Blocks(SplitRule):
 
 @dataclass(frozen=True)
 class RowShuffle(_Blocks):
-    """The first of ten blocks of shuffled rows tests, as in GLocal-K and SparseFC; the seed is that of the shuffle."""
+    """The first of ten blocks of shuffled rows tests, as in GLocal-K and SparseFC; the seed is that
+    of the shuffle."""
 
     blocks: int = 10
     name: ClassVar[str] = "row-shuffle"
@@ -178,7 +190,8 @@ class RowShuffle(_Blocks):
 
 @dataclass(frozen=True)
 class KFold(_Blocks):
-    """Each of five blocks of shuffled rows tests in turn, as in scikit-surprise's ``KFold``; the seed is the fold."""
+    """Each of five blocks of shuffled rows tests in turn, as in scikit-surprise's ``KFold``; the
+    seed is the fold."""
 
     blocks: int = 5
     shuffle_seed: int = 0
@@ -192,8 +205,9 @@ class KFold(_Blocks):
 
 @dataclass(frozen=True)
 class LeaveOneOut(SplitRule):
-    """The latest rating of every user with at least three tests, and with ``valid`` above 0 the one before validates
-    (He et al., 2017). Of ratings at one time, the one further down in the file is the later."""
+    """The latest rating of every user with at least three tests, and with ``valid`` above 0 the one
+    before validates (He et al., 2017). Of ratings at one time, the one further down in the file is
+    the later."""
 
     name: ClassVar[str] = "leave-one-out"
     test_part: ClassVar[str] = FIXED
@@ -205,7 +219,14 @@ class LeaveOneOut(SplitRule):
         test = order[fits & (place == count - 1)]
         validation = order[fits & (place == count - 2)] if valid else order[:0]
         train = np.setdiff1d(order, np.concatenate([test, validation]))
-        return Split(train, np.sort(validation), np.sort(test), f"{self.name}(valid={valid:g})", seed, len(order))
+        return Split(
+            train,
+            np.sort(validation),
+            np.sort(test),
+            f"{self.name}(valid={valid:g})",
+            seed,
+            len(order),
+        )
 
     def identity(self, valid: float) -> list:
         return [self.name, float(valid > 0)]
@@ -213,7 +234,8 @@ class LeaveOneOut(SplitRule):
 
 @dataclass(frozen=True)
 class UserTime(SplitRule):
-    """The latest ratings of every user test, as many as ``test`` says of each; those before them validate.
+    """The latest ratings of every user test, as many as ``test`` says of each; those before them
+    validate.
 
     Attributes:
         test: share of a user's ratings, in (0, 1), rounded.
@@ -228,7 +250,9 @@ class UserTime(SplitRule):
         order, place, count = _by_time(dataset, self)
         n_test = np.round(self.test * count)
         n_valid = np.round(valid * (count - n_test))
-        return _cut_by_user(self, order, place, count, n_valid, n_test, seed, f"test={self.test:g}, valid={valid:g}")
+        return _cut_by_user(
+            self, order, place, count, n_valid, n_test, seed, f"test={self.test:g}, valid={valid:g}"
+        )
 
     def identity(self, valid: float) -> list:
         return [self.name, self.test, valid]
@@ -262,8 +286,8 @@ class GlobalTime(SplitRule):
 
 @dataclass(frozen=True)
 class PerUser(SplitRule):
-    """Every user's ratings at random in three parts, 8:1:1 by default; ``valid`` above 0 asks for the middle one, else
-    it trains.
+    """Every user's ratings at random in three parts, 8:1:1 by default; ``valid`` above 0 asks for
+    the middle one, else it trains.
 
     Attributes:
         train, validate, test: parts of each user's ratings; what is left over by rounding trains.
@@ -282,7 +306,9 @@ class PerUser(SplitRule):
         order = np.lexsort((drawn, users))
         place, count = _places(users[order])
         whole = self.train + self.validate + self.test
-        n_test, n_valid = (np.floor(count * part / whole) for part in (self.test, self.validate if valid else 0))
+        n_test, n_valid = (
+            np.floor(count * part / whole) for part in (self.test, self.validate if valid else 0)
+        )
         parts = f"{self.train}:{self.validate}:{self.test}, valid={valid:g}"
         return _cut_by_user(self, order, place, count, n_valid, n_test, seed, parts)
 
@@ -293,12 +319,15 @@ class PerUser(SplitRule):
 def _times(dataset: Dataset, rule: SplitRule) -> np.ndarray:
     times = dataset.ratings["timestamp"]
     if times.isna().any():
-        raise SplitError(f"{type(rule).__name__} needs the time of every rating, which {dataset.name} has not.")
+        raise SplitError(
+            f"{type(rule).__name__} needs the time of every rating, which {dataset.name} has not."
+        )
     return times.to_numpy(np.int64)
 
 
 def _by_time(dataset: Dataset, rule: SplitRule) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows by user and, of each, by time (ties as in the file); each row's place among its user's, and their number."""
+    """Rows by user and, of each, by time (ties as in the file); each row's place among its user's,
+    and their number."""
     users = dataset.ratings["user"].to_numpy()
     order = np.lexsort((np.arange(len(users)), _times(dataset, rule), users))
     return order, *_places(users[order])
@@ -328,7 +357,8 @@ def _rule_of(said: str) -> type[SplitRule] | None:
 
 
 def redraws_test(rule: str) -> bool:
-    """Whether another seed tests other ratings, by the ``rule`` of a :class:`~bonmf_lib.splits.split.Split`."""
+    """Whether another seed tests other ratings, by the ``rule`` of a
+    :class:`~bonmf_lib.splits.split.Split`."""
     known = _rule_of(rule)
     return known is None or known.test_part != FIXED
 
@@ -337,21 +367,26 @@ def resampling_share(rule: str, test_share: float) -> float:
     """Test ratings per rating that tests or trains: what intervals over repeated splits rest on
     (:mod:`~bonmf_lib.evaluation.significance`); 0 where all seeds test the same ratings.
 
-    Ratings that only stop a training do not train. Ratings left out to study sparser data count as training: how much
-    splits overlap is a matter of the whole data.
+    Ratings that only stop a training do not train. Ratings left out to study sparser data count as
+    training: how much splits overlap is a matter of the whole data.
 
     Args:
-        rule: of a :class:`~bonmf_lib.splits.split.Split`. test_share: of the same; decides where the rule tells no
-            share of ratings.
+        rule: of a :class:`~bonmf_lib.splits.split.Split`. test_share: of the same; decides where
+            the rule tells no share of ratings.
     """
     if not redraws_test(rule):
         return 0.0
     if found := _PARTS.match(rule):
-        train, validate = int(found["train"]), int(found["validate"]) if float(found["valid"]) else 0
+        train, validate = (
+            int(found["train"]),
+            int(found["validate"]) if float(found["valid"]) else 0,
+        )
         return test_share / (test_share + (1 - test_share) * train / (train + validate))
     found = _SHARES.match(rule)
     if found is None:
         return test_share
     known = _rule_of(rule)
-    test = float(found["test"]) if known is not None and known.tests_a_share_of_ratings else test_share
+    test = (
+        float(found["test"]) if known is not None and known.tests_a_share_of_ratings else test_share
+    )
     return test / (test + (1 - test) * (1 - float(found["valid"])))

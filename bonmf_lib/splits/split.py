@@ -13,10 +13,12 @@ PARTS = ("train", "valid", "test")
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Row numbers of ``dataset.ratings`` by part; disjoint and, together, every row (asserted here).
+    """Row numbers of ``dataset.ratings`` by part; disjoint and, together, every row (asserted
+    here).
 
     Attributes:
-        train, valid, test: sorted int64 row numbers; ``valid`` may be empty (then nothing can be tuned).
+        train, valid, test: sorted int64 row numbers; ``valid`` may be empty (then nothing can be
+        tuned).
         unused: rows left out on purpose, to study sparser data; usually empty.
         rule: how it was made, for instance ``ratio(test=0.3, valid=0.1)``.
         seed: the seed that made it.
@@ -36,9 +38,13 @@ class Split:
         if len(np.unique(rows)) != len(rows):
             raise SplitError(f"{self.rule}: a rating stands in two parts.")
         if len(rows) != self.n_ratings or rows.min() < 0 or rows.max() >= self.n_ratings:
-            raise SplitError(f"{self.rule}: the parts hold {len(rows)} ratings of {self.n_ratings}.")
+            raise SplitError(
+                f"{self.rule}: the parts hold {len(rows)} ratings of {self.n_ratings}."
+            )
         if not len(self.train) or not len(self.test):
-            raise SplitError(f"{self.rule}: train or test is empty; use more ratings or another ratio.")
+            raise SplitError(
+                f"{self.rule}: train or test is empty; use more ratings or another ratio."
+            )
 
     @property
     def test_share(self) -> float:
@@ -47,9 +53,13 @@ class Split:
 
 
 def part_summary(dataset: Dataset, split: Split) -> pd.DataFrame:
-    """Per part: ratings, share of all, mean rating, and shares of ratings on users and items without training."""
+    """Per part: ratings, share of all, mean rating, and shares of ratings on users and items
+    without training."""
     ratings = dataset.ratings
-    seen = {side: np.isin(ratings[side], ratings[side].to_numpy()[split.train]) for side in ("user", "item")}
+    seen = {
+        side: np.isin(ratings[side], ratings[side].to_numpy()[split.train])
+        for side in ("user", "item")
+    }
     rows = {}
     for part in PARTS:
         chosen = getattr(split, part)

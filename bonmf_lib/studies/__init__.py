@@ -1,1 +1,2 @@
-"""What explains rows: practices behind printed numbers, signatures of failure, overlap, what pictures are used for."""
+"""What explains rows: practices behind printed numbers, signatures of failure, overlap, what
+pictures are used for."""

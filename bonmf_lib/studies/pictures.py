@@ -1,4 +1,5 @@
-"""What a model makes of pictures: where attention looks, and what changes when pictures are spoilt."""
+"""What a model makes of pictures: where attention looks,
+and what changes when pictures are spoilt."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,8 +35,11 @@ _ROWS = 20_000  # test ratings that attention to regions is averaged over
 
 
 def blurred(pixels: np.ndarray) -> np.ndarray:
-    """The picture (H, W, 3) without any detail: a Gaussian blur of a twentieth of its shorter side."""
-    return np.asarray(Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(_BLUR * min(pixels.shape[:2]))))
+    """The picture (H, W, 3) without any detail:
+    a Gaussian blur of a twentieth of its shorter side."""
+    return np.asarray(
+        Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(_BLUR * min(pixels.shape[:2])))
+    )
 
 
 def one_colour(pixels: np.ndarray) -> np.ndarray:
@@ -48,7 +52,9 @@ def occluded(pixels: np.ndarray, cell: int) -> np.ndarray:
     out = pixels.copy()
     row, column = divmod(cell, GRID)
     edges = [np.linspace(0, side, GRID + 1).round().astype(int) for side in pixels.shape[:2]]
-    out[edges[0][row] : edges[0][row + 1], edges[1][column] : edges[1][column + 1]] = pixels.mean((0, 1))
+    out[edges[0][row] : edges[0][row + 1], edges[1][column] : edges[1][column + 1]] = pixels.mean(
+        (0, 1)
+    )
     return out
 
 
@@ -60,9 +66,11 @@ SPOILINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def attention_rollout(vit: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
-    """How much each patch reaches the class token (Abnar & Zuidema, 2020, eq. 1): (B, 3, S, S) -> (B, side, side).
+    """How much each patch reaches the class token (Abnar & Zuidema, 2020, eq. 1): (B, 3, S, S) ->
+    (B, side, side).
 
-    The product over layers of (A + I) / 2, A being the mean attention over heads; each map sums to 1.
+    The product over layers of (A + I) / 2, A being the mean attention over heads; each map sums to
+    1.
 
     Args:
         vit: a timm Vision Transformer in evaluation mode. pixels: normalised as it expects.
@@ -70,7 +78,9 @@ def attention_rollout(vit: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
     found, hooks, fused = [], [], [block.attn.fused_attn for block in vit.blocks]
     for block in vit.blocks:
         block.attn.fused_attn = False  # only then is the attention matrix made
-        hooks.append(block.attn.attn_drop.register_forward_hook(lambda _, __, out: found.append(out.mean(1))))
+        hooks.append(
+            block.attn.attn_drop.register_forward_hook(lambda _, __, out: found.append(out.mean(1)))
+        )
     try:
         with torch.inference_mode():
             vit.forward_features(pixels)
@@ -88,8 +98,8 @@ def attention_rollout(vit: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
 
 
 def rollout_maps(encoder: VisionTransformer, pictures: Sequence[bytes]) -> np.ndarray:
-    """:func:`attention_rollout` of pictures, read as the encoder reads them: (pictures, side, side); zero where a
-    picture cannot be read."""
+    """:func:`attention_rollout` of pictures, read as the encoder reads them: (pictures, side,
+    side); zero where a picture cannot be read."""
     device = pick_device()
     vit = encoder.model().to(device)
     mean, std = vit.pretrained_cfg["mean"], vit.pretrained_cfg["std"]
@@ -97,7 +107,9 @@ def rollout_maps(encoder: VisionTransformer, pictures: Sequence[bytes]) -> np.nd
     def rollout(pixels: torch.Tensor) -> dict[str, torch.Tensor]:
         return {"rollout": attention_rollout(vit, pixels).flatten(1)}
 
-    maps = pool_pictures(rollout, pictures, encoder.image_size, mean, std, device, encoder.name)["rollout"]
+    maps = pool_pictures(rollout, pictures, encoder.image_size, mean, std, device, encoder.name)[
+        "rollout"
+    ]
     side = int(maps.shape[1] ** 0.5)
     return maps.reshape(-1, side, side)
 
@@ -123,17 +135,22 @@ class Explained:
     features: Features
 
 
-def explained_models(run: Run, rows: list[Variant], seed: int, prefix: str = "Fusion, ") -> dict[str, Explained]:
+def explained_models(
+    run: Run, rows: list[Variant], seed: int, prefix: str = "Fusion, "
+) -> dict[str, Explained]:
     """The rows trained on one seed, by name without a prefix that all share."""
     trainings = [Training(run, row, seed) for row in rows]
     return {
-        one.variant.name.removeprefix(prefix): Explained(model, one.split, one.variant.features(run, "image"))
+        one.variant.name.removeprefix(prefix): Explained(
+            model, one.split, one.variant.features(run, "image")
+        )
         for one, model in zip(trainings, trained_side_by_side(trainings), strict=True)
     }
 
 
 def effects_by_model(dataset: Dataset, models: dict[str, Explained]) -> dict[str, pd.DataFrame]:
-    """:func:`region_effects` of every network that attends to regions; empty where pictures have one vector each."""
+    """:func:`region_effects` of every network that attends to regions; empty where pictures have
+    one vector each."""
     return {
         name: region_effects(one.model, dataset, one.split, one.features)
         for name, one in models.items()
@@ -142,8 +159,8 @@ def effects_by_model(dataset: Dataset, models: dict[str, Explained]) -> dict[str
 
 
 def spoilt_pictures(run: Run, models: dict[str, Explained], encoder, pooling: str) -> pd.DataFrame:
-    """:func:`spoiling_effects` of every way of spoiling and of another item's picture, on every network, over the same
-    sample of items; one row per way and network, by these names.
+    """:func:`spoiling_effects` of every way of spoiling and of another item's picture, on every
+    network, over the same sample of items; one row per way and network, by these names.
 
     Raises:
         ModelError: there is no network.
@@ -151,11 +168,15 @@ def spoilt_pictures(run: Run, models: dict[str, Explained], encoder, pooling: st
     if not models:
         raise ModelError("Spoilt pictures need a trained network that reads pictures, got none.")
     first = next(iter(models.values()))
-    sample = sample_items(run.dataset, first.split, first.features, run.settings.studies.explained_pictures)
+    sample = sample_items(
+        run.dataset, first.split, first.features, run.settings.studies.explained_pictures
+    )
     spoilt = spoil(run.dataset, sample, encoder, pooling, SPOILINGS)
     spoilt["another item's"] = swapped(first.features, sample)
     predicted = {
-        f"{how} ({name})": spoilt_predictions(one.model, run.dataset, one.split, one.features, changed)
+        f"{how} ({name})": spoilt_predictions(
+            one.model, run.dataset, one.split, one.features, changed
+        )
         for name, one in models.items()
         for how, changed in spoilt.items()
     }
@@ -164,20 +185,26 @@ def spoilt_pictures(run: Run, models: dict[str, Explained], encoder, pooling: st
 
 def _sample(split: Split, seed: int) -> np.ndarray:
     rows = split.test
-    return rows if len(rows) <= _ROWS else np.sort(np.random.default_rng(seed).choice(rows, _ROWS, replace=False))
+    return (
+        rows
+        if len(rows) <= _ROWS
+        else np.sort(np.random.default_rng(seed).choice(rows, _ROWS, replace=False))
+    )
 
 
 @torch.no_grad()
 def region_effects(
     model: VisualFusion, dataset: Dataset, split: Split, features: Features, seed: int = 0
 ) -> pd.DataFrame:
-    """Attention to each region against what happens without it, over test ratings of items with a picture.
+    """Attention to each region against what happens without it, over test ratings of items with a
+    picture.
 
     Returns:
-        one row per region (row by row over the grid): weight (mean attention; 1 / regions = no preference), spread
-        (its standard deviation over ratings), change (mean absolute change of the predicted rating, when the
-        region gets no attention and the others share it), agreement (Spearman correlation over ratings
-        between the weight and the change; NaN when either is constant).
+        one row per region (row by row over the grid): weight (mean attention; 1 / regions = no
+        preference), spread (its standard deviation over ratings), change (mean absolute change of
+        the predicted rating, when the region gets no attention and the others share it), agreement
+        (Spearman correlation over ratings between the weight and the change; NaN when either is
+        constant).
     """
     device = pick_device()
     rows = _sample(split, seed)
@@ -196,14 +223,22 @@ def region_effects(
         change = (without - base).abs().cpu().numpy()
         agreement = pd.Series(weights[:, region]).corr(pd.Series(change), method="spearman")
         own = weights[:, region]
-        out.append({"weight": own.mean(), "spread": own.std(), "change": change.mean(), "agreement": agreement})
+        out.append(
+            {
+                "weight": own.mean(),
+                "spread": own.std(),
+                "change": change.mean(),
+                "agreement": agreement,
+            }
+        )
     model.regions.left_out = None
     return pd.DataFrame(out).rename_axis("region")
 
 
 @dataclass(frozen=True)
 class Spoilt:
-    """Features of some items' pictures after something was done to them: rows (items, dim) in the items' order."""
+    """Features of some items' pictures after something was done to them: rows (items, dim) in the
+    items' order."""
 
     items: np.ndarray
     matrix: np.ndarray
@@ -216,15 +251,24 @@ def spoil(
     pooling: str,
     changes: dict[str, Callable[[np.ndarray], np.ndarray]],
 ) -> dict[str, Spoilt]:
-    """Encode the items' pictures after each of the changes to their pixels; unreadable pictures are left out."""
+    """Encode the items' pictures after each of the changes to their pixels; unreadable pictures are
+    left out."""
     decoded = {item: decode(Path(dataset.items["image"].iloc[item]).read_bytes()) for item in items}
     readable = {item: pixels for item, pixels in decoded.items() if pixels is not None}
-    pictures = [encode_png(change(pixels)) for change in changes.values() for pixels in readable.values()]
-    encoded = np.split(encoder.encode(pictures, pick_device())[pooling], len(changes))  # at once: loading takes longer
-    return {name: Spoilt(np.array(list(readable)), matrix) for name, matrix in zip(changes, encoded, strict=True)}
+    pictures = [
+        encode_png(change(pixels)) for change in changes.values() for pixels in readable.values()
+    ]
+    # at once: loading takes longer
+    encoded = np.split(encoder.encode(pictures, pick_device())[pooling], len(changes))
+    return {
+        name: Spoilt(np.array(list(readable)), matrix)
+        for name, matrix in zip(changes, encoded, strict=True)
+    }
 
 
-def sample_items(dataset: Dataset, split: Split, features: Features, count: int, seed: int = 0) -> np.ndarray:
+def sample_items(
+    dataset: Dataset, split: Split, features: Features, count: int, seed: int = 0
+) -> np.ndarray:
     """Random items with a picture and with test ratings, sorted."""
     tested = np.unique(dataset.ratings["item"].to_numpy()[split.test])
     tested = tested[features.present[tested]]
@@ -240,10 +284,16 @@ def swapped(features: Features, items: np.ndarray, seed: int = 0) -> Spoilt:
 
 
 def occlusion_maps(
-    model: RatingModel, dataset: Dataset, split: Split, features: Features, items: np.ndarray, encoder, pooling: str
+    model: RatingModel,
+    dataset: Dataset,
+    split: Split,
+    features: Features,
+    items: np.ndarray,
+    encoder,
+    pooling: str,
 ) -> np.ndarray:
-    """Mean absolute change of each item's predicted test ratings when one cell of its picture is covered: (items,
-    GRID, GRID), NaN without test ratings."""
+    """Mean absolute change of each item's predicted test ratings when one cell of its picture is
+    covered: (items, GRID, GRID), NaN without test ratings."""
     maps = np.full((len(items), GRID * GRID), np.nan)
     changes = {str(cell): partial(occluded, cell=cell) for cell in range(GRID * GRID)}
     for cell, spoilt in enumerate(spoil(dataset, items, encoder, pooling, changes).values()):
@@ -257,7 +307,8 @@ def occlusion_maps(
 def spoilt_predictions(
     model: RatingModel, dataset: Dataset, split: Split, features: Features, spoilt: Spoilt
 ) -> pd.DataFrame:
-    """Test ratings of the spoilt items with predictions before and after: columns item, rating, before, after.
+    """Test ratings of the spoilt items with predictions before and after: columns item, rating,
+    before, after.
 
     Args:
         features: what the model was built on; the spoilt rows are prepared like these.
@@ -284,13 +335,13 @@ def _holder(model: RatingModel) -> ProjectedFeatures | RegionAttention:
 
 
 def spoiling_effects(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Tables of :func:`spoilt_predictions` by what was done, summed up with 95 % intervals over items, each item
-    counting alike.
+    """Tables of :func:`spoilt_predictions` by what was done, summed up with 95 % intervals over
+    items, each item counting alike.
 
     Returns:
-        columns change, change_low, change_high (mean absolute change of a prediction, in the rating's unit), mse,
-        mse_low, mse_high (change of the items' MSE in percent of their mean MSE before), p_holm (of that change,
-        adjusted over the rows), items, ratings.
+        columns change, change_low, change_high (mean absolute change of a prediction, in the
+        rating's unit), mse, mse_low, mse_high (change of the items' MSE in percent of their mean
+        MSE before), p_holm (of that change, adjusted over the rows), items, ratings.
     """
     rows = {}
     for name, table in tables.items():
@@ -301,15 +352,27 @@ def spoiling_effects(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
         row = {"items": len(means), "ratings": len(table)}
         for kind in ("change", "mse"):
             found = mean_interval(means[kind].to_numpy(), test_share=0)
-            row |= {kind: found.mean, f"{kind}_low": found.low, f"{kind}_high": found.high, "p_value": found.p_value}
+            row |= {
+                kind: found.mean,
+                f"{kind}_low": found.low,
+                f"{kind}_high": found.high,
+                "p_value": found.p_value,
+            }
         rows[name] = row
     frame = pd.DataFrame.from_dict(rows, orient="index")
     return frame.assign(p_holm=holm(frame["p_value"].tolist())).drop(columns="p_value")
 
 
 def spoiling_sentence(table: pd.DataFrame) -> str:
-    """Which changes make predictions worse, in words chosen by the adjusted tests of :func:`spoiling_effects`."""
+    """Which changes make predictions worse, in words chosen by the adjusted tests of
+    :func:`spoiling_effects`."""
     worse = table.index[(table["p_holm"] < 0.05) & (table["mse"] > 0)]
     if not len(worse):
-        return "No way of spoiling pictures is shown to make predictions worse (one training each, Holm-adjusted)."
-    return f"Spoilt pictures make predictions worse (one training each, Holm-adjusted p < 0.05): {', '.join(worse)}."
+        return (
+            "No way of spoiling pictures is shown to make predictions worse "
+            "(one training each, Holm-adjusted)."
+        )
+    return (
+        "Spoilt pictures make predictions worse (one training each, Holm-adjusted p < 0.05): "
+        f"{', '.join(worse)}."
+    )

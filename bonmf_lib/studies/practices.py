@@ -1,6 +1,8 @@
-"""Runs made to explain the paper's numbers: leaks on purpose, readings of its metrics, variants of SVD.
+"""Runs made to explain the paper's numbers: leaks on purpose, readings of its metrics, variants of
+SVD.
 
-Nothing here is a recommendation. Each run answers under which practice or definition a printed number would appear.
+Nothing here is a recommendation. Each run answers under which practice or definition a printed
+number would appear.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +27,15 @@ from ..models import RatingModel, build_model
 from ..models.rating.svd import SVD, SVDConfig
 from ..parallel import in_parallel
 from ..progress import progress
-from ..runs.records import Record, add_records, code_version, fresh_wanted, is_recorded, mark_current, read_records
+from ..runs.records import (
+    Record,
+    add_records,
+    code_version,
+    fresh_wanted,
+    is_recorded,
+    mark_current,
+    read_records,
+)
 from ..runs.run import Run
 from ..runs.table_files import read_table, write_table
 from ..runs.training import Training, member_seed
@@ -56,30 +66,41 @@ def leak_curves(run: Run, experiment: str, variant: Variant, seed: int) -> pd.Da
     Returns:
         index epoch (from 1), one column per practice.
     """
-    variant = replace(variant, training=replace(variant.training, epochs=2 * variant.training.epochs))
+    variant = replace(
+        variant, training=replace(variant.training, epochs=2 * variant.training.epochs)
+    )
     config = config_hash(variant_hash(run, variant), list(LEAKS))
     mark_current(run.run_dir, experiment, run.dataset, [config], [seed])
     if not is_recorded(run.run_dir, experiment, config, seed):
         half = Training(run, variant, seed).split
         # A split refuses a rating in two parts, so one rating stays out: all others train.
-        everything = Split(np.delete(np.arange(half.n_ratings), half.test[0]), half.valid, half.test[:1],
-                           "all ratings but one train", seed, half.n_ratings)  # fmt: skip
+        everything = Split(
+            np.delete(np.arange(half.n_ratings), half.test[0]), half.valid, half.test[:1],
+            "all ratings but one train", seed, half.n_ratings,
+        )  # fmt: skip
         easier = run.split(Ratio(0.1), seed)
-        trainings = ((half, (half.test, half.train)), (everything, (half.test,)), (easier, (easier.test,)))
+        trainings = (
+            (half, (half.test, half.train)),
+            (everything, (half.test,)),
+            (easier, (easier.test,)),
+        )
         jobs = [(run, variant, split, parts, seed) for split, parts in trainings]
         curves = [curve for found in in_parallel(_curves, jobs) for curve in found]
         common = {
-            "experiment": experiment, "protocol": PROTOCOL, "model": variant.model, "dataset": run.dataset.name,
-            "fingerprint": run.dataset.fingerprint, "content": run.dataset.content, "config": config, "seed": seed,
-            "device": device_name(pick_device()), "code": code_version(), "evaluation": RATED_ITEMS.name,
+            "experiment": experiment, "protocol": PROTOCOL, "model": variant.model,
+            "dataset": run.dataset.name, "fingerprint": run.dataset.fingerprint,
+            "content": run.dataset.content, "config": config, "seed": seed,
+            "device": device_name(pick_device()), "code": code_version(),
+            "evaluation": RATED_ITEMS.name,
         }  # fmt: skip
         records = []
         for leak, (curve, seconds) in zip(LEAKS, curves, strict=True):
             split = easier if leak == "9:1 split" else half
             for epoch, value in enumerate(curve, start=1):
-                records.append(Record(variant=f"{variant.name}, {leak}", metric=f"mse-epoch-{epoch:02d}", value=value,
-                                      seconds=seconds, split=split.rule, test_share=split.test_share,
-                                      **common))  # fmt: skip
+                records.append(Record(
+                    variant=f"{variant.name}, {leak}", metric=f"mse-epoch-{epoch:02d}", value=value,
+                    seconds=seconds, split=split.rule, test_share=split.test_share, **common,
+                ))  # fmt: skip
         add_records(run.run_dir, records)
     records = read_records(run.run_dir)
     return leak_table(records[records["config"] == config])
@@ -88,7 +109,10 @@ def leak_curves(run: Run, experiment: str, variant: Variant, seed: int) -> pd.Da
 def leak_table(records: pd.DataFrame) -> pd.DataFrame:
     """Records of :func:`leak_curves` as one column per practice, index epoch."""
     rows = records[records["metric"].str.startswith("mse-epoch-")]
-    table = rows.assign(epoch=rows["metric"].str[-2:].astype(int), leak=rows["variant"].str.rsplit(", ", n=1).str[-1])
+    table = rows.assign(
+        epoch=rows["metric"].str[-2:].astype(int),
+        leak=rows["variant"].str.rsplit(", ", n=1).str[-1],
+    )
     wide = table.pivot_table(index="epoch", columns="leak", values="value")
     return wide[[leak for leak in LEAKS if leak in wide]].rename_axis(columns=None)
 
@@ -96,9 +120,12 @@ def leak_table(records: pd.DataFrame) -> pd.DataFrame:
 def _curves(
     run: Run, variant: Variant, split: Split, parts: tuple[np.ndarray, ...], seed: int
 ) -> list[tuple[list[float], float]]:
-    """Train on a split; per part, MSE of clipped predictions after each epoch, and seconds of training."""
+    """Train on a split; per part, MSE of clipped predictions after each epoch, and seconds of
+    training."""
     device = pick_device()
-    model = build_model(variant.model, variant.model_config, Training(run, variant, seed).inputs(split), seed)
+    model = build_model(
+        variant.model, variant.model_config, Training(run, variant, seed).inputs(split), seed
+    )
     curves: list[list[float]] = [[] for _ in parts]
 
     def evaluate(history: History) -> bool:
@@ -107,7 +134,9 @@ def _curves(
         return False
 
     label = f"{variant.name}, {PROTOCOL}"
-    history = fit(model, run.dataset, split, variant.training, seed, device, label=label, stop=evaluate)
+    history = fit(
+        model, run.dataset, split, variant.training, seed, device, label=label, stop=evaluate
+    )
     return [(curve, sum(history.seconds)) for curve in curves]
 
 
@@ -123,15 +152,25 @@ def _predicted(run: Run, model: RatingModel, rows: np.ndarray) -> tuple[np.ndarr
 
 
 def weight_curves(run: Run, variant: Variant, seeds: Sequence[int], members: int) -> pd.DataFrame:
-    """Test MSE after each epoch, from several initial weights on every split: what of a number is chance.
+    """Test MSE after each epoch, from several initial weights on every split: what of a number is
+    chance.
 
     Returns:
         columns split, weights (numbers from 0), epoch (from 1), mse.
     """
     jobs = [(run, variant, seed, member) for seed in seeds for member in range(members)]
-    tables = list(progress(in_parallel(_weight_curve, jobs), f"{variant.name}, initial weights: trainings", len(jobs)))
+    tables = list(
+        progress(
+            in_parallel(_weight_curve, jobs),
+            f"{variant.name}, initial weights: trainings",
+            len(jobs),
+        )
+    )
     return pd.concat(
-        [table.assign(split=seed, weights=member) for table, (_, _, seed, member) in zip(tables, jobs, strict=True)],
+        [
+            table.assign(split=seed, weights=member)
+            for table, (_, _, seed, member) in zip(tables, jobs, strict=True)
+        ],
         ignore_index=True,
     )[["split", "weights", "epoch", "mse"]]
 
@@ -149,17 +188,19 @@ def _weight_curve(run: Run, variant: Variant, seed: int, member: int) -> pd.Data
 def definition_values(run: Run, variants: list[Variant], seed: int) -> dict[str, pd.DataFrame]:
     """Every reading of Precision@K and NDCG for every row, by the part it is evaluated on.
 
-    The rows' weights are read, or trained again, since all pairs of users and items must be scored. Ratings on another
-    scale are put on one of 1 to 5 first, so that thresholds mean the same.
+    The rows' weights are read, or trained again, since all pairs of users and items must be scored.
+    Ratings on another scale are put on one of 1 to 5 first, so that thresholds mean the same.
 
     Returns:
-        ``test`` and ``train`` (own ratings of that part) and ``all items`` (test ratings among all unrated items):
-        index definition (label), one column per row.
+        ``test`` and ``train`` (own ratings of that part) and ``all items`` (test ratings among all
+        unrated items): index definition (label), one column per row.
     """
     rated, everything = definition_grid(("rated",)), definition_grid(("all",))
     columns: dict[str, dict[str, np.ndarray]] = {"test": {}, "train": {}, "all items": {}}
     jobs = [(run, variant, seed, rated, everything) for variant in variants]
-    tables = progress(in_parallel(_definitions_of, jobs), "readings of the metrics: models", len(jobs))
+    tables = progress(
+        in_parallel(_definitions_of, jobs), "readings of the metrics: models", len(jobs)
+    )
     for variant, table in zip(variants, tables, strict=True):
         for part, group in table.groupby("part"):
             columns[part][variant.name] = group.set_index("definition")["value"]
@@ -171,8 +212,8 @@ def definition_values(run: Run, variants: list[Variant], seed: int) -> dict[str,
 
 
 def errors_by_part(run: Run, variants: list[Variant], seed: int) -> pd.DataFrame:
-    """MSE of every row on the ratings it is tested on and on those it was trained on, from the trainings of
-    :func:`definition_values`.
+    """MSE of every row on the ratings it is tested on and on those it was trained on, from the
+    trainings of :func:`definition_values`.
 
     Returns:
         index row; columns ``held out`` and ``in sample``.
@@ -187,7 +228,9 @@ def errors_by_part(run: Run, variants: list[Variant], seed: int) -> pd.DataFrame
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 
 
-def _definitions_of(run: Run, variant: Variant, seed: int, rated: list, everything: list) -> pd.DataFrame:
+def _definitions_of(
+    run: Run, variant: Variant, seed: int, rated: list, everything: list
+) -> pd.DataFrame:
     labels = [_ERROR, *(d.label for d in rated + everything)]
     key = config_hash(training_hash(run, variant), labels, *_other_scale(run))
     make = partial(_evaluate_definitions, run, variant, seed, rated, everything)
@@ -195,7 +238,8 @@ def _definitions_of(run: Run, variant: Variant, seed: int, rated: list, everythi
 
 
 def _other_scale(run: Run) -> list[str]:
-    """What tells readings on ratings that were put on a scale of 1 to 5 from others; empty where that is the scale."""
+    """What tells readings on ratings that were put on a scale of 1 to 5 from others; empty where
+    that is the scale."""
     scale = run.dataset.scale
     return [] if (scale.low, scale.high) == (1, 5) else ["on a scale of 1 to 5"]
 
@@ -208,7 +252,9 @@ def _as_stars(run: Run, ratings: np.ndarray) -> np.ndarray:
     return (1 + 4 * (ratings - scale.low) / (scale.high - scale.low)).astype(ratings.dtype)
 
 
-def _evaluate_definitions(run: Run, variant: Variant, seed: int, rated: list, everything: list) -> pd.DataFrame:
+def _evaluate_definitions(
+    run: Run, variant: Variant, seed: int, rated: list, everything: list
+) -> pd.DataFrame:
     training = Training(run, variant, seed)
     model, split = training.model(), training.split
     users, items = (run.dataset.ratings[side].to_numpy() for side in ("user", "item"))
@@ -216,45 +262,60 @@ def _evaluate_definitions(run: Run, variant: Variant, seed: int, rated: list, ev
     for part, rows in (("test", split.test), ("train", split.train)):
         truth, predicted = _predicted(run, model, rows)
         out.append((part, _ERROR, rating_errors(truth, predicted)["mse"]))
-        values = evaluate_definitions(users[rows], _as_stars(run, truth), _as_stars(run, predicted), rated)
+        values = evaluate_definitions(
+            users[rows], _as_stars(run, truth), _as_stars(run, predicted), rated
+        )
         out += [(part, d.label, value) for d, value in zip(rated, values, strict=True)]
     model.eval()
     everybody = torch.arange(run.dataset.n_users, device=pick_device()).split(512)
     scores = torch.cat([model.score_all_items(block).cpu() for block in everybody]).numpy()
     truth = _as_stars(run, run.dataset.ratings["rating"].to_numpy()[split.test])
     test = (users[split.test], items[split.test], truth)
-    values = evaluate_all_items(_as_stars(run, scores), (users[split.train], items[split.train]), test, everything)
+    values = evaluate_all_items(
+        _as_stars(run, scores), (users[split.train], items[split.train]), test, everything
+    )
     out += [("all items", d.label, value) for d, value in zip(everything, values, strict=True)]
     return pd.DataFrame(out, columns=["part", "definition", "value"])
 
 
 def randomised_svd(run: Run, seed: int, states: int = 3) -> pd.DataFrame:
-    """MSE of scikit-learn's ``TruncatedSVD`` of the matrix whose unknown ratings are zeros, with BoNMF's number of
-    embeddings: a randomised solver stops short of the best fit, the less so the more iterations it is given.
-    Predictions are not clipped to the scale.
+    """MSE of scikit-learn's ``TruncatedSVD`` of the matrix whose unknown ratings are zeros, with
+    BoNMF's number of embeddings: a randomised solver stops short of the best fit, the less so the
+    more iterations it is given. Predictions are not clipped to the scale.
 
     Args:
         states: of its random numbers.
 
     Returns:
-        columns solver (``exact``, ``5 iterations``), fitted (``training ratings`` or ``all ratings``), scored
-        (``test ratings`` or ``all ratings``), state, mse.
+        columns solver (``exact``, ``5 iterations``), fitted (``training ratings`` or ``all
+        ratings``), scored (``test ratings`` or ``all ratings``), state, mse.
     """
-    key = config_hash(run.dataset.fingerprint, *run.dataset.order, SVD_ITERATIONS, states, SVDConfig().factors)
+    key = config_hash(
+        run.dataset.fingerprint, *run.dataset.order, SVD_ITERATIONS, states, SVDConfig().factors
+    )
     make = partial(_randomised_svd, run, seed, states)
     return _kept(run.run_dir / "forensics" / f"randomised-svd-{key}-{seed}.csv", make)
 
 
 def _randomised_svd(run: Run, seed: int, states: int) -> pd.DataFrame:
     ratings = run.dataset.ratings
-    place, value = (ratings["user"].to_numpy(), ratings["item"].to_numpy()), ratings["rating"].to_numpy(np.float64)
+    place, value = (
+        (ratings["user"].to_numpy(), ratings["item"].to_numpy()),
+        ratings["rating"].to_numpy(np.float64),
+    )
     shape = (run.dataset.n_users, run.dataset.n_items)
     split = run.split(Ratio(), seed)
-    parts = {"training ratings": split.train, "test ratings": split.test, "all ratings": np.arange(len(value))}
+    parts = {
+        "training ratings": split.train,
+        "test ratings": split.test,
+        "all ratings": np.arange(len(value)),
+    }
     factors = min(SVDConfig().factors, min(shape) - 1)
     solvers = {"exact": [TruncatedSVD(factors, algorithm="arpack", random_state=0)]}
     for n in SVD_ITERATIONS:
-        solvers[f"{n} iterations"] = [TruncatedSVD(factors, n_iter=n, random_state=state) for state in range(states)]
+        solvers[f"{n} iterations"] = [
+            TruncatedSVD(factors, n_iter=n, random_state=state) for state in range(states)
+        ]
     out = []
     for fitted in ("training ratings", "all ratings"):
         rows = parts[fitted]
@@ -262,7 +323,11 @@ def _randomised_svd(run: Run, seed: int, states: int) -> pd.DataFrame:
         for solver, models in progress(solvers.items(), f"SVD of {fitted}: solvers"):
             for state, model in enumerate(models):
                 users = model.fit_transform(matrix)
-                for scored in ("test ratings", "all ratings") if fitted == "all ratings" else ("test ratings",):
+                for scored in (
+                    ("test ratings", "all ratings")
+                    if fitted == "all ratings"
+                    else ("test ratings",)
+                ):
                     left, right = (side[parts[scored]] for side in place)
                     predicted = (users[left] * model.components_.T[right]).sum(1)
                     mse = rating_errors(value[parts[scored]], predicted)["mse"]
@@ -271,13 +336,18 @@ def _randomised_svd(run: Run, seed: int, states: int) -> pd.DataFrame:
 
 
 def svd_variants(run: Run, seed: int) -> pd.DataFrame:
-    """MSE of truncated SVD over filling (centring), factors, clipping and the part it is evaluated on.
+    """MSE of truncated SVD over filling (centring), factors, clipping and the part it is evaluated
+    on.
 
     Returns:
         columns centre, factors, part (of ``SVD_PARTS``), clipped, mse.
     """
-    key = config_hash(run.dataset.fingerprint, *run.dataset.order, list(SVD_FACTORS), list(SVD_CENTRES), SVD_PARTS)
-    return _kept(run.run_dir / "forensics" / f"svd-{key}-{seed}.csv", partial(_svd_variants, run, seed))
+    key = config_hash(
+        run.dataset.fingerprint, *run.dataset.order, list(SVD_FACTORS), list(SVD_CENTRES), SVD_PARTS
+    )
+    return _kept(
+        run.run_dir / "forensics" / f"svd-{key}-{seed}.csv", partial(_svd_variants, run, seed)
+    )
 
 
 def _svd_variants(run: Run, seed: int) -> pd.DataFrame:
@@ -301,7 +371,8 @@ def _svd_variants_of(run: Run, centre: str, seed: int) -> pd.DataFrame:
 def _svd_errors(
     run: Run, config: SVDConfig, split: Split, fitted_on: np.ndarray, parts: tuple[np.ndarray, ...]
 ) -> list[dict[bool, float]]:
-    """MSE of an SVD of the chosen ratings on each part, by whether predictions are clipped to the scale."""
+    """MSE of an SVD of the chosen ratings on each part, by whether predictions are clipped to the
+    scale."""
     variant = Variant("SVD", "closed form", "svd", config, TrainingConfig())
     model, cpu, scale = (
         SVD(config, Training(run, variant, split.seed).inputs(split)),
@@ -315,13 +386,15 @@ def _svd_errors(
         asked = Triples.of(run.dataset, rows, cpu)
         predicted, truth = predict(model, asked.users, asked.items).numpy(), asked.ratings.numpy()
         shown = {False: predicted, True: predicted.clip(scale.low, scale.high)}
-        out.append({clipped: rating_errors(truth, values)["mse"] for clipped, values in shown.items()})
+        out.append(
+            {clipped: rating_errors(truth, values)["mse"] for clipped, values in shown.items()}
+        )
     return out
 
 
 def _kept(path: Path, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-    """The table kept in a run folder; made first where there is none, where it was damaged since, or where
-    ``BONMF_FRESH=1`` asks for it."""
+    """The table kept in a run folder; made first where there is none, where it was damaged since,
+    or where ``BONMF_FRESH=1`` asks for it."""
     if not fresh_wanted():
         with suppress(DamagedError):
             return read_table(path)

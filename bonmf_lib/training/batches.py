@@ -1,4 +1,5 @@
-"""Training ratings on the device, cut into batches; and items that were not rated, drawn beside them."""
+"""Training ratings on the device, cut into batches; and items that were not rated, drawn beside
+them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,19 +33,25 @@ class Triples:
 
 
 class NegativeSampler:
-    """Items that a user has not rated in training, uniformly (rejection until none is left that was rated)."""
+    """Items that a user has not rated in training, uniformly (rejection until none is left that was
+    rated)."""
 
     def __init__(self, model: Recommender, train: Triples, per_positive: int):
         self.n_items, self.per_positive = model.n_items, per_positive
-        self.rated = torch.sort(train.users * model.n_items + train.items).values  # one key per training rating
+        self.rated = torch.sort(
+            train.users * model.n_items + train.items
+        ).values  # one key per training rating
         full = torch.bincount(train.users, minlength=model.n_users) >= model.n_items
         if full.any():
-            raise TrainingError(f"User {int(full.nonzero()[0])} rated every item in training: no negative to draw.")
+            raise TrainingError(
+                f"User {int(full.nonzero()[0])} rated every item in training: no negative to draw."
+            )
 
     def draw(self, users: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Users (B,) -> users and unrated items, both (B * per_positive,)."""
         users = users.repeat_interleave(self.per_positive)
-        items = torch.randint(self.n_items, users.shape).to(users.device)  # drawn on the CPU: the same on every device
+        # drawn on the CPU: the same on every device
+        items = torch.randint(self.n_items, users.shape).to(users.device)
         while True:
             again = self._is_rated(users, items).nonzero().squeeze(1)
             if not len(again):
@@ -58,8 +65,10 @@ class NegativeSampler:
 
 
 def batches(train: Triples, size: int, negatives: NegativeSampler | None) -> Iterator[Batch]:
-    """All training ratings once, in random order, a slice of a permutation at a time, each with its negatives."""
-    order = torch.randperm(len(train)).to(train.ratings.device)  # drawn on the CPU: the same on every device
+    """All training ratings once, in random order, a slice of a permutation at a time, each with its
+    negatives."""
+    # drawn on the CPU: the same on every device
+    order = torch.randperm(len(train)).to(train.ratings.device)
     for start in range(0, len(train), size):
         rows = order[start : start + size]
         users = train.users[rows]

@@ -1,4 +1,5 @@
-"""The one training loop: data on the device, batches are slices of a permutation, one host sync per epoch."""
+"""The one training loop: data on the device, batches are slices of a permutation, one host sync per
+epoch."""
 
 import io
 import math
@@ -29,7 +30,8 @@ class Validation:
     """What a training watches after every epoch.
 
     Attributes:
-        name: of the metric. of: its value for a model, in evaluation mode. higher_is_better: else lower is.
+        name: of the metric. of: its value for a model, in evaluation mode. higher_is_better: else
+        lower is.
     """
 
     name: str
@@ -44,8 +46,8 @@ def validation_mse(valid: Triples) -> Validation:
 
 @dataclass
 class History:
-    """One entry per epoch: mean training loss, the watched metric (the validation MSE where nothing else is said; NaN
-    without validation), seconds."""
+    """One entry per epoch: mean training loss, the watched metric (the validation MSE where nothing
+    else is said; NaN without validation), seconds."""
 
     train_loss: list[float] = field(default_factory=list)
     valid: list[float] = field(default_factory=list)
@@ -87,10 +89,11 @@ def fit(
 ) -> History:
     """Train in place on ``split.train``; ``split.test`` is never looked at.
 
-    ``validation`` is what is watched, by default the MSE on ``split.valid``. ``stop`` is asked after each epoch and may
-    end the training early. With ``patience`` the weights of the best validation epoch are restored at the end. With
-    ``checkpoint`` the state is kept there after each epoch, and a later call with the same arguments goes on from it
-    and ends with the same weights, bit for bit on one machine's CPU.
+    ``validation`` is what is watched, by default the MSE on ``split.valid``. ``stop`` is asked
+    after each epoch and may end the training early. With ``patience`` the weights of the best
+    validation epoch are restored at the end. With ``checkpoint`` the state is kept there after each
+    epoch, and a later call with the same arguments goes on from it and ends with the same weights,
+    bit for bit on one machine's CPU.
 
     Raises:
         ConfigError: patience without anything to watch. TrainingError: the loss is not finite.
@@ -103,18 +106,23 @@ def fit(
     if isinstance(model, ClosedFormModel):
         started = time.perf_counter()
         model.solve(train.users, train.items, train.ratings)
-        return History([_mse(model, train)], [_watched(model, validation)], [time.perf_counter() - started])
+        return History(
+            [_mse(model, train)], [_watched(model, validation)], [time.perf_counter() - started]
+        )
     if settings.patience is not None and validation is None:
         raise ConfigError(
-            "Early stopping needs something to watch: split with valid > 0 (where negatives are drawn, also give a "
-            "metric as validation) or set patience to None."
+            "Early stopping needs something to watch: split with valid > 0 "
+            "(where negatives are drawn, also give a metric as validation) or set patience to None."
         )
     torch.backends.cuda.matmul.allow_tf32 = settings.tf32
     optimiser = torch.optim.Adam(
         model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
     negatives = NegativeSampler(model, train, settings.negatives) if settings.negatives else None
-    history, best = History(higher_is_better=validation is not None and validation.higher_is_better), None
+    history, best = (
+        History(higher_is_better=validation is not None and validation.higher_is_better),
+        None,
+    )
     if checkpoint is not None and checkpoint.is_file():
         history, best = _restored(checkpoint, model, optimiser, device, label)
     for epoch in progress(range(len(history.train_loss), settings.epochs), f"{label}, epoch"):
@@ -142,7 +150,10 @@ def fit(
 
 
 def _stopped(history: History, settings: TrainingConfig) -> bool:
-    return settings.patience is not None and len(history.train_loss) - history.best_epoch >= settings.patience
+    return (
+        settings.patience is not None
+        and len(history.train_loss) - history.best_epoch >= settings.patience
+    )
 
 
 def _one_epoch(
@@ -154,8 +165,8 @@ def _one_epoch(
     epoch: int,
     negatives: NegativeSampler | None,
 ) -> float:
-    """One pass; returns the mean loss without penalties. All randomness (order, dropout, negatives) comes from
-    (seed, epoch)."""
+    """One pass; returns the mean loss without penalties. All randomness (order, dropout, negatives)
+    comes from (seed, epoch)."""
     model.train()
     device = train.ratings.device
     total = torch.zeros((), dtype=torch.float64, device=device)
@@ -187,10 +198,13 @@ def _keep(path: Path, model, optimiser, history: History, best: dict | None) -> 
     state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "best": best}
     buffer = io.BytesIO()  # PyTorch's own writing to a full disk ends in no plain error
     torch.save({**state, "history": vars(history)}, buffer)
-    write_bytes(path, sealed_bytes(buffer.getvalue()), durable=False)  # after a power loss, an older start will do
+    # after a power loss, an older start will do
+    write_bytes(path, sealed_bytes(buffer.getvalue()), durable=False)
 
 
-def _restored(path: Path, model, optimiser, device: torch.device, label: str) -> tuple[History, dict | None]:
+def _restored(
+    path: Path, model, optimiser, device: torch.device, label: str
+) -> tuple[History, dict | None]:
     """What :func:`_keep` kept; a new start where the file was damaged since."""
     try:
         state = torch.load(read_sealed_bytes(path), map_location=device, weights_only=True)
@@ -201,5 +215,7 @@ def _restored(path: Path, model, optimiser, device: torch.device, label: str) ->
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
     except (RuntimeError, KeyError, ValueError) as error:
-        raise TrainingError(f"The checkpoint {path} does not fit this run ({error}); delete it.") from error
+        raise TrainingError(
+            f"The checkpoint {path} does not fit this run ({error}); delete it."
+        ) from error
     return History(**state["history"]), state["best"]

@@ -1,4 +1,5 @@
-"""Search of hyper-parameters: Optuna, the same number of trials for every model, validation ratings only."""
+"""Search of hyper-parameters: Optuna, the same number of trials for every model, validation ratings
+only."""
 
 import json
 from dataclasses import dataclass, replace
@@ -22,8 +23,12 @@ from .loop import History, fit
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
-STARTUP_TRIALS = 4  # drawn at random before the sampler models the results; the first one is the given settings
-PRUNING_STARTS = 2  # epochs that every trial gets before it may be stopped for lagging behind the median
+STARTUP_TRIALS = (
+    4  # drawn at random before the sampler models the results; the first one is the given settings
+)
+PRUNING_STARTS = (
+    2  # epochs that every trial gets before it may be stopped for lagging behind the median
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,10 @@ class Search:
 
     def described(self) -> dict[str, Any]:
         """Plain values, for hashes and files."""
-        return {"trials": self.trials, "space": {name: json.loads(distribution_to_json(d)) for name, d in self.space}}
+        return {
+            "trials": self.trials,
+            "space": {name: json.loads(distribution_to_json(d)) for name, d in self.space},
+        }
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,10 @@ class Settings:
         for name, value in values.items():
             part, field = self._place(name)
             parts[part][field] = tuple(value) if isinstance(value, list) else value
-        return Settings(replace(self.model_config, **parts["model"]), replace(self.training, **parts["training"]))
+        return Settings(
+            replace(self.model_config, **parts["model"]),
+            replace(self.training, **parts["training"]),
+        )
 
     def values(self, search: Search) -> dict[str, Any]:
         """Their values of the searched fields."""
@@ -68,7 +79,9 @@ class Settings:
         """``model`` or ``training``, and the field, of a searched name."""
         part, _, field = name.partition(".")
         if not hasattr({"model": self.model_config, "training": self.training}.get(part), field):
-            raise ConfigError(f"A search space names model.<field> or training.<field>, got {name!r}.")
+            raise ConfigError(
+                f"A search space names model.<field> or training.<field>, got {name!r}."
+            )
         return part, field
 
 
@@ -84,34 +97,44 @@ def choose(
     path: Path,
     label: str,
 ) -> Settings:
-    """The settings of the trial with the lowest validation MSE, its ``epochs`` the best epoch, without patience.
+    """The settings of the trial with the lowest validation MSE, its ``epochs`` the best epoch,
+    without patience.
 
-    Trial 0 has the settings given as ``start``; the others are drawn by a tree-structured Parzen estimator, and
-    stopped early when their best validation MSE lags behind the median trial's. Trials are kept in ``path`` (JSON)
-    after each, checked by their sum; a later call goes on from
-    there and chooses the same, or starts over where they were damaged. ``split.test`` is never looked at.
+    Trial 0 has the settings given as ``start``; the others are drawn by a tree-structured Parzen
+    estimator, and stopped early when their best validation MSE lags behind the median trial's.
+    Trials are kept in ``path`` (JSON) after each, checked by their sum; a later call goes on from
+    there and chooses the same, or starts over where they were damaged. ``split.test`` is never
+    looked at.
 
     Raises:
-        ConfigError: the search space leaves out a value of ``start``. TrainingError: no trial finished.
+        ConfigError: the search space leaves out a value of ``start``. TrainingError: no trial
+        finished.
     """
     try:  # Optuna would only say so in the middle of the first trial
         _frozen_trial(search, TrialState.COMPLETE, start.values(search), value=0.0)
     except ValueError as error:
-        raise ConfigError(f"{label}: the search space leaves out the settings it starts from ({error}).") from None
+        raise ConfigError(
+            f"{label}: the search space leaves out the settings it starts from ({error})."
+        ) from None
     trials = _earlier_trials(path, label)
     for number in progress(range(len(trials), search.trials), f"{label}, trial"):
-        trials.append(_one_trial(model, start, search, dataset, split, inputs, seed, device, trials, number))
+        trials.append(
+            _one_trial(model, start, search, dataset, split, inputs, seed, device, trials, number)
+        )
         write_json(path, {"search": search.described(), "trials": trials}, path.stem)
     finished = [trial for trial in trials if trial["state"] == TrialState.COMPLETE.name]
     if not finished:
         raise TrainingError(f"{label}: no trial of the search finished; widen the search space.")
     best = min(finished, key=lambda trial: trial["value"])
     chosen = start.changed(best["params"])
-    return replace(chosen, training=replace(chosen.training, epochs=best["best_epoch"], patience=None))
+    return replace(
+        chosen, training=replace(chosen.training, epochs=best["best_epoch"], patience=None)
+    )
 
 
 def _earlier_trials(path: Path, label: str) -> list[dict]:
-    """The trials of a search that was stopped; none, and the search starts over, where the file was damaged since."""
+    """The trials of a search that was stopped; none, and the search starts over, where the file was
+    damaged since."""
     if not path.is_file():
         return []
     try:
@@ -121,10 +144,14 @@ def _earlier_trials(path: Path, label: str) -> list[dict]:
         return []
 
 
-def _one_trial(model, start, search, dataset, split, inputs, seed, device, earlier: list[dict], number: int) -> dict:
+def _one_trial(
+    model, start, search, dataset, split, inputs, seed, device, earlier: list[dict], number: int
+) -> dict:
     study = _study(search, earlier, seed, number)
     if number == 0:
-        study.enqueue_trial({name: _as_choice(value) for name, value in start.values(search).items()})
+        study.enqueue_trial(
+            {name: _as_choice(value) for name, value in start.values(search).items()}
+        )
     trial = study.ask(dict(search.space))
     settings = start.changed(trial.params)
     built = build_model(model, settings.model_config, inputs, seed)
@@ -141,8 +168,16 @@ def _one_trial(model, start, search, dataset, split, inputs, seed, device, earli
         history = fit(built, dataset, split, settings.training, seed, device, stop=lags_behind)
     except TrainingError:
         history = History()
-    if not history.valid or not np.isfinite(history.valid).all():  # diverged, perhaps in its very last batch
-        return result | {"state": TrialState.FAIL.name, "value": None, "best_epoch": 0, "curve": [], "seconds": 0.0}
+    if (
+        not history.valid or not np.isfinite(history.valid).all()
+    ):  # diverged, perhaps in its very last batch
+        return result | {
+            "state": TrialState.FAIL.name,
+            "value": None,
+            "best_epoch": 0,
+            "curve": [],
+            "seconds": 0.0,
+        }
     return result | {
         "state": (TrialState.PRUNED if pruned else TrialState.COMPLETE).name,
         "value": min(history.valid),
@@ -153,23 +188,33 @@ def _one_trial(model, start, search, dataset, split, inputs, seed, device, earli
 
 
 def _study(search: Search, earlier: list[dict], seed: int, number: int) -> optuna.Study:
-    """The study after the earlier trials. Its generator starts from (seed, number), so that a search that was
-    stopped draws on as if it had not been."""
+    """The study after the earlier trials. Its generator starts from (seed, number), so that a
+    search that was stopped draws on as if it had not been."""
     state = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
     study = optuna.create_study(
         sampler=optuna.samplers.TPESampler(seed=state, n_startup_trials=STARTUP_TRIALS),
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=PRUNING_STARTS),
+        pruner=optuna.pruners.MedianPruner(
+            n_startup_trials=STARTUP_TRIALS, n_warmup_steps=PRUNING_STARTS
+        ),
     )
     for trial in earlier:
         curve = dict(enumerate(trial["curve"], start=1))
         state = TrialState[trial["state"]]
-        study.add_trial(_frozen_trial(search, state, trial["params"], value=trial["value"], intermediate_values=curve))
+        study.add_trial(
+            _frozen_trial(
+                search, state, trial["params"], value=trial["value"], intermediate_values=curve
+            )
+        )
     return study
 
 
-def _frozen_trial(search: Search, state: TrialState, params: dict[str, Any], **others: Any) -> FrozenTrial:
+def _frozen_trial(
+    search: Search, state: TrialState, params: dict[str, Any], **others: Any
+) -> FrozenTrial:
     params = {name: _as_choice(value) for name, value in params.items()}
-    return optuna.create_trial(state=state, params=params, distributions=dict(search.space), **others)
+    return optuna.create_trial(
+        state=state, params=params, distributions=dict(search.space), **others
+    )
 
 
 def _as_choice(value: Any) -> Any:

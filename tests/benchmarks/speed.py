@@ -1,9 +1,11 @@
-"""``make bench``: the library against plain references, side by side in one run, on data of MovieLens-1M's size.
+"""``make bench``: the library against plain references, side by side in one run, on data of
+MovieLens-1M's size.
 
-References: a DataLoader over (user, item, rating) rows with one concatenation per batch, as tutorials write it;
-the tensor product written out; PyTorch's product of a CSR matrix for users' histories; scoring all pairs user by
-user; a Python loop over users for NDCG; ratings ranked anew for every cut-off; trainings one after the other in one
-process. Before anything is timed, both sides must give the same numbers.
+References: a DataLoader over (user, item, rating) rows with one concatenation per batch, as
+tutorials write it; the tensor product written out; PyTorch's product of a CSR matrix for users'
+histories; scoring all pairs user by user; a Python loop over users for NDCG; ratings ranked anew
+for every cut-off; trainings one after the other in one process. Before anything is timed, both
+sides must give the same numbers.
 """
 
 import argparse
@@ -33,7 +35,12 @@ from bonmf_lib.splits.split import Split
 from bonmf_lib.training.config import TrainingConfig
 from bonmf_lib.training.loop import fit
 
-USERS, ITEMS, DIM = 6040, 3706, 768  # MovieLens-1M; the paper's text and picture vectors are about 768-d each
+# MovieLens-1M; the paper's text and picture vectors are about 768-d each
+USERS, ITEMS, DIM = (
+    6040,
+    3706,
+    768,
+)
 LOSS_TOLERANCE = 1e-4  # relative
 CPU = torch.device("cpu")
 
@@ -45,7 +52,9 @@ class PlainBoNMF(nn.Module):
         super().__init__()
         self.user_embedding, self.item_embedding = model.user_embedding, model.item_embedding
         self.first, self.rest = model.first, model.rest
-        self.register_buffer("features", torch.cat([table.matrix for table in model.modalities.values()], dim=1))
+        self.register_buffer(
+            "features", torch.cat([table.matrix for table in model.modalities.values()], dim=1)
+        )
 
     def forward(self, users, items):
         parts = [self.user_embedding(users), self.item_embedding(items), self.features[items]]
@@ -55,15 +64,25 @@ class PlainBoNMF(nn.Module):
 def synthetic(ratings: int) -> tuple[Dataset, Split, ModelInputs]:
     """Random ratings and features; speed does not depend on what they say."""
     random = np.random.default_rng(0)
-    table = pd.DataFrame({"user": random.integers(0, USERS, ratings), "item": random.integers(0, ITEMS, ratings)})
+    table = pd.DataFrame(
+        {"user": random.integers(0, USERS, ratings), "item": random.integers(0, ITEMS, ratings)}
+    )
     table["rating"] = random.integers(1, 6, ratings).astype(np.float32)
-    ids = {"users": pd.DataFrame({"raw_id": range(USERS)}), "items": pd.DataFrame({"raw_id": range(ITEMS)})}
-    dataset = Dataset("synthetic", "packaged", table, ids["users"], ids["items"], RatingScale(1, 5, 1))
+    ids = {
+        "users": pd.DataFrame({"raw_id": range(USERS)}),
+        "items": pd.DataFrame({"raw_id": range(ITEMS)}),
+    }
+    dataset = Dataset(
+        "synthetic", "packaged", table, ids["users"], ids["items"], RatingScale(1, 5, 1)
+    )
     rows = np.arange(ratings)
     split = Split(rows[:-10], rows[:0], rows[-10:], "bench", 0, ratings)
     present = np.ones(ITEMS, bool)
     text, image = (
-        Features(random.standard_normal((ITEMS, DIM), dtype=np.float32), present, "random", "1", "k") for _ in range(2)
+        Features(
+            random.standard_normal((ITEMS, DIM), dtype=np.float32), present, "random", "1", "k"
+        )
+        for _ in range(2)
     )
     return dataset, split, ModelInputs(USERS, ITEMS, 3.0, text, image)
 
@@ -82,8 +101,12 @@ def reference_epoch(data, batch: int, device) -> tuple[float, float]:
     model = PlainBoNMF(build_model("bonmf", BoNMFConfig(), inputs, seed=0)).to(device)
     optimiser = torch.optim.Adam(model.parameters(), 1e-3)
     table = dataset.ratings.iloc[split.train]
-    rows = TensorDataset(*(torch.tensor(table[name].to_numpy()) for name in ("user", "item", "rating")))
-    generator = torch.Generator().manual_seed(int(np.random.SeedSequence([0, 0]).generate_state(1)[0]))
+    rows = TensorDataset(
+        *(torch.tensor(table[name].to_numpy()) for name in ("user", "item", "rating"))
+    )
+    generator = torch.Generator().manual_seed(
+        int(np.random.SeedSequence([0, 0]).generate_state(1)[0])
+    )
     order = torch.randperm(len(rows), generator=generator).tolist()
     started, total = time.perf_counter(), 0.0
     for users, items, ratings in DataLoader(rows, batch_size=batch, sampler=order):
@@ -97,21 +120,33 @@ def reference_epoch(data, batch: int, device) -> tuple[float, float]:
 
 def bench_training(data, batch: int, device, rounds: int) -> dict:
     """Alternate both sides; losses must agree, ratios are taken pair by pair."""
-    pairs = [(reference_epoch(data, batch, device), library_epoch(data, batch, device)) for _ in range(rounds)]
+    pairs = [
+        (reference_epoch(data, batch, device), library_epoch(data, batch, device))
+        for _ in range(rounds)
+    ]
     for (_, reference_loss), (_, library_loss) in pairs:
-        assert abs(reference_loss - library_loss) < LOSS_TOLERANCE * reference_loss, (reference_loss, library_loss)
+        assert abs(reference_loss - library_loss) < LOSS_TOLERANCE * reference_loss, (
+            reference_loss,
+            library_loss,
+        )
     return row(f"training epoch, batch {batch}", [(a[0], b[0]) for a, b in pairs])
 
 
 def bench_tensor_fusion(data, batch: int, device, rounds: int) -> dict:
-    """Forward and backward pass of tensor fusion: the outer product written out, against the factored one."""
+    """Forward and backward pass of tensor fusion: the outer product written out, against the
+    factored one."""
     model = build_model("tensor-fusion", TensorFusionConfig(), data[2], seed=0).to(device)
     random = torch.Generator().manual_seed(0)
-    users, items = (torch.randint(size, (batch,), generator=random).to(device) for size in (USERS, ITEMS))
+    users, items = (
+        torch.randint(size, (batch,), generator=random).to(device) for size in (USERS, ITEMS)
+    )
 
     def written_out():
         one = torch.ones(batch, 1, device=device)
-        parts = [torch.cat([one, model.user_embedding(users)], 1), torch.cat([one, model.item_embedding(items)], 1)]
+        parts = [
+            torch.cat([one, model.user_embedding(users)], 1),
+            torch.cat([one, model.item_embedding(items)], 1),
+        ]
         parts += [torch.cat([one, features(items)], 1) for features in model.modalities.values()]
         product = parts[0]
         for part in parts[1:]:
@@ -131,15 +166,25 @@ def bench_tensor_fusion(data, batch: int, device, rounds: int) -> dict:
 
 
 def bench_histories(data, device, rounds: int, dim: int = 128) -> dict:
-    """Sums over all users' histories, forward and backward: products of CSR matrices, both kept, against weighted sums
-    of rows."""
-    users, items = (torch.tensor(data[0].ratings[name].to_numpy(), device=device) for name in ("user", "item"))
+    """Sums over all users' histories, forward and backward: products of CSR matrices, both kept,
+    against weighted sums of rows."""
+    users, items = (
+        torch.tensor(data[0].ratings[name].to_numpy(), device=device) for name in ("user", "item")
+    )
     values = torch.rand(len(users), generator=torch.Generator().manual_seed(0)).to(device)
     histories = SparseRows(users, items, values, (USERS, ITEMS)).to(device)
-    with warnings.catch_warnings(action="ignore"):  # PyTorch calls CSR a beta feature, and invariants unchecked
-        matrix = torch.sparse_coo_tensor(torch.stack([users, items]), values, (USERS, ITEMS)).coalesce()
+    with warnings.catch_warnings(
+        action="ignore"
+    ):  # PyTorch calls CSR a beta feature, and invariants unchecked
+        matrix = torch.sparse_coo_tensor(
+            torch.stack([users, items]), values, (USERS, ITEMS)
+        ).coalesce()
         forth, back = matrix.to_sparse_csr(), matrix.t().coalesce().to_sparse_csr()
-    table = torch.randn(ITEMS, dim, generator=torch.Generator().manual_seed(1)).to(device).requires_grad_()
+    table = (
+        torch.randn(ITEMS, dim, generator=torch.Generator().manual_seed(1))
+        .to(device)
+        .requires_grad_()
+    )
 
     def reference():
         sums = forth @ table.detach()
@@ -157,11 +202,14 @@ def short_training(data, seed: int) -> float:
     """Last loss of two epochs of BoNMF."""
     dataset, split, inputs = data
     model = build_model("bonmf", BoNMFConfig(), inputs, seed)
-    return fit(model, dataset, split, TrainingConfig(epochs=2, batch_size=8192), seed, CPU).train_loss[-1]
+    return fit(
+        model, dataset, split, TrainingConfig(epochs=2, batch_size=8192), seed, CPU
+    ).train_loss[-1]
 
 
 def bench_workers(data, rounds: int) -> dict:
-    """As many trainings as cores: in turn with all threads against side by side with one thread each."""
+    """As many trainings as cores: in turn with all threads against side by side with one thread
+    each."""
     cores = os.cpu_count() or 1
     jobs = [(data, seed) for seed in range(cores)]
 
@@ -172,7 +220,8 @@ def bench_workers(data, rounds: int) -> dict:
     def in_turn():
         return [short_training(*job) for job in jobs]
 
-    np.testing.assert_allclose(in_turn(), side_by_side(), rtol=LOSS_TOLERANCE)  # also starts the workers
+    # also starts the workers
+    np.testing.assert_allclose(in_turn(), side_by_side(), rtol=LOSS_TOLERANCE)
     return row(f"{cores} trainings on {cores} cores", timed_pairs(in_turn, side_by_side, rounds))
 
 
@@ -186,7 +235,9 @@ def bench_all_pairs(data, device, rounds: int, users: int) -> dict:
     def reference():
         return torch.stack([plain(user.expand(ITEMS), items) for user in chosen])
 
-    torch.testing.assert_close(reference()[:5], model.score_all_items(chosen[:5]), atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(
+        reference()[:5], model.score_all_items(chosen[:5]), atol=1e-3, rtol=1e-3
+    )
     return row(
         f"all pairs, {users} users x {ITEMS} items",
         timed_pairs(reference, lambda: model.score_all_items(chosen), rounds),
@@ -209,21 +260,29 @@ def bench_all_pairs_of_tensors(data, device, rounds: int, users: int) -> dict:
 
 
 def bench_metrics(rounds: int) -> dict:
-    """All recorded metrics of 300,000 ratings: ranked anew for every cut-off against ranked once."""
+    """All recorded metrics of 300,000 ratings: ranked anew for every cut-off against ranked
+    once."""
     random = np.random.default_rng(0)
-    users, truth = random.integers(0, USERS, 300_000), random.integers(1, 6, 300_000).astype(np.float32)
+    users, truth = (
+        random.integers(0, USERS, 300_000),
+        random.integers(1, 6, 300_000).astype(np.float32),
+    )
     predicted = random.standard_normal(300_000).astype(np.float32)
 
     def reference():
         out = {}
         for k in KS:
             found = top_k(users, truth, predicted, TopKDefinition(k=k))
-            out |= {f"{name}@{k}": np.nanmean(found[name]) for name in ("precision", "recall", "ndcg")}
+            out |= {
+                f"{name}@{k}": np.nanmean(found[name]) for name in ("precision", "recall", "ndcg")
+            }
         linear = top_k(users, truth, predicted, TopKDefinition(gain="linear"))["ndcg"]
         return rating_errors(truth, predicted) | out | {"ndcg-linear@10": np.nanmean(linear)}
 
     library = rating_metrics(users, truth, predicted)
-    np.testing.assert_allclose([reference()[name] for name in library], list(library.values()), rtol=1e-12)
+    np.testing.assert_allclose(
+        [reference()[name] for name in library], list(library.values()), rtol=1e-12
+    )
     return row(
         "all metrics of 300,000 ratings",
         timed_pairs(reference, lambda: rating_metrics(users, truth, predicted), rounds),
@@ -233,7 +292,10 @@ def bench_metrics(rounds: int) -> dict:
 def bench_ndcg(rounds: int) -> dict:
     """NDCG@10 of 300,000 test ratings: a Python loop over users against the vectorised metric."""
     random = np.random.default_rng(0)
-    users, truth = random.integers(0, USERS, 300_000), random.integers(1, 6, 300_000).astype(np.float32)
+    users, truth = (
+        random.integers(0, USERS, 300_000),
+        random.integers(1, 6, 300_000).astype(np.float32),
+    )
     predicted = random.standard_normal(300_000).astype(np.float32)
 
     def reference():
@@ -280,12 +342,20 @@ def row(name: str, pairs: list[tuple[float, float]]) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--ratings", type=int, default=700_000, help="training ratings (the paper's 70 %% of 1M)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--ratings", type=int, default=700_000, help="training ratings (the paper's 70 %% of 1M)"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     device = pick_device()
-    print(f"device {device_name(device)}, {torch.get_num_threads()} threads, PyTorch {torch.__version__}", flush=True)
+    print(
+        f"device {device_name(device)}, {torch.get_num_threads()} threads, "
+        f"PyTorch {torch.__version__}",
+        flush=True,
+    )
     data = synthetic(options.ratings)
     table = [bench_training(data, batch, device, options.rounds) for batch in (256, 2048, 8192)]
     table.append(bench_tensor_fusion(data, 8192, device, options.rounds))

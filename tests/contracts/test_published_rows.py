@@ -1,4 +1,5 @@
-"""Every published row is still a row of this code: what decides its numbers has the hash that it was published with."""
+"""Every published row is still a row of this code: what decides its numbers has the hash that it
+was published with."""
 
 from dataclasses import replace
 
@@ -19,7 +20,13 @@ from bonmf_lib.studies import practices
 
 pytestmark = pytest.mark.mirror
 
-SIZES = {"colours": 48, "tfidf": 128, "minilm-l6": 384, "dinov2-s": 384}  # of their vectors; of others, more than 256
+# of their vectors; of others, more than 256
+SIZES = {
+    "colours": 48,
+    "tfidf": 128,
+    "minilm-l6": 384,
+    "dinov2-s": 384,
+}
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +38,8 @@ def run(tmp_path_factory):
         for control in FeatureControl.__subclasses__():
             patch.setattr(control, "rows", lambda self, rows: rows)
         run = Run(NotebookParameters(profile="paper", run_dir=str(tmp_path_factory.mktemp("run"))))
-        run.settings = replace(
-            run.settings, encoders=replace(run.settings.encoders, hub=False)
-        )  # a hub is not asked; none of them is published
+        # a hub is not asked; none of them is published
+        run.settings = replace(run.settings, encoders=replace(run.settings.encoders, hub=False))
         yield run
 
 
@@ -48,7 +54,11 @@ class Poolings(dict):
 
 def unencoded(description, contents, encode):
     poolings = Poolings(len(contents), SIZES.get(description["encoder"], 400))
-    return poolings, np.array([content is not None for content in contents]), content_key(description, contents)
+    return (
+        poolings,
+        np.array([content is not None for content in contents]),
+        content_key(description, contents),
+    )
 
 
 def components(features: Features, dim: int, standardised: bool = True) -> Features:
@@ -60,7 +70,9 @@ def components(features: Features, dim: int, standardised: bool = True) -> Featu
 def published(run: Run) -> pd.DataFrame:
     """Experiment, variant, protocol and hash of every published row on the run's data."""
     records = read_published()
-    own = records[(records["dataset"] == run.dataset.name) & (records["content"] == run.dataset.content)]
+    own = records[
+        (records["dataset"] == run.dataset.name) & (records["content"] == run.dataset.content)
+    ]
     return own[["experiment", "variant", "protocol", "config"]].drop_duplicates()
 
 
@@ -68,8 +80,15 @@ def test_every_published_row_has_the_hash_it_was_published_with(run):
     for name, one in modality_overlap.overlap_runs(run)[0].items():
         rows = [row for row in published(one).itertuples() if row.protocol != practices.PROTOCOL]
         assert len(rows) >= (170 if one.dataset.name == run.dataset.name else 18), name
-        known = {experiment: EXPERIMENTS[experiment].rows(one) for experiment in {row.experiment for row in rows}}
-        hashes = {(key, r.name, r.protocol): variant_hash(one, r) for key, rows in known.items() for r in rows}
+        known = {
+            experiment: EXPERIMENTS[experiment].rows(one)
+            for experiment in {row.experiment for row in rows}
+        }
+        hashes = {
+            (key, r.name, r.protocol): variant_hash(one, r)
+            for key, rows in known.items()
+            for r in rows
+        }
         for row in rows:
             assert hashes.get((row.experiment, row.variant, row.protocol)) == row.config, row
 

@@ -42,7 +42,11 @@ def test_a_gradient_reaches_every_declared_parameter(name, planted, split, input
         return
     train = Triples.of(planted, split.train, CPU)
     F.mse_loss(model(train.users, train.items), train.ratings).backward()
-    silent = [key for key, parameter in model.named_parameters() if parameter.grad is None or not parameter.grad.any()]
+    silent = [
+        key
+        for key, parameter in model.named_parameters()
+        if parameter.grad is None or not parameter.grad.any()
+    ]
     assert not silent
 
 
@@ -57,14 +61,18 @@ def test_training_error_falls_on_planted_data(name, planted, split, inputs):
 
 def test_same_seed_same_predictions(name, planted, split, inputs):
     test = Triples.of(planted, split.test, CPU)
-    one, again = (predict(fitted(name, planted, split, inputs)[0], test.users, test.items) for _ in range(2))
+    one, again = (
+        predict(fitted(name, planted, split, inputs)[0], test.users, test.items) for _ in range(2)
+    )
     assert torch.equal(one, again)
 
 
 @pytest.mark.parametrize("batch", [150, 40_000])  # few rows, and enough of them for several threads
 def test_same_gradients_with_several_threads(name, inputs, batch):
     generator = torch.Generator().manual_seed(0)
-    users, items = (torch.randint(n, (batch,), generator=generator) for n in (inputs.n_users, inputs.n_items))
+    users, items = (
+        torch.randint(n, (batch,), generator=generator) for n in (inputs.n_users, inputs.n_items)
+    )
     model = build_model(name, default_config(name), inputs, seed=0).eval()
     gradients, threads = [], torch.get_num_threads()
     torch.set_num_threads(max(2, threads))
@@ -85,12 +93,21 @@ def test_predictions_with_their_penalty_are_both_of_them(name, inputs):
     model = build_model(name, default_config(name), inputs, seed=0).eval()
     users, items = torch.arange(40) % inputs.n_users, torch.arange(40) % 7
     results = []
-    for predicted, penalty in (model.with_penalty(users, items), (model(users, items), model.penalty(users, items))):
+    for predicted, penalty in (
+        model.with_penalty(users, items),
+        (model(users, items), model.penalty(users, items)),
+    ):
         loss = predicted.square().mean() + (0 if penalty is None else penalty)
         model.zero_grad()
         if loss.requires_grad:
             loss.backward()
-        results.append([predicted.detach(), loss.detach(), *(parameter.grad for parameter in model.parameters())])
+        results.append(
+            [
+                predicted.detach(),
+                loss.detach(),
+                *(parameter.grad for parameter in model.parameters()),
+            ]
+        )
     torch.testing.assert_close(*results)
 
 
@@ -100,7 +117,9 @@ def test_save_and_load_round_trip(name, planted, split, inputs, tmp_path):
     other = build_model(name, default_config(name), inputs, seed=99)
     other.load_state_dict(torch.load(tmp_path / "model.pt", weights_only=True))
     test = Triples.of(planted, split.test, CPU)
-    assert torch.equal(predict(model, test.users, test.items), predict(other, test.users, test.items))
+    assert torch.equal(
+        predict(model, test.users, test.items), predict(other, test.users, test.items)
+    )
 
 
 def test_all_items_scoring_agrees_with_forward(name, planted, split, inputs):
@@ -110,10 +129,14 @@ def test_all_items_scoring_agrees_with_forward(name, planted, split, inputs):
     scores = model.score_all_items(users)
     assert scores.shape == (2, inputs.n_items)
     items = torch.arange(inputs.n_items)
-    torch.testing.assert_close(scores[0], model(torch.full_like(items, 5), items), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        scores[0], model(torch.full_like(items, 5), items), atol=1e-5, rtol=1e-5
+    )
 
 
-@pytest.mark.parametrize(("users", "items", "message"), [([0], [10_000], "item id 10000"), ([-1], [0], "user id -1")])
+@pytest.mark.parametrize(
+    ("users", "items", "message"), [([0], [10_000], "item id 10000"), ([-1], [0], "user id -1")]
+)
 def test_unknown_ids_are_named(name, inputs, users, items, message):
     model = build_model(name, default_config(name), inputs, seed=0)
     with pytest.raises(ModelError, match=f"Unknown {message}"):
@@ -121,8 +144,9 @@ def test_unknown_ids_are_named(name, inputs, users, items, message):
 
 
 def test_beats_its_floor_on_ml_100k(name):
-    """One seed, packaged content: every trained model beats the user and item biases, these the global mean; SVD of the
-    zero-filled matrix, as in the paper's table, is worse than always guessing the mean."""
+    """One seed, packaged content: every trained model beats the user and item biases, these the
+    global mean; SVD of the zero-filled matrix, as in the paper's table, is worse than always
+    guessing the mean."""
     data = load_dataset("ml-100k", "packaged")
     split = Ratio().split(data, 0, valid=0.1)
     inputs = model_inputs(data, split, "minilm-l6", "pixels")
@@ -132,7 +156,9 @@ def test_beats_its_floor_on_ml_100k(name):
     for other in {name, "global-mean", "user-item-bias"}:
         model = build_model(other, default_config(other), inputs, seed=0)
         fit(model, data, split, settings, 0, CPU)
-        errors[other] = rating_errors(test.ratings.numpy(), predict(model, test.users, test.items).numpy())["mse"]
+        errors[other] = rating_errors(
+            test.ratings.numpy(), predict(model, test.users, test.items).numpy()
+        )["mse"]
     if name == "global-mean":
         assert errors[name] == pytest.approx(1.27, abs=0.03)  # the variance of the ratings
     elif name == "svd":

@@ -1,6 +1,8 @@
-"""A name that a section of a notebook reads has one earlier section that gave it, so that none takes another's value.
+"""A name that a section of a notebook reads has one earlier section that gave it, so that none
+takes another's value.
 
-The report once looped over ``rows`` between the section that gathered some and the one that plotted them.
+The report once looped over ``rows`` between the section that gathered some and the one that plotted
+them.
 """
 
 import ast
@@ -12,7 +14,8 @@ from tests.notebooks.test_notebooks import NOTEBOOKS
 
 
 class _Names(ast.NodeVisitor):
-    """Global names that code binds, and those it reads before it binds them, in the order of execution."""
+    """Global names that code binds, and those it reads before it binds them, in the order of
+    execution."""
 
     def __init__(self):
         self.bound, self.read, self._local = {}, {}, []
@@ -52,7 +55,9 @@ class _Names(ast.NodeVisitor):
 
     def visit_FunctionDef(self, node):
         self._note(node.name)
-        own = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        own = {
+            n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+        }
         self._inside(own | _arguments(node), *node.body)
 
     def visit_Lambda(self, node):
@@ -60,7 +65,9 @@ class _Names(ast.NodeVisitor):
 
     def visit_ListComp(self, node):
         self.visit(node.generators[0].iter)
-        targets = {n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
+        targets = {
+            n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)
+        }
         self._inside(targets, *ast.iter_child_nodes(node))
 
     visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_ListComp
@@ -91,7 +98,8 @@ def sections(notebook) -> list[tuple[str, str]]:
 
 
 def ambiguous_names(notebook) -> list[str]:
-    """What a section reads without having bound it, where several earlier sections bind it: one sentence each."""
+    """What a section reads without having bound it, where several earlier sections bind it: one
+    sentence each."""
     found, bound = [], {}
     for heading, code in sections(notebook):
         names = _Names()
@@ -107,7 +115,9 @@ def ambiguous_names(notebook) -> list[str]:
 
 def made_up(*cells: str):
     make = nbformat.v4
-    kinds = [make.new_markdown_cell if cell.startswith("#") else make.new_code_cell for cell in cells]
+    kinds = [
+        make.new_markdown_cell if cell.startswith("#") else make.new_code_cell for cell in cells
+    ]
     return make.new_notebook(cells=[kind(cell) for kind, cell in zip(kinds, cells, strict=True)])
 
 
@@ -127,7 +137,11 @@ ONE, OTHER, LAST = "## Ablations\nText", "## The second reading", "### Open ques
 @pytest.mark.parametrize(
     "rebinding",
     [
-        "for experiment in ('04_review', '04_implicit'):\n    rows = records[experiment]\n    display(rows)",
+        (
+            "for experiment in ('04_review', '04_implicit'):\n"
+            "    rows = records[experiment]\n"
+            "    display(rows)"
+        ),
         "rows = records['b']",
         "for name, (rows, _) in records.items():\n    pass",
         "with kept() as rows:\n    pass",
@@ -143,10 +157,15 @@ ONE, OTHER, LAST = "## Ablations\nText", "## The second reading", "### Open ques
 def test_a_rebound_name_is_found(rebinding):
     notebook = made_up(ONE, "rows = records['a']", OTHER, rebinding, LAST, "plot(rows)")
     found = [sentence for sentence in ambiguous_names(notebook) if "Open" in sentence]
-    assert found == ["'Open questions' reads 'rows', which 'Ablations' and 'The second reading' bind; name them apart."]
+    assert found == [
+        "'Open questions' reads 'rows', which 'Ablations' and 'The second reading' bind; "
+        "name them apart."
+    ]
 
 
-@pytest.mark.parametrize("reading", ["plot([rows for _ in a])", "f = lambda a: rows + a", "def f():\n    return rows"])
+@pytest.mark.parametrize(
+    "reading", ["plot([rows for _ in a])", "f = lambda a: rows + a", "def f():\n    return rows"]
+)
 def test_it_is_found_wherever_it_is_read(reading):
     assert ambiguous_names(made_up(ONE, "rows = 1", OTHER, "rows = 2", LAST, reading))
 

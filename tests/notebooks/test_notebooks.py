@@ -1,4 +1,5 @@
-"""The committed notebooks: well-formed, clean, and strict about their parameters. nbval re-executes them."""
+"""The committed notebooks: well-formed, clean, and strict about their parameters. nbval re-executes
+them."""
 
 import ast
 import json
@@ -53,7 +54,10 @@ def test_opens_with_a_title_and_was_executed_without_noise(notebook):
 def test_is_small_and_tells_nothing_of_the_machine(notebook):
     text = json.dumps(notebook)
     assert len(text) < 1_500_000
-    shown = [output.get("text", output.get("data", {}).get("text/html", "")) for output in outputs(notebook)]
+    shown = [
+        output.get("text", output.get("data", {}).get("text/html", ""))
+        for output in outputs(notebook)
+    ]
     assert not re.search(r"/(home|root|Users|tmp|work)/", json.dumps(shown))
     assert "papermill" not in notebook.metadata
 
@@ -74,16 +78,24 @@ def test_no_imported_name_is_bound_again(notebook):
     nodes = [node for tree in trees for node in ast.walk(tree)]
     imports = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
     imported = {name.asname or name.name for node in imports for name in node.names}
-    bound = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    bound = {
+        node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
     assert not imported & bound
 
 
 @pytest.mark.parametrize(
     ("parameters", "message"),
-    [({"datset": "ml-1m"}, "Did you mean 'dataset'"), ({"seeds": "five"}, "seeds"), ({"profile": "fast"}, "profile")],
+    [
+        ({"datset": "ml-1m"}, "Did you mean 'dataset'"),
+        ({"seeds": "five"}, "seeds"),
+        ({"profile": "fast"}, "profile"),
+    ],
 )
 @pytest.mark.parametrize("path", [NOTEBOOKS[0], NOTEBOOKS[-1]], ids=lambda path: path.stem)
 def test_a_bad_parameter_stops_at_once(tmp_path, path, parameters, message):
     with pytest.raises(papermill.PapermillExecutionError, match=message) as caught:
-        papermill.execute_notebook(path, tmp_path / "out.ipynb", parameters, kernel_name="python3", progress_bar=False)
+        papermill.execute_notebook(
+            path, tmp_path / "out.ipynb", parameters, kernel_name="python3", progress_bar=False
+        )
     assert caught.value.cell_index <= 3

@@ -15,18 +15,31 @@ NOTEBOOKS = ("02_embedding_extraction", "04_table1", "05_ablations", "07_visual_
 def printed(path) -> str:
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     outputs = [output for cell in cells for output in cell.get("outputs", [])]
-    return "".join("".join(output.get("text", output.get("data", {}).get("text/plain", ""))) for output in outputs)
+    return "".join(
+        "".join(output.get("text", output.get("data", {}).get("text/plain", "")))
+        for output in outputs
+    )
 
 
-@pytest.mark.case("data", "notebooks on ratings and titles only", "they end without error and say what is left out")
+@pytest.mark.case(
+    "data",
+    "notebooks on ratings and titles only",
+    "they end without error and say what is left out",
+)
 def test_notebooks_run_and_say_what_they_leave_out(tmp_path, monkeypatch):
     monkeypatch.setenv("BONMF_WORKERS", "1")
-    given = {"profile": "smoke", "dataset": folder_of(tmp_path, frozenset()), "run_dir": str(tmp_path / "run")}
+    given = {
+        "profile": "smoke",
+        "dataset": folder_of(tmp_path, frozenset()),
+        "run_dir": str(tmp_path / "run"),
+    }
     said = {}
     for name in NOTEBOOKS:
         out = tmp_path / f"{name}.ipynb"
         source = ROOT / "notebooks" / f"{name}.ipynb"
-        papermill.execute_notebook(source, out, given | {"seeds": [0]}, kernel_name="python3", progress_bar=False)
+        papermill.execute_notebook(
+            source, out, given | {"seeds": [0]}, kernel_name="python3", progress_bar=False
+        )
         said[name[:2]] = printed(out)
     for number in ("02", "04", "05"):
         assert "o toy of toys has a photo" in said[number], number

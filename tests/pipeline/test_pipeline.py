@@ -1,5 +1,5 @@
-"""The whole pipeline on the smoke profile: report, manifest, resume after kill -9, nothing repeated or left behind; and
-`make` with values that must not reach a shell."""
+"""The whole pipeline on the smoke profile: report, manifest, resume after kill -9, nothing repeated
+or left behind; and `make` with values that must not reach a shell."""
 
 import json
 import os
@@ -21,7 +21,14 @@ MEASURED = ["experiment", "variant", "protocol", "config", "seed", "metric", "va
 
 
 def snakemake(runs, *targets, config=("content=",), **surroundings) -> subprocess.Popen:
-    command = ["snakemake", "--snakefile", "papermill_runs/Snakefile", "--cores", "1", "--rerun-incomplete"]
+    command = [
+        "snakemake",
+        "--snakefile",
+        "papermill_runs/Snakefile",
+        "--cores",
+        "1",
+        "--rerun-incomplete",
+    ]
     command += ["--nolock", "--quiet", "all", "--config", "profile=smoke", *config, *targets]
     environment = os.environ | {"BONMF_RUNS": str(runs), "PYTHONWARNINGS": "ignore"} | surroundings
     return subprocess.Popen(
@@ -59,7 +66,9 @@ def whole_run(tmp_path_factory):
 
 
 @pytest.mark.case(
-    "hostile", "run folders below a path with spaces, quotes, `;` and `$`", "taken as the name that it is"
+    "hostile",
+    "run folders below a path with spaces, quotes, `;` and `$`",
+    "taken as the name that it is",
 )
 def test_run_leaves_report_manifest_and_executed_notebooks(whole_run):
     runs, output = whole_run
@@ -69,9 +78,20 @@ def test_run_leaves_report_manifest_and_executed_notebooks(whole_run):
     assert "Traceback" not in report
     manifest = json.loads((runs / "smoke" / "manifest.json").read_text())
     executed = {path.stem for path in (runs / "smoke" / "notebooks").glob("*.ipynb")}
-    assert executed == set(manifest["notebook_seconds"]) == {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
-    encoders = {note["encoder"].partition(",")[0] for note in manifest["encoders"]}  # without ", N components"
-    assert encoders == {"tfidf/mean", "pixels/mean", "colours/mean", "random-text/mean", "random-image/mean"}
+    assert (
+        executed
+        == set(manifest["notebook_seconds"])
+        == {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
+    )
+    # without ", N components"
+    encoders = {note["encoder"].partition(",")[0] for note in manifest["encoders"]}
+    assert encoders == {
+        "tfidf/mean",
+        "pixels/mean",
+        "colours/mean",
+        "random-text/mean",
+        "random-image/mean",
+    }
     assert manifest["records"] == len(measured(runs))
     assert [path.name for path in runs.parent.iterdir()] == [runs.name]
     assert f"Report: {runs}/smoke/report.html" in output
@@ -111,12 +131,17 @@ def test_second_run_does_nothing(whole_run):
             marks=pytest.mark.case(
                 "processes",
                 "kill -9 only the engine of a run with two workers",
-                "papermill, kernel, workers, fork server and tracker leave within seconds; the records as above",
+                (
+                    "papermill, kernel, workers, fork server and tracker leave within seconds; "
+                    "the records as above"
+                ),
             ),
         ),
     ],
 )
-def test_killed_run_leaves_nothing_behind_goes_on_and_ends_with_the_same_records(whole_run, tmp_path, workers, kill):
+def test_killed_run_leaves_nothing_behind_goes_on_and_ends_with_the_same_records(
+    whole_run, tmp_path, workers, kill
+):
     target = f"{tmp_path}/smoke/notebooks/03_model_training.ipynb"
     process = snakemake(tmp_path, "--", target, BONMF_WORKERS=workers)
     records = tmp_path / "smoke" / "records"
@@ -134,7 +159,9 @@ def test_killed_run_leaves_nothing_behind_goes_on_and_ends_with_the_same_records
         time.sleep(3)  # the notebook's kernel notices its parent's death within a second
     survived = {path.name: path.stat().st_mtime_ns for path in records.rglob("*.csv")}
     finish(snakemake(tmp_path, "--", target, BONMF_WORKERS=workers))
-    expected = measured(whole_run[0]).query("experiment.str.startswith('03_')").reset_index(drop=True)
+    expected = (
+        measured(whole_run[0]).query("experiment.str.startswith('03_')").reset_index(drop=True)
+    )
     pd.testing.assert_frame_equal(measured(tmp_path), expected)
     assert 2 <= len(survived) < len(list(records.rglob("*.csv")))
     for name, written in survived.items():  # what was finished was not run again
@@ -154,18 +181,34 @@ def test_a_folder_of_ones_own_is_given_to_the_notebooks(tmp_path):
     given = [line.strip() for line in shown.splitlines() if "--parameter dataset" in line]
     assert len(given) == len(list((ROOT / "notebooks").glob("*.ipynb")))
     assert all(
-        f"--parameter dataset 'folder:{tmp_path / 'my data'}' --parameter content full" in line for line in given
+        f"--parameter dataset 'folder:{tmp_path / 'my data'}' --parameter content full" in line
+        for line in given
     )
 
 
 def test_a_notebook_that_fails_is_named_with_the_end_of_its_log(tmp_path):
-    command = [sys.executable, "papermill_runs/execute.py", str(ROOT / "notebooks/01_data_prep.ipynb")]
-    command += [str(tmp_path / "out.ipynb"), "--place", "[2/10] 01", "--log", str(tmp_path / "01.log")]
+    command = [
+        sys.executable,
+        "papermill_runs/execute.py",
+        str(ROOT / "notebooks/01_data_prep.ipynb"),
+    ]
+    command += [
+        str(tmp_path / "out.ipynb"),
+        "--place",
+        "[2/10] 01",
+        "--log",
+        str(tmp_path / "01.log"),
+    ]
     command += ["--parameter", "profile", "nope", "--parameter", "run_dir", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
     first, second, *_, last = done.stderr.splitlines()
     assert done.returncode == 1 and not done.stdout
-    assert (first, second) == ("[2/10] 01 starts", f"[2/10] 01 failed; the end of {tmp_path / '01.log'}:")
+    assert (first, second) == (
+        "[2/10] 01 starts",
+        f"[2/10] 01 failed; the end of {tmp_path / '01.log'}:",
+    )
     assert last == "ConfigError: Unknown profile 'nope'. Known: paper, quick, smoke, tiny."
 
 
@@ -177,7 +220,9 @@ def checkout(tmp_path_factory):
         (folder / name).mkdir(parents=True)
     for name in ("Makefile", "papermill_runs/Snakefile", "papermill_runs/execute.py", *LOCKS):
         shutil.copy(ROOT / name, folder / name)
-    shutil.copytree(ROOT / "papermill_runs/profiles", folder / "papermill_runs/profiles", dirs_exist_ok=True)
+    shutil.copytree(
+        ROOT / "papermill_runs/profiles", folder / "papermill_runs/profiles", dirs_exist_ok=True
+    )
     (folder / "bonmf_lib").symlink_to(ROOT / "bonmf_lib")
     for name in ("bin", "lib", "pyvenv.cfg"):
         if (Path(sys.prefix) / name).exists():
@@ -199,21 +244,32 @@ def checkout(tmp_path_factory):
                 "one sentence, and nothing is run",
             ),
         ),
-        (["reproduce", "PROFILE=$(shell touch x)`touch x`"], "Unknown profile '$(shell touch x)`touch x`'."),
+        (
+            ["reproduce", "PROFILE=$(shell touch x)`touch x`"],
+            "Unknown profile '$(shell touch x)`touch x`'.",
+        ),
         (["reproduce", 'DATASET=folder:";touch x;"'], "is not a folder"),
         (["reproduce", "JOBS=1;touch x"], "must be integer or 'all'"),
         (["reproduce", "JOBS=0"], "must be a whole number from 1, got 0."),
         pytest.param(
             ["reproduce", "PROFILE=nope"],
             "error: Unknown profile 'nope'. Known: paper, quick, smoke, tiny.",
-            marks=pytest.mark.case("parameters", "make reproduce PROFILE=nope", "one sentence, where nothing was said"),
+            marks=pytest.mark.case(
+                "parameters", "make reproduce PROFILE=nope", "one sentence, where nothing was said"
+            ),
         ),
         (["publish", "PROFILE=../../x"], "error: Unknown profile '../../x'."),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_make_says_one_sentence_and_runs_nothing_of_a_bad_value(checkout, arguments, message):
-    outer = ("BONMF_RUNS", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")  # a make that runs these tests hands itself down
+    # a make that runs these tests hands itself down
+    outer = (
+        "BONMF_RUNS",
+        "MAKEFLAGS",
+        "MAKELEVEL",
+        "MFLAGS",
+    )
     surroundings = {name: value for name, value in os.environ.items() if name not in outer}
     done = subprocess.run(
         ["make", "PYTHON=false", *arguments],
@@ -224,6 +280,15 @@ def test_make_says_one_sentence_and_runs_nothing_of_a_bad_value(checkout, argume
         timeout=300,
         check=False,
     )
-    said = [line for line in done.stderr.splitlines() if not line.startswith(("make", "Not finished"))]
-    assert done.returncode and message in done.stderr and len(said) == 1 and not done.stdout, (done.stdout, done.stderr)
-    assert not [path for path in checkout.rglob("x") if ".venv" not in path.parts and "bonmf_lib" not in path.parts]
+    said = [
+        line for line in done.stderr.splitlines() if not line.startswith(("make", "Not finished"))
+    ]
+    assert done.returncode and message in done.stderr and len(said) == 1 and not done.stdout, (
+        done.stdout,
+        done.stderr,
+    )
+    assert not [
+        path
+        for path in checkout.rglob("x")
+        if ".venv" not in path.parts and "bonmf_lib" not in path.parts
+    ]

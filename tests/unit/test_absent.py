@@ -1,4 +1,5 @@
-"""Data that lack something: every list of rows runs without what needs it, and says what was left out."""
+"""Data that lack something: every list of rows runs without what needs it, and says what was left
+out."""
 
 from dataclasses import replace
 
@@ -24,8 +25,11 @@ from bonmf_lib.runs.runner import run_variants
 ALL = frozenset({"users", "pictures", "texts", "genres"})
 
 
-def folder_of(path, known: frozenset[str], users: int = 30, items: int = 40, share: float = 0.5) -> str:
-    """A small folder of one's own with what is named of ``ALL``, half-star ratings and a user with one rating."""
+def folder_of(
+    path, known: frozenset[str], users: int = 30, items: int = 40, share: float = 0.5
+) -> str:
+    """A small folder of one's own with what is named of ``ALL``, half-star ratings and a user with
+    one rating."""
     random, folder = np.random.default_rng(0), path / "-".join(["toys", *sorted(known)])
     (folder / "images").mkdir(parents=True)
     rated = random.random((users, items)) < share
@@ -33,8 +37,12 @@ def folder_of(path, known: frozenset[str], users: int = 30, items: int = 40, sha
     rated[-1, 0] = True
     user, item = rated.nonzero()
     rating = np.clip(np.round(2 * (3 + random.standard_normal(len(user)))) / 2, 1, 5)
-    pd.DataFrame({"user": user, "item": item, "rating": rating}).to_csv(folder / "ratings.csv", index=False)
-    table = pd.DataFrame({"item": range(items), "title": [f"Toy {number}" for number in range(items)]})
+    pd.DataFrame({"user": user, "item": item, "rating": rating}).to_csv(
+        folder / "ratings.csv", index=False
+    )
+    table = pd.DataFrame(
+        {"item": range(items), "title": [f"Toy {number}" for number in range(items)]}
+    )
     if "texts" in known:
         words = random.choice(["red", "wooden", "loud", "round", "soft"], (items, 4))
         table["text"] = [" ".join(row) for row in words]
@@ -43,7 +51,9 @@ def folder_of(path, known: frozenset[str], users: int = 30, items: int = 40, sha
     if "pictures" in known:
         table["image"] = [f"images/{number}.png" for number in range(items)]
         for number in range(items):
-            Image.fromarray(random.integers(0, 256, (16, 16, 3), np.uint8)).save(folder / f"images/{number}.png")
+            Image.fromarray(random.integers(0, 256, (16, 16, 3), np.uint8)).save(
+                folder / f"images/{number}.png"
+            )
     table.to_csv(folder / "items.csv", index=False)
     if "users" in known:
         people = pd.DataFrame({"user": range(users), "gender": random.choice(["F", "M"], users)})
@@ -56,7 +66,9 @@ def folder_of(path, known: frozenset[str], users: int = 30, items: int = 40, sha
 
 def run_on(path, known: frozenset[str], **shape) -> Run:
     data = folder_of(path, known, **shape)
-    run = Run(NotebookParameters(profile="smoke", dataset=data, seeds=(0,), run_dir=str(path / "run")))
+    run = Run(
+        NotebookParameters(profile="smoke", dataset=data, seeds=(0,), run_dir=str(path / "run"))
+    )
     comparison = replace(run.settings.comparison, epochs=1, ensemble_members=2)
     tuning = replace(run.settings.tuning, epochs=1, trials=1)
     run.settings = replace(run.settings, comparison=comparison, tuning=tuning)
@@ -95,14 +107,25 @@ def case(known: frozenset[str], mark) -> object:
     "known",
     [
         case(
-            ALL - {"users"}, pytest.mark.case("data", "no users.csv", "rows with demographics are left out and listed")
+            ALL - {"users"},
+            pytest.mark.case(
+                "data", "no users.csv", "rows with demographics are left out and listed"
+            ),
         ),
         case(
-            ALL - {"pictures"}, pytest.mark.case("data", "no pictures", "rows that need them are left out and listed")
+            ALL - {"pictures"},
+            pytest.mark.case("data", "no pictures", "rows that need them are left out and listed"),
         ),
-        case(ALL - {"texts"}, pytest.mark.case("data", "no descriptions", "the titles are the texts")),
+        case(
+            ALL - {"texts"}, pytest.mark.case("data", "no descriptions", "the titles are the texts")
+        ),
         case(ALL - {"genres"}, pytest.mark.case("data", "no genres", "every list of rows runs")),
-        case(frozenset(), pytest.mark.case("data", "only ratings and titles", "what is left runs, the rest is listed")),
+        case(
+            frozenset(),
+            pytest.mark.case(
+                "data", "only ratings and titles", "what is left runs, the rest is listed"
+            ),
+        ),
     ],
 )
 def test_every_list_of_rows_runs_on_what_there_is_and_lists_the_rest(tmp_path, capsys, known):
@@ -112,18 +135,27 @@ def test_every_list_of_rows_runs_on_what_there_is_and_lists_the_rest(tmp_path, c
         chosen = adapt(run, rows)
         said = capsys.readouterr().out
         for row in rows:
-            needs_absent = row.uses("fields") or any(lacks[what] and row.uses(what) for what in lacks)
+            needs_absent = row.uses("fields") or any(
+                lacks[what] and row.uses(what) for what in lacks
+            )
             same = any(row.name == other.name for other in chosen)
             assert same or row.name in said or "do without" in said, (name, row.name)
             assert same or needs_absent or row.name in said, (name, row.name)
-        fields = "genres" not in known and any(row.uses("fields") for row in rows) and adapt is absent.do_without
+        fields = (
+            "genres" not in known
+            and any(row.uses("fields") for row in rows)
+            and adapt is absent.do_without
+        )
         changed = fields or any(lacks[what] and row.uses(what) for row in rows for what in lacks)
         assert ("Left out" in said or "do without" in said) == changed, (name, said)
         assert not any(lacks[what] and row.uses(what) for row in chosen for what in lacks), name
-        chosen = chosen if known in (ALL - {"users"}, frozenset()) else [*chosen[:1], *chosen[-1:]]  # saves time
+        # saves time
+        chosen = chosen if known in (ALL - {"users"}, frozenset()) else [*chosen[:1], *chosen[-1:]]
         if chosen:
             records = run_variants(run, name, chosen, (0,))
-            assert list(records["variant"].unique()) == list(dict.fromkeys(row.name for row in chosen))
+            assert list(records["variant"].unique()) == list(
+                dict.fromkeys(row.name for row in chosen)
+            )
             assert np.isfinite(records["value"]).all()
 
 
@@ -135,13 +167,18 @@ def test_what_is_missing_is_said_in_the_words_of_the_data(tmp_path, capsys):
     assert table1.fullest_row(rows).name == "BoNMF, no picture"
     assert run.dataset.words.unit == "points"
     first, *_ = absent.do_without(run, table1.table1_rows(run))
-    assert (first.name, first.uses("image"), first.uses("text")) == ("BoNMF, no picture", False, True)
+    assert (first.name, first.uses("image"), first.uses("text")) == (
+        "BoNMF, no picture",
+        False,
+        True,
+    )
     assert "BoNMF, no picture (as BoNMF, no picture)" in capsys.readouterr().out
 
 
 def test_fields_that_nobody_has_make_no_row_of_their_own(tmp_path, capsys):
     rows = absent.do_without(
-        run_on(tmp_path, ALL - {"genres"}), ablations.best_ablation_rows(run_on(tmp_path / "b", ALL))
+        run_on(tmp_path, ALL - {"genres"}),
+        ablations.best_ablation_rows(run_on(tmp_path / "b", ALL)),
     )
     assert "BoNMF+, no fields (as BoNMF+)" in capsys.readouterr().out
     assert not any(row.uses("fields") for row in rows)
@@ -153,14 +190,21 @@ def test_rows_that_the_data_do_not_allow_stop_before_any_work(tmp_path):
         run_variants(run, "e", table1.table1_rows(run), (0,))
 
 
-@pytest.mark.case("data", "a user who rated every item", "rows of implicit feedback are left out with the reason")
+@pytest.mark.case(
+    "data", "a user who rated every item", "rows of implicit feedback are left out with the reason"
+)
 def test_implicit_rows_need_somebody_to_have_left_something_unrated(tmp_path, capsys):
     run = run_on(tmp_path, ALL, users=400, items=2, share=1.0)
     assert absent.leave_out(run, second_reading.implicit_rows(run)) == []
-    assert "rated all toys in training, no negative is left: BoNMF, implicit" in capsys.readouterr().out
+    assert (
+        "rated all toys in training, no negative is left: BoNMF, implicit"
+        in capsys.readouterr().out
+    )
 
 
-@pytest.mark.case("data", "pictures of a few items only", "ways to take overlap out are left out with the reason")
+@pytest.mark.case(
+    "data", "pictures of a few items only", "ways to take overlap out are left out with the reason"
+)
 def test_relating_text_and_picture_needs_enough_items_with_both(tmp_path, capsys):
     run = run_on(tmp_path, ALL)
     table = pd.read_csv(tmp_path / "toys-genres-pictures-texts-users" / "items.csv")
@@ -168,7 +212,11 @@ def test_relating_text_and_picture_needs_enough_items_with_both(tmp_path, capsys
     table.to_csv(tmp_path / "toys-genres-pictures-texts-users" / "items.csv", index=False)
     kept = absent.leave_out(run, modality_overlap.overlap_rows(run))
     assert "fewer than 20 toys" in capsys.readouterr().out
-    assert {row.name for row in kept} == {"Fusion, concatenation", "Fusion, shuffled pictures", "Fusion, no picture"}
+    assert {row.name for row in kept} == {
+        "Fusion, concatenation",
+        "Fusion, shuffled pictures",
+        "Fusion, no picture",
+    }
     run_variants(run, "e", kept, (0,))
 
 

@@ -38,11 +38,14 @@ def test_the_first_tenth_of_shuffled_rows_tests_as_in_glocal_k(planted):
 def test_five_folds_are_scikit_surprises():
     """Of MovieLens-100K, the rows in the file's order."""
     data = load_dataset("ml-100k", "packaged")
-    table = data.ratings[["user", "item", "rating"]].assign(rating=np.arange(len(data.ratings)))  # the row's number
+    # the row's number
+    table = data.ratings[["user", "item", "rating"]].assign(rating=np.arange(len(data.ratings)))
     theirs = surprise.Dataset.load_from_df(table, surprise.Reader(rating_scale=(0, len(table))))
     for fold, (_, test) in enumerate(SurpriseFolds(5, random_state=0).split(theirs)):
         made = KFold().split(data, fold)
-        assert np.array_equal(made.test, np.sort([int(row) for *_, row in test])) and made.seed == fold
+        assert (
+            np.array_equal(made.test, np.sort([int(row) for *_, row in test])) and made.seed == fold
+        )
     assert np.array_equal(
         np.sort(np.concatenate([KFold().split(data, b).test for b in range(5)])),
         np.arange(len(table)),
@@ -50,7 +53,8 @@ def test_five_folds_are_scikit_surprises():
 
 
 @pytest.mark.parametrize(
-    ("rule", "seed", "valid"), [(KFold(1), 0, 0.0), (RowShuffle(0), 0, 0.0), (KFold(), 5, 0.0), (RowShuffle(), 0, 1.0)]
+    ("rule", "seed", "valid"),
+    [(KFold(1), 0, 0.0), (RowShuffle(0), 0, 0.0), (KFold(), 5, 0.0), (RowShuffle(), 0, 1.0)],
 )
 def test_blocks_that_cannot_be_are_refused(planted, rule, seed, valid):
     with pytest.raises(SplitError, match="at least 2 blocks"):
@@ -60,7 +64,9 @@ def test_blocks_that_cannot_be_are_refused(planted, rule, seed, valid):
 def test_rows_are_run_on_their_own_splits(run):
     fold, shuffled = anchors.fold_rows(run), anchors.shuffled_rows(run)
     assert {Training(run, row, 3).split.rule for row in fold} == {"k-fold(test=0.2, valid=0)"}
-    assert {Training(run, row, 1234).split.rule for row in shuffled} == {"row-shuffle(test=0.1, valid=0)"}
+    assert {Training(run, row, 1234).split.rule for row in shuffled} == {
+        "row-shuffle(test=0.1, valid=0)"
+    }
     assert all(row.search is not None for row in shuffled)
     records = run_variants(run, "x", fold, (0, 1))
     assert records["split"].unique().tolist() == ["k-fold(test=0.2, valid=0)"]
@@ -73,8 +79,11 @@ def test_scikit_surprises_rows_are_its_own_cross_validation(run, monkeypatch):
     data = surprise.Dataset.load_from_df(ratings, scale)
     found = records[records["metric"] == "rmse"].set_index(["variant", "seed"])["value"]
     for fold, (train, test) in enumerate(SurpriseFolds(5, random_state=0).split(data)):
-        theirs = surprise.accuracy.rmse(surprise.BaselineOnly(verbose=False).fit(train).test(test), verbose=False)
-        assert found["User + item bias", fold] == pytest.approx(theirs, rel=1e-3)  # the order of rows differs
+        theirs = surprise.accuracy.rmse(
+            surprise.BaselineOnly(verbose=False).fit(train).test(test), verbose=False
+        )
+        # the order of rows differs
+        assert found["User + item bias", fold] == pytest.approx(theirs, rel=1e-3)
     assert records["protocol"].unique().tolist() == [anchors.SURPRISE]
     monkeypatch.setattr(anchors, "ALGORITHMS", {})
     again = anchors.surprise_rows(run, "x", ["Biased SVD", "User + item bias"])
@@ -85,13 +94,19 @@ def test_claims_find_the_rows(run):
     names = {(row.name, "as published") for row in anchors.fold_rows(run)}
     names |= {(row.name, row.protocol) for row in anchors.shuffled_rows(run)}
     names |= {(name, anchors.SURPRISE) for name in anchors.ALGORITHMS}
-    asked = [claim for claim in read_claims() if claim.source == "surprise" or claim.id.startswith("Anchor")]
+    asked = [
+        claim
+        for claim in read_claims()
+        if claim.source == "surprise" or claim.id.startswith("Anchor")
+    ]
     assert len(asked) == 15
     for claim in asked:
         assert (claim.variant, claim.protocol) in names, claim.id
 
 
-@pytest.mark.case("numbers", "the RMSE that scikit-surprise prints for MovieLens-100K", "made again within 1 %")
+@pytest.mark.case(
+    "numbers", "the RMSE that scikit-surprise prints for MovieLens-100K", "made again within 1 %"
+)
 def test_scikit_surprises_numbers_come_out(tmp_path):
     run = Run(NotebookParameters(profile="quick", run_dir=str(tmp_path)))
     records = anchors.surprise_rows(run, "x", ["Biased SVD", "NMF", "User + item bias"])

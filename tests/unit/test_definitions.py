@@ -1,5 +1,5 @@
-"""Metric definitions against hand-computed cases, scikit-learn, the FAQ of scikit-surprise and plain Python; the
-search for a paper's definition against a planted one."""
+"""Metric definitions against hand-computed cases, scikit-learn, the FAQ of scikit-surprise and
+plain Python; the search for a paper's definition against a planted one."""
 
 from collections import defaultdict
 from math import log2
@@ -12,7 +12,12 @@ from sklearn.metrics import ndcg_score
 
 from bonmf_lib.errors import ConfigError, RecordError
 from bonmf_lib.evaluation import TopKDefinition, top_k
-from bonmf_lib.evaluation.definitions import MetricDefinition, definition_grid, evaluate_all_items, evaluate_definitions
+from bonmf_lib.evaluation.definitions import (
+    MetricDefinition,
+    definition_grid,
+    evaluate_all_items,
+    evaluate_definitions,
+)
 from bonmf_lib.report.figures.practices import definition_heat, definition_map
 from bonmf_lib.report.practices import (
     evidence_sentences,
@@ -31,7 +36,9 @@ SMALL = np.array([7, 7, 7, 9]), np.array([5.0, 2.0, 4.0, 3.0]), np.array([4.0, 4
 
 
 def precision(**values) -> MetricDefinition:
-    return MetricDefinition(**({"metric": "precision", "threshold": 4.0, "variant": "list"} | values))
+    return MetricDefinition(
+        **({"metric": "precision", "threshold": 4.0, "variant": "list"} | values)
+    )
 
 
 def ndcg(**values) -> MetricDefinition:
@@ -51,7 +58,8 @@ def case():
 
 @pytest.fixture
 def catalogue():
-    """Scores (users, items) without ties, partly negative; training pairs; test pairs of all users but two.
+    """Scores (users, items) without ties, partly negative; training pairs; test pairs of all users
+    but two.
 
     User 0 has rated so much in training that fewer than 20 candidates remain.
     """
@@ -87,7 +95,11 @@ def catalogue():
         (ndcg(k=1), (2 / 5 + 1) / 2),
         (ndcg(k=2), ((2 + 5 / log2(3)) / (5 + 4 / log2(3)) + 1) / 2),
         (ndcg(k=1, gain="exponential"), (3 / 31 + 1) / 2),
-        (ndcg(k=2, gain="binary", threshold=4.0), 1 / log2(3) / (1 + 1 / log2(3))),  # user 9 has no gain
+        # user 9 has no gain
+        (
+            ndcg(k=2, gain="binary", threshold=4.0),
+            1 / log2(3) / (1 + 1 / log2(3)),
+        ),
         (ndcg(k=None), ((2 + 5 / log2(3) + 4 / 2) / (5 + 4 / log2(3) + 2 / 2) + 1) / 2),
         (ndcg(k=2, averaging="pooled"), (2 + 5 / log2(3)) / (5 + 4 / log2(3))),
         (ndcg(k=3, averaging="pooled"), (2 + 5 / log2(3) + 3 / 2) / (5 + 4 / log2(3) + 3 / 2)),
@@ -100,7 +112,10 @@ def test_by_hand(definition, expected):
 
 def test_undefined_values_are_nan():
     users, truth, low = SMALL[0], SMALL[1], np.ones(4)
-    nothing = [precision(variant="recommended", averaging="pooled"), ndcg(gain="binary", threshold=6.0)]
+    nothing = [
+        precision(variant="recommended", averaging="pooled"),
+        ndcg(gain="binary", threshold=6.0),
+    ]
     assert np.isnan(evaluate_definitions(users, truth, low, nothing)).all()
 
 
@@ -120,8 +135,12 @@ def test_ndcg_equals_scikit_learn(case, k):
     for user in np.unique(users):
         mine = users == user
         # scikit-learn refuses lists of one item, whose NDCG is 1
-        expected.append(ndcg_score([truth[mine]], [predicted[mine]], k=k) if mine.sum() > 1 else 1.0)
-    assert evaluate_definitions(users, truth, predicted, [ndcg(k=k)])[0] == pytest.approx(np.mean(expected))
+        expected.append(
+            ndcg_score([truth[mine]], [predicted[mine]], k=k) if mine.sum() > 1 else 1.0
+        )
+    assert evaluate_definitions(users, truth, predicted, [ndcg(k=k)])[0] == pytest.approx(
+        np.mean(expected)
+    )
     one_list = evaluate_definitions(users, truth, predicted, [ndcg(k=k, averaging="pooled")])[0]
     assert one_list == pytest.approx(ndcg_score([truth], [predicted], k=k))
 
@@ -129,13 +148,19 @@ def test_ndcg_equals_scikit_learn(case, k):
 def faq_precision(users, truth, predicted, k, threshold, empty):
     """precision_recall_at_k of https://surprise.readthedocs.io/en/stable/FAQ.html, written anew."""
     ratings = defaultdict(list)
-    for user, true, estimate in zip(users.tolist(), truth.tolist(), predicted.tolist(), strict=True):
+    for user, true, estimate in zip(
+        users.tolist(), truth.tolist(), predicted.tolist(), strict=True
+    ):
         ratings[user].append((estimate, true))
     out = []
     for pairs in ratings.values():
         best = sorted(pairs, key=lambda pair: pair[0], reverse=True)[:k]
         recommended = [true for estimate, true in best if estimate >= threshold]
-        out.append(sum(true >= threshold for true in recommended) / len(recommended) if recommended else empty)
+        out.append(
+            sum(true >= threshold for true in recommended) / len(recommended)
+            if recommended
+            else empty
+        )
     return sum(out) / len(out)
 
 
@@ -171,9 +196,13 @@ def brute_force(scores, train, test, d):
             "linear": lambda rating: rating,
             "binary": lambda rating: float(rating >= d.threshold),
         }[d.gain]
-        ideal = sorted((gain(rating) for (owner, _), rating in truth.items() if owner == user), reverse=True)[: d.k]
+        ideal = sorted(
+            (gain(rating) for (owner, _), rating in truth.items() if owner == user), reverse=True
+        )[: d.k]
         ideal = sum(value / log2(place + 2) for place, value in enumerate(ideal))
-        mine = sum(gain(truth.get((user, item), 0)) / log2(place + 2) for place, item in enumerate(best))
+        mine = sum(
+            gain(truth.get((user, item), 0)) / log2(place + 2) for place, item in enumerate(best)
+        )
         if ideal > 0:
             values.append(mine / ideal)
     return hits / places if d.averaging == "pooled" else sum(values) / len(values)
@@ -193,7 +222,10 @@ def test_all_items_ignore_the_scores_of_training_items(catalogue):
     inflated = scores.copy()
     inflated[train] = 99
     grid = definition_grid(["all"])
-    assert evaluate_all_items(inflated, train, test, grid).tolist() == evaluate_all_items(*catalogue, grid).tolist()
+    assert (
+        evaluate_all_items(inflated, train, test, grid).tolist()
+        == evaluate_all_items(*catalogue, grid).tolist()
+    )
 
 
 def test_equal_scores_do_not_profit_from_the_order_of_the_items():
@@ -201,7 +233,9 @@ def test_equal_scores_do_not_profit_from_the_order_of_the_items():
     users, items = np.repeat(np.arange(40), 20), np.tile(np.arange(20), 40)
     nothing = np.zeros(0, np.int64), np.zeros(0, np.int64)
     constant = np.zeros((40, 400), np.float32)
-    found = evaluate_all_items(constant, nothing, (users, items, np.full(800, 5.0)), [precision(candidates="all")])
+    found = evaluate_all_items(
+        constant, nothing, (users, items, np.full(800, 5.0)), [precision(candidates="all")]
+    )
     assert found[0] < 0.3
 
 
@@ -259,7 +293,8 @@ def tables():
     grid = definition_grid(["rated"])
     values = value_table(grid, {
         f"model {row}": evaluate_definitions(
-            users, truth, np.clip(0.6 * truth + 1.5 + random.normal(0, 0.3 + 0.3 * row, len(users)), 1, 5), grid
+            users, truth,
+            np.clip(0.6 * truth + 1.5 + random.normal(0, 0.3 + 0.3 * row, len(users)), 1, 5), grid,
         )
         for row in range(7)
     })  # fmt: skip
@@ -276,7 +311,9 @@ PLANTED = (
 def test_a_planted_definition_is_found_and_named(tables):
     fits = [fit_to_paper(values, values.loc[d]) for values, d in zip(tables, PLANTED, strict=True)]
     for fit, values, planted in zip(fits, tables, PLANTED, strict=True):
-        coincide = [d.label for d in values.index if np.array_equal(values.loc[d], values.loc[planted])]
+        coincide = [
+            d.label for d in values.index if np.array_equal(values.loc[d], values.loc[planted])
+        ]
         nearest = fit.iloc[0]
         assert planted.label in coincide
         assert set(fit.index[: len(coincide)]) == set(coincide)
@@ -291,8 +328,9 @@ def test_a_planted_definition_is_found_and_named(tables):
     assert PLANTED[1].label in best["ndcg"].tolist()
     assert set(best["k"]) == {5}
     assert set(best["candidates"]) == {"rated"}
-    assert "Nearest is Precision@5, r >= 4, own ratings, user mean, / recommended, none = 0" in fit_sentence(
-        fits[0], "Precision@K"
+    assert (
+        "Nearest is Precision@5, r >= 4, own ratings, user mean, / recommended, none = 0"
+        in fit_sentence(fits[0], "Precision@K")
     )
     assert "within 2% on all 7 rows; the nearest pair is Precision@5" in joint_sentence(*fits)
 
@@ -300,13 +338,19 @@ def test_a_planted_definition_is_found_and_named(tables):
 def test_sentences_of_all_parts_stand_below_their_names(tables):
     precision, ndcg = (values.set_axis([d.label for d in values.index]) for values in tables)
     paper = pd.DataFrame(
-        {name: values.iloc[0] for name, values in zip(("precision@10", "ndcg@10"), tables, strict=True)}
+        {
+            name: values.iloc[0]
+            for name, values in zip(("precision@10", "ndcg@10"), tables, strict=True)
+        }
     )
     part = {("Precision@K", "precision@10"): precision, ("NDCG", "ndcg@10"): ndcg}
     lines = part_sentences({"test": part, "train": part}, paper)
     assert [line for line in lines if not line.startswith("  ")] == ["[test]", "[train]"]
     fits = fits_by_name(part, paper)
-    said = [*(fit_sentence(fit, name) for name, fit in fits.items()), joint_sentence(*fits.values())]
+    said = [
+        *(fit_sentence(fit, name) for name, fit in fits.items()),
+        joint_sentence(*fits.values()),
+    ]
     assert lines[1:4] == [f"  {line}" for line in said]
 
 
@@ -347,12 +391,15 @@ def test_distances_by_hand():
     assert first["within"] == 1
     assert first["rmse_as_set"] == pytest.approx(0)
     assert constant["largest_at"] == "c"
-    printed = pd.Series({"a": 0.485, "b": 0.495, "c": 0.9})  # relative: 0.015 of 0.485 is more than 2 %
+    # relative: 0.015 of 0.485 is more than 2 %
+    printed = pd.Series({"a": 0.485, "b": 0.495, "c": 0.9})
     assert fit_to_paper(values, printed).loc[grid[1].label, "within"] == 1
     assert np.isnan(constant["spearman"])
     assert np.isnan(undefined["rmse"])
     by_label = values.set_axis([d.label for d in grid])
-    pd.testing.assert_frame_equal(fit_to_paper(by_label, pd.Series({"a": 0.7, "b": 0.8, "c": 0.9})), fits)
+    pd.testing.assert_frame_equal(
+        fit_to_paper(by_label, pd.Series({"a": 0.7, "b": 0.8, "c": 0.9})), fits
+    )
     with pytest.raises(RecordError, match="no model row"):
         fit_to_paper(values, pd.Series({"z": 1.0}))
     with pytest.raises(RecordError, match="Not a definition"):
@@ -366,7 +413,9 @@ def test_order_evidence_tells_a_planted_order_from_a_constant(tables):
     assert share == pytest.approx(1 / 5040)
     constant = values.loc[[precision(k=None)]]
     assert order_evidence(constant, values.loc[PLANTED[0]])[1] == 1
-    paper = pd.DataFrame({"precision@10": values.loc[PLANTED[0]], "ndcg@10": values.loc[PLANTED[0]]})
+    paper = pd.DataFrame(
+        {"precision@10": values.loc[PLANTED[0]], "ndcg@10": values.loc[PLANTED[0]]}
+    )
     columns = ("Precision@K", "precision@10"), ("NDCG", "ndcg@10")
     told, not_told = evidence_sentences(dict(zip(columns, (values, constant), strict=True)), paper)
     assert told.startswith("Precision@K: the order of the paper's rows is told from a random one")
@@ -375,7 +424,10 @@ def test_order_evidence_tells_a_planted_order_from_a_constant(tables):
 
 
 def test_figures_show_every_definition(tables):
-    fits = {name: fit_to_paper(v, v.iloc[0]) for name, v in zip(("Precision@K", "NDCG"), tables, strict=True)}
+    fits = {
+        name: fit_to_paper(v, v.iloc[0])
+        for name, v in zip(("Precision@K", "NDCG"), tables, strict=True)
+    }
     figure = definition_map(fits)
     points = [sum(len(c.get_offsets()) for c in axis.collections) for axis in figure.axes]
     assert points == [int((fit["distinct"] & fit["rmse"].notna()).sum()) for fit in fits.values()]
@@ -389,5 +441,8 @@ def test_figures_show_every_definition(tables):
     with pytest.raises(RecordError, match="no value"):
         definition_heat(fits["Precision@K"], column, 0.8, "NDCG for a table of precision")
     column = tables[0].set_axis([d.label for d in tables[0].index])["model 0"]
-    assert len(definition_heat(fits["Precision@K"], column, 0.8, "Pooled", averaging="pooled").axes) == 4
+    assert (
+        len(definition_heat(fits["Precision@K"], column, 0.8, "Pooled", averaging="pooled").axes)
+        == 4
+    )
     assert not plt.get_fignums()

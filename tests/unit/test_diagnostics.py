@@ -1,4 +1,5 @@
-"""Diagnostics against scipy and scikit-learn, and the signatures on cases built to show or not to show them."""
+"""Diagnostics against scipy and scikit-learn, and the signatures on cases built to show or not to
+show them."""
 
 import numpy as np
 import pandas as pd
@@ -29,7 +30,9 @@ def table(predict, seed=0, users=80, per_user=30):
     random = np.random.default_rng(seed)
     rating = random.integers(1, 6, users * per_user).astype(np.float64)
     user, item = np.divmod(np.arange(users * per_user), per_user)
-    return pd.DataFrame({"user": user, "item": item, "rating": rating, "predicted": predict(rating, random)})
+    return pd.DataFrame(
+        {"user": user, "item": item, "rating": rating, "predicted": predict(rating, random)}
+    )
 
 
 def good(rating, random):
@@ -59,7 +62,9 @@ def test_regression_of_truth_on_prediction_equals_scipy():
 
 def test_calibration_error_by_hand():
     truth, predicted = np.array([1.0, 2.0, 4.0, 4.0]), np.array([2.0, 2.0, 3.0, 3.0])
-    assert calibration_numbers(truth, predicted, bins=2)["ece"] == pytest.approx((2 * 0.5 + 2 * 1.0) / 4)
+    assert calibration_numbers(truth, predicted, bins=2)["ece"] == pytest.approx(
+        (2 * 0.5 + 2 * 1.0) / 4
+    )
     constant = calibration_numbers(truth, np.full(4, 3.0))
     assert np.isnan(constant["slope"])
     assert constant["ece"] == pytest.approx(0.25)
@@ -68,7 +73,9 @@ def test_calibration_error_by_hand():
 def test_calibration_error_of_distinct_predictions_equals_quantile_bins():
     rows = table(lambda rating, random: random.normal(3, 1, len(rating)))
     groups = rows.groupby(pd.qcut(rows["predicted"], 15))
-    expected = (groups["rating"].mean() - groups["predicted"].mean()).abs() * groups.size() / len(rows)
+    expected = (
+        (groups["rating"].mean() - groups["predicted"].mean()).abs() * groups.size() / len(rows)
+    )
     found = calibration_numbers(rows["rating"].to_numpy(), rows["predicted"].to_numpy())
     assert found["ece"] == pytest.approx(expected.sum(), abs=0.01)  # bins closed on the other side
 
@@ -93,13 +100,20 @@ def test_gain_is_1_for_a_perfect_order_and_0_for_random_ones(gain):
     rows = table(lambda rating, random: rating, per_user=12)
     users, truth = rows["user"].to_numpy(), rows["rating"].to_numpy()
     perfect = ordering_numbers(users, truth, truth, definition)
-    assert perfect["precision gain"] == perfect["ndcg gain"] == perfect["spearman"] == pytest.approx(1)
+    assert (
+        perfect["precision gain"] == perfect["ndcg gain"] == perfect["spearman"] == pytest.approx(1)
+    )
     random = np.random.default_rng(1)
-    draws = [ordering_numbers(users, truth, random.normal(size=len(truth)), definition) for _ in range(60)]
+    draws = [
+        ordering_numbers(users, truth, random.normal(size=len(truth)), definition)
+        for _ in range(60)
+    ]
     for name in ("precision gain", "ndcg gain", "spearman"):
         assert np.mean([draw[name] for draw in draws]) == pytest.approx(0, abs=0.02)
     found = top_k(users, truth, truth[::-1], definition)
-    assert ordering_numbers(users, truth, truth[::-1], definition)["ndcg"] == pytest.approx(np.nanmean(found["ndcg"]))
+    assert ordering_numbers(users, truth, truth[::-1], definition)["ndcg"] == pytest.approx(
+        np.nanmean(found["ndcg"])
+    )
 
 
 def test_spreads_equal_their_definitions():
@@ -116,7 +130,12 @@ def test_spreads_equal_their_definitions():
 def test_runs_that_differ_in_their_test_ratings_only_spread_as_sampling_says():
     tables = [table(good, seed, users=20) for seed in range(300)]
     mse = [mean_squared_error(rows["rating"], rows["predicted"]) for rows in tables]
-    expected = np.mean([sampling_spread(rows["rating"].to_numpy(), rows["predicted"].to_numpy()) for rows in tables])
+    expected = np.mean(
+        [
+            sampling_spread(rows["rating"].to_numpy(), rows["predicted"].to_numpy())
+            for rows in tables
+        ]
+    )
     assert run_spread(mse) == pytest.approx(expected, rel=0.1)
 
 
@@ -127,10 +146,13 @@ def test_overfitting_by_hand():
 
 
 def test_a_good_model_shows_no_signature():
-    found = diagnose([table(good, seed, users=600) for seed in range(5)], [History([0.5], [0.5], [1.0])] * 5)
+    found = diagnose(
+        [table(good, seed, users=600) for seed in range(5)], [History([0.5], [0.5], [1.0])] * 5
+    )
     assert present(found) == set()
     assert not found.loc[found["role"] == "evidence", "holds"].any()
-    assert found["value"].notna().sum() == len(found) - 1  # no predictions over initialisations were given
+    # no predictions over initialisations were given
+    assert found["value"].notna().sum() == len(found) - 1
 
 
 def test_noise_has_a_high_error_and_low_precision():
@@ -167,7 +189,10 @@ def test_fours_above_fives_are_the_wrong_order():
 
 
 def test_runs_of_unequal_error_are_unstable():
-    noisy = [table(lambda rating, random, s=seed: good(rating, random) + s / 4, seed) for seed in range(4)]
+    noisy = [
+        table(lambda rating, random, s=seed: good(rating, random) + s / 4, seed)
+        for seed in range(4)
+    ]
     histories = [History([0.9, 0.1], [0.8, 1.0], [1.0, 1.0])]
     spread = np.random.default_rng(0).normal(3, 1, (3, len(noisy[0])))
     found = diagnose(noisy, histories, spread)
@@ -180,7 +205,8 @@ def test_runs_of_unequal_error_are_unstable():
 def test_every_row_names_number_threshold_and_answer():
     found = diagnose(table(good))
     assert list(found.columns) == [
-        "signature", "reading", "role", "quantity", "value", "comparison", "threshold", "holds", "present",
+        "signature", "reading", "role", "quantity", "value", "comparison", "threshold", "holds",
+        "present",
     ]  # fmt: skip
     assert list(found["signature"].unique()) == list(SIGNATURES)
     assert found["threshold"].notna().all()

@@ -1,4 +1,5 @@
-"""environment.yml, pyproject.toml and the locks say the same, and everything that is installed has its checksum."""
+"""environment.yml, pyproject.toml and the locks say the same, and everything that is installed has
+its checksum."""
 
 import re
 import tomllib
@@ -58,10 +59,13 @@ def test_locks_pin_every_dependency_at_an_allowed_version():
 )
 def test_everything_that_is_installed_has_a_checksum():
     for entry in (entry for lock in LOCKS for entry in entries(lock)):
-        assert re.fullmatch(r"[a-z0-9.-]+==[^ ]+( ; [^\\]+?)?\s+(--hash=sha256:[0-9a-f]{64}\s*)+", entry), entry[:200]
+        assert re.fullmatch(
+            r"[a-z0-9.-]+==[^ ]+( ; [^\\]+?)?\s+(--hash=sha256:[0-9a-f]{64}\s*)+", entry
+        ), entry[:200]
     recipe = (ROOT / "Makefile").read_text().partition(".venv/ready:")[2].partition("\n\n")[0]
     wheels, source, own = [line for line in recipe.splitlines() if " install " in line]
     assert "--require-hashes --only-binary :all: -r requirements.lock" in wheels
     assert "--require-hashes --no-build-isolation -r requirements-source.lock" in source
-    assert "--no-build-isolation --no-deps -e ." in own  # built with what is locked, not with what is newest
+    # built with what is locked, not with what is newest
+    assert "--no-build-isolation --no-deps -e ." in own
     assert recipe.index(own) < recipe.index("check\n")

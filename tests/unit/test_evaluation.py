@@ -24,7 +24,11 @@ from bonmf_lib.evaluation.rating import COLD, cold_errors, definition_on, releva
 def case():
     random = np.random.default_rng(0)
     users = random.integers(0, 30, 600)
-    return users, random.integers(1, 6, 600).astype(np.float32), random.normal(3.5, 1, 600).astype(np.float32)
+    return (
+        users,
+        random.integers(1, 6, 600).astype(np.float32),
+        random.normal(3.5, 1, 600).astype(np.float32),
+    )
 
 
 def test_errors_equal_scikit_learn(case):
@@ -73,14 +77,19 @@ def test_other_scales_have_a_threshold_and_leave_undefined_metrics_out():
     assert relevance_threshold(1, 5) == 4
     users, truth = np.array([0, 0, 1, 1]), np.array([0.0, 0.0, 1.0, 0.0], np.float32)
     found = rating_metrics(users, truth, truth, definition_on(RatingScale(0, 1, 1)))
-    assert found["recall@1"] == found["ndcg-linear@10"] == 1  # user 0 has nothing to find and is not counted
-    nothing = rating_metrics(users, np.zeros(4, np.float32), truth, definition_on(RatingScale(0, 1, 1)))
+    # user 0 has nothing to find and is not counted
+    assert found["recall@1"] == found["ndcg-linear@10"] == 1
+    nothing = rating_metrics(
+        users, np.zeros(4, np.float32), truth, definition_on(RatingScale(0, 1, 1))
+    )
     assert "recall@1" not in nothing
     assert all(np.isfinite(value) for value in nothing.values())
 
 
 @pytest.mark.case(
-    "data", "a scale that goes below zero", "gains of NDCG count from its low end, so NDCG stays in [0, 1]"
+    "data",
+    "a scale that goes below zero",
+    "gains of NDCG count from its low end, so NDCG stays in [0, 1]",
 )
 def test_ndcg_stays_between_0_and_1_on_a_scale_below_zero():
     random = np.random.default_rng(0)
@@ -131,7 +140,8 @@ def test_interval_of_random_splits_follows_nadeau_and_bengio():
 
 
 def test_corrected_interval_covers_where_the_naive_one_does_not():
-    """Means over overlapping random splits of one sample: the corrected interval keeps its promise better."""
+    """Means over overlapping random splits of one sample: the corrected interval keeps its promise
+    better."""
     random = np.random.default_rng(0)
     hits = {0.0: 0, 0.3: 0}
     for _ in range(300):
@@ -150,9 +160,13 @@ def test_equivalence_is_two_one_sided_tests():
     theirs = ours + random.normal(0.02, 0.05, 8)
     for margin in (0.01, 0.03, 0.06):
         found = equivalence(ours, theirs, margin, 0.0)
-        assert found.p_value == pytest.approx(ttost_paired(ours, theirs, -margin, margin)[0], rel=1e-9)
+        assert found.p_value == pytest.approx(
+            ttost_paired(ours, theirs, -margin, margin)[0], rel=1e-9
+        )
         assert (found.p_value < 0.05) == (-margin < found.low and found.high < margin)
-    assert equivalence(ours, theirs, 0.06, 0.3).p_value > equivalence(ours, theirs, 0.06, 0.0).p_value
+    assert (
+        equivalence(ours, theirs, 0.06, 0.3).p_value > equivalence(ours, theirs, 0.06, 0.0).p_value
+    )
     assert equivalence(ours, ours, 0.01, 0.3).p_value == 0
     assert np.isnan(equivalence(ours[:1], theirs[:1], 0.01, 0.3).p_value)
 

@@ -1,4 +1,5 @@
-"""Evaluation is a value of its own: one training is recorded under several, and none follows from the loss."""
+"""Evaluation is a value of its own: one training is recorded under several, and none follows from
+the loss."""
 
 import io
 from dataclasses import replace
@@ -29,7 +30,13 @@ RATED = Variant("Biased SVD", "as published", "biased-svd", BiasedSVDConfig(fact
 DRAWN = replace(TRAINING, loss="bce", negatives=1)
 IMPLICIT = replace(RATED, training=DRAWN, evaluation=FULL_RANKING)
 SAMPLED = SampledRanking(negatives=20)
-RULES = (RATED_ITEMS, FULL_RANKING, FullRanking(("train", "valid")), SAMPLED, SampledRanking(20, seed=1))
+RULES = (
+    RATED_ITEMS,
+    FULL_RANKING,
+    FullRanking(("train", "valid")),
+    SAMPLED,
+    SampledRanking(20, seed=1),
+)
 
 
 @pytest.fixture
@@ -43,7 +50,9 @@ def trained(monkeypatch) -> list[str]:
     """Keys of all trainings from here on."""
     found, real = [], training_module.fit
     monkeypatch.setattr(
-        training_module, "fit", lambda *args, **more: found.append(more["label"]) or real(*args, **more)
+        training_module,
+        "fit",
+        lambda *args, **more: found.append(more["label"]) or real(*args, **more),
     )
     return found
 
@@ -55,11 +64,14 @@ def test_every_rule_has_a_name_of_its_own():
 def test_one_training_is_recorded_under_every_evaluation(run, trained):
     rows = [replace(RATED, evaluation=rule) for rule in RULES]
     records = run_variants(run, "one", rows, seeds=(0,))
-    assert trained == ["Biased SVD (as published), seed 0"] * 2  # once, and again when weights were first asked for
+    # once, and again when weights were first asked for
+    assert trained == ["Biased SVD (as published), seed 0"] * 2
     assert records["config"].nunique() == len(rows)
     hits = records[records["metric"] == "hr@10"].set_index("evaluation")["value"]
     assert set(hits.index) == {rule.name for rule in RULES[1:]}
-    recall = records[(records["metric"] == "recall@10") & (records["evaluation"] == FULL_RANKING.name)]["value"]
+    recall = records[
+        (records["metric"] == "recall@10") & (records["evaluation"] == FULL_RANKING.name)
+    ]["value"]
     assert hits[SAMPLED.name] > recall.item()  # 20 rivals are fewer than all
 
 
@@ -75,10 +87,15 @@ def test_rankings_are_those_of_the_model_and_the_split(run):
     model, split = training.model(), training.split
     users, items = (run.dataset.ratings[side].to_numpy() for side in ("user", "item"))
     train, test = ((users[rows], items[rows]) for rows in (split.train, split.test))
-    full = ranking_metrics(model.score_all_items, train, test, run.dataset.n_users, run.dataset.n_items, device=CPU)
+    full = ranking_metrics(
+        model.score_all_items, train, test, run.dataset.n_users, run.dataset.n_items, device=CPU
+    )
     lists = SAMPLED.lists(run.dataset, split.test)
     assert lists.negatives.shape == (len(split.test), 20) and not lists.flawed.any()
-    for rule, expected in ((FULL_RANKING, full), (SAMPLED, candidate_metrics(model.score, lists, CPU))):
+    for rule, expected in (
+        (FULL_RANKING, full),
+        (SAMPLED, candidate_metrics(model.score, lists, CPU)),
+    ):
         values = found[found["evaluation"] == rule.name].set_index("metric")["value"]
         assert {name: values[name] for name in expected} == pytest.approx(expected)
 
@@ -165,7 +182,10 @@ def test_published_records_are_read_with_their_evaluation():
     """They were written before there was such a column."""
     published = read_published()
     ranked = published["experiment"] == "04_implicit"
-    assert ranked.any() and (published["evaluation"] == np.where(ranked, FULL_RANKING.name, RATED_ITEMS.name)).all()
+    assert (
+        ranked.any()
+        and (published["evaluation"] == np.where(ranked, FULL_RANKING.name, RATED_ITEMS.name)).all()
+    )
 
 
 # Claims
@@ -173,8 +193,8 @@ def test_published_records_are_read_with_their_evaluation():
 
 def claim(**changes) -> BetterClaim:
     values = {
-        "id": "c", "source": "ncf", "statement": "", "paper": "", "datasets": ("ml-1m",), "kind": "better",
-        "variant": "A", "than": ("B",), "metric": "hr@10",
+        "id": "c", "source": "ncf", "statement": "", "paper": "", "datasets": ("ml-1m",),
+        "kind": "better", "variant": "A", "than": ("B",), "metric": "hr@10",
     }  # fmt: skip
     return BetterClaim(**values | changes)
 
@@ -186,9 +206,10 @@ def test_claims_are_judged_on_the_evaluation_that_they_name():
         for variant in "AB":
             for seed in range(5):
                 known = dict.fromkeys(COLUMNS, "x") | {
-                    "variant": variant, "protocol": "as published", "dataset": "ml-1m", "content": "full",
-                    "split": "ratio(test=0.3, valid=0)", "test_share": 0.3, "evaluation": evaluation, "seed": seed,
-                    "metric": "hr@10", "value": 0.5 + 0.1 * (variant == better) + 0.001 * seed * (variant == "A"),
+                    "variant": variant, "protocol": "as published", "dataset": "ml-1m",
+                    "content": "full", "split": "ratio(test=0.3, valid=0)", "test_share": 0.3,
+                    "evaluation": evaluation, "seed": seed, "metric": "hr@10",
+                    "value": 0.5 + 0.1 * (variant == better) + 0.001 * seed * (variant == "A"),
                 }  # fmt: skip
                 rows.append(known)
     records = pd.DataFrame(rows)

@@ -1,4 +1,5 @@
-"""Runs of variants: what is trained anew, what is used again, and that every setting of a row is honoured."""
+"""Runs of variants: what is trained anew, what is used again, and that every setting of a row is
+honoured."""
 
 import shutil
 from dataclasses import dataclass, replace
@@ -35,12 +36,15 @@ from tests.conftest import CPU, model_inputs
 
 TRAINING = TrainingConfig(epochs=2, batch_size=256, learning_rate=0.005)
 ROW = Variant("Biased SVD", "as published", "biased-svd", BiasedSVDConfig(factors=5), TRAINING)
-BONMF = Variant("BoNMF", "as published", "bonmf", BoNMFConfig(embedding_dim=4, hidden=(8,)), TRAINING)
+BONMF = Variant(
+    "BoNMF", "as published", "bonmf", BoNMFConfig(embedding_dim=4, hidden=(8,)), TRAINING
+)
 
 
 @pytest.fixture
 def run(tmp_path, monkeypatch) -> Run:
-    monkeypatch.delenv("BONMF_WORKERS", raising=False)  # monkeypatched trainings stay in this process
+    # monkeypatched trainings stay in this process
+    monkeypatch.delenv("BONMF_WORKERS", raising=False)
     return Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path / "run")))
 
 
@@ -87,7 +91,11 @@ def test_another_experiment_evaluates_what_is_trained_already(run, monkeypatch):
     second = run_variants(run, "two", [BONMF, ROW], seeds=(0,))
     assert values(second) == values(first)
     assert set(second["experiment"]) == {"two"}
-    assert second["variant"].drop_duplicates().tolist() == ["BoNMF", "Biased SVD"]  # in its own order
+    # in its own order
+    assert second["variant"].drop_duplicates().tolist() == [
+        "BoNMF",
+        "Biased SVD",
+    ]
     changes = {"training": replace(TRAINING, epochs=3)}, {"split": Ratio(keep=0.5)}, {"members": 2}
     for other in (replace(ROW, **change) for change in changes):
         with pytest.raises(AssertionError, match="trained again"):
@@ -135,7 +143,8 @@ def test_models_trained_side_by_side_are_the_same(run, monkeypatch):
         for name, weights in expected.state_dict().items():
             assert torch.equal(model.state_dict()[name], weights), name
         users, items = torch.arange(5), torch.arange(5)
-        assert torch.equal(predict(model, users, items), predict(expected, users, items))  # features too
+        # features too
+        assert torch.equal(predict(model, users, items), predict(expected, users, items))
 
 
 def test_error_of_a_worker_arrives(run, monkeypatch):
@@ -158,13 +167,16 @@ def test_fresh_searches_again(run, trainings, monkeypatch):
     first = run_variants(run, "one", rows, seeds=(0,))
     monkeypatch.setenv("BONMF_FRESH", "1")
     again = run_variants(run, "one", rows, seeds=(0,))
-    assert trainings == (["trial"] * run.settings.tuning.trials + ["final"] * 3) * 2  # the two rows share one search
+    # the two rows share one search
+    assert trainings == (["trial"] * run.settings.tuning.trials + ["final"] * 3) * 2
     assert values(again) == values(first)
 
 
 def test_only_the_papers_recipe_is_called_as_published(tmp_path):
     paper, smoke = (
-        Run(NotebookParameters(profile=name, dataset="ml-1m", content="full", run_dir=str(tmp_path)))
+        Run(
+            NotebookParameters(profile=name, dataset="ml-1m", content="full", run_dir=str(tmp_path))
+        )
         for name in ("paper", "smoke")
     )
     assert fixed_epochs_protocol(paper) == "as published"
@@ -224,7 +236,9 @@ def reordered(run: Run, folder) -> Run:
     return other
 
 
-@pytest.mark.case("numbers", "the same ratings with their rows reordered", "another run: splits go by the order")
+@pytest.mark.case(
+    "numbers", "the same ratings with their rows reordered", "another run: splits go by the order"
+)
 def test_reordered_ratings_are_another_run_with_predictions_of_their_own(run):
     bias = Variant("Bias", "closed form", "user-item-bias", UserItemBiasConfig(), TRAINING)
     other = reordered(run, run.run_dir)
@@ -237,7 +251,9 @@ def test_reordered_ratings_are_another_run_with_predictions_of_their_own(run):
         test = Triples.of(each.dataset, training.split.test, CPU)
         expected = predict(training.model(), test.users, test.items).numpy().clip(1, 5)
         np.testing.assert_allclose(table["predicted"], expected, atol=1e-6)
-        assert found == pytest.approx(np.mean((expected - table["rating"].to_numpy()) ** 2), rel=1e-5)
+        assert found == pytest.approx(
+            np.mean((expected - table["rating"].to_numpy()) ** 2), rel=1e-5
+        )
 
 
 def test_kept_predictions_of_other_rows_are_refused(run, monkeypatch):
@@ -251,25 +267,45 @@ def test_kept_predictions_of_other_rows_are_refused(run, monkeypatch):
 
 @pytest.mark.mirror
 @pytest.mark.case(
-    "numbers", "the settings hashes of what is published for MovieLens-1M", "this code gives the same ones"
+    "numbers",
+    "the settings hashes of what is published for MovieLens-1M",
+    "this code gives the same ones",
 )
 def test_published_hashes_are_those_of_todays_rows(tmp_path):
     run = Run(NotebookParameters(profile="paper", run_dir=str(tmp_path)))
-    asked = ("NMD (ID only)", "SVD", "Biased SVD", "SVD++", "FM", "Wide & Deep", "DeepFM", "Global mean")
-    rows = [row for row in (*table1_rows(run), *tuned_rows(run)) if row.name in asked]  # those without features
+    asked = (
+        "NMD (ID only)",
+        "SVD",
+        "Biased SVD",
+        "SVD++",
+        "FM",
+        "Wide & Deep",
+        "DeepFM",
+        "Global mean",
+    )
+    # those without features
+    rows = [row for row in (*table1_rows(run), *tuned_rows(run)) if row.name in asked]
     published = read_published()
     published = published[published["experiment"].isin(["04_table1", "04_tuned"])]
-    known = published.drop_duplicates(["variant", "protocol"]).set_index(["variant", "protocol"])["config"]
+    known = published.drop_duplicates(["variant", "protocol"]).set_index(["variant", "protocol"])[
+        "config"
+    ]
     assert len(rows) >= 14
     assert {(row.name, row.protocol): variant_hash(run, row) for row in rows} == {
         (row.name, row.protocol): known[row.name, row.protocol] for row in rows
     }
 
 
-@pytest.mark.case("numbers", "predictions that turn NaN with the last step of a training", "an error, nothing is kept")
+@pytest.mark.case(
+    "numbers",
+    "predictions that turn NaN with the last step of a training",
+    "an error, nothing is kept",
+)
 def test_predictions_that_are_not_finite_are_not_kept(run, monkeypatch):
     monkeypatch.setattr(training_module, "predict", lambda *args: predict(*args) * float("nan"))
-    with pytest.raises(TrainingError, match=r"predictions of test ratings are not finite; lower the learning rate"):
+    with pytest.raises(
+        TrainingError, match=r"predictions of test ratings are not finite; lower the learning rate"
+    ):
         run_variants(run, "one", [ROW], seeds=(0,))
     assert not list((run.run_dir).rglob("*.safetensors"))
     monkeypatch.undo()
@@ -294,7 +330,9 @@ def test_members_are_averaged_and_differ_in_their_seeds(run):
     found = Training(run, several, 7).predictions()["predicted"].to_numpy()
     low, high = run.dataset.scale.low, run.dataset.scale.high
     np.testing.assert_allclose(found, np.mean(predictions, axis=0).clip(low, high), atol=1e-5)
-    np.testing.assert_allclose(Training(run, several, 7).members(), np.clip(predictions, low, high), atol=1e-5)
+    np.testing.assert_allclose(
+        Training(run, several, 7).members(), np.clip(predictions, low, high), atol=1e-5
+    )
 
 
 @dataclass(frozen=True)
@@ -316,11 +354,17 @@ def test_picture_encoder_of_a_row_replaces_the_runs(run, empty_cache, monkeypatc
     assert ours.key != theirs.key
     assert not np.array_equal(ours.matrix, theirs.matrix)
     assert np.array_equal(BONMF.features(run, "text").matrix, other.features(run, "text").matrix)
-    records = [run_variants(run, variant.image_encoder or "own", [variant], seeds=(0,)) for variant in (BONMF, other)]
-    assert set(records[0]["config"]).isdisjoint(records[1]["config"])  # equal names and settings otherwise
+    records = [
+        run_variants(run, variant.image_encoder or "own", [variant], seeds=(0,))
+        for variant in (BONMF, other)
+    ]
+    # equal names and settings otherwise
+    assert set(records[0]["config"]).isdisjoint(records[1]["config"])
     one, two = (Training(run, variant, 0).predictions()["predicted"] for variant in (BONMF, other))
     assert not np.array_equal(one, two)
-    noted = read_json(run.run_dir / "encoders" / notes_name("mirrored-pixels", run.dataset))["encoders"]
+    noted = read_json(run.run_dir / "encoders" / notes_name("mirrored-pixels", run.dataset))[
+        "encoders"
+    ]
     assert [note["key"] for note in noted] == [other.features(run, "text").key, theirs.key]
 
 
@@ -345,7 +389,9 @@ def test_encoder_of_what_a_row_does_not_use_changes_nothing(run, empty_cache, mo
 )
 def test_split_of_a_row_is_recorded_and_used(run, monkeypatch, changes, rule, share):
     used = []
-    monkeypatch.setattr(training_module, "fit", lambda *args, **kwargs: used.append(args[2]) or fit(*args, **kwargs))
+    monkeypatch.setattr(
+        training_module, "fit", lambda *args, **kwargs: used.append(args[2]) or fit(*args, **kwargs)
+    )
     variant = replace(ROW, **changes)
     records = run_variants(run, "one", [variant], seeds=(0,))
     assert set(records["split"]) == {rule}
@@ -360,7 +406,9 @@ def test_split_of_a_row_is_recorded_and_used(run, monkeypatch, changes, rule, sh
 
 def test_search_of_a_sparse_row_sees_only_the_kept_ratings(run, monkeypatch):
     used = []
-    monkeypatch.setattr(tuning, "fit", lambda *args, **kwargs: used.append(args[2]) or fit(*args, **kwargs))
+    monkeypatch.setattr(
+        tuning, "fit", lambda *args, **kwargs: used.append(args[2]) or fit(*args, **kwargs)
+    )
     sparse = tuned(run, replace(ROW, model_config=BiasedSVDConfig(), split=Ratio(keep=0.5)))
     run_variants(run, "one", [sparse], seeds=(0,))
     expected = Ratio(keep=0.5).split(run.dataset, 0, valid=0.1)
@@ -380,11 +428,15 @@ def test_records_hold_errors_of_the_predictions_and_of_cold_items(run):
     cold = table["item"].map(train["item"].value_counts()).fillna(0) < 5
     assert 0 < cold.sum() < len(cold)
     assert found["mse-cold-items"] == pytest.approx(error[cold].mean())
-    assert found["best_epoch"] == len(Training(run, sparse, 0).history().train_loss) == TRAINING.epochs
+    assert (
+        found["best_epoch"] == len(Training(run, sparse, 0).history().train_loss) == TRAINING.epochs
+    )
 
 
 def test_implicit_rows_record_rankings_only(run):
-    implicit = replace(ROW, training=replace(TRAINING, loss="bce", negatives=1), evaluation=FULL_RANKING)
+    implicit = replace(
+        ROW, training=replace(TRAINING, loss="bce", negatives=1), evaluation=FULL_RANKING
+    )
     metrics = set(run_variants(run, "one", [implicit], seeds=(0,))["metric"])
     assert {"recall@10", "ndcg@10", "hr@10"} <= metrics
     assert not {"mse", "rmse", "mae"} & metrics

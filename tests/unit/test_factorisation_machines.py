@@ -1,4 +1,5 @@
-"""Factorisation machine, Wide & Deep and DeepFM against independent implementations of their equations."""
+"""Factorisation machine, Wide & Deep and DeepFM against independent implementations of their
+equations."""
 
 import numpy as np
 import pytest
@@ -20,7 +21,8 @@ N_USERS, N_ITEMS = 6, 5
 
 @pytest.fixture
 def small() -> ModelInputs:
-    """Six users and five items: one-hot fields, one shared (multi-valued) field, one unknown row."""
+    """Six users and five items: one-hot fields, one shared (multi-valued) field, one unknown
+    row."""
     group = np.eye(3, dtype=np.float32)[[0, 1, 2, 0, 1, 2]]
     group[4] = 0  # unknown
     genres = np.float32([[1, 0, 0], [0.5, 0.5, 0], [0, 0, 1], [1 / 3, 1 / 3, 1 / 3], [0, 0.5, 0.5]])
@@ -62,14 +64,18 @@ def numpy(tensor: torch.Tensor) -> np.ndarray:
 def machine_by_design_rows(model, inputs, users, items) -> np.ndarray:
     """Eq. 1 over dense design rows, every pair of columns written out by scikit-learn."""
     sides = []
-    for ids, n, fields in ((users, N_USERS, inputs.user_fields), (items, N_ITEMS, inputs.item_fields)):
+    for ids, n, fields in (
+        (users, N_USERS, inputs.user_fields),
+        (items, N_ITEMS, inputs.item_fields),
+    ):
         sides += [np.eye(n)[ids], *(rows[ids] for rows in fields.values())]
     x = np.concatenate(sides, axis=1)
     tables = (model.user.id_factors, model.user.factors, model.item.id_factors, model.item.factors)
     factors = np.concatenate([numpy(table) for table in tables])
     tables = (model.user.id_weights, model.user.weights, model.item.id_weights, model.item.weights)
     weights = np.concatenate([numpy(table)[:, 0] for table in tables])
-    first, second = np.triu_indices(x.shape[1], k=1)  # the order in which scikit-learn lists the pairs
+    # the order in which scikit-learn lists the pairs
+    first, second = np.triu_indices(x.shape[1], k=1)
     expand = PolynomialFeatures(degree=2, interaction_only=True, include_bias=False)
     coefficients = np.concatenate([weights, (factors[first] * factors[second]).sum(1)])
     return inputs.mean_rating + expand.fit_transform(x) @ coefficients
@@ -86,7 +92,10 @@ def test_deepfm_is_the_same_machine_plus_an_mlp_over_the_same_embeddings(small):
     model = shaken("deepfm", small, factors=4, hidden=(7, 3))
     users, items = every_pair()
     embedded = []
-    for side, ids, fields in ((model.user, users, small.user_fields), (model.item, items, small.item_fields)):
+    for side, ids, fields in (
+        (model.user, users, small.user_fields),
+        (model.item, items, small.item_fields),
+    ):
         embedded.append(side.id_factors[ids])
         start = 0
         for rows in fields.values():
@@ -105,7 +114,11 @@ def test_deepfm_without_its_mlp_is_the_fm(small):
     with torch.no_grad():
         silence(deepfm)
         fm.bias.zero_()
-    own = {name: value for name, value in deepfm.state_dict().items() if not name.startswith(("first", "rest"))}
+    own = {
+        name: value
+        for name, value in deepfm.state_dict().items()
+        if not name.startswith(("first", "rest"))
+    }
     assert fm.load_state_dict(own, strict=False).missing_keys == ["bias"]
     torch.testing.assert_close(deepfm(*every_pair()), fm(*every_pair()))
 
@@ -128,8 +141,12 @@ def test_deep_part_of_wide_and_deep_is_an_mlp_over_the_concatenated_embeddings(s
     users, items = every_pair()
     before = model(users, items)
     sides = []
-    for side, ids, fields in ((model.user, users, small.user_fields), (model.item, items, small.item_fields)):
-        # one block of levels per field on the diagonal: x times it is all field embeddings side by side
+    for side, ids, fields in (
+        (model.user, users, small.user_fields),
+        (model.item, items, small.item_fields),
+    ):
+        # one block of levels per field on the diagonal: x times it is all field embeddings side by
+        # side
         sizes = [rows.shape[1] for rows in fields.values()]
         table = block_diag(*(numpy(block) for block in side.factors.split(sizes)))
         rows = np.concatenate(list(fields.values()), axis=1)[ids]
@@ -154,7 +171,9 @@ def test_table_path_equals_row_path_in_values_gradients_and_penalty(small, name)
             batch = users[start : start + size], items[start : start + size]
             out.append(model(*batch))
             (out[-1].square().sum() + model.penalty(*batch) * len(batch[0])).backward()
-        results.append((torch.cat(out), {key: parameter.grad for key, parameter in model.named_parameters()}))
+        results.append(
+            (torch.cat(out), {key: parameter.grad for key, parameter in model.named_parameters()})
+        )
     torch.testing.assert_close(results[0][0], results[1][0])
     assert results[0][1].keys() == results[1][1].keys()
     for key, gradient in results[0][1].items():
@@ -199,7 +218,11 @@ def test_models_work_without_fields(small, name, missing):
 def test_fm_without_fields_is_biased_matrix_factorisation(small):
     model = shaken("fm", small, factors=4, use_fields=False)
     users, items = every_pair()
-    expected = small.mean_rating + model.bias + (model.user.id_factors[users] * model.item.id_factors[items]).sum(1)
+    expected = (
+        small.mean_rating
+        + model.bias
+        + (model.user.id_factors[users] * model.item.id_factors[items]).sum(1)
+    )
     expected = expected + model.user.id_weights[users, 0] + model.item.id_weights[items, 0]
     torch.testing.assert_close(model(users, items), expected)
 
@@ -208,7 +231,9 @@ def test_fm_without_fields_is_biased_matrix_factorisation(small):
 def test_predictions_start_at_the_mean_rating(inputs, name):
     model = build_model(name, get_model(name).config(), inputs, seed=0).eval()
     scores = model.score_all_items(torch.arange(inputs.n_users))
-    assert (scores - inputs.mean_rating).square().mean().sqrt() < 0.2  # of ratings that spread by more than 1
+    assert (
+        scores - inputs.mean_rating
+    ).square().mean().sqrt() < 0.2  # of ratings that spread by more than 1
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,14 @@ def test_signatures_stand_beside_the_numbers_that_decide_them(found):
         present = found[model].loc[found[model]["present"], "signature"].unique()
         assert row["signatures"] == ("; ".join(present) or "none")
         asked = found[model][found[model]["role"] == "condition"]
-        titles = asked["quantity"] + " (" + asked["comparison"] + " " + asked["threshold"].map("{:g}".format) + ")"
+        titles = (
+            asked["quantity"]
+            + " ("
+            + asked["comparison"]
+            + " "
+            + asked["threshold"].map("{:g}".format)
+            + ")"
+        )
         assert list(row.index) == [*titles, "signatures"]
         numbers = row.drop("signatures").astype(float).to_numpy()
         assert numbers == pytest.approx(asked["value"].round(3).to_numpy(), nan_ok=True)
@@ -64,7 +71,9 @@ def test_kept_diagnoses_come_back_as_they_were(found):
 def test_spread_over_runs_is_in_percent_of_the_mean():
     values = np.array([0.7, 0.8, 0.9])
     spread = failures.run_spreads(records_of(A=values, B=values[:1]), ["mse"])
-    assert spread.loc["A (as published)", "sd of mse, %"] == pytest.approx(100 * values.std(ddof=1) / 0.8)
+    assert spread.loc["A (as published)", "sd of mse, %"] == pytest.approx(
+        100 * values.std(ddof=1) / 0.8
+    )
     assert np.isnan(spread.loc["B (as published)", "sd of mse, %"])
     assert spread["seeds"].to_dict() == {"A (as published)": 3, "B (as published)": 1}
 
@@ -73,7 +82,10 @@ def test_trained_rows_are_read_by_name(tmp_path, monkeypatch):
     monkeypatch.setenv("BONMF_WORKERS", "1")
     run = Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path / "run")))
     training = TrainingConfig(epochs=2, batch_size=256, learning_rate=0.005)
-    rows = [Variant(name, "as published", "biased-svd", BiasedSVDConfig(factors=2), training) for name in "AB"]
+    rows = [
+        Variant(name, "as published", "biased-svd", BiasedSVDConfig(factors=2), training)
+        for name in "AB"
+    ]
     rows[1] = replace(rows[1], model_config=BiasedSVDConfig(factors=3))
     records = run_variants(run, "rows", rows, (0, 1))
     names = ["A (as published)", "B (as published)"]
@@ -86,7 +98,9 @@ def test_trained_rows_are_read_by_name(tmp_path, monkeypatch):
     assert best.index.tolist() == [("A", "as published"), ("B", "as published")]
     assert best.loc[("A", "as published"), "max"] == 2
     found = failures.diagnose_rows(run, rows, (0, 1), {})
-    alone = diagnose([Training(run, rows[0], seed).predictions() for seed in (0, 1)], curves[names[0]], None)
+    alone = diagnose(
+        [Training(run, rows[0], seed).predictions() for seed in (0, 1)], curves[names[0]], None
+    )
     assert list(found) == ["A", "B"]
     pd.testing.assert_frame_equal(found["A"], alone)
 
@@ -94,10 +108,23 @@ def test_trained_rows_are_read_by_name(tmp_path, monkeypatch):
 def test_how_much_an_error_on_cold_items_rests_on(tmp_path):
     run = Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path)))
     sparse = Ratio(keep=0.15)
-    row = Variant("Biased SVD", "as published", "biased-svd", BiasedSVDConfig(), TrainingConfig(), split=sparse)
+    row = Variant(
+        "Biased SVD",
+        "as published",
+        "biased-svd",
+        BiasedSVDConfig(),
+        TrainingConfig(),
+        split=sparse,
+    )
     split = run.split(sparse, 0)
     ratings = run.dataset.ratings
-    few = ratings["item"].iloc[split.train].value_counts().reindex(range(run.dataset.n_items), fill_value=0) < 5
+    few = (
+        ratings["item"]
+        .iloc[split.train]
+        .value_counts()
+        .reindex(range(run.dataset.n_items), fill_value=0)
+        < 5
+    )
     tested = ratings["item"].iloc[split.test]
     cold = tested[tested.map(few)]
     assert 0 < len(cold) < len(tested)
@@ -111,7 +138,9 @@ def test_how_much_an_error_on_cold_items_rests_on(tmp_path):
 @pytest.mark.mirror
 def test_the_note_on_cold_start_says_on_how_much_it_rests(tmp_path):
     run = Run(NotebookParameters(profile="quick", dataset="ml-1m", run_dir=str(tmp_path)))
-    row = Variant("NMD (ID only)", "as published", "biased-svd", BiasedSVDConfig(), TrainingConfig())
+    row = Variant(
+        "NMD (ID only)", "as published", "biased-svd", BiasedSVDConfig(), TrainingConfig()
+    )
     said = failures.cold_sentence(run, row, range(5))
     found = [float(number.replace(",", "")) for number in re.findall(r"\d[\d,.]*", said)]
     _, fewest, most, share, items, most_items = found
@@ -122,6 +151,9 @@ def test_the_note_on_cold_start_says_on_how_much_it_rests(tmp_path):
 
 def test_training_counts_leave_the_test_part_out(planted, split):
     counts = failures.training_counts(planted, split)
-    assert {side: len(found) for side, found in counts.items()} == {"user": planted.n_users, "item": planted.n_items}
+    assert {side: len(found) for side, found in counts.items()} == {
+        "user": planted.n_users,
+        "item": planted.n_items,
+    }
     assert counts["user"].sum() == counts["item"].sum() == len(split.train)
     assert counts["item"][3] == (planted.ratings["item"].iloc[split.train] == 3).sum()

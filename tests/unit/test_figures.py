@@ -40,7 +40,9 @@ RANDOM = np.random.default_rng(0)
 
 def curves(**columns) -> pd.DataFrame:
     """One row per hostile name, random numbers in the columns."""
-    table = pd.DataFrame(RANDOM.normal(size=(len(HOSTILE), len(columns))), index=HOSTILE, columns=list(columns))
+    table = pd.DataFrame(
+        RANDOM.normal(size=(len(HOSTILE), len(columns))), index=HOSTILE, columns=list(columns)
+    )
     return table.assign(**{name: value for name, value in columns.items() if value is not None})
 
 
@@ -62,7 +64,9 @@ def per_seed() -> list[dict]:
 
 def fits() -> tuple[pd.DataFrame, pd.DataFrame]:
     grid = [d for d in definition_grid() if d.metric == "precision"]
-    values = pd.DataFrame(RANDOM.uniform(size=(len(grid), 3)), index=pd.Index(grid, dtype=object), columns=list("abc"))
+    values = pd.DataFrame(
+        RANDOM.uniform(size=(len(grid), 3)), index=pd.Index(grid, dtype=object), columns=list("abc")
+    )
     return fit_to_paper(values, pd.Series({"a": 0.1, "b": 0.5, "c": 0.7})), values
 
 
@@ -83,7 +87,9 @@ def probe() -> pd.DataFrame:
 
 
 def trials() -> pd.DataFrame:
-    rows = [(name, trial, 1 / (trial + 1), 1 / (trial + 1)) for name in HOSTILE for trial in range(3)]
+    rows = [
+        (name, trial, 1 / (trial + 1), 1 / (trial + 1)) for name in HOSTILE for trial in range(3)
+    ]
     return pd.DataFrame(rows, columns=["model", "trial", "value", "best"])
 
 
@@ -94,7 +100,9 @@ def svd() -> pd.DataFrame:
 
 
 def recovered() -> pd.DataFrame:
-    rows = [(name, "whitened", 100, truth, truth) for name in HOSTILE[:5] for truth in (0.0, 0.5, 1.0)]
+    rows = [
+        (name, "whitened", 100, truth, truth) for name in HOSTILE[:5] for truth in (0.0, 0.5, 1.0)
+    ]
     return pd.DataFrame(rows, columns=["estimator", "features", "items", "truth", "found"])
 
 
@@ -104,7 +112,10 @@ def information() -> pd.DataFrame:
 
 
 def effects() -> dict[str, pd.DataFrame]:
-    return {name: pd.DataFrame({"weight": np.full(9, 1 / 9), "change": np.arange(9.0)}) for name in HOSTILE[:4]}
+    return {
+        name: pd.DataFrame({"weight": np.full(9, 1 / 9), "change": np.arange(9.0)})
+        for name in HOSTILE[:4]
+    }
 
 
 def genres() -> pd.DataFrame:
@@ -118,20 +129,28 @@ def scatter():
 
 
 def spoilt() -> pd.DataFrame:
-    ends = {f"{kind}_{end}": value for kind in ("change", "mse") for end, value in (("low", -9.0), ("high", 9.0))}
+    ends = {
+        f"{kind}_{end}": value
+        for kind in ("change", "mse")
+        for end, value in (("low", -9.0), ("high", 9.0))
+    }
     return curves(change=None, mse=None, **ends)
 
 
 SIX = list(range(6))
 KINDS = {
     "rating_distribution": figures.rating_distribution,
-    "picture_wall": lambda shown: figures.picture_wall(shown, SIX, 4, notes=["note"] * 6, title="pictures"),
+    "picture_wall": lambda shown: figures.picture_wall(
+        shown, SIX, 4, notes=["note"] * 6, title="pictures"
+    ),
     "neighbour_wall": lambda shown: figures.neighbour_wall(shown, neighbours(shown)),
     "feature_map": lambda shown: figures.feature_map(
         {"text": RANDOM.normal(size=(shown.n_items, 2))}, {"text": shown.items["genres"]}
     ),
     "probe_bars": lambda _: figures.probe_bars(probe()),
-    "learning_curves": lambda _: figures.learning_curves({name: [History([3, 2], [3, 2.5])] for name in HOSTILE}),
+    "learning_curves": lambda _: figures.learning_curves(
+        {name: [History([3, 2], [3, 2.5])] for name in HOSTILE}
+    ),
     "calibration": lambda _: figures.calibration(predictions(), 5),
     "error_by_activity": lambda _: figures.error_by_activity(
         predictions(), {"user": np.arange(5), "item": np.arange(5) ** 3}
@@ -147,16 +166,21 @@ KINDS = {
         intervals("percent", verdict=["worse", "undecided"] * 4), HOSTILE[0], "mse", 0.5
     ),
     "quality_per_cost": lambda _: comparison_figures.quality_per_cost(
-        intervals("percent", texts_per_second=np.geomspace(1, 9e4, len(HOSTILE)), memory_mib=100.0), "MSE"
+        intervals("percent", texts_per_second=np.geomspace(1, 9e4, len(HOSTILE)), memory_mib=100.0),
+        "MSE",
     ),
-    "shapley_bars": lambda _: comparison_figures.shapley_bars(shapley_table(per_seed(), 0.3), "MSE"),
+    "shapley_bars": lambda _: comparison_figures.shapley_bars(
+        shapley_table(per_seed(), 0.3), "MSE"
+    ),
     "search_progress": lambda _: comparison_figures.search_progress(trials()),
     "definition_map": lambda _: practice_figures.definition_map({"Precision": fits()[0]}),
     "definition_heat": lambda _: definition_heat(),
     "leak_plot": lambda _: practice_figures.leak_plot(curves(a=None).T.abs().iloc[[0, 0]], 0.7, 1),
     "svd_plot": lambda _: practice_figures.svd_plot(svd(), 5.0),
     "weights_plot": lambda name: practice_figures.weights_plot(
-        pd.DataFrame({"split": [0, 0], "weights": [0, 0], "epoch": [1, 2], "mse": [0.9, 0.8]}), name, 0.8
+        pd.DataFrame({"split": [0, 0], "weights": [0, 0], "epoch": [1, 2], "mse": [0.9, 0.8]}),
+        name,
+        0.8,
     ),
     "recovery_curves": lambda _: overlap_figures.recovery_curves(recovered()),
     "information_curves": lambda _: overlap_figures.information_curves(information()),
@@ -164,8 +188,12 @@ KINDS = {
         {"nothing known": information_table(per_seed(), frozenset(), 0.3)}
     ),
     "overlap_gain_scatter": lambda _: scatter(),
-    "wall": lambda shown: visual_figures.wall(shown, SIX, {"map": RANDOM.uniform(size=(6, 3, 3))}, "title", {}),
-    "before_after": lambda shown: visual_figures.before_after(shown, SIX, [np.zeros((9, 6, 3), np.uint8)] * 6, "title"),
+    "wall": lambda shown: visual_figures.wall(
+        shown, SIX, {"map": RANDOM.uniform(size=(6, 3, 3))}, "title", {}
+    ),
+    "before_after": lambda shown: visual_figures.before_after(
+        shown, SIX, [np.zeros((9, 6, 3), np.uint8)] * 6, "title"
+    ),
     "region_heat": lambda _: visual_figures.region_heat(effects()),
     "spoiling_plot": lambda _: visual_figures.spoiling_plot(spoilt()),
 }
@@ -182,7 +210,9 @@ def style():
 def hostile(planted):
     """Planted data whose titles and genres are what no figure should choke on."""
     names = [HOSTILE[place % len(HOSTILE)] for place in range(planted.n_items)]
-    return replace(planted, items=planted.items.assign(title=names, genres=[(name,) for name in names]))
+    return replace(
+        planted, items=planted.items.assign(title=names, genres=[(name,) for name in names])
+    )
 
 
 @pytest.mark.filterwarnings(
@@ -191,7 +221,10 @@ def hostile(planted):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.case(
     "hostile",
-    "titles, genres and names such as A$$AP, $\\frac{$, with line breaks, control characters or 10,000 letters",
+    (
+        "titles, genres and names such as A$$AP, $\\frac{$, with line breaks, control characters "
+        "or 10,000 letters"
+    ),
     "every kind of figure is drawn; nothing is read as mathematics, long names are cut",
 )
 def test_names_out_of_the_data_break_no_figure(style, hostile, kind):
@@ -207,8 +240,13 @@ def test_names_out_of_the_data_break_no_figure(style, hostile, kind):
 def functions():
     """(module, function) of everything public that returns a figure."""
     for module in MODULES:
-        for node in ast.parse((ROOT / f"{module.__name__.replace('.', '/')}.py").read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.FunctionDef) and ast.unparse(node.returns or ast.Pass()) == "Figure":
+        for node in ast.parse(
+            (ROOT / f"{module.__name__.replace('.', '/')}.py").read_text(encoding="utf-8")
+        ).body:
+            if (
+                isinstance(node, ast.FunctionDef)
+                and ast.unparse(node.returns or ast.Pass()) == "Figure"
+            ):
                 yield node
 
 

@@ -1,4 +1,5 @@
-"""Other people's folders: what is odd stays as it is or is refused with file, line and mend, and nothing is guessed."""
+"""Other people's folders: what is odd stays as it is or is refused with file, line and mend, and
+nothing is guessed."""
 
 import gzip
 import os
@@ -19,7 +20,11 @@ ITEMS = ["a,Alpha,Drama,A long tale,images/a.jpg", "b,Beta,,,"]
 
 
 def made(
-    tmp_path: Path, ratings=RATINGS, items=ITEMS, header="user,item,rating", listed="item,title,genres,plot,image"
+    tmp_path: Path,
+    ratings=RATINGS,
+    items=ITEMS,
+    header="user,item,rating",
+    listed="item,title,genres,plot,image",
 ):
     (tmp_path / "ratings.csv").write_text("\n".join([header, *ratings]) + "\n", encoding="utf-8")
     (tmp_path / "items.csv").write_text("\n".join([listed, *items]) + "\n", encoding="utf-8")
@@ -40,7 +45,9 @@ def load(folder, content="full"):
     [
         pytest.param(
             ["9,a,inf"], "line 10: the rating is infinite",
-            marks=pytest.mark.case("data", "a rating of inf, -inf or 1e400", "refused with file and line"),
+            marks=pytest.mark.case(
+                "data", "a rating of inf, -inf or 1e400", "refused with file and line"
+            ),
         ),
         (["9,a,-inf"], "line 10: the rating is infinite"),
         (["9,a,1e400"], "line 10: the rating is infinite"),
@@ -51,24 +58,41 @@ def load(folder, content="full"):
         (["9,,4"], "line 10: 'item' is empty"),
         (["  ,a,4"], "line 10: 'user' is empty"),
         pytest.param(
-            ["9,a,99999"], "line 10: the rating 99999 lies far from most others, the next of which is 5; .*scale =",
-            marks=pytest.mark.case("data", "ratings of 1 to 5 and a 99999, no scale declared", "refused with the line"),
+            ["9,a,99999"],
+            "line 10: the rating 99999 lies far from most others, the next of which is 5; "
+            ".*scale =",
+            marks=pytest.mark.case(
+                "data", "ratings of 1 to 5 and a 99999, no scale declared", "refused with the line"
+            ),
         ),
-        (["9,a,-999"], "line 10: the rating -999 lies far from most others, the next of which is 1"),
+        (
+            ["9,a,-999"],
+            "line 10: the rating -999 lies far from most others, the next of which is 1",
+        ),
         (["9,a,99", "9,b,100"], "line 10: the rating 99 lies far from most others"),
-        (["9,a,12", *(f"{n},a,{n * n}" for n in range(10, 40))], "line 40: the rating 1521 is 1520 above the lowest"),
+        (
+            ["9,a,12", *(f"{n},a,{n * n}" for n in range(10, 40))],
+            "line 40: the rating 1521 is 1520 above the lowest",
+        ),
         pytest.param(
-            ["9,a,3.00001"], "line 10: the rating 3.00001 is only 1e-05 from another.*declare scale",
-            marks=pytest.mark.case("data", "steps of 1e-05 between a few ratings", "refused with the line"),
+            ["9,a,3.00001"],
+            "line 10: the rating 3.00001 is only 1e-05 from another.*declare scale",
+            marks=pytest.mark.case(
+                "data", "steps of 1e-05 between a few ratings", "refused with the line"
+            ),
         ),
         pytest.param(
             ["9,a"], "line 10: has 2 fields where the header names 3",
-            marks=pytest.mark.case("data", "rows with a field too few or too many", "refused with the line"),
+            marks=pytest.mark.case(
+                "data", "rows with a field too few or too many", "refused with the line"
+            ),
         ),
         (["9,a,4,4"], "line 10: has 4 fields where the header names 3"),
         pytest.param(
             ['9,"a,4', "9,b,4"], "line 10: in the row that begins here a quote is not closed",
-            marks=pytest.mark.case("data", "a quote that is not closed", "refused with the line where its row begins"),
+            marks=pytest.mark.case(
+                "data", "a quote that is not closed", "refused with the line where its row begins"
+            ),
         ),
         (['9,"a"b,4'], "line 10: in the row that begins here a quote is not closed or not alone"),
         (["9," + "a" * 200_000 + ",4"], "line 10: .* more than 131,072 characters"),
@@ -78,7 +102,9 @@ def load(folder, content="full"):
         ),
         pytest.param(
             ["9,c,4"], r"line 10: the ratings name the item c, which items\.csv lacks",
-            marks=pytest.mark.case("data", "a rating of an item that items.csv lacks", "refused with the line"),
+            marks=pytest.mark.case(
+                "data", "a rating of an item that items.csv lacks", "refused with the line"
+            ),
         ),
         (["1,b,4"], "line 10: the same user and item were rated before"),
     ],
@@ -111,7 +137,9 @@ def test_the_fewest_ratings_are_those_that_a_split_needs(tmp_path):
 
 def test_continuous_ratings_are_taken_with_a_warning(tmp_path):
     rows = [f"{n},a,{1 + n**1.1 / 60:.4f}" for n in range(90)]
-    with pytest.warns(UserWarning, match=r"90 different ratings from 1 to 3\.3.* are taken to be continuous"):
+    with pytest.warns(
+        UserWarning, match=r"90 different ratings from 1 to 3\.3.* are taken to be continuous"
+    ):
         assert len(load(made(tmp_path, rows)).ratings) == 90
     (tmp_path / "dataset.toml").write_text("scale = [1, 5, 0.0001]")
     with warnings.catch_warnings():
@@ -120,7 +148,17 @@ def test_continuous_ratings_are_taken_with_a_warning(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "scale", [range(1, 6), range(1, 11), range(101), [1, 1.5, 2, 5], [0, 1], [-10, 0, 10], [1, 10], [1, 4.5, 5]]
+    "scale",
+    [
+        range(1, 6),
+        range(1, 11),
+        range(101),
+        [1, 1.5, 2, 5],
+        [0, 1],
+        [-10, 0, 10],
+        [1, 10],
+        [1, 4.5, 5],
+    ],
 )
 def test_usual_scales_are_inferred(tmp_path, scale):
     rows = [f"{user},{item},{value}" for user, value in enumerate([*scale] * 4) for item in "ab"]
@@ -131,12 +169,18 @@ def test_usual_scales_are_inferred(tmp_path, scale):
 # ---- timestamps
 
 
-@pytest.mark.case("data", "timestamps that are negative, 1e30 or text among numbers", "refused with the line")
-@pytest.mark.parametrize("stamp", ["-1", "1e30", "inf", "yesterday", "2020-01-01", "9007199254740993000"])
+@pytest.mark.case(
+    "data", "timestamps that are negative, 1e30 or text among numbers", "refused with the line"
+)
+@pytest.mark.parametrize(
+    "stamp", ["-1", "1e30", "inf", "yesterday", "2020-01-01", "9007199254740993000"]
+)
 def test_bad_timestamps(tmp_path, stamp):
     rows = [f"{row},{n}" for n, row in enumerate(RATINGS)]
     rows[4] = f"{RATINGS[4]},{stamp}"
-    with pytest.raises(DatasetError, match=r"ratings\.csv, line 6: 'timestamp' is no number of seconds since 1970"):
+    with pytest.raises(
+        DatasetError, match=r"ratings\.csv, line 6: 'timestamp' is no number of seconds since 1970"
+    ):
         load(made(tmp_path, rows, header="user,item,rating,timestamp"))
 
 
@@ -154,7 +198,11 @@ def test_unknown_and_fractional_timestamps(tmp_path):
 def test_ids_and_titles_stay_as_they_are_written(tmp_path):
     odd = ["007", "NA", "None", "nan", "null", "1.0", "inf", "True", "1e3", "#N/A"]
     data = load(
-        made(tmp_path, [f"{u},{i},{1 + n % 5}" for n, u in enumerate(odd) for i in odd], [f"{i},{i},,," for i in odd])
+        made(
+            tmp_path,
+            [f"{u},{i},{1 + n % 5}" for n, u in enumerate(odd) for i in odd],
+            [f"{i},{i},,," for i in odd],
+        )
     )
     assert data.items["raw_id"].tolist() == data.users["raw_id"].tolist() == sorted(odd)
     assert data.items["title"].tolist() == data.items["text"].tolist() == sorted(odd)
@@ -172,13 +220,21 @@ def test_whole_numbers_are_ordered_as_numbers_and_all_else_as_text(tmp_path):
     assert data.items["raw_id"].tolist() == ["10", "2", str(2**63)]
 
 
-@pytest.mark.case("data", "7 and 007, or 1 and 1.0, as ids", "two ids, with a warning; refused where a table lacks one")
+@pytest.mark.case(
+    "data",
+    "7 and 007, or 1 and 1.0, as ids",
+    "two ids, with a warning; refused where a table lacks one",
+)
 def test_one_number_written_in_two_ways_counts_as_two_with_a_warning(tmp_path):
-    with pytest.warns(UserWarning, match="the users 7 and 007 are one number written in two ways, and count as two"):
+    with pytest.warns(
+        UserWarning,
+        match="the users 7 and 007 are one number written in two ways, and count as two",
+    ):
         data = load(made(tmp_path, [*RATINGS, "7,a,1", "007,a,2"]))
     assert {"7", "007"} < set(data.users["raw_id"])
     with pytest.raises(
-        DatasetError, match=r"name the item 1\.0, which items\.csv lacks \(it lists 1: write ids alike\)"
+        DatasetError,
+        match=r"name the item 1\.0, which items\.csv lacks \(it lists 1: write ids alike\)",
     ):
         load(made(tmp_path, [f"{n},1.0,{1 + n % 5}" for n in range(9)], ["1,One,,,"]))
 
@@ -190,19 +246,28 @@ def test_spaces_around_ids_and_names_of_columns_do_not_count(tmp_path):
     assert data.users["raw_id"].dtype == "int64"
 
 
-@pytest.mark.case("data", "an item whose description is empty, or no text columns at all", "its title is its text")
+@pytest.mark.case(
+    "data", "an item whose description is empty, or no text columns at all", "its title is its text"
+)
 def test_the_title_remains_the_text(tmp_path):
     assert load(made(tmp_path)).items["text"].tolist() == ["Alpha. Drama. A long tale", "Beta"]
     data = load(made(tmp_path, items=["a,Alpha", "b,Beta"], listed="item,title"))
     assert data.items["text"].tolist() == ["Alpha", "Beta"]
     assert data.items["plot"].isna().all()
-    assert data.has("text") and not data.has("image") and not data.has("genres") and not data.has("demographics")
+    assert (
+        data.has("text")
+        and not data.has("image")
+        and not data.has("genres")
+        and not data.has("demographics")
+    )
     (made(tmp_path) / "dataset.toml").write_text("text_columns = []")
     assert load(tmp_path).items["text"].tolist() == ["Alpha", "Beta"]
 
 
 @pytest.mark.case(
-    "hostile", "titles of 100,000 letters, control signs, emoji, letters from right to left", "drawn on cards"
+    "hostile",
+    "titles of 100,000 letters, control signs, emoji, letters from right to left",
+    "drawn on cards",
 )
 def test_odd_titles_are_drawn(tmp_path, empty_cache):
     odd = [
@@ -227,13 +292,17 @@ def test_odd_titles_are_drawn(tmp_path, empty_cache):
 
 
 @pytest.mark.case(
-    "data", "fields that hold newlines, and empty lines between rows", "messages still name the right line"
+    "data",
+    "fields that hold newlines, and empty lines between rows",
+    "messages still name the right line",
 )
 def test_lines_are_right_behind_newlines_in_fields_and_empty_lines(tmp_path):
     items = ['a,"Al\npha\n",,,', "", "", "b,Beta,,,", '"c","",,,']
     with pytest.raises(DatasetError, match=r"items\.csv, line 8: 'title' is empty"):
         load(made(tmp_path, items=items))
-    with pytest.raises(DatasetError, match=r"items\.csv, line 8: the item b is listed twice, first on line 7"):
+    with pytest.raises(
+        DatasetError, match=r"items\.csv, line 8: the item b is listed twice, first on line 7"
+    ):
         load(made(tmp_path, items=[*items[:4], "b,Beta,,,"]))
     for end in ("\r\n", "\r"):
         text = end.join(["item,title", "a,Alpha", "", "b,", ""])
@@ -261,9 +330,14 @@ def test_lines_longer_than_what_is_read_at_once(tmp_path):
     [
         pytest.param(
             "latin-1", r"items\.csv, line 3: is not UTF-8 \(byte 0xe9\); save the file as UTF-8",
-            marks=pytest.mark.case("data", "a file in Latin-1 or UTF-16", "save as UTF-8, with the first bad line"),
+            marks=pytest.mark.case(
+                "data", "a file in Latin-1 or UTF-16", "save as UTF-8, with the first bad line"
+            ),
         ),
-        ("utf-16", r"items\.csv, line 1: holds NUL bytes \(is it UTF-16\?\); save the file as UTF-8"),
+        (
+            "utf-16",
+            r"items\.csv, line 1: holds NUL bytes \(is it UTF-16\?\); save the file as UTF-8",
+        ),
     ],
 )  # fmt: skip
 def test_other_encodings(tmp_path, encoding, message):
@@ -279,8 +353,12 @@ def test_other_encodings(tmp_path, encoding, message):
     ("header", "message"),
     [
         pytest.param(
-            "user,Item,stars", "'item' is missing; the header must name user, item, rating, it names user, Item, stars",
-            marks=pytest.mark.case("data", "a column that is missing", "the columns that were found are listed"),
+            "user,Item,stars",
+            "'item' is missing; the header must name user, item, rating, "
+            "it names user, Item, stars",
+            marks=pytest.mark.case(
+                "data", "a column that is missing", "the columns that were found are listed"
+            ),
         ),
         pytest.param(
             "user;item;rating", "the fields are separated by semicolons; save the file with commas",
@@ -295,10 +373,16 @@ def test_bad_headers(tmp_path, header, message):
         load(made(tmp_path, header=header))
 
 
-@pytest.mark.case("data", "both ratings.csv and ratings.csv.gz", "refused: which one counts is not guessed")
+@pytest.mark.case(
+    "data", "both ratings.csv and ratings.csv.gz", "refused: which one counts is not guessed"
+)
 def test_two_files_of_ratings(tmp_path):
-    (made(tmp_path) / "ratings.csv.gz").write_bytes(gzip.compress((tmp_path / "ratings.csv").read_bytes()))
-    with pytest.raises(DatasetError, match=r"holds both ratings\.csv and ratings\.csv\.gz; keep one"):
+    (made(tmp_path) / "ratings.csv.gz").write_bytes(
+        gzip.compress((tmp_path / "ratings.csv").read_bytes())
+    )
+    with pytest.raises(
+        DatasetError, match=r"holds both ratings\.csv and ratings\.csv\.gz; keep one"
+    ):
         load(tmp_path)
     (tmp_path / "ratings.csv").unlink()
     assert len(load(tmp_path).ratings) == 8
@@ -333,36 +417,58 @@ def test_a_table_that_is_too_large(tmp_path, monkeypatch):
 # ---- pictures, years, users, settings, the folder itself
 
 
-@pytest.mark.case("hostile", "pictures named by absolute paths, .. or links out of the folder", "refused with the line")
-@pytest.mark.parametrize("name", ["/etc/passwd", "../secret.jpg", "images/../../secret.jpg", "link.jpg", "inside"])
+@pytest.mark.case(
+    "hostile",
+    "pictures named by absolute paths, .. or links out of the folder",
+    "refused with the line",
+)
+@pytest.mark.parametrize(
+    "name", ["/etc/passwd", "../secret.jpg", "images/../../secret.jpg", "link.jpg", "inside"]
+)
 def test_pictures_outside_the_folder(tmp_path, name):
     folder = tmp_path / "data"
     folder.mkdir()
     (tmp_path / "secret.jpg").write_bytes(b"secret")
-    made(folder, items=[ITEMS[0], f"b,Beta,,,{folder / 'images/a.jpg' if name == 'inside' else name}"])
+    made(
+        folder,
+        items=[ITEMS[0], f"b,Beta,,,{folder / 'images/a.jpg' if name == 'inside' else name}"],
+    )
     (folder / "link.jpg").symlink_to(tmp_path / "secret.jpg")
-    with pytest.raises(DatasetError, match=r"items\.csv, line 3: the picture '.*' lies outside the folder"):
+    with pytest.raises(
+        DatasetError, match=r"items\.csv, line 3: the picture '.*' lies outside the folder"
+    ):
         load(folder)
 
 
-@pytest.mark.case("data", "pictures named by 300 characters, a folder, a link to itself", "missing, counted and named")
+@pytest.mark.case(
+    "data",
+    "pictures named by 300 characters, a folder, a link to itself",
+    "missing, counted and named",
+)
 @pytest.mark.parametrize(
-    "name", ["x" * 300, "images", "loop.jpg", "images/a.jpg/b", "NA", "\\\\host\\a.jpg", "\u202e.jpg"]
+    "name",
+    ["x" * 300, "images", "loop.jpg", "images/a.jpg/b", "NA", "\\\\host\\a.jpg", "\u202e.jpg"],
 )
 def test_pictures_that_cannot_be_files_count_as_missing(tmp_path, name):
     made(tmp_path, items=[ITEMS[0], f"b,Beta,,,{name}"])
     (tmp_path / "loop.jpg").symlink_to(tmp_path / "loop.jpg")
-    with pytest.warns(UserWarning, match=r"items\.csv: 1 pictures named there do not exist .* on line 3"):
+    with pytest.warns(
+        UserWarning, match=r"items\.csv: 1 pictures named there do not exist .* on line 3"
+    ):
         assert load(tmp_path).items["image"].isna().tolist() == [False, True]
 
 
 @pytest.mark.case(
-    "data", "a year of 1e30, abcd or 1994.5 BC", "unknown, with a warning that names the first and its line"
+    "data",
+    "a year of 1e30, abcd or 1994.5 BC",
+    "unknown, with a warning that names the first and its line",
 )
 @pytest.mark.parametrize("year", ["1e30", "abcd", "inf", "-12000", "1994 BC"])
 def test_years_that_cannot_be(tmp_path, year):
     folder = made(tmp_path, items=["a,Alpha,1994", f"b,Beta,{year}"], listed="item,title,year")
-    with pytest.warns(UserWarning, match=rf"items\.csv: 1 years are no numbers .* '{year}' on line 3"):
+    with pytest.warns(
+        UserWarning, match=rf"items\.csv: 1 years are no numbers .* '{year}' on line 3"
+    ):
         data = load(folder, "packaged")
     assert data.items["year"].fillna(0).tolist() == [1994, 0]
     with warnings.catch_warnings():
@@ -378,7 +484,10 @@ def test_years_that_cannot_be(tmp_path, year):
             ["1,F,30,baker", "2,F,30,baker"],
             r"ratings\.csv, line 6: the ratings name the user 3, which users\.csv lacks",
         ),
-        (["1,F,30,baker", "1,F,30,baker"], r"users\.csv, line 3: the user 1 is listed twice, first on line 2"),
+        (
+            ["1,F,30,baker", "1,F,30,baker"],
+            r"users\.csv, line 3: the user 1 is listed twice, first on line 2",
+        ),
         (["1,F,30,baker", ",F,30,baker"], r"users\.csv, line 3: 'user' is empty"),
     ],
 )
@@ -398,7 +507,9 @@ def test_what_is_unknown_of_users(tmp_path):
     assert users["occupation"].fillna("?").tolist() == ["?", "baker", "baker", "?"]
 
 
-@pytest.mark.case("data", "a declared scale of inf, nan, true, text or unreachable steps", "refused with the file")
+@pytest.mark.case(
+    "data", "a declared scale of inf, nan, true, text or unreachable steps", "refused with the file"
+)
 @pytest.mark.parametrize(
     ("scale", "message"),
     [
@@ -470,7 +581,10 @@ def test_published_folders_keep_their_rows(name, fingerprint):
     first = data.ratings[["user", "item", "rating"]].head(3).to_numpy().tolist()
     sizes = (data.n_users, data.n_items, len(data.ratings))
     assert (sizes, first, data.items["raw_id"].head(3).tolist()) == PUBLISHED[name]
-    assert data.items["raw_id"].is_monotonic_increasing and data.users["raw_id"].is_monotonic_increasing
+    assert (
+        data.items["raw_id"].is_monotonic_increasing
+        and data.users["raw_id"].is_monotonic_increasing
+    )
 
 
 PUBLISHED = {
@@ -503,13 +617,17 @@ ODD = [
 
 
 @pytest.mark.case(
-    "data", "CSV files, settings and packed files with random changes", "loaded or one sentence, never a traceback"
+    "data",
+    "CSV files, settings and packed files with random changes",
+    "loaded or one sentence, never a traceback",
 )
 @pytest.mark.parametrize("seed", range(3))
 def test_random_changes_load_or_give_one_sentence(tmp_path, empty_cache, monkeypatch, seed):
     monkeypatch.setattr(folder_module, "title_cards", lambda items: ["card.png"] * len(items))
     chance = random.Random(seed)
-    (made(tmp_path) / "users.csv").write_text("user,gender,age\n" + "".join(f"{user},F,30\n" for user in range(1, 5)))
+    (made(tmp_path) / "users.csv").write_text(
+        "user,gender,age\n" + "".join(f"{user},F,30\n" for user in range(1, 5))
+    )
     (tmp_path / "dataset.toml").write_text("scale = [1, 5, 1]\n")
     whole = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     whole["ratings.csv.gz"] = gzip.compress(whole["ratings.csv"])
@@ -521,7 +639,11 @@ def test_random_changes_load_or_give_one_sentence(tmp_path, empty_cache, monkeyp
             data = changed[name]
             for _ in range(chance.randint(1, 3)):
                 start = chance.randrange(len(data) + 1)
-                new = chance.choice(ODD).encode() if chance.random() < 0.7 else chance.randbytes(chance.randint(1, 4))
+                new = (
+                    chance.choice(ODD).encode()
+                    if chance.random() < 0.7
+                    else chance.randbytes(chance.randint(1, 4))
+                )
                 data = data[:start] + new + data[start + chance.randint(0, 6) :]
             changed[name] = data
         for name in whole:

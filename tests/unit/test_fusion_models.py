@@ -14,7 +14,10 @@ from bonmf_lib.models.rating.early_fusion import EarlyFusionConfig
 from bonmf_lib.models.rating.tensor_fusion import TensorFusionConfig
 
 NAMES = ["tensor-fusion", "early-fusion"]
-SIZES = {"tensor-fusion": {"embedding_dim": 3, "feature_dim": 2}, "early-fusion": {"embedding_dim": 4}}
+SIZES = {
+    "tensor-fusion": {"embedding_dim": 3, "feature_dim": 2},
+    "early-fusion": {"embedding_dim": 4},
+}
 N_USERS, N_ITEMS = 6, 5
 
 
@@ -28,7 +31,9 @@ def features(dim: int, missing: tuple[int, ...], name: str) -> Features:
 @pytest.fixture
 def small() -> ModelInputs:
     """Six users and five items; item 1 lacks a picture, item 3 both text and picture."""
-    return ModelInputs(N_USERS, N_ITEMS, 3.5, text=features(7, (3,), "text"), image=features(9, (1, 3), "image"))
+    return ModelInputs(
+        N_USERS, N_ITEMS, 3.5, text=features(7, (3,), "text"), image=features(9, (1, 3), "image")
+    )
 
 
 STANDARDISED = {"text_preparation": "standardised", "image_preparation": "standardised"}
@@ -65,7 +70,11 @@ def numpy(tensor: torch.Tensor) -> np.ndarray:
 
 
 def layers_of(sequence) -> list[tuple[np.ndarray, np.ndarray]]:
-    return [(numpy(part.weight), numpy(part.bias)) for part in sequence if isinstance(part, torch.nn.Linear)]
+    return [
+        (numpy(part.weight), numpy(part.bias))
+        for part in sequence
+        if isinstance(part, torch.nn.Linear)
+    ]
 
 
 def mlp_by_hand(layers, row: np.ndarray) -> float:
@@ -76,25 +85,32 @@ def mlp_by_hand(layers, row: np.ndarray) -> float:
 
 
 def tensor_fusion_by_hand(model, inputs, users, items, modalities=("text", "image")) -> list[float]:
-    """[1 ; p_u] x [1 ; q_i] x [1 ; W_t t_i] x [1 ; W_v v_i] with Kronecker products, one row after the other."""
+    """[1 ; p_u] x [1 ; q_i] x [1 ; W_t t_i] x [1 ; W_v v_i] with Kronecker products, one row after
+    the other."""
     tables = {name: projected(model.modalities[name], getattr(inputs, name)) for name in modalities}
     out = []
     for user, item in zip(users, items, strict=True):
         z = np.concatenate([[1], numpy(model.user_embedding.weight)[user]])
-        for vector in (numpy(model.item_embedding.weight)[item], *(tables[name][item] for name in modalities)):
+        for vector in (
+            numpy(model.item_embedding.weight)[item],
+            *(tables[name][item] for name in modalities),
+        ):
             z = np.kron(z, np.concatenate([[1], vector]))
         out.append(mlp_by_hand(layers_of([model.first, *model.rest]), z))
     return out
 
 
 def early_fusion_by_hand(model, inputs, users, items, modalities=("text", "image")) -> list[float]:
-    """e_i = W_e [q_i ; t_i] + b_e, then the MLP on [p_u ; e_i ; v_i], with the matrices put together."""
+    """e_i = W_e [q_i ; t_i] + b_e, then the MLP on [p_u ; e_i ; v_i], with the matrices put
+    together."""
     text = projected(model.fuse_text, inputs.text) if "text" in modalities else None
     image = projected(model.first_image, inputs.image) if "image" in modalities else None
     first = np.concatenate([numpy(model.first_user.weight), numpy(model.first_item.weight)], axis=1)
     out = []
     for user, item in zip(users, items, strict=True):
-        fused = numpy(model.fuse_id.weight) @ numpy(model.item_embedding.weight)[item] + numpy(model.fuse_id.bias)
+        fused = numpy(model.fuse_id.weight) @ numpy(model.item_embedding.weight)[item] + numpy(
+            model.fuse_id.bias
+        )
         fused = fused if text is None else fused + text[item]
         x = np.concatenate([numpy(model.user_embedding.weight)[user], fused])
         hidden = first @ x + numpy(model.first_user.bias)
@@ -113,18 +129,24 @@ def test_model_equals_its_equation_row_by_row(small, name, modalities):
     users, items = every_pair()
     expected = BY_HAND[name](model, small, users, items, modalities)
     assert np.std(expected) > 0.01
-    np.testing.assert_allclose(numpy(model(users, items)), expected, atol=1e-5)  # features are float32
+    # features are float32
+    np.testing.assert_allclose(numpy(model(users, items)), expected, atol=1e-5)
 
 
 def test_early_fusion_of_whole_items_is_one_matrix_on_the_concatenation(small):
-    """Where nothing is missing, the split layers are W_e [q_i ; t_i] and W_1 [p_u ; e_i ; v_i], literally."""
+    """Where nothing is missing, the split layers are W_e [q_i ; t_i] and W_1 [p_u ; e_i ; v_i],
+    literally."""
     model = shaken("early-fusion", small)
     users, items = torch.arange(N_USERS), torch.tensor([0, 2, 4, 0, 2, 4])
     fuse = torch.cat([model.fuse_id.weight, model.fuse_text.linear.weight], dim=1)
     joined = torch.cat([model.item_embedding.weight[items], model.fuse_text.matrix[items]], dim=1)
     fused = F.linear(joined, fuse, model.fuse_id.bias)
-    first = torch.cat([model.first_user.weight, model.first_item.weight, model.first_image.linear.weight], dim=1)
-    x = torch.cat([model.user_embedding.weight[users], fused, model.first_image.matrix[items]], dim=1)
+    first = torch.cat(
+        [model.first_user.weight, model.first_item.weight, model.first_image.linear.weight], dim=1
+    )
+    x = torch.cat(
+        [model.user_embedding.weight[users], fused, model.first_image.matrix[items]], dim=1
+    )
     hidden = F.relu(F.linear(x, first, model.first_user.bias))
     torch.testing.assert_close(model(users, items), model.rest(hidden).squeeze(1))
 
@@ -139,7 +161,12 @@ def test_table_path_equals_row_path_in_values_and_gradients(small, name):
         for batch in zip(users.split(size), items.split(size), strict=True):
             values.append(model(*batch))
             (values[-1].square().sum() + model.penalty(*batch) * size).backward()
-        results.append((torch.cat(values), {key: parameter.grad for key, parameter in model.named_parameters()}))
+        results.append(
+            (
+                torch.cat(values),
+                {key: parameter.grad for key, parameter in model.named_parameters()},
+            )
+        )
     torch.testing.assert_close(results[0][0], results[1][0])
     assert results[0][1].keys() == results[1][1].keys()
     for key, gradient in results[0][1].items():
@@ -150,9 +177,13 @@ def test_table_path_equals_row_path_in_values_and_gradients(small, name):
 @pytest.mark.parametrize("modality", ["text", "image"])
 @pytest.mark.parametrize("name", NAMES)
 def test_missing_features_are_a_learned_vector(small, name, modality):
-    """Rows of missing items change with that vector alone, whatever the matrix holds there; no other row does."""
+    """Rows of missing items change with that vector alone, whatever the matrix holds there; no
+    other row does."""
     model = shaken(name, small, hidden=(64, 32))  # wide enough for no item to switch every unit off
-    parts = {"tensor-fusion": "modalities.{}", "early-fusion": {"text": "fuse_text", "image": "first_image"}[modality]}
+    parts = {
+        "tensor-fusion": "modalities.{}",
+        "early-fusion": {"text": "fuse_text", "image": "first_image"}[modality],
+    }
     part = model.get_submodule(parts[name].format(modality))
     absent = torch.from_numpy(~getattr(small, modality).present)
     items = torch.arange(N_ITEMS)
@@ -192,7 +223,9 @@ def test_ablations_read_only_what_they_say(small, name, values, reads):
     for modality in ("text", "image"):
         given = getattr(small, modality)
         other = dataclasses.replace(given, matrix=given.matrix[::-1].copy())
-        changed = shaken(name, dataclasses.replace(small, **{modality: other}), **values)(users, items)
+        changed = shaken(name, dataclasses.replace(small, **{modality: other}), **values)(
+            users, items
+        )
         assert torch.equal(base, changed) == (modality not in reads), modality
         without = dataclasses.replace(small, **{modality: None})
         if modality in reads:
@@ -210,7 +243,9 @@ def test_penalty_by_hand(small, name):
         model.item_embedding.weight[:2] = torch.tensor([[0.0, 1.0], [2.0, 2.0]])
     # users: 5 and 9; items: 1 and 8
     users, items = torch.tensor([0, 0, 1]), torch.tensor([0, 1, 1])
-    assert model.penalty(users, items).item() == pytest.approx(0.1 * ((5 + 1) + (5 + 8) + (9 + 8)) / 3)
+    assert model.penalty(users, items).item() == pytest.approx(
+        0.1 * ((5 + 1) + (5 + 8) + (9 + 8)) / 3
+    )
     assert model.penalty(users[:1], items[:1]).item() == pytest.approx(0.1 * 6)
 
 

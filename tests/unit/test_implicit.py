@@ -1,4 +1,5 @@
-"""Implicit feedback: which negatives are drawn, the loss by hand, penalties, and whether anything is learned."""
+"""Implicit feedback: which negatives are drawn, the loss by hand, penalties, and whether anything
+is learned."""
 
 import math
 from dataclasses import replace
@@ -30,7 +31,9 @@ def triples(pairs: list[tuple[int, int]]) -> Triples:
 
 
 def sampler_of(pairs, n_users, n_items, per_positive) -> NegativeSampler:
-    return NegativeSampler(SimpleNamespace(n_users=n_users, n_items=n_items), triples(pairs), per_positive)
+    return NegativeSampler(
+        SimpleNamespace(n_users=n_users, n_items=n_items), triples(pairs), per_positive
+    )
 
 
 # Negatives
@@ -38,13 +41,16 @@ def sampler_of(pairs, n_users, n_items, per_positive) -> NegativeSampler:
 
 def test_negatives_are_never_training_items(planted, split, inputs):
     train = Triples.of(planted, split.train, CPU)
-    sampler = NegativeSampler(SimpleNamespace(n_users=inputs.n_users, n_items=inputs.n_items), train, 80)
+    sampler = NegativeSampler(
+        SimpleNamespace(n_users=inputs.n_users, n_items=inputs.n_items), train, 80
+    )
     users, items = sampler.draw(train.users)
     assert torch.equal(users, train.users.repeat_interleave(80))
     rated = set(zip(train.users.tolist(), train.items.tolist(), strict=True))
     drawn = set(zip(users.tolist(), items.tolist(), strict=True))
     assert not rated & drawn
-    assert len(rated) + len(drawn) == inputs.n_users * inputs.n_items  # everything else does come up
+    # everything else does come up
+    assert len(rated) + len(drawn) == inputs.n_users * inputs.n_items
 
 
 @pytest.mark.parametrize("user", [0, 1, 2])
@@ -67,7 +73,8 @@ def test_one_unrated_item_is_found_among_many():
 
 
 def test_users_do_not_answer_for_each_other():
-    """Keys of user and item must not collide: what user 0 rated last is not what user 1 rated first."""
+    """Keys of user and item must not collide: what user 0 rated last is not what user 1 rated
+    first."""
     sampler = sampler_of([(0, 2), (1, 1)], 2, 3, 200)
     users, items = sampler.draw(torch.tensor([0, 1]))
     assert set(items[users == 0].tolist()) == {0, 1}
@@ -113,7 +120,9 @@ def test_patience_watches_any_metric_in_its_own_direction(planted, split, inputs
 
     model = build_model("biased-svd", BiasedSVDConfig(), inputs, seed=0)
     settings = replace(IMPLICIT, epochs=5, patience=2)
-    history = fit(model, planted, split, settings, 0, CPU, validation=Validation("made up", of, higher))
+    history = fit(
+        model, planted, split, settings, 0, CPU, validation=Validation("made up", of, higher)
+    )
     assert len(history.train_loss) == 4 and history.best_epoch == 2
     assert all(torch.equal(value, seen[1][name]) for name, value in model.state_dict().items())
 
@@ -132,9 +141,12 @@ class Recorded:
 
 
 def small_model(regularisation: float):
-    """Four users by five items, and 6 of their ratings; a user's logit for an item is far from 0."""
+    """Four users by five items, and 6 of their ratings; a user's logit for an item is far from
+    0."""
     inputs = ModelInputs(4, 5, mean_rating=0.5)
-    model = build_model("biased-svd", BiasedSVDConfig(factors=3, regularisation=regularisation), inputs, seed=0)
+    model = build_model(
+        "biased-svd", BiasedSVDConfig(factors=3, regularisation=regularisation), inputs, seed=0
+    )
     draw = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -149,7 +161,9 @@ def small_data(planted):
     table = planted.ratings.iloc[: len(rows)].copy()
     table["user"], table["item"] = np.array(rows).T
     table["rating"] = np.float32([5, 2, 3, 4, 2, 5, 3])
-    dataset = replace(planted, ratings=table, users=planted.users.iloc[:4], items=planted.items.iloc[:5])
+    dataset = replace(
+        planted, ratings=table, users=planted.users.iloc[:4], items=planted.items.iloc[:5]
+    )
     return dataset, Split(np.arange(6), np.arange(0), np.array([6]), "by hand", 0, 7)
 
 
@@ -157,38 +171,50 @@ NEGATIVES = ([0, 1, 2, 3, 0, 1], [3, 0, 1, 2, 4, 4])
 
 
 def test_loss_by_hand(small_data, monkeypatch):
-    """- log sigmoid(x) of ratings, whatever their stars, and - log(1 - sigmoid(x)) of negatives; the mean of all."""
+    """- log sigmoid(x) of ratings, whatever their stars, and - log(1 - sigmoid(x)) of negatives;
+    the mean of all."""
     monkeypatch.setattr("bonmf_lib.training.loop.NegativeSampler", Recorded(*NEGATIVES))
     dataset, split = small_data
     model = small_model(0.1)
     logits = model.score_all_items(torch.arange(4)).double().numpy()
     pairs = dataset.ratings[["user", "item"]].to_numpy()[split.train]
     terms = [math.log1p(math.exp(-logits[user, item])) for user, item in pairs]
-    terms += [math.log1p(math.exp(logits[user, item])) for user, item in zip(*NEGATIVES, strict=True)]
+    terms += [
+        math.log1p(math.exp(logits[user, item])) for user, item in zip(*NEGATIVES, strict=True)
+    ]
     history = fit(model, dataset, split, replace(IMPLICIT, negatives=1), 0, CPU)
     assert history.train_loss == [pytest.approx(np.mean(terms), rel=1e-5)]  # without the penalty
 
 
 @pytest.mark.parametrize("loss", ["bce", "mse"])
 def test_penalty_is_added_to_the_loss(small_data, monkeypatch, loss):
-    """The gradient of the only step is the loss's plus the penalty's; the penalty is that of the batch's ratings."""
+    """The gradient of the only step is the loss's plus the penalty's; the penalty is that of the
+    batch's ratings."""
     monkeypatch.setattr("bonmf_lib.training.loop.NegativeSampler", Recorded(*NEGATIVES))
     dataset, split = small_data
-    settings = TrainingConfig(epochs=1, batch_size=ALL_ROWS, loss=loss, negatives=int(loss == "bce"))
+    settings = TrainingConfig(
+        epochs=1, batch_size=ALL_ROWS, loss=loss, negatives=int(loss == "bce")
+    )
     gradients = {}
     for regularisation in (0.0, 0.5):
         model = small_model(regularisation)
         fit(model, dataset, split, settings, 0, CPU)
-        gradients[regularisation] = {name: parameter.grad for name, parameter in model.named_parameters()}
+        gradients[regularisation] = {
+            name: parameter.grad for name, parameter in model.named_parameters()
+        }
     model = small_model(0.5)
     train = Triples.of(dataset, split.train, CPU)
     model.penalty(train.users, train.items).backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad.any()
-        torch.testing.assert_close(gradients[0.5][name], gradients[0.0][name] + parameter.grad, msg=name)
+        torch.testing.assert_close(
+            gradients[0.5][name], gradients[0.0][name] + parameter.grad, msg=name
+        )
 
 
-def test_every_epoch_draws_other_negatives_and_the_same_seed_the_same(planted, split, inputs, monkeypatch):
+def test_every_epoch_draws_other_negatives_and_the_same_seed_the_same(
+    planted, split, inputs, monkeypatch
+):
     drawn = []
 
     class Noted(NegativeSampler):
@@ -213,20 +239,32 @@ def test_every_epoch_draws_other_negatives_and_the_same_seed_the_same(planted, s
 
 @pytest.mark.parametrize("model", ["biased-svd", "bonmf"])
 def test_training_beats_random_and_untrained_ranking(planted, inputs, model):
-    """Only high ratings are kept, so that what was rated tells of taste; which items are rated at all is random."""
-    liked = replace(planted, ratings=planted.ratings[planted.ratings["rating"] >= 4].reset_index(drop=True))
+    """Only high ratings are kept, so that what was rated tells of taste; which items are rated at
+    all is random."""
+    liked = replace(
+        planted, ratings=planted.ratings[planted.ratings["rating"] >= 4].reset_index(drop=True)
+    )
     split = Ratio().split(liked, 0)
     users, items = liked.ratings["user"].to_numpy(), liked.ratings["item"].to_numpy()
     train, test = ((users[rows], items[rows]) for rows in (split.train, split.test))
 
     def ndcg(score) -> float:
-        return ranking_metrics(score, train, test, inputs.n_users, inputs.n_items, device=CPU)["ndcg@10"]
+        return ranking_metrics(score, train, test, inputs.n_users, inputs.n_items, device=CPU)[
+            "ndcg@10"
+        ]
 
     built = build_model(model, get_model(model).config(), replace(inputs, mean_rating=0.0), seed=0)
     before = ndcg(built.score_all_items)
     draw = torch.Generator().manual_seed(0)
     random = ndcg(lambda users: torch.rand(len(users), inputs.n_items, generator=draw))
-    history = fit(built, liked, split, replace(IMPLICIT, epochs=15, batch_size=256, learning_rate=0.005), 0, CPU)
+    history = fit(
+        built,
+        liked,
+        split,
+        replace(IMPLICIT, epochs=15, batch_size=256, learning_rate=0.005),
+        0,
+        CPU,
+    )
     built.eval()
     assert history.train_loss[-1] < history.train_loss[0]
     assert ndcg(built.score_all_items) > 1.25 * max(random, before)

@@ -1,4 +1,5 @@
-"""Files that were damaged, cut, edited or swapped: made again in a run folder or cache, an error where published."""
+"""Files that were damaged, cut, edited or swapped: made again in a run folder or cache, an error
+where published."""
 
 import json
 import shutil
@@ -24,7 +25,14 @@ from bonmf_lib.integrity import (
 )
 from bonmf_lib.models.rating.biased_svd import BiasedSVDConfig
 from bonmf_lib.runs import records as records_module, training as training_module
-from bonmf_lib.runs.records import keep_table, kept_table, published_dir, published_table, read_published, read_records
+from bonmf_lib.runs.records import (
+    keep_table,
+    kept_table,
+    published_dir,
+    published_table,
+    read_published,
+    read_records,
+)
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import run_variants
 from bonmf_lib.runs.training import Training, read_trials
@@ -56,9 +64,14 @@ def flipped(data: bytes, place: int, bit: int) -> bytes:
 
 
 WRITERS = {
-    "json": (lambda path: write_json(path, {"values": [0.1, 2, "three"]}, "a"), lambda path: read_json(path, "a")),
+    "json": (
+        lambda path: write_json(path, {"values": [0.1, 2, "three"]}, "a"),
+        lambda path: read_json(path, "a"),
+    ),
     "arrays": (
-        lambda path: write_arrays(path, {"x": np.arange(40, dtype=np.float32), "empty": np.zeros(0)}, "a"),
+        lambda path: write_arrays(
+            path, {"x": np.arange(40, dtype=np.float32), "empty": np.zeros(0)}, "a"
+        ),
         lambda path: read_arrays(path, "a"),
     ),
     "text": (lambda path: path.write_text(sealed_text("a,b\n1,2\n3,4\n")), read_sealed_text),
@@ -66,7 +79,9 @@ WRITERS = {
 }
 
 
-@pytest.mark.case("damage", "any single flipped bit, any cut, of any kept file", "noticed on reading")
+@pytest.mark.case(
+    "damage", "any single flipped bit, any cut, of any kept file", "noticed on reading"
+)
 @pytest.mark.parametrize("kind", WRITERS)
 def test_every_flipped_bit_and_every_cut_is_noticed(tmp_path, kind):
     write, read = WRITERS[kind]
@@ -88,7 +103,16 @@ def test_every_flipped_bit_and_every_cut_is_noticed(tmp_path, kind):
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"[1]", b"null", b'{"sha256": 1}', b"[" * 100_000, b"\xff\xfe", b"# sha256 x\n", b"\0" * 64],
+    [
+        b"",
+        b"[1]",
+        b"null",
+        b'{"sha256": 1}',
+        b"[" * 100_000,
+        b"\xff\xfe",
+        b"# sha256 x\n",
+        b"\0" * 64,
+    ],
     ids=lambda content: repr(content[:12]),
 )
 def test_strange_content_is_damage_not_a_traceback(tmp_path, content):
@@ -99,7 +123,9 @@ def test_strange_content_is_damage_not_a_traceback(tmp_path, content):
             read(path)
 
 
-@pytest.mark.case("damage", "the whole file of another run under this run's name", "noticed, made again")
+@pytest.mark.case(
+    "damage", "the whole file of another run under this run's name", "noticed, made again"
+)
 def test_what_belongs_to_something_else_is_not_read(tmp_path):
     write_json(tmp_path / "a.json", {"value": 1}, "one")
     write_arrays(tmp_path / "a.safetensors", {"x": np.zeros(3)}, "one")
@@ -111,7 +137,11 @@ def test_what_belongs_to_something_else_is_not_read(tmp_path):
 # Cached features
 
 
-@pytest.mark.case("damage", "400 flipped bits in cached features", "features are made again, none used as they are")
+@pytest.mark.case(
+    "damage",
+    "400 flipped bits in cached features",
+    "features are made again, none used as they are",
+)
 def test_flipped_bits_in_cached_features_are_never_used(empty_cache):
     matrix = np.random.default_rng(0).standard_normal((20, 8)).astype(np.float32)
     encoded = []
@@ -121,7 +151,9 @@ def test_flipped_bits_in_cached_features_are_never_used(empty_cache):
         return {"mean": matrix[positions]}
 
     def ask():
-        return cached_poolings({"encoder": "made-up", "version": "1"}, [bytes([n]) for n in range(20)], encode)
+        return cached_poolings(
+            {"encoder": "made-up", "version": "1"}, [bytes([n]) for n in range(20)], encode
+        )
 
     expected, _, _ = ask()
     (path,) = (empty_cache / "features" / "made-up").iterdir()
@@ -150,9 +182,13 @@ def spoil(path, how):
         path.write_bytes(b"")
 
 
-@pytest.mark.case("damage", "a record file cut at a line end", "its numbers are made again, equal to before")
 @pytest.mark.case(
-    "damage", "histories, predictions or trials flipped, cut or emptied", "trained again, equal to before"
+    "damage", "a record file cut at a line end", "its numbers are made again, equal to before"
+)
+@pytest.mark.case(
+    "damage",
+    "histories, predictions or trials flipped, cut or emptied",
+    "trained again, equal to before",
 )
 @pytest.mark.parametrize("how", ["flip", "cut at a line end", "emptied"])
 @pytest.mark.parametrize("kept", ["records", "history", "predictions", "tuning"])
@@ -168,7 +204,9 @@ def test_damage_in_a_run_folder_is_made_again(run, kept, how):
     Training(run, row, 0).history(), Training(run, row, 0).predictions()  # whole again
 
 
-@pytest.mark.case("damage", "an edited value in a search's trials", "the search starts over and chooses the same")
+@pytest.mark.case(
+    "damage", "an edited value in a search's trials", "the search starts over and chooses the same"
+)
 def test_an_edited_trial_does_not_choose(run):
     row = tuned(run, replace(ROW, model_config=BiasedSVDConfig()))
     first = run_variants(run, "one", [row], seeds=(0,))
@@ -190,7 +228,11 @@ def test_predictions_of_another_run_are_not_read(run):
     assert numbers(run_variants(run, "one", [ROW, other], seeds=(0,))) == numbers(first)
 
 
-@pytest.mark.case("damage", "a damaged checkpoint of a stopped training", "the training starts over, equal numbers")
+@pytest.mark.case(
+    "damage",
+    "a damaged checkpoint of a stopped training",
+    "the training starts over, equal numbers",
+)
 def test_a_damaged_checkpoint_starts_over(run, monkeypatch, tmp_path):
     other = Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path / "undisturbed")))
     whole = run_variants(other, "one", [ROW], seeds=(0,))
@@ -222,7 +264,10 @@ def test_a_damaged_note_of_what_is_current_is_named(run):
 def test_a_damaged_table_is_named(tmp_path):
     keep_table(tmp_path, "trials", pd.DataFrame({"variant": ["NA", "=1"], "value": [0.5, np.nan]}))
     found = kept_table(tmp_path, "trials")
-    assert found["variant"].tolist() == ["NA", "=1"] and found["value"].isna().tolist() == [False, True]
+    assert found["variant"].tolist() == ["NA", "=1"] and found["value"].isna().tolist() == [
+        False,
+        True,
+    ]
     spoil(tmp_path / "tables" / "trials.csv", "cut at a line end")
     with pytest.raises(DamagedError, match=r"trials\.csv"):
         kept_table(tmp_path, "trials")
@@ -249,11 +294,16 @@ def halved(text: str) -> str:
     [
         pytest.param(
             halved, r"records\.csv is not what was published, \d+ rows instead of \d+",
-            marks=pytest.mark.case("damage", "a halved published records.csv", "an error that names file and rows"),
+            marks=pytest.mark.case(
+                "damage", "a halved published records.csv", "an error that names file and rows"
+            ),
         ),
         pytest.param(
-            lambda text: text.replace(",0.7", ",0.6", 1), r"records\.csv is not what was published; take",
-            marks=pytest.mark.case("damage", "an edited number in published records", "an error that names the file"),
+            lambda text: text.replace(",0.7", ",0.6", 1),
+            r"records\.csv is not what was published; take",
+            marks=pytest.mark.case(
+                "damage", "an edited number in published records", "an error that names the file"
+            ),
         ),
     ],
 )  # fmt: skip
@@ -267,7 +317,11 @@ def test_changed_published_records_are_refused(published, change, said, capsys):
     assert not captured.out and "not what was published" in captured.err
 
 
-@pytest.mark.case("damage", "a changed published table or manifest, or one that is missing", "an error that names it")
+@pytest.mark.case(
+    "damage",
+    "a changed published table or manifest, or one that is missing",
+    "an error that names it",
+)
 def test_changed_published_tables_and_manifests_are_refused(published):
     path = published / "tables" / "svd.csv"
     path.write_text(path.read_text().replace("5", "6", 1))

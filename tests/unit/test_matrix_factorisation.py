@@ -1,4 +1,5 @@
-"""SVD, biased SVD and SVD++ against numpy, scikit-learn, scikit-surprise and small cases by hand."""
+"""SVD, biased SVD and SVD++ against numpy, scikit-learn, scikit-surprise and small cases by
+hand."""
 
 import dataclasses
 
@@ -99,14 +100,22 @@ def surprise_trainset(dataset, rows) -> surprise.Trainset:
         ("svd++", surprise.SVDpp(n_factors=7, n_epochs=3, init_std_dev=0.3, random_state=0)),
     ],
 )
-def test_predictions_equal_scikit_surprises_with_its_parameters(planted, split, inputs, name, algorithm):
+def test_predictions_equal_scikit_surprises_with_its_parameters(
+    planted, split, inputs, name, algorithm
+):
     trainset = surprise_trainset(planted, split.train)
     algorithm.fit(trainset)
     config = get_model(name).config(factors=7)
-    model = build_model(name, config, dataclasses.replace(inputs, mean_rating=trainset.global_mean), seed=0)
+    model = build_model(
+        name, config, dataclasses.replace(inputs, mean_rating=trainset.global_mean), seed=0
+    )
     raw_users = [trainset.to_raw_uid(inner) for inner in trainset.all_users()]
     raw_items = [trainset.to_raw_iid(inner) for inner in trainset.all_items()]
-    assert (len(raw_users), len(raw_items)) == (inputs.n_users, inputs.n_items)  # every id has a row of its own
+    # every id has a row of its own
+    assert (len(raw_users), len(raw_items)) == (
+        inputs.n_users,
+        inputs.n_items,
+    )
     with torch.no_grad():
         model.user_factors.weight[raw_users] = torch.from_numpy(algorithm.pu).float()
         model.item_factors.weight[raw_items] = torch.from_numpy(algorithm.qi).float()
@@ -130,7 +139,11 @@ def movielens():
     train = data.ratings.iloc[split.train]
     parts = (train[name].to_numpy() for name in ("user", "item", "rating"))
     mean = float(train["rating"].mean())
-    return data, split, ModelInputs(data.n_users, data.n_items, mean, interactions=Interactions(*parts))
+    return (
+        data,
+        split,
+        ModelInputs(data.n_users, data.n_items, mean, interactions=Interactions(*parts)),
+    )
 
 
 @pytest.mark.parametrize(
@@ -141,11 +154,15 @@ def movielens():
     ],
 )
 def test_not_worse_than_scikit_surprise_on_ml_100k(movielens, name, reference):
-    """Same training rows; ours stops early on validation ratings, scikit-surprise has its defaults."""
+    """Same training rows; ours stops early on validation ratings, scikit-surprise has its
+    defaults."""
     data, split, inputs = movielens
     reference.fit(surprise_trainset(data, split.train))
     rows = data.ratings.iloc[split.test]
-    theirs = [reference.predict(user, item).est for user, item in zip(rows["user"], rows["item"], strict=True)]
+    theirs = [
+        reference.predict(user, item).est
+        for user, item in zip(rows["user"], rows["item"], strict=True)
+    ]
     model = build_model(name, get_model(name).config(), inputs, seed=0)
     settings = TrainingConfig(epochs=30, batch_size=1024, learning_rate=3e-3, patience=3)
     history = fit(model, data, split, settings, 0, CPU)
@@ -171,14 +188,18 @@ def shaken(name, inputs, **values):
 
 @pytest.fixture
 def bare() -> ModelInputs:
-    """Three users, three items; user 0 rated items 0 and 1, user 1 item 2, user 2 nothing. In no order."""
+    """Three users, three items; user 0 rated items 0 and 1, user 1 item 2, user 2 nothing. In no
+    order."""
     rated = Interactions(np.array([0, 1, 0]), np.array([1, 2, 0]), np.float32([5, 1, 3]))
     return ModelInputs(3, 3, 3.0, interactions=rated)
 
 
 def test_svdpp_by_hand_with_a_user_who_rated_nothing(bare):
     model = shaken("svd++", bare, factors=2)
-    p, q, y = (table.weight.detach() for table in (model.user_factors, model.item_factors, model.implicit_factors))
+    p, q, y = (
+        table.weight.detach()
+        for table in (model.user_factors, model.item_factors, model.implicit_factors)
+    )
     vectors = [p[0] + (y[0] + y[1]) / 2**0.5, p[1] + y[2], p[2]]
     biases = model.user_bias.detach().unsqueeze(1) + model.item_bias.detach()
     expected = 3.0 + biases + torch.stack(vectors) @ q.T
@@ -190,7 +211,9 @@ def test_svdpp_by_hand_with_a_user_who_rated_nothing(bare):
 
 def test_svdpp_table_path_equals_row_path_in_values_penalty_and_gradients(inputs):
     draw = torch.Generator().manual_seed(0)
-    users, items = (torch.randint(n, (600,), generator=draw) for n in (inputs.n_users, inputs.n_items))
+    users, items = (
+        torch.randint(n, (600,), generator=draw) for n in (inputs.n_users, inputs.n_items)
+    )
     results = []
     for size in (600, 50):  # of 200 users: all histories at once, or only the batch's
         model = shaken("svd++", inputs, regularisation=0.1)
@@ -224,7 +247,8 @@ def test_penalty_by_hand(bare, name):
     rows = np.array([5.25 + 5, 10 + 8, 4 + 8, 5.25 + 2])
     if name == "svd++":  # histories: (2 + 4) / 2 = 3, 9 / 1 = 9, nothing
         rows += [3, 9, 0, 3]
-    assert model.penalty(users, items).item() == pytest.approx(0.1 * rows.mean())  # through the table
+    # through the table
+    assert model.penalty(users, items).item() == pytest.approx(0.1 * rows.mean())
     for row in range(4):
         one = slice(row, row + 1)
         assert model.penalty(users[one], items[one]).item() == pytest.approx(0.1 * rows[row])
@@ -233,12 +257,18 @@ def test_penalty_by_hand(bare, name):
 def test_svdpp_needs_the_training_ratings(inputs):
     with pytest.raises(ModelError, match="pass them as interactions"):
         build_model("svd++", SVDppConfig(), dataclasses.replace(inputs, interactions=None), seed=0)
-    build_model("biased-svd", BiasedSVDConfig(), dataclasses.replace(inputs, interactions=None), seed=0)
+    build_model(
+        "biased-svd", BiasedSVDConfig(), dataclasses.replace(inputs, interactions=None), seed=0
+    )
 
 
 def test_sparse_rows_equal_the_dense_product_and_its_gradient():
     draw = torch.Generator().manual_seed(0)
-    rows, columns = torch.tensor([0, 4, 2, 0, 2, 4]), torch.tensor([3, 0, 1, 1, 1, 2])  # row 2 has column 1 twice
+    # row 2 has column 1 twice
+    rows, columns = (
+        torch.tensor([0, 4, 2, 0, 2, 4]),
+        torch.tensor([3, 0, 1, 1, 1, 2]),
+    )
     values = torch.randn(6, generator=draw)
     dense = torch.zeros(5, 4).index_put((rows, columns), values, accumulate=True)
     table = torch.randn(4, 3, generator=draw)

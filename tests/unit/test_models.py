@@ -36,17 +36,23 @@ def bonmf_by_the_equations(model, users, items):
 
 @pytest.mark.parametrize("batch", [7, 150, 1000])
 @pytest.mark.parametrize("demographics", [False, True])
-def test_bonmf_equals_its_equations_below_and_above_the_table_threshold(inputs, batch, demographics):
+def test_bonmf_equals_its_equations_below_and_above_the_table_threshold(
+    inputs, batch, demographics
+):
     model = build_model("bonmf", BoNMFConfig(use_demographics=demographics), inputs, seed=1).eval()
     draw = torch.Generator().manual_seed(batch)
     users = torch.randint(inputs.n_users, (batch,), generator=draw)
     items = torch.randint(inputs.n_items, (batch,), generator=draw)
-    torch.testing.assert_close(model(users, items), bonmf_by_the_equations(model, users, items), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        model(users, items), bonmf_by_the_equations(model, users, items), atol=1e-5, rtol=1e-5
+    )
 
 
 def test_bonmf_gradients_are_the_same_on_both_paths(inputs):
     draw = torch.Generator().manual_seed(0)
-    users, items = (torch.randint(n, (400,), generator=draw) for n in (inputs.n_users, inputs.n_items))
+    users, items = (
+        torch.randint(n, (400,), generator=draw) for n in (inputs.n_users, inputs.n_items)
+    )
     gradients = []
     for rows in (slice(0, 400), None):
         model = build_model("bonmf", BoNMFConfig(), inputs, seed=1)
@@ -54,7 +60,9 @@ def test_bonmf_gradients_are_the_same_on_both_paths(inputs):
             model(users, items).square().sum().backward()
         else:  # batches of 50 do not
             for start in range(0, 400, 50):
-                model(users[start : start + 50], items[start : start + 50]).square().sum().backward()
+                model(
+                    users[start : start + 50], items[start : start + 50]
+                ).square().sum().backward()
         gradients.append({name: parameter.grad for name, parameter in model.named_parameters()})
     for name, value in gradients[0].items():
         torch.testing.assert_close(value, gradients[1][name], atol=2e-3, rtol=1e-3, msg=name)
@@ -66,7 +74,9 @@ def test_all_pairs_scoring_equals_forward(inputs):
     scores = model.score_all_items(users)
     items = torch.arange(inputs.n_items)
     for row, user in enumerate(users):
-        torch.testing.assert_close(scores[row], model(user.expand(len(items)), items), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(
+            scores[row], model(user.expand(len(items)), items), atol=1e-5, rtol=1e-5
+        )
 
 
 def test_missing_picture_is_a_learned_vector_and_not_zero(inputs):
@@ -106,9 +116,12 @@ def test_ablations_read_only_what_they_say(inputs):
 
 
 def test_bias_equals_ridge_regression_on_one_hot_rows(planted, split, inputs):
-    """scikit-learn solves the same convex problem: one-hot users and items, penalty lambda, fixed mean."""
+    """scikit-learn solves the same convex problem: one-hot users and items, penalty lambda, fixed
+    mean."""
     train = Triples.of(planted, split.train, CPU)
-    model = build_model("user-item-bias", UserItemBiasConfig(regularisation=3.0, sweeps=200), inputs, seed=0)
+    model = build_model(
+        "user-item-bias", UserItemBiasConfig(regularisation=3.0, sweeps=200), inputs, seed=0
+    )
     model.solve(train.users, train.items, train.ratings)
     rows, ones = np.arange(len(train)), np.ones(len(train))
     one_hot = hstack(

@@ -39,15 +39,26 @@ def test_the_recommended_estimator_orders_planted_overlap(recovered):
 
 def test_estimators_that_fail_are_named():
     rows = [
-        {"estimator": name, "features": "as encoded", "items": 10, "seed": 0, "truth": truth, "found": found}
-        for name, values in {"good": (0.0, 0.2, 0.4), "flat": (0.0, 0.0, 0.0), "wrong": (0.9, 0.5, 0.1)}.items()
+        {
+            "estimator": name,
+            "features": "as encoded",
+            "items": 10,
+            "seed": 0,
+            "truth": truth,
+            "found": found,
+        }
+        for name, values in {
+            "good": (0.0, 0.2, 0.4),
+            "flat": (0.0, 0.0, 0.0),
+            "wrong": (0.9, 0.5, 0.1),
+        }.items()
         for truth, found in zip((0.0, 0.5, 1.0), values, strict=True)
     ]
     table = studies.recovery_table(pd.DataFrame(rows))
     assert table["recovers"].tolist() == [True, False, False]
-    assert table.loc[("good", "as encoded", 10), ["bias", "at_none", "at_all"]].tolist() == pytest.approx(
-        [-0.3, 0.0, 0.4]
-    )
+    assert table.loc[
+        ("good", "as encoded", 10), ["bias", "at_none", "at_all"]
+    ].tolist() == pytest.approx([-0.3, 0.0, 0.4])
     assert studies.recovery_sentence(table) == (
         "Rank correlation with the planted overlap of at least 0.95 in every condition: good; "
         "not in every one: flat, wrong. Recommended, for its range: good."
@@ -60,18 +71,23 @@ def test_co_information_finds_what_planted_modalities_share_of_the_ratings():
     assert found["co_information"].corr(found["truth"], method="spearman") > 0.95
     assert (found["co_information"] - found["truth"]).abs().max() < 0.2
     assert found["gain"].corr(found["truth"], method="spearman") < -0.95
-    assert found.loc[found["truth"] == 0, "redundant"].iloc[0] > 0.3  # the smaller gain is no overlap
+    # the smaller gain is no overlap
+    assert found.loc[found["truth"] == 0, "redundant"].iloc[0] > 0.3
     assert overlap_figures.information_curves(found).axes
 
 
 def test_measured_overlap_stands_beside_chance():
     random = np.random.default_rng(0)
     present = np.arange(150) != 4
-    one = Features(np.float32(random.normal(size=(150, 5)) * present[:, None]), present, "a", "1", "a")
+    one = Features(
+        np.float32(random.normal(size=(150, 5)) * present[:, None]), present, "a", "1", "a"
+    )
     noise = np.float32(random.normal(size=(150, 5)))
     other = Features(one.matrix + 0.3 * noise, np.ones(150, bool), "b", "1", "b")
     table = studies.measured_overlap({"a, b": (one, other)}, most=120)
-    assert (table["overlap"] > table["by_chance"] + 0.1).drop(index="SVCCA", level="estimator").all()
+    assert (
+        (table["overlap"] > table["by_chance"] + 0.1).drop(index="SVCCA", level="estimator").all()
+    )
     assert set(table["items"]) == {120}
     assert table.loc[("a, b", "HSIC alignment"), "p_value"] == pytest.approx(1 / 201)
     assert table["p_value"].count() == 1
@@ -82,12 +98,17 @@ def test_information_table_by_hand():
         return {frozenset(): 1.0, frozenset({"text"}): text, frozenset({"picture"}): picture,
                 frozenset({"text", "picture"}): both}  # fmt: skip
 
-    table = studies.information_table([losses(0.7, 0.8, 0.5), losses(0.6, 0.8, 0.5)], frozenset(), 0.3)
-    expected = {"text alone": 0.35, "picture alone": 0.2, "redundant": 0.2, "unique text": 0.15, "unique picture": 0.0,
-                "synergy": 0.15, "together": 0.5, "co-information": 0.05}  # fmt: skip
+    table = studies.information_table(
+        [losses(0.7, 0.8, 0.5), losses(0.6, 0.8, 0.5)], frozenset(), 0.3
+    )
+    expected = {"text alone": 0.35, "picture alone": 0.2, "redundant": 0.2, "unique text": 0.15,
+                "unique picture": 0.0, "synergy": 0.15, "together": 0.5,
+                "co-information": 0.05}  # fmt: skip
     assert table["mean"].to_dict() == pytest.approx(expected)
     assert (table["low"] <= table["mean"]).all()
-    hurts = studies.information_table([losses(0.9, 1.1, 0.8), losses(0.8, 1.2, 0.9)], frozenset(), 0.3)
+    hurts = studies.information_table(
+        [losses(0.9, 1.1, 0.8), losses(0.8, 1.2, 0.9)], frozenset(), 0.3
+    )
     told = ["text alone", "picture alone", "together", "co-information"]
     assert hurts.index[hurts["mean"].notna()].tolist() == told
     assert overlap_figures.information_bars({"x": table, "y": hurts}).axes
@@ -103,9 +124,13 @@ def test_gains_per_item_and_genre(run):
     genres = studies.genre_table(run.dataset, overlap, gain, least=5)
     assert set(genres.index) == {"Bright", "Dark"} and (genres["overlap"] == 0.5).all()
     assert genres["items"].sum() == np.isfinite(overlap[gain.index]).sum()
-    assert overlap_figures.overlap_gain_scatter(np.linspace(0, 1, run.dataset.n_items), gain, genres).axes
+    assert overlap_figures.overlap_gain_scatter(
+        np.linspace(0, 1, run.dataset.n_items), gain, genres
+    ).axes
     assert studies.genre_table(run.dataset, overlap, gain, least=1000).empty
-    assert overlap_figures.overlap_gain_scatter(np.linspace(0, 1, run.dataset.n_items), gain, genres[:1]).axes
+    assert overlap_figures.overlap_gain_scatter(
+        np.linspace(0, 1, run.dataset.n_items), gain, genres[:1]
+    ).axes
 
 
 def test_correlation_of_overlap_and_gain():
@@ -115,7 +140,9 @@ def test_correlation_of_overlap_and_gain():
     gain = pd.Series(random.normal(size=200) - 2 * np.nan_to_num(overlap))
     found = studies.overlap_gain_correlation(overlap, gain)
     assert found.low < found.value < found.high < 0 and found.items == 199
-    assert studies.correlation_sentence(found).startswith("The picture gains more where the text does not")
+    assert studies.correlation_sentence(found).startswith(
+        "The picture gains more where the text does not"
+    )
     none = studies.overlap_gain_correlation(overlap, pd.Series(random.normal(size=200)))
     assert "not shown" in studies.correlation_sentence(none)
 
@@ -127,7 +154,9 @@ def test_every_way_of_taking_overlap_out_trains_and_the_penalty_works(run):
     left = {}
     for row in rows[:4]:
         training = Training(run, row, 0)
-        left[row.name] = studies.learned_overlap(training.model(), training.inputs(), "ridge R2")["overlap"]
+        left[row.name] = studies.learned_overlap(training.model(), training.inputs(), "ridge R2")[
+            "overlap"
+        ]
     assert left["Fusion, residual picture"] < left["Fusion, concatenation"]
     assert left["Fusion, decorrelated, 1"] < left["Fusion, concatenation"]
 
@@ -136,11 +165,17 @@ def test_ways_have_controls_where_pictures_can_be_shuffled():
     rows = overlap_rows(Run(NotebookParameters(profile="smoke", image_encoder="dinov2-s")))
     controls = {row.name: row for row in rows if row.image_encoder == "dinov2-s-shuffled"}
     assert tuple(controls) == OVERLAP_CONTROLS and rows[-1].name == FUSION_NO_PICTURE
-    assert controls[SPLIT_SHUFFLED].model_config == next(row for row in rows if row.name == SPLIT).model_config
+    assert (
+        controls[SPLIT_SHUFFLED].model_config
+        == next(row for row in rows if row.name == SPLIT).model_config
+    )
 
 
 def test_what_is_heard_apart_is_what_passes_the_gate_and_the_private_columns(run):
-    gated, shared = (next(row for row in overlap_rows(run) if row.name.endswith(end)) for end in ("overlap", "private"))
+    gated, shared = (
+        next(row for row in overlap_rows(run) if row.name.endswith(end))
+        for end in ("overlap", "private")
+    )
     items = torch.arange(run.dataset.n_items)
     training = Training(run, gated, 0)
     model = training.model()

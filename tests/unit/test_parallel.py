@@ -22,7 +22,9 @@ def late_if_first(place: int) -> int:
 
 def surroundings(_: int) -> dict:
     pools = [pool["num_threads"] for pool in threadpool_info()] + [torch.get_num_threads()]
-    return {"process": os.getpid(), "threads": max(pools)} | {k: v for k, v in os.environ.items() if "BONMF_" in k}
+    return {"process": os.getpid(), "threads": max(pools)} | {
+        k: v for k, v in os.environ.items() if "BONMF_" in k
+    }
 
 
 def loaded(_: int) -> set[str]:
@@ -48,17 +50,25 @@ def test_workers_have_one_thread_and_todays_settings(monkeypatch):
     monkeypatch.setenv("BONMF_FRESH", "0")
     before = list(in_parallel(surroundings, [(0,), (1,)]))
     monkeypatch.delenv("BONMF_FRESH")
-    monkeypatch.setenv("BONMF_RUNS", "elsewhere")  # though the server that workers are forked off has started
+    # though the server that workers are forked off has started
+    monkeypatch.setenv("BONMF_RUNS", "elsewhere")
     after = list(in_parallel(surroundings, [(0,), (1,)]))
     for found in before + after:
-        assert found["process"] != os.getpid() and found["threads"] == 1 and found["BONMF_PROGRESS"] == "off"
+        assert (
+            found["process"] != os.getpid()
+            and found["threads"] == 1
+            and found["BONMF_PROGRESS"] == "off"
+        )
     assert {found["BONMF_FRESH"] for found in before} == {"0"}
-    assert {found["BONMF_RUNS"] for found in after} == {"elsewhere"} and "BONMF_FRESH" not in after[0]
+    assert {found["BONMF_RUNS"] for found in after} == {"elsewhere"} and "BONMF_FRESH" not in after[
+        0
+    ]
 
 
 def test_workers_have_loaded_what_takes_long():
     for modules in in_parallel(loaded, [(0,), (1,)]):
-        assert modules.issuperset(_LOADED_ONCE)  # the server would pass over a name that does not exist
+        # the server would pass over a name that does not exist
+        assert modules.issuperset(_LOADED_ONCE)
 
 
 def test_an_error_arrives_and_later_jobs_still_run():
@@ -69,15 +79,21 @@ def test_an_error_arrives_and_later_jobs_still_run():
 
 def test_one_worker_is_this_process(monkeypatch):
     monkeypatch.setenv("BONMF_WORKERS", "1")
-    assert [found["process"] for found in in_parallel(surroundings, [(0,), (1,)])] == [os.getpid()] * 2
+    assert [found["process"] for found in in_parallel(surroundings, [(0,), (1,)])] == [
+        os.getpid()
+    ] * 2
 
 
 @pytest.mark.parametrize("value", ["²", "0", "-1", " 2", "1.0", "two", "1000000", "9" * 40])
-@pytest.mark.case("parameters", "BONMF_WORKERS=² and the like", "one sentence that says which numbers it takes")
+@pytest.mark.case(
+    "parameters", "BONMF_WORKERS=² and the like", "one sentence that says which numbers it takes"
+)
 def test_a_number_of_workers_that_is_none_is_refused(monkeypatch, value):
     monkeypatch.setenv("BONMF_WORKERS", value)
     for ask in (workers, prepare_workers):
-        with pytest.raises(ConfigError, match="BONMF_WORKERS must be a whole number from 1 to 256, got"):
+        with pytest.raises(
+            ConfigError, match="BONMF_WORKERS must be a whole number from 1 to 256, got"
+        ):
             ask()
 
 
@@ -99,7 +115,9 @@ def test_workers_leave_with_the_process_that_asked_for_them(tmp_path, how):
         "list(parallel.in_parallel(time.sleep, [(600,), (600,)]))"
     )
     surroundings = os.environ | dict([marker.split("=", 1)])
-    parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=surroundings, stderr=subprocess.DEVNULL)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, env=surroundings, stderr=subprocess.DEVNULL
+    )
     try:  # it and two workers, their server and its tracker
         assert wait_until(lambda: len(processes_marked(marker)) == 5, 120)
     finally:

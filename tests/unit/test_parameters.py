@@ -1,4 +1,5 @@
-"""Parameters of notebooks, profiles, and the folder that a run goes to: what is taken, and what is refused at once."""
+"""Parameters of notebooks, profiles, and the folder that a run goes to: what is taken, and what is
+refused at once."""
 
 import re
 from pathlib import Path
@@ -21,7 +22,9 @@ SMOKE = yaml.safe_load((ROOT / "papermill_runs/profiles/smoke.yaml").read_text(e
 def changed(section: str, **values) -> str:
     """The profile with other values in one section; None = left out."""
     mixed = SMOKE[section] | values
-    return yaml.safe_dump(SMOKE | {section: {key: value for key, value in mixed.items() if value is not None}})
+    return yaml.safe_dump(
+        SMOKE | {section: {key: value for key, value in mixed.items() if value is not None}}
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +39,9 @@ def runs(tmp_path, monkeypatch) -> Path:
         pytest.param(
             [-1],
             marks=pytest.mark.case(
-                "parameters", "seeds [-1] or [2**70]", "one sentence: which seed, and what it must be"
+                "parameters",
+                "seeds [-1] or [2**70]",
+                "one sentence: which seed, and what it must be",
             ),
         ),
         [2**70],
@@ -68,18 +73,23 @@ def test_the_largest_seed_is_taken():
 
 
 @pytest.mark.case(
-    "parameters", "papermill -p seeds '[0, 3]', which arrives as text", "it is read as the list that it spells"
+    "parameters",
+    "papermill -p seeds '[0, 3]', which arrives as text",
+    "it is read as the list that it spells",
 )
 def test_a_list_may_come_as_text(tmp_path):
     with pytest.raises(SystemExit) as caught:
         papermill.cli.papermill.main(
             [
-                str(ROOT / "notebooks/00_start_here.ipynb"), str(tmp_path / "out.ipynb"), "--prepare-only",
-                "--no-progress-bar", "-p", "seeds", "[0, 3]", "-p", "profile", "smoke",
+                str(ROOT / "notebooks/00_start_here.ipynb"), str(tmp_path / "out.ipynb"),
+                "--prepare-only", "--no-progress-bar",
+                "-p", "seeds", "[0, 3]", "-p", "profile", "smoke",
             ]
         )  # fmt: skip
     assert not caught.value.code
-    cells = [cell.source for cell in papermill.iorw.load_notebook_node(str(tmp_path / "out.ipynb")).cells]
+    cells = [
+        cell.source for cell in papermill.iorw.load_notebook_node(str(tmp_path / "out.ipynb")).cells
+    ]
     injected = next(source for source in cells if source.startswith("# Parameters"))
     namespace: dict = {}
     exec(compile(injected, "injected", "exec"), namespace)
@@ -93,7 +103,9 @@ def broken(text: str, tmp_path, monkeypatch) -> str:
     monkeypatch.setattr(profiles, "project_root", lambda: tmp_path)
     with pytest.raises(ConfigError) as caught:
         read_profile("mine")
-    assert str(caught.value).startswith("papermill_runs/profiles/mine.yaml") and "\n" not in str(caught.value)
+    assert str(caught.value).startswith("papermill_runs/profiles/mine.yaml") and "\n" not in str(
+        caught.value
+    )
     return str(caught.value)
 
 
@@ -105,7 +117,10 @@ def broken(text: str, tmp_path, monkeypatch) -> str:
             "cannot be read as YAML",
             marks=pytest.mark.case(
                 "parameters",
-                "a profile file that is no YAML, no mapping, or has a key twice, missing, unknown or of a wrong type",
+                (
+                    "a profile file that is no YAML, no mapping, or has a key twice, missing, "
+                    "unknown or of a wrong type"
+                ),
                 "one sentence that names the file and the key",
             ),
         ),
@@ -135,9 +150,13 @@ def test_a_broken_profile_is_named(text, message, tmp_path, monkeypatch):
 
 
 @pytest.mark.case(
-    "parameters", "BONMF_RUNS or run_dir is a file, empty, or cannot be a path", "one sentence before any work"
+    "parameters",
+    "BONMF_RUNS or run_dir is a file, empty, or cannot be a path",
+    "one sentence before any work",
 )
-@pytest.mark.parametrize("run_dir", ["file", "file/below", "", "a\0b", "n" * 300, 5], ids=lambda value: str(value)[:10])
+@pytest.mark.parametrize(
+    "run_dir", ["file", "file/below", "", "a\0b", "n" * 300, 5], ids=lambda value: str(value)[:10]
+)
 def test_a_run_folder_that_cannot_be_is_refused(tmp_path, monkeypatch, run_dir):
     (tmp_path / "file").write_text("")
     monkeypatch.chdir(tmp_path)
@@ -153,7 +172,8 @@ def test_a_run_folder_below_what_cannot_be_written_to_is_refused(tmp_path, monke
     monkeypatch.setattr(profiles.os, "access", lambda *_: False)  # root may write everywhere
     with pytest.raises(ConfigError, match=f"{tmp_path} cannot be written to"):
         start_run({"profile": "smoke", "run_dir": str(tmp_path / "new")})
-    assert start_run({"profile": "smoke", "run_dir": str(tmp_path)}).run_dir == tmp_path  # its records can be read
+    # its records can be read
+    assert start_run({"profile": "smoke", "run_dir": str(tmp_path)}).run_dir == tmp_path
 
 
 def test_a_run_is_named_after_its_profile_and_what_differs(runs):
@@ -167,19 +187,28 @@ def test_a_run_is_named_after_its_profile_and_what_differs(runs):
 @pytest.mark.case(
     "data",
     "make reproduce DATASET=folder:... of two folders that have the same name",
-    "each has a run folder of its own, named with a digest of its path, and full content unless asked otherwise",
+    (
+        "each has a run folder of its own, named with a digest of its path, "
+        "and full content unless asked otherwise"
+    ),
 )
 def test_folders_of_the_same_name_do_not_share_a_run(runs, tmp_path, monkeypatch, capsys):
     for name in ("one/my data", "two/my data"):
         (tmp_path / name).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     first, second = (pipeline_run("smoke", f"folder:{name}/my data") for name in ("one", "two"))
-    assert first.dataset == f"folder:{(tmp_path / 'one' / 'my data').resolve()}" and first.content == "full"
+    assert (
+        first.dataset == f"folder:{(tmp_path / 'one' / 'my data').resolve()}"
+        and first.content == "full"
+    )
     assert first.folder.name != second.folder.name
     for run in (first, second):
         assert run.folder.parent == runs
-        assert run.folder.name.startswith("smoke-folder-my_data-") and run.folder.name.endswith("-full")
-    assert start_run({"profile": "smoke", "dataset": "folder:one/my data"}).run_dir == first.folder  # a single notebook
+        assert run.folder.name.startswith("smoke-folder-my_data-") and run.folder.name.endswith(
+            "-full"
+        )
+    # a single notebook
+    assert start_run({"profile": "smoke", "dataset": "folder:one/my data"}).run_dir == first.folder
     assert pipeline_run("smoke", "folder:one/my data/../my data", "packaged").content == "packaged"
     assert main(["folder", "--profile", "smoke", "--dataset", "folder:one/my data"]) == 0
     assert capsys.readouterr().out == f"{first.folder}\n"

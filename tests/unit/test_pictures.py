@@ -29,9 +29,14 @@ def packed(picture: Image.Image, kind: str, **options) -> bytes:
 def png_header(width: int, height: int) -> bytes:
     """A PNG that claims a size and holds a few pixels."""
     out = b"\x89PNG\r\n\x1a\n"
-    parts = ((b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)), (b"IDAT", zlib.compress(b"\0" * 99)))
+    parts = (
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(b"\0" * 99)),
+    )
     for kind, data in (*parts, (b"IEND", b"")):
-        out += struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        out += (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
     return out
 
 
@@ -44,18 +49,28 @@ def test_each_format_is_read(kind):
         np.testing.assert_array_equal(found, PIXELS)
 
 
-@pytest.mark.case("hostile", "an EPS file named .jpg", "not opened (it would start Ghostscript); missing")
+@pytest.mark.case(
+    "hostile", "an EPS file named .jpg", "not opened (it would start Ghostscript); missing"
+)
 @pytest.mark.parametrize("kind", ["EPS", "TIFF", "PDF", "ICNS", "PPM"])
 def test_other_formats_are_not_tried(kind, monkeypatch):
-    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_, **__: pytest.fail("Ghostscript was started"))
+    monkeypatch.setattr(
+        EpsImagePlugin, "Ghostscript", lambda *_, **__: pytest.fail("Ghostscript was started")
+    )
     hostile = packed(Image.fromarray(PIXELS), kind)
     assert decode(hostile) is None
     with pytest.raises(EncoderError, match="it is none of JPEG, PNG, WEBP, GIF, BMP"):
         open_picture(hostile)
 
 
-@pytest.mark.case("hostile", "a small file of 13,000 x 13,000 pixels", "told from its header, not decoded; missing")
-@pytest.mark.parametrize(("width", "height"), [(13_000, 13_000), (1, 50_000_001), (2**31 - 1, 2**31 - 1)])
+@pytest.mark.case(
+    "hostile",
+    "a small file of 13,000 x 13,000 pixels",
+    "told from its header, not decoded; missing",
+)
+@pytest.mark.parametrize(
+    ("width", "height"), [(13_000, 13_000), (1, 50_000_001), (2**31 - 1, 2**31 - 1)]
+)
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_too_many_pixels_are_told_from_the_header(width, height, monkeypatch):
     monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", lambda _: pytest.fail("decoded"))
@@ -68,14 +83,28 @@ def test_too_many_pixels_are_told_from_the_header(width, height, monkeypatch):
     [
         (Image.new("LA", (4, 4), (90, 255)), "PNG", (90, 90, 90)),
         (Image.new("RGBA", (4, 4), (10, 20, 30, 255)), "PNG", (10, 20, 30)),
-        (Image.new("RGBA", (4, 4), (10, 20, 30, 0)), "PNG", (255, 255, 255)),  # transparent: as on a white page
+        # transparent: as on a white page
+        (
+            Image.new("RGBA", (4, 4), (10, 20, 30, 0)),
+            "PNG",
+            (255, 255, 255),
+        ),
         (Image.new("1", (4, 4), 1), "PNG", (255, 255, 255)),
         (Image.new("RGB", (4, 4), (0, 128, 255)).quantize(), "PNG", (0, 128, 255)),
         (Image.fromarray(np.full((4, 4), 0x80FF, np.uint16)), "PNG", (0x80, 0x80, 0x80)),
         (Image.new("CMYK", (4, 4), (0, 0, 0, 0)), "JPEG", (255, 255, 255)),
         (Image.new("CMYK", (4, 4), (255, 0, 0, 0)), "JPEG", (0, 255, 255)),
     ],
-    ids=["grey-alpha", "opaque", "transparent", "bits", "palette", "16 bits", "cmyk-white", "cmyk-cyan"],
+    ids=[
+        "grey-alpha",
+        "opaque",
+        "transparent",
+        "bits",
+        "palette",
+        "16 bits",
+        "cmyk-white",
+        "cmyk-cyan",
+    ],
 )
 def test_every_kind_of_pixel_becomes_rgb(picture, kind, expected):
     found = decode(packed(picture, kind))
@@ -100,16 +129,22 @@ def test_ordinary_pictures_keep_their_pixels():
         np.testing.assert_array_equal(decode(data, (7, 9)), np.asarray(squeezed))
 
 
-@pytest.mark.case("hostile", "pictures with random bytes changed, cut or added", "read, or count as missing")
+@pytest.mark.case(
+    "hostile", "pictures with random bytes changed, cut or added", "read, or count as missing"
+)
 def test_random_damage_never_gives_a_traceback():
     random = np.random.default_rng(0)
     whole = {kind: packed(Image.fromarray(PIXELS), kind) for kind in FORMATS}
-    whole["animated"] = packed(Image.fromarray(PIXELS), "GIF", save_all=True, append_images=[Image.fromarray(~PIXELS)])
+    whole["animated"] = packed(
+        Image.fromarray(PIXELS), "GIF", save_all=True, append_images=[Image.fromarray(~PIXELS)]
+    )
     read = 0
     for kind, data in whole.items():
         for number in range(60):
             damaged = bytearray(data[: random.integers(1, len(data))] if number % 5 == 0 else data)
-            for place in random.integers(0, min(len(damaged), 200 if number % 2 else 1 << 30), 1 + number % 4):
+            for place in random.integers(
+                0, min(len(damaged), 200 if number % 2 else 1 << 30), 1 + number % 4
+            ):
                 damaged[place : place + random.integers(0, 3)] = random.bytes(random.integers(0, 3))
             found = decode(bytes(damaged))
             assert found is None or (found.ndim == 3 and found.dtype == np.uint8), kind
@@ -124,12 +159,19 @@ def with_pictures(tmp_path, pictures: list[bytes]):
     for number, picture in enumerate(pictures):
         paths.append(tmp_path / f"{number}.jpg")
         paths[-1].write_bytes(picture)
-    return replace(data, items=data.items.assign(image=[*map(str, paths), *data.items["image"][len(paths) :]]))
+    return replace(
+        data, items=data.items.assign(image=[*map(str, paths), *data.items["image"][len(paths) :]])
+    )
 
 
 @pytest.mark.case("hostile", "pictures that cannot be read", "missing; counted and named")
 def test_unreadable_pictures_are_named_with_their_reason(empty_cache, tmp_path):
-    hostile = [packed(Image.fromarray(PIXELS), "EPS"), packed(Image.fromarray(PIXELS), "PNG")[:300], b"", b"x"]
+    hostile = [
+        packed(Image.fromarray(PIXELS), "EPS"),
+        packed(Image.fromarray(PIXELS), "PNG")[:300],
+        b"",
+        b"x",
+    ]
     data = with_pictures(tmp_path, hostile)
     for _ in range(2):  # encoded, then from the cache
         with pytest.warns(UserWarning) as caught:
@@ -138,17 +180,22 @@ def test_unreadable_pictures_are_named_with_their_reason(empty_cache, tmp_path):
             "planted: 4 unreadable pictures count as missing: "
             "that of 'Planted 0' (0.jpg: it is none of JPEG, PNG, WEBP, GIF, BMP), "
             "that of 'Planted 1' (1.jpg: it is damaged or cut off), "
-            "that of 'Planted 2' (2.jpg: its file is empty, cannot be opened or has more than 100,000,000 bytes), "
+            "that of 'Planted 2' (2.jpg: its file is empty, cannot be opened "
+            "or has more than 100,000,000 bytes), "
             "and 1 more."
         )
         assert found.present.tolist() == [False] * 4 + [True] * 76
 
 
-@pytest.mark.case("data", "a folder of which no picture can be read", "an early error that names the first")
+@pytest.mark.case(
+    "data", "a folder of which no picture can be read", "an early error that names the first"
+)
 @pytest.mark.parametrize("encoder", ["pixels", "colours", "dinov2-s"])
 def test_no_readable_picture_is_an_early_error(empty_cache, tmp_path, encoder):
     data = with_pictures(tmp_path, [b"x"] * 80)
-    with pytest.raises(EncoderError, match=r"none of the 80 pictures can be read; the first is that of 'Planted 0'"):
+    with pytest.raises(
+        EncoderError, match=r"none of the 80 pictures can be read; the first is that of 'Planted 0'"
+    ):
         encode_items(data, "image", encoder)
 
 
@@ -172,7 +219,11 @@ def test_baselines_hold_one_decoded_picture_at_a_time(monkeypatch):
 
 
 def test_masked_pictures_are_made_when_they_are_asked_for():
-    pictures = [packed(Image.fromarray(PIXELS), "PNG"), b"broken", packed(Image.fromarray(~PIXELS), "PNG")]
+    pictures = [
+        packed(Image.fromarray(PIXELS), "PNG"),
+        b"broken",
+        packed(Image.fromarray(~PIXELS), "PNG"),
+    ]
     masked = _Masked(pictures)
     assert len(masked) == 3
     assert [decode(picture) is None for picture in masked[:2]] == [False, True]

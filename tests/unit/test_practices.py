@@ -1,4 +1,5 @@
-"""Runs made to explain numbers: each must be what it says, checked against the study's ordinary runs."""
+"""Runs made to explain numbers: each must be what it says, checked against the study's ordinary
+runs."""
 
 from dataclasses import replace
 
@@ -29,7 +30,13 @@ from bonmf_lib.studies import practices
 from bonmf_lib.training.config import TrainingConfig
 
 TRAINING = TrainingConfig(epochs=3, batch_size=256, learning_rate=0.02)
-ROW = Variant("Biased SVD", "as published", "biased-svd", BiasedSVDConfig(factors=20, regularisation=0.0), TRAINING)
+ROW = Variant(
+    "Biased SVD",
+    "as published",
+    "biased-svd",
+    BiasedSVDConfig(factors=20, regularisation=0.0),
+    TRAINING,
+)
 
 
 @pytest.fixture
@@ -75,8 +82,8 @@ def test_curves_from_several_initial_weights_are_those_of_the_ordinary_runs(run,
 
 def test_spread_between_weights_and_splits_by_hand():
     ends = {(0, 0): 0.80, (0, 1): 0.82, (1, 0): 0.84, (1, 1): 0.86}
-    rows = [(split, weights, epoch, value + 0.1 * (2 - epoch)) for (split, weights), value in ends.items()
-            for epoch in (1, 2)]  # fmt: skip
+    rows = [(split, weights, epoch, value + 0.1 * (2 - epoch))
+            for (split, weights), value in ends.items() for epoch in (1, 2)]  # fmt: skip
     curves = pd.DataFrame(rows, columns=["split", "weights", "epoch", "mse"])
     last = spread_by_epoch(curves).loc[2]
     within = 0.02**2 / 2
@@ -108,7 +115,8 @@ def test_svd_grid_holds_the_row_of_the_table(run):
 
 
 def test_svd_of_all_ratings_is_the_best_fit_to_the_zero_filled_matrix(run):
-    """Against scikit-learn's SVD of the same matrix: fitted on all ratings, scored on all, nothing clipped."""
+    """Against scikit-learn's SVD of the same matrix: fitted on all ratings, scored on all, nothing
+    clipped."""
     grid = practices.svd_variants(run, 0).set_index(["centre", "factors", "part", "clipped"])["mse"]
     ratings = run.dataset.ratings
     filled = np.zeros((run.dataset.n_users, run.dataset.n_items))
@@ -125,11 +133,15 @@ def test_randomised_svd_stops_short_of_the_exact_one(run):
     errors = practices.randomised_svd(run, 0)
     exact = errors[errors["solver"] == "exact"].set_index(["fitted", "scored"])["mse"]
     grid = practices.svd_variants(run, 0).set_index(["centre", "factors", "part", "clipped"])["mse"]
-    assert exact["training ratings", "test ratings"] == pytest.approx(grid["none", 50, "held out", False], rel=1e-4)
+    assert exact["training ratings", "test ratings"] == pytest.approx(
+        grid["none", 50, "held out", False], rel=1e-4
+    )
     assert exact["all ratings", "all ratings"] == pytest.approx(
         grid["none", 50, "fitted on all ratings, scored on all", False], rel=1e-4
     )
-    whole = errors[(errors["fitted"] == "all ratings") & (errors["scored"] == "all ratings")].groupby("solver")["mse"]
+    whole = errors[
+        (errors["fitted"] == "all ratings") & (errors["scored"] == "all ratings")
+    ].groupby("solver")["mse"]
     assert whole.min()["2 iterations"] > whole.max()["10 iterations"] > whole.max()["exact"]
 
 
@@ -141,8 +153,15 @@ def test_errors_by_part_are_those_of_the_ordinary_run(run):
 
 
 def test_where_the_papers_svd_lies_by_hand():
-    rows = [("exact", 0, 5.0), ("5 iterations", 0, 5.01), ("5 iterations", 1, 5.02), ("7 iterations", 0, 5.005)]
-    errors = pd.DataFrame(rows, columns=["solver", "state", "mse"]).assign(fitted="all ratings", scored="test ratings")
+    rows = [
+        ("exact", 0, 5.0),
+        ("5 iterations", 0, 5.01),
+        ("5 iterations", 1, 5.02),
+        ("7 iterations", 0, 5.005),
+    ]
+    errors = pd.DataFrame(rows, columns=["solver", "state", "mse"]).assign(
+        fitted="all ratings", scored="test ratings"
+    )
     where = "fitted on all ratings, scored on test ratings: "
     for paper, said in (
         (5.011, "in the range of 5 iterations (5.0100 to 5.0200)."),
@@ -151,7 +170,11 @@ def test_where_the_papers_svd_lies_by_hand():
     ):
         assert solver_sentence(errors, paper) == f"The paper's {paper:g}, by solver: {where}{said}"
     cells = solver_table(errors)["all ratings", "test ratings"]
-    assert cells.to_dict() == {"exact": "5.0000", "5 iterations": "5.0100 to 5.0200", "7 iterations": "5.0050"}
+    assert cells.to_dict() == {
+        "exact": "5.0000",
+        "5 iterations": "5.0100 to 5.0200",
+        "7 iterations": "5.0050",
+    }
 
 
 def test_which_practice_fits_which_row_by_hand():
@@ -162,7 +185,12 @@ def test_which_practice_fits_which_row_by_hand():
     solvers = pd.DataFrame(rows, columns=["solver", "state", "mse"])
     solvers = solvers.assign(fitted="all ratings", scored="test ratings")
     table = practice_table(paper, errors, solvers)
-    assert table["fits"].to_dict() == {"A": "held out", "B": "none", "C": "held out", "SVD": "fitted on all ratings"}
+    assert table["fits"].to_dict() == {
+        "A": "held out",
+        "B": "none",
+        "C": "held out",
+        "SVD": "fitted on all ratings",
+    }
     assert table.loc["SVD", "fitted on all ratings"] == pytest.approx(5.02)
     said = practice_sentence(table)
     assert "held out: A, C of 4, rank correlation with the paper +1.00" in said
@@ -172,10 +200,13 @@ def test_which_practice_fits_which_row_by_hand():
 
 @pytest.mark.mirror
 @pytest.mark.case(
-    "numbers", "scikit-learn's randomised SVD of all ratings of MovieLens-1M", "its known errors come out"
+    "numbers",
+    "scikit-learn's randomised SVD of all ratings of MovieLens-1M",
+    "its known errors come out",
 )
 def test_randomised_svd_of_movielens_1m_has_its_known_errors(tmp_path):
-    """5 iterations 5.0125 to 5.0130, 7 iterations 5.0086 to 5.0089 were measured elsewhere; states differ a little."""
+    """5 iterations 5.0125 to 5.0130, 7 iterations 5.0086 to 5.0089 were measured elsewhere; states
+    differ a little."""
     run = Run(NotebookParameters(profile="quick", dataset="ml-1m", run_dir=str(tmp_path)))
     errors = practices.randomised_svd(run, 0)
     whole = errors[(errors["fitted"] == "all ratings") & (errors["scored"] == "all ratings")]
@@ -186,7 +217,11 @@ def test_randomised_svd_of_movielens_1m_has_its_known_errors(tmp_path):
 
 
 @pytest.mark.mirror
-@pytest.mark.case("numbers", "the zero-filled SVD of all ratings of MovieLens-1M", "its known error, 5.006, comes out")
+@pytest.mark.case(
+    "numbers",
+    "the zero-filled SVD of all ratings of MovieLens-1M",
+    "its known error, 5.006, comes out",
+)
 def test_svd_of_all_of_movielens_1m_has_its_known_error(tmp_path):
     run = Run(NotebookParameters(profile="quick", dataset="ml-1m", run_dir=str(tmp_path)))
     everything = np.arange(len(run.dataset.ratings))
@@ -206,9 +241,15 @@ def test_a_damaged_table_is_made_again(run):
 def test_readings_on_another_scale_are_taken_on_one_of_1_to_5(run, monkeypatch):
     stars = practices.definition_values(run, [ROW], 0)["test"]
     data = run.dataset
-    monkeypatch.setattr(practices, "_predicted", lambda *_: pytest.fail("kept readings are not made again"))
+    monkeypatch.setattr(
+        practices, "_predicted", lambda *_: pytest.fail("kept readings are not made again")
+    )
     assert practices.definition_values(run, [ROW], 0)["test"].equals(stars)
-    wide = replace(data, scale=RatingScale(1, 9, 2), ratings=data.ratings.assign(rating=2 * data.ratings["rating"] - 1))
+    wide = replace(
+        data,
+        scale=RatingScale(1, 9, 2),
+        ratings=data.ratings.assign(rating=2 * data.ratings["rating"] - 1),
+    )
     monkeypatch.setitem(run.__dict__, "dataset", wide)
     same = practices._as_stars(run, wide.ratings["rating"].to_numpy())
     np.testing.assert_allclose(same, data.ratings["rating"])

@@ -1,4 +1,5 @@
-"""Preparations of features: what models read, what hashes hold, and that each finds text that matters."""
+"""Preparations of features: what models read, what hashes hold, and that each finds text that
+matters."""
 
 import numpy as np
 import pytest
@@ -29,7 +30,9 @@ from tests.conftest import CPU
 def features() -> Features:
     """Correlated columns of very different scales; the last item has no text."""
     draw = np.random.default_rng(0)
-    matrix = draw.standard_normal((60, 6)) @ draw.standard_normal((6, 6)) * [1, 10, 0.1, 1, 1, 5] + 3
+    matrix = (
+        draw.standard_normal((60, 6)) @ draw.standard_normal((6, 6)) * [1, 10, 0.1, 1, 1, 5] + 3
+    )
     matrix[-1] = 0
     return Features(matrix.astype(np.float32), np.arange(60) < 59, "x", "1", "k")
 
@@ -44,7 +47,9 @@ def test_missing_items_stay_zero_and_others_are_prepared_as_the_items_are(featur
     found = prepared(features, preparation)
     assert found.dtype == np.float32
     assert not found[-1].any()
-    np.testing.assert_allclose(prepare(features, features.matrix[3:5], preparation), found[3:5], rtol=1e-5)
+    np.testing.assert_allclose(
+        prepare(features, features.matrix[3:5], preparation), found[3:5], rtol=1e-5
+    )
 
 
 def test_each_preparation_is_what_its_name_says(features):
@@ -56,9 +61,12 @@ def test_each_preparation_is_what_its_name_says(features):
     np.testing.assert_allclose(unit, features.matrix[seen] / lengths, rtol=1e-5)
     white = prepared(features, "whitened")[seen].astype(np.float64)
     np.testing.assert_allclose(np.cov(white, rowvar=False), np.eye(6), atol=1e-4)
-    centred = features.matrix[seen].astype(np.float64) - features.matrix[seen].mean(0, dtype=np.float64)
+    centred = features.matrix[seen].astype(np.float64) - features.matrix[seen].mean(
+        0, dtype=np.float64
+    )
     precision = np.linalg.inv(np.cov(centred, rowvar=False))
-    distances = np.einsum("ij,jk,ik->i", centred, precision, centred)  # Mahalanobis's, however components are turned
+    # Mahalanobis's, however components are turned
+    distances = np.einsum("ij,jk,ik->i", centred, precision, centred)
     np.testing.assert_allclose((white**2).sum(1), distances, rtol=1e-3)
 
 
@@ -85,13 +93,19 @@ def test_regions_are_prepared_each_by_itself():
     np.testing.assert_allclose(np.cov(white, rowvar=False), np.eye(4), atol=1e-4)
     table = FeatureTable(regions, 5, "layer norm")
     parts = table.rows(None).unflatten(1, (3, 4))
-    torch.testing.assert_close(parts, F.layer_norm(torch.from_numpy(matrix).unflatten(1, (3, 4)), (4,)))
+    torch.testing.assert_close(
+        parts, F.layer_norm(torch.from_numpy(matrix).unflatten(1, (3, 4)), (4,))
+    )
 
 
-def test_a_learned_scale_starts_as_layer_norm_learns_and_leaves_missing_items_to_their_vector(features):
+def test_a_learned_scale_starts_as_layer_norm_learns_and_leaves_missing_items_to_their_vector(
+    features,
+):
     table = ProjectedFeatures(features, 3, "layer norm")
     rows = table.rows(None)
-    torch.testing.assert_close(rows[:-1], F.layer_norm(torch.from_numpy(features.matrix[:-1]), (6,)))
+    torch.testing.assert_close(
+        rows[:-1], F.layer_norm(torch.from_numpy(features.matrix[:-1]), (6,))
+    )
     with torch.no_grad():
         table.norm.bias.fill_(1.0)
         table.missing.fill_(2.0)
@@ -101,7 +115,9 @@ def test_a_learned_scale_starts_as_layer_norm_learns_and_leaves_missing_items_to
     assert table.norm.weight.grad.all() and table.norm.bias.grad.all()
 
 
-@pytest.mark.parametrize("name", ["bonmf", "tensor-fusion", "early-fusion", "bonmf+", "visual-fusion"])
+@pytest.mark.parametrize(
+    "name", ["bonmf", "tensor-fusion", "early-fusion", "bonmf+", "visual-fusion"]
+)
 def test_every_model_of_text_and_pictures_reads_them_as_its_configuration_says(inputs, name):
     users, items = torch.arange(30), torch.arange(30)
     found = []
@@ -126,7 +142,11 @@ def test_hashes_of_rows_on_standardised_features_are_as_before_there_was_a_choic
 
 def test_hashes_tell_preparations_apart_where_features_are_read(run):
     both = fixed_epochs(run, "x", "bonmf", BoNMFConfig())
-    hashes = {variant_hash(run, both.prepared(text, image)) for text in PREPARATIONS for image in PREPARATIONS}
+    hashes = {
+        variant_hash(run, both.prepared(text, image))
+        for text in PREPARATIONS
+        for image in PREPARATIONS
+    }
     assert len(hashes) == len(PREPARATIONS) ** 2
     ids = fixed_epochs(run, "x", "bonmf", BoNMFConfig(modalities=()))
     other = BoNMFConfig(modalities=(), text_preparation="unit")
@@ -137,13 +157,16 @@ def test_components_of_native_features_keep_their_scale(features):
     own, even = features.principal(2, standardised=False), features.principal(2)
     assert own.key != even.key
     seen = features.present
-    variance = np.linalg.eigvalsh(np.cov(features.matrix[seen].astype(np.float64), rowvar=False))[::-1][:2]
+    variance = np.linalg.eigvalsh(np.cov(features.matrix[seen].astype(np.float64), rowvar=False))[
+        ::-1
+    ][:2]
     np.testing.assert_allclose(own.matrix[seen].var(axis=0, ddof=1), variance, rtol=1e-4)
 
 
 @pytest.fixture(scope="module")
 def gain_from_text():
-    """Percent of the test error on new items that text takes away from IDs, on generated data whose text tells all."""
+    """Percent of the test error on new items that text takes away from IDs, on generated data whose
+    text tells all."""
     data = load_planted(n_users=120, n_items=240, ratings_per_user=100, factors=3, shared=1)[0]
     split = ColdItems(0.3).split(data, 0, valid=0.1)
     test = Triples.of(data, split.test, CPU)
@@ -154,7 +177,10 @@ def gain_from_text():
         text = encode_items(data, "text", encoder) if encoder else None
         inputs = ModelInputs(data.n_users, data.n_items, mean_rating=mean, text=text)
         config = BoNMFConfig(
-            embedding_dim=16, hidden=(64,), modalities=("text",) if encoder else (), text_preparation=preparation
+            embedding_dim=16,
+            hidden=(64,),
+            modalities=("text",) if encoder else (),
+            text_preparation=preparation,
         )
         model = build_model("bonmf", config, inputs, 0)
         fit(model, data, split, settings, 0, CPU)
@@ -165,7 +191,9 @@ def gain_from_text():
 
 
 @pytest.mark.parametrize("preparation", PREPARATIONS)
-def test_every_preparation_finds_text_that_matters_and_none_finds_shuffled_text(gain_from_text, preparation):
+def test_every_preparation_finds_text_that_matters_and_none_finds_shuffled_text(
+    gain_from_text, preparation
+):
     assert gain_from_text("tfidf", preparation) > 20
     assert abs(gain_from_text("tfidf-shuffled", preparation)) < 5
     assert abs(gain_from_text("tfidf-noise", preparation)) < 5

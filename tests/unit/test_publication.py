@@ -1,4 +1,5 @@
-"""Publishing a run: what it holds replaces what was there, all else stays, and nothing is lost unasked."""
+"""Publishing a run: what it holds replaces what was there, all else stays, and nothing is lost
+unasked."""
 
 import json
 
@@ -24,7 +25,10 @@ def published(tmp_path, monkeypatch):
         for seed in (0, 1):
             add_records(first, [record(seed=seed, value=value, experiment=experiment)])
     keep_table(first, "trials", pd.DataFrame({"trial": [1]}))
-    write_text(first / "encoders" / "04_table1--x.json", json_text({"encoders": [{"encoder": "a", "key": "1"}]}))
+    write_text(
+        first / "encoders" / "04_table1--x.json",
+        json_text({"encoders": [{"encoder": "a", "key": "1"}]}),
+    )
     assert publish(first, "paper") == tmp_path / "published" / "paper"
     return tmp_path / "published" / "paper"
 
@@ -44,12 +48,18 @@ def test_a_later_run_replaces_its_experiments_and_no_others(published, tmp_path)
     for seed in (0, 1):
         add_records(later, [record(seed=seed, value=0.75, experiment="04_table1", code="y")])
         add_records(later, [record("B", seed=seed, value=0.9, experiment="04_table1")])
-    add_records(later, [record(value=0.5, experiment="05_modalities", dataset="ml-100k")])  # other data
-    write_text(later / "encoders" / "04_table1--x.json", json_text({"encoders": [{"encoder": "b", "key": "2"}]}))
+    # other data
+    add_records(later, [record(value=0.5, experiment="05_modalities", dataset="ml-100k")])
+    write_text(
+        later / "encoders" / "04_table1--x.json",
+        json_text({"encoders": [{"encoder": "b", "key": "2"}]}),
+    )
     publish(later, "paper")
     records = read_records(published)
     assert len(records) == 4 + 3
-    on_ml1m = records[records["dataset"] == "ml-1m"].groupby(["experiment", "variant"])["value"].unique()
+    on_ml1m = (
+        records[records["dataset"] == "ml-1m"].groupby(["experiment", "variant"])["value"].unique()
+    )
     assert on_ml1m.map(list).to_dict() == {
         ("04_table1", "A"): [0.75], ("04_table1", "B"): [0.9], ("05_modalities", "A"): [0.8],
     }  # fmt: skip
@@ -68,14 +78,22 @@ def test_another_environment_is_remembered(published, tmp_path):
     for _ in range(2):  # publishing again adds nothing
         publish(tmp_path / "later", "paper")
         found = json.loads((published / "manifest.json").read_text())
-        assert [(e["python"], e["cores"]) for e in found["earlier_environments"]] == [("3.99", noted["cores"])]
+        assert [(e["python"], e["cores"]) for e in found["earlier_environments"]] == [
+            ("3.99", noted["cores"])
+        ]
 
 
-@pytest.mark.case("numbers", "publishing a run that lacks published rows", "refused unless it is asked for by name")
+@pytest.mark.case(
+    "numbers",
+    "publishing a run that lacks published rows",
+    "refused unless it is asked for by name",
+)
 def test_rows_are_dropped_only_when_asked(published, tmp_path, capsys):
     add_records(tmp_path / "later", [record(seed=0, value=0.75, experiment="04_table1")])
     before = errors(published)
-    with pytest.raises(RecordError, match=r"lacks 1 published trainings, .*04_table1: A \(as published\), seed 1"):
+    with pytest.raises(
+        RecordError, match=r"lacks 1 published trainings, .*04_table1: A \(as published\), seed 1"
+    ):
         publish(tmp_path / "later", "paper")
     assert main(["publish", str(tmp_path / "later"), "paper"]) == 2
     assert "--drop-rows" in capsys.readouterr().err
@@ -89,14 +107,20 @@ def test_a_run_without_records_is_refused(published, tmp_path):
         publish(tmp_path / "empty", "paper")
 
 
-@pytest.mark.case("hostile", "publish a run as ../../x", "refused: a name that is not one plain folder name")
-@pytest.mark.parametrize("name", ["../../x", "..", ".", "", "a/b", "/x", "a b", "-x", ".hidden", "a\n", "n" * 101])
+@pytest.mark.case(
+    "hostile", "publish a run as ../../x", "refused: a name that is not one plain folder name"
+)
+@pytest.mark.parametrize(
+    "name", ["../../x", "..", ".", "", "a/b", "/x", "a b", "-x", ".hidden", "a\n", "n" * 101]
+)
 def test_a_run_is_published_under_one_plain_name_only(published, tmp_path, name):
     with pytest.raises(ConfigError, match="one plain name"):
         publish(tmp_path / "first", name)
 
 
-def test_the_same_settings_measured_twice_are_set_side_by_side(published, tmp_path, monkeypatch, capsys):
+def test_the_same_settings_measured_twice_are_set_side_by_side(
+    published, tmp_path, monkeypatch, capsys
+):
     again = tmp_path / "again"
     for seed, value in ((0, 0.71), (1, 0.68)):
         add_records(again, [record(seed=seed, value=value, experiment="04_table1", seconds=2.0)])
@@ -118,8 +142,8 @@ def test_the_same_settings_measured_twice_are_set_side_by_side(published, tmp_pa
     assert pd.read_csv(published / "tables" / "trials.csv")["trial"].tolist() == [7]
     kept = pd.read_csv(published / "tables" / "remeasured.csv")
     assert agreement_sentence(kept, "mse") == (
-        "mse: 0 of 1 rows are the same in both; largest difference of a seed 0.0200 (A), of a mean 0.0050; "
-        "median standard deviation over seeds 0.0000."
+        "mse: 0 of 1 rows are the same in both; largest difference of a seed 0.0200 (A), "
+        "of a mean 0.0050; median standard deviation over seeds 0.0000."
     )
     publish(again, "paper", drop_rows=True)
     kept = pd.read_csv(published / "tables" / "remeasured.csv")

@@ -1,4 +1,5 @@
-"""Full-ranking metrics against a reference written user by user, with ties, masked items and short lists."""
+"""Full-ranking metrics against a reference written user by user, with ties, masked items and short
+lists."""
 
 import math
 
@@ -40,8 +41,16 @@ def pairs(random, count, users=USERS):
 @pytest.mark.parametrize("block", [1, 7, 256])
 def test_equals_the_reference(levels, block):
     random = np.random.default_rng(1)
-    train, test = pairs(random, 900), pairs(random, 250, users=40)  # pairs repeat and overlap; 20 users have no test
-    scores = random.normal(size=(USERS, ITEMS)) if levels is None else random.integers(0, levels, (USERS, ITEMS)) * 1.0
+    # pairs repeat and overlap; 20 users have no test
+    train, test = (
+        pairs(random, 900),
+        pairs(random, 250, users=40),
+    )
+    scores = (
+        random.normal(size=(USERS, ITEMS))
+        if levels is None
+        else random.integers(0, levels, (USERS, ITEMS)) * 1.0
+    )
     table = torch.from_numpy(scores)
     ks = (1, 5, 10, 20, 100)  # 100: longer than the list of items
     found = ranking_metrics(lambda users: table[users], train, test, USERS, ITEMS, ks, CPU, block)
@@ -53,11 +62,18 @@ def test_equals_the_reference(levels, block):
 
 
 def test_by_hand():
-    """Items 0 to 4 in this order, 0 trained on: the list is 1 2 3 4, wanted are 2, 4 and the masked 0."""
+    """Items 0 to 4 in this order, 0 trained on: the list is 1 2 3 4, wanted are 2, 4 and the masked
+    0."""
     table = torch.tensor([[5.0, 4.0, 3.0, 2.0, 1.0]])
     zeros = np.zeros(3, np.int64)
     found = ranking_metrics(
-        lambda users: table[users], (zeros[:1], np.array([0])), (zeros, np.array([2, 4, 0])), 1, 5, (1, 2), CPU
+        lambda users: table[users],
+        (zeros[:1], np.array([0])),
+        (zeros, np.array([2, 4, 0])),
+        1,
+        5,
+        (1, 2),
+        CPU,
     )
     assert found["precision@1"] == found["hr@1"] == found["ndcg@1"] == 0
     assert found["precision@2"] == 0.5
@@ -73,22 +89,37 @@ def test_perfect_scores_reach_the_ideal_and_unscored_items_are_misses():
     perfect[test] = 1.0
     nobody = (np.empty(0, np.int64), np.empty(0, np.int64))
     found = ranking_metrics(lambda users: perfect[users], nobody, test, USERS, ITEMS, (3, 45), CPU)
-    assert found["ndcg@3"] == found["ndcg@45"] == found["recall@45"] == found["hr@3"] == pytest.approx(1)
+    assert (
+        found["ndcg@3"]
+        == found["ndcg@45"]
+        == found["recall@45"]
+        == found["hr@3"]
+        == pytest.approx(1)
+    )
     nothing = torch.full((USERS, ITEMS), -torch.inf)
-    assert set(ranking_metrics(lambda users: nothing[users], nobody, test, USERS, ITEMS, (3,), CPU).values()) == {0.0}
+    assert set(
+        ranking_metrics(
+            lambda users: nothing[users], nobody, test, USERS, ITEMS, (3,), CPU
+        ).values()
+    ) == {0.0}
 
 
 def test_equal_scores_do_not_profit_from_the_order_of_the_ids():
     """Ids sorted by popularity must not make a constant score look like a popularity model."""
     test = (np.repeat(np.arange(50), 5), np.tile(np.arange(5), 50))
     nobody = (np.empty(0, np.int64), np.empty(0, np.int64))
-    found = ranking_metrics(lambda users: torch.zeros(len(users), 500), nobody, test, 50, 500, (5,), CPU)
+    found = ranking_metrics(
+        lambda users: torch.zeros(len(users), 500), nobody, test, 50, 500, (5,), CPU
+    )
     assert found["recall@5"] < 0.5
 
 
 def test_no_test_item_gives_no_metric():
     nobody = (np.empty(0, np.int64), np.empty(0, np.int64))
-    assert ranking_metrics(lambda users: torch.zeros(len(users), 5), nobody, nobody, 3, 5, device=CPU) == {}
+    assert (
+        ranking_metrics(lambda users: torch.zeros(len(users), 5), nobody, nobody, 3, 5, device=CPU)
+        == {}
+    )
 
 
 @pytest.mark.parametrize(
@@ -105,6 +136,11 @@ def test_no_test_item_gives_no_metric():
 )
 def test_bad_requests(changes, error, message):
     one = (np.array([0]), np.array([0]))
-    arguments = {"score": lambda users: torch.zeros(len(users), 5), "train": one, "test": one, "n_users": 3}
+    arguments = {
+        "score": lambda users: torch.zeros(len(users), 5),
+        "train": one,
+        "test": one,
+        "n_users": 3,
+    }
     with pytest.raises(error, match=message):
         ranking_metrics(**(arguments | {"n_items": 5, "device": CPU} | changes))

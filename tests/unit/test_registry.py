@@ -19,7 +19,10 @@ WRITTEN = {  # names that notebooks put together
     "06_{question}": {"06_pooling", "06_content", "06_size"},
     "06_{question}_cold": {"06_pooling_cold", "06_content_cold", "06_size_cold"},
 }
-PUT_TOGETHER = {f"05_{question.replace(' ', '_')}" for question in GRIDS} | {"08_resolve_random", "08_resolve_cold"}
+PUT_TOGETHER = {f"05_{question.replace(' ', '_')}" for question in GRIDS} | {
+    "08_resolve_random",
+    "08_resolve_cold",
+}
 EMPTY = {"05_specifications", "06_claims"}  # this profile varies nothing, and asks no hub
 OUTSIDE = {"04_folds", "04_shuffled_rows"}  # asked for by anchors.outside_records
 
@@ -84,7 +87,9 @@ def test_the_command_trains_a_share_where_the_pipeline_looks_for_it(tmp_path, mo
     monkeypatch.setenv("BONMF_RUNS", str(tmp_path))
     given = ["train", "05_bonmf_plus", "--profile", "smoke", "--seeds", "0"]
     assert main([*given, "--share", "2/9"]) == 0
-    assert capsys.readouterr().out.strip().endswith(f"share 2/9, 1 trainings, in {tmp_path / 'smoke'}")
+    assert (
+        capsys.readouterr().out.strip().endswith(f"share 2/9, 1 trainings, in {tmp_path / 'smoke'}")
+    )
     assert len(list((tmp_path / "smoke" / "predictions").iterdir())) == 1
     for share in ("2", "a/b", "10/9"):
         assert main([*given, "--share", share]) == 2

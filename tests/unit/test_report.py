@@ -84,17 +84,24 @@ def test_every_part_says_what_is_not(nothing, capsys, name):
 
 @pytest.mark.case(
     "numbers",
-    "the report's two panels of what text and picture tell of ratings, once blank since a loop had taken their name",
+    (
+        "the report's two panels of what text and picture tell of ratings, "
+        "once blank since a loop had taken their name"
+    ),
     "drawn from the records of the subsets; records that lack a subset or a seed are refused",
 )
 def test_what_text_and_picture_tell_is_drawn(published):
     (figure,) = report.information(published, SUBSETS)
     assert [axis.get_title() for axis in figure.axes] == ["nothing else known", "on top of IDs"]
-    one_seed_less = (published.records["variant"] == "BoNMF on text") & (published.records["seed"] == 0)
+    one_seed_less = (published.records["variant"] == "BoNMF on text") & (
+        published.records["seed"] == 0
+    )
     less = dataclasses.replace(published, records=published.records[~one_seed_less])
     with pytest.raises(RecordError, match="'BoNMF on text' lacks a seed"):
         list(report.information(less, SUBSETS))
-    without = dataclasses.replace(published, records=published.records[published.records["variant"] != "BoNMF on text"])
+    without = dataclasses.replace(
+        published, records=published.records[published.records["variant"] != "BoNMF on text"]
+    )
     with pytest.raises(NotPublishedError):
         list(report.information(without, SUBSETS))
 
@@ -111,7 +118,9 @@ def test_damage_is_no_lack(published, monkeypatch):
 def test_what_to_take_and_the_open_questions(published):
     found = report.full_answers(published)
     shown = list(report.open_questions(found))
-    assert sum(isinstance(part, Figure) for part in shown) == sum(not answer.nothing_found for answer in found)
+    assert sum(isinstance(part, Figure) for part in shown) == sum(
+        not answer.nothing_found for answer in found
+    )
     assert "not published yet" not in "".join(part for part in shown if isinstance(part, str))
     assert list(report.open_questions([])) == [
         "Language models (06): not published yet.",

@@ -1,4 +1,5 @@
-"""Shapley values: the axioms, games solved by hand, the definition over all orders, and intervals over seeds."""
+"""Shapley values: the axioms, games solved by hand, the definition over all orders, and intervals
+over seeds."""
 
 from itertools import combinations, permutations
 
@@ -14,7 +15,11 @@ FOUR = ("a", "b", "c", "d")
 
 def game(value, players=FOUR):
     """``value`` of every subset of the players."""
-    return {frozenset(s): float(value(frozenset(s))) for n in range(len(players) + 1) for s in combinations(players, n)}
+    return {
+        frozenset(s): float(value(frozenset(s)))
+        for n in range(len(players) + 1)
+        for s in combinations(players, n)
+    }
 
 
 def random_game(seed, players=FOUR):
@@ -23,11 +28,18 @@ def random_game(seed, players=FOUR):
 
 
 def test_glove_game_by_hand():
-    """One left glove, two right ones, a pair is worth 1: the left one gets 2/3, each right one 1/6."""
-    found = shapley_values(game(lambda s: "left" in s and len(s) > 1, ("left", "right", "right too")))
+    """One left glove, two right ones, a pair is worth 1: the left one gets 2/3, each right one
+    1/6."""
+    found = shapley_values(
+        game(lambda s: "left" in s and len(s) > 1, ("left", "right", "right too"))
+    )
     assert found == pytest.approx({"left": 2 / 3, "right": 1 / 6, "right too": 1 / 6})
-    pairs = shapley_interactions(game(lambda s: "left" in s and len(s) > 1, ("left", "right", "right too")))
-    assert pairs == pytest.approx({("left", "right"): 0.5, ("left", "right too"): 0.5, ("right", "right too"): -0.5})
+    pairs = shapley_interactions(
+        game(lambda s: "left" in s and len(s) > 1, ("left", "right", "right too"))
+    )
+    assert pairs == pytest.approx(
+        {("left", "right"): 0.5, ("left", "right too"): 0.5, ("right", "right too"): -0.5}
+    )
 
 
 def test_equals_the_mean_over_all_orders():
@@ -35,18 +47,26 @@ def test_equals_the_mean_over_all_orders():
     total = dict.fromkeys(FOUR, 0.0)
     for order in permutations(FOUR):
         for place, player in enumerate(order):
-            total[player] += values[frozenset(order[: place + 1])] - values[frozenset(order[:place])]
-    assert shapley_values(values) == pytest.approx({player: value / 24 for player, value in total.items()})
+            total[player] += (
+                values[frozenset(order[: place + 1])] - values[frozenset(order[:place])]
+            )
+    assert shapley_values(values) == pytest.approx(
+        {player: value / 24 for player, value in total.items()}
+    )
 
 
 @pytest.mark.parametrize("players", [("a",), ("a", "b"), FOUR])
 def test_efficiency(players):
     values = random_game(1, players)
-    assert sum(shapley_values(values).values()) == pytest.approx(values[frozenset(players)] - values[frozenset()])
+    assert sum(shapley_values(values).values()) == pytest.approx(
+        values[frozenset(players)] - values[frozenset()]
+    )
 
 
 def test_symmetry():
-    found = shapley_values(game(lambda s: len(s & {"a", "b"}) ** 2 + 3 * ("c" in s) * ("a" in s or "b" in s)))
+    found = shapley_values(
+        game(lambda s: len(s & {"a", "b"}) ** 2 + 3 * ("c" in s) * ("a" in s or "b" in s))
+    )
     assert found["a"] == pytest.approx(found["b"])
     assert found["c"] != pytest.approx(found["a"])
 
@@ -55,7 +75,9 @@ def test_dummy_gets_only_what_it_brings_alone():
     base = random_game(2, ("a", "b", "c"))
     found = game(lambda s: base[s - {"d"}] + 0.25 * ("d" in s))
     assert shapley_values(found)["d"] == pytest.approx(0.25)
-    assert all(v == pytest.approx(0) for pair, v in shapley_interactions(found).items() if "d" in pair)
+    assert all(
+        v == pytest.approx(0) for pair, v in shapley_interactions(found).items() if "d" in pair
+    )
 
 
 def test_additivity():

@@ -11,7 +11,16 @@ import pytest
 
 from bonmf_lib import sources
 from bonmf_lib.errors import ConfigError, SourceError
-from bonmf_lib.sources import Artifact, JoinedWheels, Mirror, Url, Wheel, extract_members, fetch, read_member
+from bonmf_lib.sources import (
+    Artifact,
+    JoinedWheels,
+    Mirror,
+    Url,
+    Wheel,
+    extract_members,
+    fetch,
+    read_member,
+)
 from bonmf_lib.storage import atomic_path, cache_dir
 
 NOWHERE = Url("http://127.0.0.1:9/file.zip", "0" * 64)  # nothing listens on the discard port
@@ -100,7 +109,9 @@ def test_missing_member(tmp_path):
     [
         pytest.param(
             "top/../../evil.txt", "unsafe member",
-            marks=pytest.mark.case("hostile", "an archive whose member climbs out of its folder", "refused"),
+            marks=pytest.mark.case(
+                "hostile", "an archive whose member climbs out of its folder", "refused"
+            ),
         ),
         pytest.param(
             "top//etc/evil.txt", "unsafe member",
@@ -110,13 +121,17 @@ def test_missing_member(tmp_path):
         ("top/sub/./evil.txt", "unsafe member"),
         pytest.param(
             "top/..\\evil.txt", "unsafe member",
-            marks=pytest.mark.case("hostile", "members with backslashes or drive letters", "refused"),
+            marks=pytest.mark.case(
+                "hostile", "members with backslashes or drive letters", "refused"
+            ),
         ),
         ("top/C:evil.txt", "unsafe member"),
         ("top/sub/evil.txt:stream", "unsafe member"),
         pytest.param(
             "top/GOOD.txt", "two members",
-            marks=pytest.mark.case("hostile", "two members of one path up to case or accents", "refused"),
+            marks=pytest.mark.case(
+                "hostile", "two members of one path up to case or accents", "refused"
+            ),
         ),
         ("top/gu\u0308t.txt", "two members"),
         ("top/good.txt/evil.txt", "a file and a folder"),
@@ -145,7 +160,11 @@ def test_links_in_archives_are_refused(tmp_path, empty_cache):
         extract_members(path, "top/", "link")
 
 
-@pytest.mark.case("hostile", "2 MB that unpack to 2 GB", "refused at a stated limit of bytes, per member and in all")
+@pytest.mark.case(
+    "hostile",
+    "2 MB that unpack to 2 GB",
+    "refused at a stated limit of bytes, per member and in all",
+)
 def test_archives_that_unpack_to_too_much_are_refused(tmp_path, empty_cache, monkeypatch):
     path = tmp_path / "bomb.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -176,17 +195,27 @@ def _header(path: Path, member: str, offset: int, value: bytes) -> None:
     ("spoil", "message"),
     [
         pytest.param(
-            lambda path: _header(path, "top/a.txt", 6, b"\1\0"), "cannot be unpacked.*encrypted",
-            marks=pytest.mark.case("hostile", "an archive with an encrypted member", "one sentence"),
+            lambda path: _header(path, "top/a.txt", 6, b"\1\0"),
+            "cannot be unpacked.*encrypted",
+            marks=pytest.mark.case(
+                "hostile", "an archive with an encrypted member", "one sentence"
+            ),
         ),
         pytest.param(
-            lambda path: _header(path, "top/a.txt", 8, b"\x63\0"), "cannot be unpacked.*compression",
-            marks=pytest.mark.case("hostile", "an archive with an unknown compression", "one sentence"),
+            lambda path: _header(path, "top/a.txt", 8, b"\x63\0"),
+            "cannot be unpacked.*compression",
+            marks=pytest.mark.case(
+                "hostile", "an archive with an unknown compression", "one sentence"
+            ),
         ),
         pytest.param(
-            lambda path: path.write_bytes(path.read_bytes().replace(b"top/a.txt", b"top/a.txt\xff\xff\xff", 1)),
+            lambda path: path.write_bytes(
+                path.read_bytes().replace(b"top/a.txt", b"top/a.txt\xff\xff\xff", 1)
+            ),
             "is damaged at 'top/a.txt'",
-            marks=pytest.mark.case("damage", "an archive with a broken deflate stream", "one sentence"),
+            marks=pytest.mark.case(
+                "damage", "an archive with a broken deflate stream", "one sentence"
+            ),
         ),
         (lambda path: _header(path, "top/a.txt", 14, b"\0\0\0\0"), "is damaged at 'top/a.txt'"),
         (lambda path: _header(path, "top/a.txt", 18, b"\5\0\0\0"), "is damaged at 'top/a.txt'"),
@@ -198,14 +227,19 @@ def test_members_that_cannot_be_unpacked_give_one_sentence(tmp_path, empty_cache
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("top/a.txt", "some text, " * 100)
     spoil(path)
-    for take in (lambda: read_member(path, "top/a.txt"), lambda: extract_members(path, "top/", "bad")):
+    for take in (
+        lambda: read_member(path, "top/a.txt"),
+        lambda: extract_members(path, "top/", "bad"),
+    ):
         with pytest.raises(SourceError, match=message):
             take()
     assert not (cache_dir("extracted") / "bad").exists()
 
 
 @pytest.mark.case(
-    "damage", "archives with random bytes changed", "the right content or one sentence, never a traceback"
+    "damage",
+    "archives with random bytes changed",
+    "the right content or one sentence, never a traceback",
 )
 def test_archives_with_random_damage(tmp_path, empty_cache):
     """Flipped, cut and inserted bytes, of several compressions."""
@@ -240,7 +274,9 @@ def test_extraction_keeps_the_tree_below_the_prefix(tmp_path, empty_cache):
     assert [str(p.relative_to(folder)) for p in folder.rglob("*.txt")] == ["sub/a.txt"]
 
 
-@pytest.mark.case("damage", "an extracted file that was deleted, emptied or changed", "the folder is made again")
+@pytest.mark.case(
+    "damage", "an extracted file that was deleted, emptied or changed", "the folder is made again"
+)
 @pytest.mark.parametrize(
     "spoil",
     [Path.unlink, lambda file: file.write_text(""), lambda file: file.write_text("c")],
@@ -253,7 +289,9 @@ def test_an_extracted_folder_that_lost_something_is_made_again(tmp_path, empty_c
         archive.writestr("top/b.txt", "b")
     folder = extract_members(path, "top/", "tree")
     before = (folder / "a.txt").stat().st_ino
-    assert (extract_members(path, "top/", "tree") / "a.txt").stat().st_ino == before  # whole, so left alone
+    assert (
+        extract_members(path, "top/", "tree") / "a.txt"
+    ).stat().st_ino == before  # whole, so left alone
     spoil(folder / "b.txt")
     again = extract_members(path, "top/", "tree")
     assert again == folder

@@ -1,4 +1,5 @@
-"""Every reading of the recipe: which trainings there are, what their effects are, and what is said of them."""
+"""Every reading of the recipe: which trainings there are, what their effects are, and what is said
+of them."""
 
 from dataclasses import replace
 
@@ -38,13 +39,18 @@ def run(tmp_path_factory) -> Run:
 
 def test_every_choice_is_varied_alone_around_both_centres():
     first, second = specifications.centres(PAPER).values()
-    assert (first.preparation, first.regularisation, first.stopping) == ("native", "no regularisation", "fixed")
+    assert (first.preparation, first.regularisation, first.stopping) == (
+        "native",
+        "no regularisation",
+        "fixed",
+    )
     assert first.differences(second) == ["stopping"]
     near = specifications.neighbours(PAPER, first)
     assert all(len(first.differences(other)) == 1 for other in near)
     assert {first.differences(other)[0] for other in near} == set(specifications.choices(PAPER))
     every = specifications.around_centres(PAPER)
-    assert len(every) == len(set(every)) == 2 * (1 + len(near)) - 2  # each centre is a neighbour of the other
+    # each centre is a neighbour of the other
+    assert len(every) == len(set(every)) == 2 * (1 + len(near)) - 2
 
 
 def test_random_combinations_are_others_and_stay_the_same():
@@ -70,8 +76,15 @@ def test_a_profile_names_the_choices_it_varies():
 def test_rows_are_told_apart_by_name_exactly_where_their_trainings_differ(run):
     every = varying(run.settings, PAPER.specification.choices)
     found = specifications.around_centres(every)
-    contents = {network: CONTENTS if modalities else ("real",) for network, modalities in NETWORKS.items()}
-    rows = [s.row(run, network, content) for s in found for network in NETWORKS for content in contents[network]]
+    contents = {
+        network: CONTENTS if modalities else ("real",) for network, modalities in NETWORKS.items()
+    }
+    rows = [
+        s.row(run, network, content)
+        for s in found
+        for network in NETWORKS
+        for content in contents[network]
+    ]
     names = {row.name: training_hash(run, row) for row in rows}
     assert all(names[row.name] == training_hash(run, row) for row in rows)
     assert len(set(names.values())) == len(names)
@@ -92,8 +105,12 @@ def test_the_first_centre_is_the_papers_row_on_native_features(run):
     }
     for network, name in pairs.items():
         theirs = table1[name].prepared("native")
-        named = {key: value for key, value in own.items() if theirs.uses(key.removesuffix("_encoder"))}
-        assert training_hash(run, first.row(run, network)) == training_hash(run, replace(theirs, **named))
+        named = {
+            key: value for key, value in own.items() if theirs.uses(key.removesuffix("_encoder"))
+        }
+        assert training_hash(run, first.row(run, network)) == training_hash(
+            run, replace(theirs, **named)
+        )
         assert training_hash(run, theirs) == training_hash(run, replace(theirs, **named))
 
 
@@ -102,7 +119,8 @@ def test_effects_of_runs(run):
     rows = specifications.rows_of(run, found)
     assert len({variant_hash(run, row) for row in rows}) == len(rows) == 2 * (1 + 3 * 3)
     effects = specification_effects(run_variants(run, "x", rows, (0,)), found)
-    assert len(effects) == 2 * 3 * 5  # no item of the generated data has fewer than five ratings: no (e)
+    # no item of the generated data has fewer than five ratings: no (e)
+    assert len(effects) == 2 * 3 * 5
     assert effects["low"].isna().all()  # one split
     assert "one split" in curve_sentence(effects, "text")
     assert curve_sentence(effects, "(e)").endswith("No specification was run on this data.")
@@ -117,10 +135,14 @@ def test_data_without_texts_and_pictures_have_no_effects(run):
 
 
 def made_records(found, gain, splits=2, noise=0.0) -> pd.DataFrame:
-    """Records in which text takes ``gain(specification)`` percent off the error and controls nothing."""
+    """Records in which text takes ``gain(specification)`` percent off the error and controls
+    nothing."""
     draw, rows = np.random.default_rng(0), []
     for s in found:
-        for network, content in (("IDs", "real"), *((n, c) for n in list(NETWORKS)[1:] for c in CONTENTS)):
+        for network, content in (
+            ("IDs", "real"),
+            *((n, c) for n in list(NETWORKS)[1:] for c in CONTENTS),
+        ):
             taken = gain(s) if "text" in network and content == "real" else 0.0
             for seed in range(splits):
                 error = 1 - (taken + noise * draw.standard_normal()) / 100
@@ -147,11 +169,16 @@ def test_effects_by_hand():
     one = found[0]
     records = made_records(found, lambda s: 3.0, noise=0.1)
     values = {name: group.set_index("seed")["value"] for name, group in records.groupby("variant")}
-    gains = [-100 * (values[s.row_name("IDs + text")] / values[s.row_name("IDs")] - 1).to_numpy() for s in found]
+    gains = [
+        -100 * (values[s.row_name("IDs + text")] / values[s.row_name("IDs")] - 1).to_numpy()
+        for s in found
+    ]
     spread = np.sqrt(np.mean([gain.var(ddof=1) for gain in gains]))
     half = stats.t.ppf(0.975, len(found)) * spread * np.sqrt(1 / 2 + 3 / 7)
     first = own.iloc[0]
-    np.testing.assert_allclose([first["gain"], first["high"] - first["gain"]], [gains[0].mean(), half])
+    np.testing.assert_allclose(
+        [first["gain"], first["high"] - first["gain"]], [gains[0].mean(), half]
+    )
     assert first["preparation"] == one.preparation and first["splits"] == 2
 
 
@@ -170,7 +197,10 @@ def test_what_decides_and_what_is_said():
     assert table.loc[("text", "shuffled"), ["help", "harm"]].tolist() == [0, 0]
     assert beats_controls(effects, "text") == (fixed, len(found))
     said = curve_sentence(effects, "text")
-    assert f"In {fixed} of {len(found)} specifications it helps, in {len(found) - fixed} it harms" in said
+    assert (
+        f"In {fixed} of {len(found)} specifications it helps, in {len(found) - fixed} it harms"
+        in said
+    )
     assert said.endswith("The answer is not a robust yes.")
     always = specification_effects(made_records(found, lambda s: 3.0, noise=0.05), found)
     assert curve_sentence(always, "text").endswith("The answer is yes, robustly.")
@@ -183,15 +213,22 @@ def test_every_comparison_is_drawn_with_its_controls(comparison):
     found = specifications.around_centres(PAPER)
     effects = specification_effects(made_records(found, lambda s: 1.0, noise=0.2), found)
     top, bottom = specification_curve(effects, comparison).axes
-    assert {text.get_text() for text in top.get_legend().get_texts()} == {"real", "shuffled", "noise"}
-    assert len(bottom.get_yticks()) == sum(len(values) for values in specifications.choices(PAPER).values())
+    assert {text.get_text() for text in top.get_legend().get_texts()} == {
+        "real",
+        "shuffled",
+        "noise",
+    }
+    assert len(bottom.get_yticks()) == sum(
+        len(values) for values in specifications.choices(PAPER).values()
+    )
 
 
 def test_what_is_said_and_drawn_of_the_centres():
     centres = specifications.centres(PAPER)
     readings = specifications.around_centres(PAPER)
     effects = specification_effects(
-        made_records(readings, lambda s: 3.0 if s.stopping == "fixed" else 1.0, noise=0.05), readings
+        made_records(readings, lambda s: 3.0 if s.stopping == "fixed" else 1.0, noise=0.05),
+        readings,
     )
     for (name, centre), gain in zip(centres.items(), (3.0, 1.0), strict=True):
         own = at(effects, centre)
@@ -199,10 +236,15 @@ def test_what_is_said_and_drawn_of_the_centres():
         assert len(own) == 5 * len(CONTENTS)  # the records hold no new items
         sentence = centre_sentence(effects, name, centre)
         text = own.loc[("text", "real")]
-        assert sentence.startswith(f"{name}, gain in MSE over IDs alone, 2 splits: text {text['gain']:+.1f} % (")
+        assert sentence.startswith(
+            f"{name}, gain in MSE over IDs alone, 2 splits: text {text['gain']:+.1f} % ("
+        )
         assert f"({text['low']:+.1f} to {text['high']:+.1f}; shuffled " in sentence
         assert "fewer than 5" not in sentence
-    assert centre_sentence(effects.iloc[:0], "x", centres["early stopped"]) == "x: not run on this data."
+    assert (
+        centre_sentence(effects.iloc[:0], "x", centres["early stopped"])
+        == "x: not run on this data."
+    )
     figure = centre_gains(effects, centres)
     for axis, centre in zip(figure.axes, centres.values(), strict=True):
         points = [container.lines[0] for container in axis.containers]

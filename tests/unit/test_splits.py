@@ -142,7 +142,9 @@ def test_part_summary_counts_unseen_items(planted):
     items = planted.ratings["item"].to_numpy()
     cold = np.flatnonzero(items == 0)
     rest = np.flatnonzero(items != 0)
-    table = part_summary(planted, Split(rest, np.array([], np.int64), cold, "one cold item", 0, len(items)))
+    table = part_summary(
+        planted, Split(rest, np.array([], np.int64), cold, "one cold item", 0, len(items))
+    )
     assert table.loc["test", "unseen items"] == 1
     assert table.loc["train", "unseen items"] == 0
     assert "valid" not in table.index
@@ -152,9 +154,15 @@ def test_cold_items_have_no_ratings_in_training_or_validation(planted):
     split = ColdItems(0.25).split(planted, 3, valid=0.1)
     items = planted.ratings["item"].to_numpy()
     parts = {part: set(items[getattr(split, part)]) for part in PARTS}
-    assert not parts["test"] & (parts["train"] | parts["valid"]) and not parts["train"] & parts["valid"]
+    assert (
+        not parts["test"] & (parts["train"] | parts["valid"])
+        and not parts["train"] & parts["valid"]
+    )
     rated = len(set(items))
-    assert (len(parts["test"]), len(parts["valid"])) == (round(0.25 * rated), round(0.1 * round(0.75 * rated)))
+    assert (len(parts["test"]), len(parts["valid"])) == (
+        round(0.25 * rated),
+        round(0.1 * round(0.75 * rated)),
+    )
     assert np.array_equal(split.test, ColdItems(0.25).split(planted, 3).test)
     assert not np.array_equal(split.test, ColdItems(0.25).split(planted, 4).test)
 
@@ -167,12 +175,23 @@ def test_bad_shares_of_items_are_refused(planted, test, valid):
 
 # Rules that go by time and by user
 
-EVERY = [Ratio(), ColdItems(), ColdUsers(), RowShuffle(), KFold(), LeaveOneOut(), UserTime(), GlobalTime(), PerUser()]
+EVERY = [
+    Ratio(),
+    ColdItems(),
+    ColdUsers(),
+    RowShuffle(),
+    KFold(),
+    LeaveOneOut(),
+    UserTime(),
+    GlobalTime(),
+    PerUser(),
+]
 BY_TIME = [LeaveOneOut(), UserTime(), GlobalTime()]
 
 
 def timed(*times: list[int | None], users: int = 3):
-    """Ratings of so many users, each of items 0, 1, 2, ... at the given times, the users' rows dealt in turn."""
+    """Ratings of so many users, each of items 0, 1, 2, ... at the given times, the users' rows
+    dealt in turn."""
     rows = [(u, i, time) for i, time in enumerate(*times) for u in range(users)]
     table = pd.DataFrame(rows, columns=["user", "item", "timestamp"]).astype({"timestamp": "Int64"})
     return SimpleNamespace(name="by hand", ratings=table)
@@ -193,7 +212,11 @@ def test_every_rule_splits_without_moving_the_test_part(rule):
     assert np.array_equal(np.union1d(other.train, other.valid), one.train)
     assert one.rule.startswith(f"{rule.name}(") and one.rule != other.rule
     again = rule.split(data, 2)
-    assert np.array_equal(one.test, again.test) == (rule.test_part == "fixed") == (not redraws_test(one.rule))
+    assert (
+        np.array_equal(one.test, again.test)
+        == (rule.test_part == "fixed")
+        == (not redraws_test(one.rule))
+    )
     share = resampling_share(other.rule, other.test_share)
     if rule.test_part == "fixed":
         assert share == 0
@@ -203,7 +226,15 @@ def test_every_rule_splits_without_moving_the_test_part(rule):
 
 
 def test_rules_have_identities_of_their_own():
-    known = [*EVERY, Ratio(0.2), Ratio(keep=0.5), ColdItems(0.3), UserTime(0.1), GlobalTime(0.1), PerUser(7, 1, 2)]
+    known = [
+        *EVERY,
+        Ratio(0.2),
+        Ratio(keep=0.5),
+        ColdItems(0.3),
+        UserTime(0.1),
+        GlobalTime(0.1),
+        PerUser(7, 1, 2),
+    ]
     assert len({str(rule.identity(0.1)) for rule in known}) == len(known)
 
 
@@ -217,7 +248,9 @@ def test_leave_one_out_takes_the_latest_and_the_one_before():
 
 def test_users_with_two_ratings_only_train():
     data = timed([1, 2, 3])
-    data.ratings = data.ratings[(data.ratings["user"] > 0) | (data.ratings["item"] < 2)].reset_index(drop=True)
+    data.ratings = data.ratings[
+        (data.ratings["user"] > 0) | (data.ratings["item"] < 2)
+    ].reset_index(drop=True)
     split = LeaveOneOut().split(data, valid=0.5)
     assert items_of(data, split.test) == {1: [2], 2: [2]}
     assert items_of(data, split.train) == {0: [0, 1], 1: [0], 2: [0]}
@@ -246,7 +279,10 @@ def test_data_without_times_are_refused(rule):
 def test_eight_to_one_to_one_of_every_user():
     data = timed(list(range(25)), users=4)
     split = PerUser().split(data, 3, valid=0.1)
-    sizes = {part: data.ratings.iloc[getattr(split, part)].groupby("user").size().tolist() for part in PARTS}
+    sizes = {
+        part: data.ratings.iloc[getattr(split, part)].groupby("user").size().tolist()
+        for part in PARTS
+    }
     assert sizes == {"train": [21] * 4, "valid": [2] * 4, "test": [2] * 4}
     assert items_of(data, split.test) != items_of(data, PerUser().split(data, 4).test)
     with pytest.raises(SplitError, match="must be positive"):
@@ -257,7 +293,10 @@ def test_cold_users_have_no_ratings_in_training_or_validation(planted):
     split = ColdUsers(0.25).split(planted, 3, valid=0.1)
     users = planted.ratings["user"].to_numpy()
     parts = {part: set(users[getattr(split, part)]) for part in PARTS}
-    assert not parts["test"] & (parts["train"] | parts["valid"]) and not parts["train"] & parts["valid"]
+    assert (
+        not parts["test"] & (parts["train"] | parts["valid"])
+        and not parts["train"] & parts["valid"]
+    )
     assert len(parts["test"]) == round(0.25 * len(set(users)))
 
 

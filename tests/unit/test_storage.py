@@ -29,7 +29,11 @@ def write_folders(target, rounds, start, failures):
             failures.put(repr(error))
 
 
-@pytest.mark.case("processes", "four writers of one folder at once, whole or damaged before", "one wins, none fails")
+@pytest.mark.case(
+    "processes",
+    "four writers of one folder at once, whole or damaged before",
+    "one wins, none fails",
+)
 @pytest.mark.parametrize("damaged", [False, True], ids=["new", "damaged before"])
 def test_writers_of_one_folder_do_not_disturb_each_other(tmp_path, damaged):
     rounds = 100
@@ -38,7 +42,10 @@ def test_writers_of_one_folder_do_not_disturb_each_other(tmp_path, damaged):
         (tmp_path / str(number) / "left.txt").write_text("half of it")
     context = multiprocessing.get_context("fork")
     start, failures = context.Event(), context.Queue()
-    writers = [context.Process(target=write_folders, args=(tmp_path, rounds, start, failures)) for _ in range(4)]
+    writers = [
+        context.Process(target=write_folders, args=(tmp_path, rounds, start, failures))
+        for _ in range(4)
+    ]
     for writer in writers:
         writer.start()
     start.set()
@@ -49,7 +56,11 @@ def test_writers_of_one_folder_do_not_disturb_each_other(tmp_path, damaged):
     assert not list(tmp_path.glob(".*"))
 
 
-@pytest.mark.case("processes", "half-written files that a crash left", "removed at the next write once they are old")
+@pytest.mark.case(
+    "processes",
+    "half-written files that a crash left",
+    "removed at the next write once they are old",
+)
 def test_litter_of_crashes_is_swept(tmp_path):
     old, young = tmp_path / ".a.csv.0123.part", tmp_path / ".b.csv.0123.part"
     folder = tmp_path / ".c.0123.part"
@@ -62,7 +73,9 @@ def test_litter_of_crashes_is_swept(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [young.name, "d.txt"]
 
 
-@pytest.mark.case("processes", "a power loss while a file is written", "its bytes are on the disk before its name")
+@pytest.mark.case(
+    "processes", "a power loss while a file is written", "its bytes are on the disk before its name"
+)
 def test_bytes_reach_the_disk_before_the_name_does(tmp_path, monkeypatch):
     events, target = [], tmp_path / "a.txt"
     original = os.fsync
@@ -114,7 +127,8 @@ from bonmf_lib.runs.run import NotebookParameters, Run
 run = Run(NotebookParameters(profile="smoke", run_dir=sys.argv[1]))
 row = fixed_epochs(run, "BoNMF", "bonmf", BoNMFConfig())
 row.features(run, "text"), row.features(run, "image")
-resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))  # no file may grow beyond, as on a full disk
+# no file may grow beyond, as on a full disk
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 try:
     run_variants(run, "one", [row], seeds=(0,))
 except BonmfError as error:
@@ -122,7 +136,9 @@ except BonmfError as error:
 """
 
 
-@pytest.mark.case("processes", "a disk that fills while a run trains", "one sentence, and the next run goes on")
+@pytest.mark.case(
+    "processes", "a disk that fills while a run trains", "one sentence, and the next run goes on"
+)
 def test_a_full_disk_gives_one_sentence(tmp_path):
     environment = os.environ | {"BONMF_WORKERS": "1"}
     command = [sys.executable, "-c", FILLED, str(tmp_path / "run")]
@@ -132,7 +148,11 @@ def test_a_full_disk_gives_one_sentence(tmp_path):
     assert not list((tmp_path / "run").rglob("*.part"))
 
 
-@pytest.mark.case("processes", "a finished run in a folder that cannot be written", "its records can be read as ever")
+@pytest.mark.case(
+    "processes",
+    "a finished run in a folder that cannot be written",
+    "its records can be read as ever",
+)
 def test_a_finished_run_is_read_where_nothing_can_be_written(tmp_path, monkeypatch):
     run = Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path / "run")))
     row = closed_form("User + item bias", "user-item-bias", UserItemBiasConfig())

@@ -23,7 +23,13 @@ from bonmf_lib.claims.judge import (
     qualifier,
     read_claims,
 )
-from bonmf_lib.claims.ledger import ledger, readable, second_reading_sentence, uncounted_sentence, verdict_counts
+from bonmf_lib.claims.ledger import (
+    ledger,
+    readable,
+    second_reading_sentence,
+    uncounted_sentence,
+    verdict_counts,
+)
 from bonmf_lib.claims.sensitivity import changed_verdicts, sensitivity_sentence, verdicts_by_rule
 from bonmf_lib.errors import ConfigError, RecordError
 from bonmf_lib.evaluation import Estimate, holm, mean_interval
@@ -58,8 +64,9 @@ BETTER = BetterClaim(**COMMON, kind="better", variant="A", than=("B",), metric="
 
 def record(variant="A", seed=0, value=0.7, **changes) -> Record:
     values = {
-        "experiment": "e", "variant": variant, "protocol": "as published", "model": "bonmf", "dataset": "ml-1m",
-        "fingerprint": "f", "content": "full", "split": "ratio(test=0.3, valid=0)", "test_share": 0.3,
+        "experiment": "e", "variant": variant, "protocol": "as published", "model": "bonmf",
+        "dataset": "ml-1m", "fingerprint": "f", "content": "full",
+        "split": "ratio(test=0.3, valid=0)", "test_share": 0.3,
         "evaluation": "rated items", "config": f"config-{variant}",
         "seed": seed, "metric": "mse", "value": value, "seconds": 1.0, "device": "cpu", "code": "x",
     }  # fmt: skip
@@ -68,7 +75,11 @@ def record(variant="A", seed=0, value=0.7, **changes) -> Record:
 
 def table(**variants) -> pd.DataFrame:
     """Records of variants given as lists of one value per seed."""
-    rows = [record(name, seed, value) for name, values in variants.items() for seed, value in enumerate(values)]
+    rows = [
+        record(name, seed, value)
+        for name, values in variants.items()
+        for seed, value in enumerate(values)
+    ]
     return pd.DataFrame([dataclasses.asdict(row) for row in rows])
 
 
@@ -137,12 +148,16 @@ def test_claimed_size_decides_between_reproduced_and_direction_only():
     [(0.7001, "reproduced"), (0.72, "not reproduced")],
 )
 def test_equivalence_verdicts(other, expected):
-    claim = EquivalentClaim(**COMMON, kind="equivalent", variants=("A", "B"), metric="mse", margin=0.5)
+    claim = EquivalentClaim(
+        **COMMON, kind="equivalent", variants=("A", "B"), metric="mse", margin=0.5
+    )
     assert verdict(claim, table(A=0.70 + NOISE, B=other + NOISE)) == expected
 
 
 def test_noisy_equivalence_is_not_proven():
-    claim = EquivalentClaim(**COMMON, kind="equivalent", variants=("A", "B"), metric="mse", margin=0.5)
+    claim = EquivalentClaim(
+        **COMMON, kind="equivalent", variants=("A", "B"), metric="mse", margin=0.5
+    )
     assert verdict(claim, table(A=0.70 + 10 * NOISE, B=0.70 - 10 * NOISE)) == "direction only"
 
 
@@ -156,7 +171,9 @@ def test_what_was_not_run_and_what_cannot_be_judged():
     assert verdict(VALUE, records.assign(protocol="tuned")) == "not run"
     other_split = VALUE.model_copy(update={"split": "leave-one-out"})
     assert verdict(other_split, records) == "not testable on this data"
-    apart = pd.concat([table(A=0.70 + NOISE), table(B=0.75 + NOISE).assign(seed=lambda t: t["seed"] + 10)])
+    apart = pd.concat(
+        [table(A=0.70 + NOISE), table(B=0.75 + NOISE).assign(seed=lambda t: t["seed"] + 10)]
+    )
     assert verdict(BETTER, apart) == "not run"  # no seed in common
 
 
@@ -169,27 +186,44 @@ def test_comparisons_are_adjusted_together():
     judged = judge((BETTER, *others), table(**values, **noise))
     assert judged[0].verdict == "direction only"
     checks = tuple(claim.model_copy(update={"source": OWN_SOURCE}) for claim in others)
-    assert judge((BETTER, *checks), table(**values, **noise))[0].verdict == "reproduced"  # a family of their own
+    # a family of their own
+    assert judge((BETTER, *checks), table(**values, **noise))[0].verdict == "reproduced"
 
 
 def test_rows_stand_beside_their_controls():
-    values = {"A": 0.70 + NOISE, "A, shuffled": 0.77 - NOISE, "A, noise": 0.70 + 0 * NOISE, "B": 0.75 + NOISE}
+    values = {
+        "A": 0.70 + NOISE,
+        "A, shuffled": 0.77 - NOISE,
+        "A, noise": 0.70 + 0 * NOISE,
+        "B": 0.75 + NOISE,
+    }
     beside = tables.beside_controls(table(**values), "mse", ("shuffled", "noise"))
     assert beside.index.tolist() == ["A (as published)"]
     row = beside.iloc[0]
     assert row["real"].startswith("0.7000 ± 0.0") and row["noise"] == "0.7000 ± 0.0000"
     found = mean_interval(100 * (1 - values["A"] / values["A, shuffled"]), 0.3)
-    assert row["better than shuffled, %"] == f"{found.mean:+.1f} [{found.low:+.1f}, {found.high:+.1f}]"
+    assert (
+        row["better than shuffled, %"] == f"{found.mean:+.1f} [{found.low:+.1f}, {found.high:+.1f}]"
+    )
     assert found.mean == pytest.approx(9.1, abs=0.05)
     seeds = [0.70, 0.71, 0.72, 0.69]
-    uneven = tables.beside_controls(table(A=seeds, **{"A, noise": seeds[:1]}), "mse", ("noise",)).iloc[0]
+    uneven = tables.beside_controls(
+        table(A=seeds, **{"A, noise": seeds[:1]}), "mse", ("noise",)
+    ).iloc[0]
     assert (uneven["real"], uneven["noise"]) == ("0.7000", "0.7000")  # the seeds that both have
-    fewer = tables.beside_controls(table(A=[0.70], **{"A, shuffled": [0.77]}), "mse", ("shuffled", "noise"))
-    assert fewer.iloc[0].to_dict() == {"real": "0.7000", "shuffled": "0.7700", "better than shuffled, %": "+9.1"}
+    fewer = tables.beside_controls(
+        table(A=[0.70], **{"A, shuffled": [0.77]}), "mse", ("shuffled", "noise")
+    )
+    assert fewer.iloc[0].to_dict() == {
+        "real": "0.7000",
+        "shuffled": "0.7700",
+        "better than shuffled, %": "+9.1",
+    }
 
 
 def test_a_difference_and_its_size_are_one_test():
-    """Holm's factor is the number of tests: two claims of one difference leave the p-values as one does."""
+    """Holm's factor is the number of tests: two claims of one difference leave the p-values as one
+    does."""
     records = table(A=0.70 + 5 * NOISE, B=0.722 - 5 * NOISE, C=0.73 + 4 * NOISE)
     other = BETTER.model_copy(update={"id": "other", "than": ("C",)})
     sized = BETTER.model_copy(update={"id": "sized", "percent": (14.0, 15.0)})
@@ -227,7 +261,10 @@ def test_verdicts_by_rule_name_what_moves():
     moved = changed_verdicts(by_rule)
     assert ("BoNMF (a)", "ml-1m", "full") not in moved.index
     assert moved.loc[("BoNMF Table 1: NMD, MSE", "ml-1m", "full"), "tolerance 3 %"] == ""
-    assert f"Of {len(by_rule)} verdicts, {len(by_rule) - len(moved)} are the same" in sensitivity_sentence(by_rule)
+    assert (
+        f"Of {len(by_rule)} verdicts, {len(by_rule) - len(moved)} are the same"
+        in sensitivity_sentence(by_rule)
+    )
     assert sensitivity_sentence(verdicts_by_rule(table(X=0.70 + NOISE))) == (
         "Nothing was judged, so that no rule can change a verdict."
     )
@@ -245,7 +282,9 @@ def test_claims_file_holds_every_number_of_the_papers():
     claims = {claim.id: claim for claim in read_claims()}
     assert len(claims) == len(read_claims())
     values = [claim for claim in claims.values() if claim.kind == "value"]
-    in_table_1 = {id_: claim.value for id_, claim in claims.items() if id_.startswith("BoNMF Table 1: ")}
+    in_table_1 = {
+        id_: claim.value for id_, claim in claims.items() if id_.startswith("BoNMF Table 1: ")
+    }
     assert len(in_table_1) == 7 * 3
     assert in_table_1["BoNMF Table 1: SVD, MSE"] == 5.011
     assert sum(claim.id.startswith("BM3 Table 3") for claim in values) == 4 * (9 + 9 + 8)
@@ -280,10 +319,16 @@ def test_sentences_follow_verdicts_and_intervals():
     assert "not told apart" in tables.difference_sentence(close, "mse", *pair)
     for values, said in (
         ({"BoNMF": 0.80 + NOISE, "NMD (ID only)": 0.70 - NOISE}, "the opposite holds"),
-        ({"BoNMF": 0.7501 + NOISE, "NMD (ID only)": 0.75 - NOISE}, "no difference is told from zero"),
+        (
+            {"BoNMF": 0.7501 + NOISE, "NMD (ID only)": 0.75 - NOISE},
+            "no difference is told from zero",
+        ),
     ):
         judged = ledger(table(**values))
-        assert tables.interpret(judged, "BoNMF (a)") == f"BoNMF (a): not reproduced on ml-1m, content full; {said}."
+        assert (
+            tables.interpret(judged, "BoNMF (a)")
+            == f"BoNMF (a): not reproduced on ml-1m, content full; {said}."
+        )
     cell = "BoNMF Table 1: BoNMF, MSE"
     assert tables.interpret(judged, cell).endswith("; ours, 0.7501, is higher.")
     assert tables.interpret(judged, "BoNMF (a)", cell).splitlines() == [
@@ -292,7 +337,9 @@ def test_sentences_follow_verdicts_and_intervals():
     for verdict in VERDICTS:
         assert tables.interpret(judged.assign(verdict=verdict), cell).startswith(f"{cell}: ")
     judged = judged.assign(verdict="not testable on this data")
-    assert tables.interpret(judged, cell).endswith("it needs other data, or real plots and posters.")
+    assert tables.interpret(judged, cell).endswith(
+        "it needs other data, or real plots and posters."
+    )
     elsewhere = tables.interpret(judged.assign(dataset="folder:xwines"), cell)
     assert elsewhere.endswith("cannot be judged on folder:xwines, content full; it is about ml-1m.")
 
@@ -306,15 +353,19 @@ def test_lowest_row_is_named_with_those_it_is_not_told_apart_from():
 
 
 def test_means_of_several_networks_are_named_but_not_compared():
-    tuned = table(**{"A": 0.70 + NOISE, "B": 0.75 - NOISE, "A, 5 members": 0.65 - NOISE}).assign(protocol="tuned")
+    tuned = table(**{"A": 0.70 + NOISE, "B": 0.75 - NOISE, "A, 5 members": 0.65 - NOISE}).assign(
+        protocol="tuned"
+    )
     assert tables.lowest_sentence(tuned, "mse") == (
-        "Lowest mse: A (tuned) 0.700. A (tuned) is better than each of the other 1 rows in mse (Holm-adjusted p < "
-        "0.05). A, 5 members (tuned), a mean of several networks, which no other row is: 0.650."
+        "Lowest mse: A (tuned) 0.700. A (tuned) is better than each of the other 1 rows in mse "
+        "(Holm-adjusted p < 0.05). A, 5 members (tuned), a mean of several networks, "
+        "which no other row is: 0.650."
     )
 
 
 def test_what_an_input_adds_to_the_others():
-    """Alone both inputs help; on top of A, B adds nothing: a share of the gain is not a reason to add it."""
+    """Alone both inputs help; on top of A, B adds nothing: a share of the gain is not a reason to
+    add it."""
     both, a, b = frozenset("AB"), frozenset("A"), frozenset("B")
     per_seed = [{frozenset(): 1.2, a: 0.8 + n, b: 0.9 - n, both: 0.8} for n in NOISE]
     sentence = tables.last_step_sentence(per_seed, "mse", 0.3)
@@ -327,49 +378,80 @@ def test_what_an_input_adds_to_the_others():
 def test_our_model_is_compared_with_every_row_of_the_tables():
     rows = table(A=0.70 + NOISE, B=0.75 - NOISE).assign(experiment="04_table1")
     assert tables.own_model_sentence(rows) == "Our own model was not run on this data."
-    own = table(**{"BoNMF+": 0.65 - NOISE}).assign(experiment="05_bonmf_plus", protocol="early stopped")
+    own = table(**{"BoNMF+": 0.65 - NOISE}).assign(
+        experiment="05_bonmf_plus", protocol="early stopped"
+    )
     sentence = tables.own_model_sentence(pd.concat([rows, own]))
     assert "BoNMF+ (early stopped) 0.650" in sentence
-    assert "BoNMF+ (early stopped), mse: better than 2 of 2 other rows, worse than 0 (Holm" in sentence
+    assert (
+        "BoNMF+ (early stopped), mse: better than 2 of 2 other rows, worse than 0 (Holm" in sentence
+    )
     searched = table(**{"BoNMF+": 0.64 + NOISE, "BoNMF+, 3 members": 0.63 - NOISE})
     searched = searched.assign(experiment="04_tuned", protocol="tuned")
     sentence = tables.own_model_sentence(pd.concat([rows, own, searched]))
-    assert re.search(r": BoNMF\+ \(tuned\) 0.640 .*members \(tuned\) 0.630 .*early stopped\) 0.650", sentence)
+    assert re.search(
+        r": BoNMF\+ \(tuned\) 0.640 .*members \(tuned\) 0.630 .*early stopped\) 0.650", sentence
+    )
     assert "BoNMF+ (tuned), mse: better than 2 of 2 other rows, worse than 0 (Holm" in sentence
     rare = pd.concat([rows, searched]).assign(metric="mse-cold-items")
     rare.loc[rare["variant"] == "A", "value"] -= 0.1
     sentence = tables.own_model_sentence(pd.concat([rows, searched, rare]))
-    assert "5 training ratings: better than 1 of 2 other rows, worse than 1 (A (as published)) (Holm" in sentence
-    bare = table(**{"BoNMF+, no content": 0.65 + NOISE}).assign(experiment="05_bonmf_plus", protocol="early stopped")
+    assert (
+        "5 training ratings: better than 1 of 2 other rows, worse than 1 (A (as published)) (Holm"
+        in sentence
+    )
+    bare = table(**{"BoNMF+, no content": 0.65 + NOISE}).assign(
+        experiment="05_bonmf_plus", protocol="early stopped"
+    )
     sentence = tables.own_model_sentence(pd.concat([rows, own, bare]))
     assert sentence.endswith(
-        "BoNMF+ (early stopped) and BoNMF+, no content (early stopped): the unadjusted interval of the "
-        "difference in mse includes zero, they are not told apart."
+        "BoNMF+ (early stopped) and BoNMF+, no content (early stopped): the unadjusted interval "
+        "of the difference in mse includes zero, they are not told apart."
     )
 
 
 def test_verdicts_say_what_their_interval_says():
     for values, said in (
         ({"BoNMF": 0.80 + NOISE, "NMD (ID only)": 0.70 - NOISE}, "not reproduced: reversed"),
-        ({"BoNMF": 0.7501 + NOISE, "NMD (ID only)": 0.75 - NOISE}, "not reproduced: not told from zero"),
-        ({"BoNMF": 0.7499 + NOISE, "NMD (ID only)": 0.75 - NOISE}, "direction only: not told from zero"),
+        (
+            {"BoNMF": 0.7501 + NOISE, "NMD (ID only)": 0.75 - NOISE},
+            "not reproduced: not told from zero",
+        ),
+        (
+            {"BoNMF": 0.7499 + NOISE, "NMD (ID only)": 0.75 - NOISE},
+            "direction only: not told from zero",
+        ),
         ({"BoNMF": 0.70 + NOISE, "NMD (ID only)": 0.80 - NOISE}, "reproduced"),
     ):
         rows = {row.claim: row for row in ledger(table(**values)).itertuples()}
         assert qualified(rows["BoNMF (a)"]) == said
     less = ledger(table(**{"BoNMF": 0.78 + NOISE, "NMD (ID only)": 0.80 - NOISE})).itertuples()
-    assert qualified({row.claim: row for row in less}["BoNMF (a), size"]) == "direction only: another size"
+    assert (
+        qualified({row.claim: row for row in less}["BoNMF (a), size"])
+        == "direction only: another size"
+    )
 
 
 @pytest.mark.case(
     "numbers",
-    "a difference whose own interval excludes zero, but not its test adjusted with the other comparisons",
-    "not told from zero, in table and sentence alike; reversed needs the test that reproduced needs",
+    (
+        "a difference whose own interval excludes zero, "
+        "but not its test adjusted with the other comparisons"
+    ),
+    (
+        "not told from zero, in table and sentence alike; "
+        "reversed needs the test that reproduced needs"
+    ),
 )
 def test_reversed_needs_the_same_adjusted_test_as_reproduced():
-    """Two checks of tuned rows share a family; each is worse by its own interval, not by the adjusted p."""
+    """Two checks of tuned rows share a family; each is worse by its own interval, not by the
+    adjusted p."""
     fixed = {"BoNMF": 0.72 + NOISE, "BoNMF, no picture": 0.70 - NOISE}
-    tuned = {"BoNMF": 0.72 + 5 * NOISE, "BoNMF, no picture": 0.70 - 5 * NOISE, "NMD (ID only)": 0.70 - 5 * NOISE}
+    tuned = {
+        "BoNMF": 0.72 + 5 * NOISE,
+        "BoNMF, no picture": 0.70 - 5 * NOISE,
+        "NMD (ID only)": 0.70 - 5 * NOISE,
+    }
     judged = ledger(pd.concat([table(**fixed), table(**tuned).assign(protocol="tuned")]))
     rows = {row.claim: row for row in judged.itertuples()}
     surely, perhaps = rows["BoNMF (d)"], rows["BoNMF (d), tuned"]
@@ -380,12 +462,18 @@ def test_reversed_needs_the_same_adjusted_test_as_reproduced():
     assert perhaps.high < 0
     assert perhaps.p_holm > 0.05
     assert qualified(perhaps) == "not reproduced: not told from zero"
-    assert tables.interpret(judged, "BoNMF (d), tuned").endswith("; no difference is told from zero.")
+    assert tables.interpret(judged, "BoNMF (d), tuned").endswith(
+        "; no difference is told from zero."
+    )
 
 
 def test_another_size_needs_it_too():
-    """Four competitors' claims share a family: one that is better by its own interval alone has no size yet."""
-    claims = tuple(BETTER.model_copy(update={"id": name, "than": (name,), "percent": (50, 60)}) for name in "BCDE")
+    """Four competitors' claims share a family: one that is better by its own interval alone has no
+    size yet."""
+    claims = tuple(
+        BETTER.model_copy(update={"id": name, "than": (name,), "percent": (50, 60)})
+        for name in "BCDE"
+    )
     noisy = dict.fromkeys("BCDE", 0.72 - 8 * NOISE)
     judgements = judge(claims, table(A=0.70 + NOISE, **noisy))
     assert {j.verdict for j in judgements} == {"direction only"}
@@ -400,10 +488,15 @@ def test_a_table_and_its_sentence_say_the_same(p):
     """Both go by the ledger's qualifier, whatever the interval."""
     judged = ledger(table(**{"BoNMF": 0.80 + NOISE, "NMD (ID only)": 0.70 - NOISE}))
     row = next(row for row in judged.itertuples() if row.claim == "BoNMF (a)")
-    judgement = Judgement(CLAIMS["BoNMF (a)"], "ml-1m", "full", Estimate(-1, -2, -0.1, 5), row.verdict, p_holm=p)
+    judgement = Judgement(
+        CLAIMS["BoNMF (a)"], "ml-1m", "full", Estimate(-1, -2, -0.1, 5), row.verdict, p_holm=p
+    )
     changed = judged.assign(qualifier=qualifier(judgement))
     row = next(row for row in changed.itertuples() if row.claim == "BoNMF (a)")
-    words = {"not reproduced: reversed": "the opposite holds", "not reproduced: not told from zero": "no difference"}
+    words = {
+        "not reproduced: reversed": "the opposite holds",
+        "not reproduced: not told from zero": "no difference",
+    }
     assert words[qualified(row)] in tables.interpret(changed, "BoNMF (a)")
 
 
@@ -415,10 +508,14 @@ def test_shapley_values_are_told_from_zero_by_adjusted_tests():
     shares = shapley_table(per_seed, 0.3)
     assert (shares.loc[["A", "B"], "high"] < 0).all()
     assert shares.loc["B", "p_value"] < 0.05
-    assert tables.shapley_sentence(shares.assign(p_holm=shares["p_value"]), "mse").endswith("A, B: improves.")
+    assert tables.shapley_sentence(shares.assign(p_holm=shares["p_value"]), "mse").endswith(
+        "A, B: improves."
+    )
     unsure = shares.assign(p_holm=[0.001, 0.06, 1.0])
     assert tables.shapley_sentence(unsure, "mse").endswith("A: improves; B: is not told from zero.")
-    assert tables.shapley_sentence(unsure, "ndcg@10").endswith("A: worsens; B: is not told from zero.")
+    assert tables.shapley_sentence(unsure, "ndcg@10").endswith(
+        "A: worsens; B: is not told from zero."
+    )
 
 
 def test_half_the_tolerance_is_judged_too():
@@ -434,10 +531,14 @@ def test_rows_on_other_data_are_not_testable_whatever_their_protocol():
 
 def test_rows_of_the_same_name_on_cold_items_decide_nothing():
     measured = table(A=0.70 + NOISE)
-    cold = table(A=0.90 + NOISE).assign(protocol="cold items, early stopped", split="cold-items(test=0.2, valid=0.1)")
+    cold = table(A=0.90 + NOISE).assign(
+        protocol="cold items, early stopped", split="cold-items(test=0.2, valid=0.1)"
+    )
     claim = VALUE.model_copy(update={"split": "ratio"})
     assert (
-        verdict(claim, pd.concat([measured, cold.assign(test_share=0.2)])) == verdict(claim, measured) == "reproduced"
+        verdict(claim, pd.concat([measured, cold.assign(test_share=0.2)]))
+        == verdict(claim, measured)
+        == "reproduced"
     )
 
 
@@ -447,12 +548,16 @@ def test_a_claim_that_was_run_somewhere_is_not_listed_as_not_run_elsewhere():
     both, alone = ledger(pd.concat([one, other])), ledger(one)
     assert len(both) == len(alone)
     assert verdict_counts(both).equals(verdict_counts(alone))
-    named = both[both["claim"].str.startswith("BoNMF Table 1: NMD") & (both["verdict"] != "not run")]
+    named = both[
+        both["claim"].str.startswith("BoNMF Table 1: NMD") & (both["verdict"] != "not run")
+    ]
     assert named[["dataset", "verdict"]].to_numpy().tolist() == [["ml-1m", "reproduced"]]
 
 
 def test_reproduction_sentence_names_the_reproduced():
-    assert reproduction_sentence({"A": "reproduced", "B": "not reproduced"}).endswith("reproduced: A.")
+    assert reproduction_sentence({"A": "reproduced", "B": "not reproduced"}).endswith(
+        "reproduced: A."
+    )
     assert reproduction_sentence({"B": "not reproduced"}).endswith("reproduced: none.")
 
 
@@ -464,12 +569,18 @@ def test_kept_tables_are_published_with_the_records(tmp_path, monkeypatch):
     keep_table(tmp_path / "run", "trials", kept)
     publication.publish(tmp_path / "run", "paper")
     assert published_table("paper", "trials").equals(kept.round(6))
-    assert (tmp_path / "published/paper/tables/trials.csv").read_text() == "variant,value\nA,0.123457\n"
+    assert (
+        tmp_path / "published/paper/tables/trials.csv"
+    ).read_text() == "variant,value\nA,0.123457\n"
     with pytest.raises(RecordError, match="no table 'svd'"):
         published_table("paper", "svd")
 
 
-@pytest.mark.case("numbers", "a settings hash such as 46e3316082731737, 1e5 or 007 among records", "it stays a text")
+@pytest.mark.case(
+    "numbers",
+    "a settings hash such as 46e3316082731737, 1e5 or 007 among records",
+    "it stays a text",
+)
 def test_hashes_and_names_that_look_like_numbers_stay_texts(tmp_path):
     hashes = ["46e3316082731737", "0000000000000001", "1234567890123456", "nan", "NA", "inf", "1e5"]
     for seed, name in enumerate(hashes):
@@ -489,7 +600,9 @@ def test_hashes_and_names_that_look_like_numbers_stay_texts(tmp_path):
 
 
 @pytest.mark.case(
-    "hostile", "texts that a spreadsheet would run (=, +, -, @)", "exported as text, read back as they were"
+    "hostile",
+    "texts that a spreadsheet would run (=, +, -, @)",
+    "exported as text, read back as they were",
 )
 def test_formulas_are_exported_as_text(tmp_path):
     titles = ["=1+1", "+1", "-1", "@a", "\tx", "'=quoted", "'Til There Was You", "plain", "−1"]
@@ -501,10 +614,14 @@ def test_formulas_are_exported_as_text(tmp_path):
     assert found["title"].tolist() == titles and found["-value"].tolist() == [-1.5] * len(titles)
     add_records(tmp_path, [record("=cmd()", dataset="folder:@x")])
     assert "'=cmd()" in next((tmp_path / "records").rglob("*.csv")).read_text()
-    assert read_records(tmp_path)[["variant", "dataset"]].to_numpy().tolist() == [["=cmd()", "folder:@x"]]
+    assert read_records(tmp_path)[["variant", "dataset"]].to_numpy().tolist() == [
+        ["=cmd()", "folder:@x"]
+    ]
 
 
-@pytest.mark.case("numbers", "a number that is not finite among new records", "refused before anything is saved")
+@pytest.mark.case(
+    "numbers", "a number that is not finite among new records", "refused before anything is saved"
+)
 @pytest.mark.parametrize("value", [float("inf"), -float("inf"), float("nan")])
 def test_records_are_finite(tmp_path, value):
     with pytest.raises(RecordError, match="new records: value"):
@@ -512,7 +629,9 @@ def test_records_are_finite(tmp_path, value):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.case("numbers", "publishing a run that was stopped half-way", "refused; names the experiment")
+@pytest.mark.case(
+    "numbers", "publishing a run that was stopped half-way", "refused; names the experiment"
+)
 def test_an_unfinished_run_is_noted_and_not_published(tmp_path, planted, monkeypatch):
     monkeypatch.setattr(publication, "published_dir", lambda: tmp_path / "published")
     add_records(tmp_path / "run", [record()])
@@ -561,7 +680,11 @@ def test_malformed_records_are_refused_by_name(tmp_path, change):
         read_records(tmp_path)
 
 
-@pytest.mark.case("numbers", "records of earlier settings in the same run folder", "kept, but never pooled into a row")
+@pytest.mark.case(
+    "numbers",
+    "records of earlier settings in the same run folder",
+    "kept, but never pooled into a row",
+)
 def test_records_of_earlier_settings_are_not_pooled(tmp_path, planted):
     for config in ("old", "new"):
         add_records(tmp_path, [record(config=config)])
@@ -569,14 +692,15 @@ def test_records_of_earlier_settings_are_not_pooled(tmp_path, planted):
         read_records(tmp_path)
     mark_current(tmp_path, "e", planted, ["new"], [0])
     assert read_records(tmp_path)["config"].tolist() == ["new"]
-    mark_current(tmp_path, "other", planted, ["old"], [0])  # what is current elsewhere is not so here
+    # what is current elsewhere is not so here
+    mark_current(tmp_path, "other", planted, ["old"], [0])
     assert read_records(tmp_path)["config"].tolist() == ["new"]
 
 
 def test_checks_on_the_second_readings_protocol_are_compared_with_its_claims():
-    sevenths = table(**{"BoNMF": 0.80 + NOISE, "FM": 0.70 - NOISE, "BoNMF, 3 layers": 0.75 - NOISE}).assign(
-        metric="rmse"
-    )
+    sevenths = table(
+        **{"BoNMF": 0.80 + NOISE, "FM": 0.70 - NOISE, "BoNMF, 3 layers": 0.75 - NOISE}
+    ).assign(metric="rmse")
     deeper = sevenths.assign(metric="mse")
     own = {
         "BoNMF, 80/20, embedding 32": 0.70 + NOISE,
@@ -586,10 +710,13 @@ def test_checks_on_the_second_readings_protocol_are_compared_with_its_claims():
     own = table(**own).assign(split="ratio(test=0.2, valid=0)", test_share=0.2)
     records = pd.concat([sevenths, deeper, own.assign(metric="rmse"), own])
     assert second_reading_sentence(ledger(records)) == (
-        "ml-1m, content full: of 2 checks, another verdict has BoNMF (h), 7:3: not reproduced instead of reproduced."
+        "ml-1m, content full: of 2 checks, another verdict has BoNMF (h), 7:3: "
+        "not reproduced instead of reproduced."
     )
     assert "has not been judged" in second_reading_sentence(ledger(pd.concat([sevenths, deeper])))
-    assert "has not been judged" in second_reading_sentence(ledger(records.assign(content="packaged")))
+    assert "has not been judged" in second_reading_sentence(
+        ledger(records.assign(content="packaged"))
+    )
 
 
 def test_the_deciding_competitor_is_named_where_there_are_several():
@@ -639,7 +766,9 @@ def test_manifest_gathers_the_records(tmp_path):
 
 
 def test_gathered_records_come_back_as_they_were(tmp_path):
-    add_records(tmp_path / "run", [record(metric="mse", value=0.8), record(metric="mae", value=0.7)])
+    add_records(
+        tmp_path / "run", [record(metric="mse", value=0.8), record(metric="mae", value=0.7)]
+    )
     add_records(tmp_path / "run", [record(seed=1, metric="mse", value=0.9)])  # no mae here
     records = read_records(tmp_path / "run")
     (tmp_path / "kept").mkdir()
@@ -671,7 +800,9 @@ def test_ledger_reads_the_published_records_from_a_shell():
         text=True,
         check=True,
     )
-    assert {row["claim"] for row in json.loads(done.stdout)} >= {claim.id for claim in read_claims()}
+    assert {row["claim"] for row in json.loads(done.stdout)} >= {
+        claim.id for claim in read_claims()
+    }
 
 
 def test_readme_shows_the_published_numbers(capsys):
@@ -700,10 +831,17 @@ def test_parameters_complete_the_profile(tmp_path, monkeypatch):
     run = start_run({"profile": "smoke", "seeds": [4], "unrelated": 1})
     assert (run.settings.seeds, run.settings.dataset) == ((4,), "planted")
     assert run.run_dir == tmp_path / "smoke"
-    assert Run(NotebookParameters(profile="smoke", dataset="ml-1m")).run_dir == tmp_path / "smoke-ml-1m-packaged"
+    assert (
+        Run(NotebookParameters(profile="smoke", dataset="ml-1m")).run_dir
+        == tmp_path / "smoke-ml-1m-packaged"
+    )
 
 
 def test_a_parameter_papermill_injected_by_mistake_is_named():
-    namespace = {"In": ["", "# Parameters\ndatset = 'ml-1m'\n"], "profile": "smoke", "datset": "ml-1m"}
+    namespace = {
+        "In": ["", "# Parameters\ndatset = 'ml-1m'\n"],
+        "profile": "smoke",
+        "datset": "ml-1m",
+    }
     with pytest.raises(ConfigError, match="Did you mean 'dataset'"):
         start_run(namespace)

@@ -25,7 +25,10 @@ def train(planted, split, inputs, settings=SETTINGS, checkpoint=None, seed=3):
 
 
 def same_weights(one, other):
-    return all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
+    return all(
+        torch.equal(a, b)
+        for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+    )
 
 
 def test_same_seed_same_weights_other_seed_other_weights(planted, split, inputs):
@@ -42,9 +45,15 @@ def test_training_leaves_the_global_generator_alone(planted, split, inputs):
     assert torch.equal(torch.rand(3), expected)
 
 
-@pytest.mark.case("processes", "a training that is stopped after any epoch", "goes on, and ends bit for bit the same")
+@pytest.mark.case(
+    "processes",
+    "a training that is stopped after any epoch",
+    "goes on, and ends bit for bit the same",
+)
 @pytest.mark.parametrize("killed_after", [1, 3, 6])
-def test_resumed_run_ends_bit_for_bit_like_an_undisturbed_one(planted, split, inputs, tmp_path, killed_after):
+def test_resumed_run_ends_bit_for_bit_like_an_undisturbed_one(
+    planted, split, inputs, tmp_path, killed_after
+):
     whole, history = train(planted, split, inputs)
     kept = tmp_path / "checkpoint.pt"
     train(planted, split, inputs, dataclasses.replace(SETTINGS, epochs=killed_after), kept)
@@ -72,9 +81,14 @@ def test_early_stopping_restores_the_best_epoch(planted, split, inputs):
     assert mse == pytest.approx(min(history.valid), rel=1e-5)
 
 
-@pytest.mark.case("numbers", "poisoned test ratings", "no weight, no chosen epoch changes: training never reads them")
+@pytest.mark.case(
+    "numbers",
+    "poisoned test ratings",
+    "no weight, no chosen epoch changes: training never reads them",
+)
 def test_poisoned_test_ratings_change_nothing_that_was_learned(planted, split, inputs):
-    """The strongest proof that training never reads the test part: other test ratings, same weights."""
+    """The strongest proof that training never reads the test part: other test ratings, same
+    weights."""
     clean, clean_history = train(planted, split, inputs)
     poisoned = planted.ratings.copy()
     poisoned.loc[split.test, "rating"] = np.float32(99.0)
@@ -84,13 +98,17 @@ def test_poisoned_test_ratings_change_nothing_that_was_learned(planted, split, i
     assert clean_history.valid == history.valid
 
 
-@pytest.mark.case("numbers", "a loss that turns NaN", "an error that names the epoch and the learning rate")
+@pytest.mark.case(
+    "numbers", "a loss that turns NaN", "an error that names the epoch and the learning rate"
+)
 def test_nan_loss_names_the_epoch_and_the_learning_rate(planted, split, inputs):
     with pytest.raises(TrainingError, match=r"epoch \d+; lower the learning rate \(now 1e\+30\)"):
         train(planted, split, inputs, dataclasses.replace(SETTINGS, learning_rate=1e30))
 
 
-@pytest.mark.case("parameters", "an infinite learning rate, or one that is no number", "refused before training")
+@pytest.mark.case(
+    "parameters", "an infinite learning rate, or one that is no number", "refused before training"
+)
 @pytest.mark.parametrize("rate", [float("inf"), float("nan")])
 def test_settings_are_finite(rate):
     with pytest.raises(ValueError, match="finite number"):

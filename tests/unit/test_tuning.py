@@ -35,7 +35,15 @@ FACTORS = RATES | {"model.factors": CategoricalDistribution([10, 50, 100])}
 def search(planted, split, inputs, tmp_path):
     """Run a search and give its choice and its trials without their seconds."""
 
-    def run(space=FACTORS, trials=7, model="biased-svd", training=TRAINING, seed=0, file="trials.json", **changes):
+    def run(
+        space=FACTORS,
+        trials=7,
+        model="biased-svd",
+        training=TRAINING,
+        seed=0,
+        file="trials.json",
+        **changes,
+    ):
         given = {"dataset": planted, "split": split, "inputs": inputs} | changes
         start, path = Settings(get_model(model).config(), training), tmp_path / file
         chosen = choose(
@@ -56,14 +64,21 @@ def timeless(path) -> list[dict]:
 
 
 def test_same_search_twice_has_the_same_trials_and_another_seed_others(search):
-    one, again, other = search(file="one.json"), search(file="again.json"), search(file="other.json", seed=1)
+    one, again, other = (
+        search(file="one.json"),
+        search(file="again.json"),
+        search(file="other.json", seed=1),
+    )
     assert one == again
     assert [trial["params"] for trial in one[1]][1:] != [trial["params"] for trial in other[1]][1:]
 
 
 def test_first_trial_has_the_given_settings_and_later_ones_do_not(search):
     _, trials = search()
-    given = {"training.learning_rate": 0.005, "model.factors": get_model("biased-svd").config().factors}
+    given = {
+        "training.learning_rate": 0.005,
+        "model.factors": get_model("biased-svd").config().factors,
+    }
     assert trials[0]["params"] == given
     assert [trial["number"] for trial in trials] == list(range(7))
     assert len({json.dumps(trial["params"]) for trial in trials}) == 7
@@ -88,9 +103,12 @@ def test_choice_is_the_complete_trial_with_the_lowest_error_and_its_best_epoch(s
 
 
 def test_best_epoch_may_lie_before_the_last(search):
-    """A learning rate at which the network soon overfits: the chosen number of epochs is not the trial's."""
+    """A learning rate at which the network soon overfits: the chosen number of epochs is not the
+    trial's."""
     fast = replace(TRAINING, epochs=30, learning_rate=0.05)
-    chosen, (trial,) = search({"training.learning_rate": FloatDistribution(0.01, 0.1)}, 1, training=fast)
+    chosen, (trial,) = search(
+        {"training.learning_rate": FloatDistribution(0.01, 0.1)}, 1, training=fast
+    )
     assert len(trial["curve"]) == trial["best_epoch"] + fast.patience < 30
     assert chosen.training.epochs == trial["best_epoch"]
 
@@ -119,17 +137,23 @@ def test_tuples_and_texts_can_be_searched(search):
 
 
 @pytest.mark.parametrize("killed_in", [0, 1, 4, 6])
-def test_killed_search_goes_on_to_the_same_trials_and_choice(search, monkeypatch, tmp_path, killed_in):
+def test_killed_search_goes_on_to_the_same_trials_and_choice(
+    search, monkeypatch, tmp_path, killed_in
+):
     whole = search(file="whole.json")
     with monkeypatch.context() as patch:
         patch.setattr(tuning, "fit", killed_at(killed_in))
         with pytest.raises(KeyboardInterrupt):
             search(file="killed.json")
     assert (
-        len(timeless(tmp_path / "killed.json")) == killed_in if killed_in else not (tmp_path / "killed.json").exists()
+        len(timeless(tmp_path / "killed.json")) == killed_in
+        if killed_in
+        else not (tmp_path / "killed.json").exists()
     )
     calls = []
-    monkeypatch.setattr(tuning, "fit", lambda *args, **kwargs: calls.append(1) or fit(*args, **kwargs))
+    monkeypatch.setattr(
+        tuning, "fit", lambda *args, **kwargs: calls.append(1) or fit(*args, **kwargs)
+    )
     assert search(file="killed.json") == whole
     assert len(calls) == 7 - killed_in
 
@@ -184,7 +208,12 @@ def test_diverging_trials_fail_and_are_not_chosen(search, training):
     failed = [trial for trial in trials if trial["params"]["training.learning_rate"] == 1e30]
     assert 0 < len(failed) < 7
     for trial in failed:
-        assert (trial["state"], trial["value"], trial["best_epoch"], trial["curve"]) == ("FAIL", None, 0, [])
+        assert (trial["state"], trial["value"], trial["best_epoch"], trial["curve"]) == (
+            "FAIL",
+            None,
+            0,
+            [],
+        )
     assert all(trial["state"] != "FAIL" for trial in trials if trial not in failed)
     assert chosen.training.learning_rate == 0.005
 
@@ -205,12 +234,13 @@ def test_search_without_a_finished_trial_says_so(search):
 
 
 def test_lagging_trial_is_stopped_early_and_not_chosen(search, tmp_path):
-    """After better trials than this network can have, kept by hand, a new trial is stopped; without them it is not."""
+    """After better trials than this network can have, kept by hand, a new trial is stopped; without
+    them it is not."""
     patient = replace(TRAINING, patience=None, epochs=PRUNING_STARTS + 3)
     _, alone = search(FACTORS, STARTUP_TRIALS + 1, training=patient, file="alone.json")
     kept = [
-        {"number": n, "params": trial["params"], "state": "COMPLETE", "value": 0.01, "best_epoch": 1,
-         "curve": [0.01] * patient.epochs, "seconds": 0.0}
+        {"number": n, "params": trial["params"], "state": "COMPLETE", "value": 0.01,
+         "best_epoch": 1, "curve": [0.01] * patient.epochs, "seconds": 0.0}
         for n, trial in enumerate(alone[:-1])
     ]  # fmt: skip
     write_json(tmp_path / "lag.json", {"trials": kept}, "lag")
@@ -218,13 +248,17 @@ def test_lagging_trial_is_stopped_early_and_not_chosen(search, tmp_path):
     assert last["state"] == "PRUNED"
     assert len(last["curve"]) == PRUNING_STARTS
     assert chosen.model_config.factors == kept[0]["params"]["model.factors"]
-    assert [len(trial["curve"]) for trial in alone[:STARTUP_TRIALS]] == [patient.epochs] * STARTUP_TRIALS
+    assert [len(trial["curve"]) for trial in alone[:STARTUP_TRIALS]] == [
+        patient.epochs
+    ] * STARTUP_TRIALS
 
 
 def test_pruned_trial_is_not_chosen_even_with_the_lowest_error(search, tmp_path):
     _, trials = search(trials=2)
     trials[1] |= {"state": "PRUNED", "value": 0.0}
-    write_json(tmp_path / "trials.json", {"trials": [t | {"seconds": 0.0} for t in trials]}, "trials")
+    write_json(
+        tmp_path / "trials.json", {"trials": [t | {"seconds": 0.0} for t in trials]}, "trials"
+    )
     chosen, _ = search(trials=2)
     assert chosen.training.learning_rate == trials[0]["params"]["training.learning_rate"] == 0.005
 
@@ -244,10 +278,14 @@ PROFILES = sorted(path.stem for path in (ROOT / "papermill_runs" / "profiles").g
 def test_every_row_has_the_same_number_of_trials(profile, tmp_path):
     rows = rows_of(profile, tmp_path)
     assert len({row.search.trials for row in rows}) == 1
-    assert len({(row.training.epochs, row.training.batch_size, row.training.patience) for row in rows}) == 1
+    assert (
+        len({(row.training.epochs, row.training.batch_size, row.training.patience) for row in rows})
+        == 1
+    )
     assert {row.protocol for row in rows} == {"tuned"}
     assert {row.model for row in rows} == set(SPACES)
-    # One model has nothing to tune; the other is compared at one setting (07, 08), in no table of tuned rows.
+    # One model has nothing to tune; the other is compared at one setting (07, 08), in no table of
+    # tuned rows.
     assert set(list_models()) - set(SPACES) == {"global-mean", "visual-fusion"}
 
 
@@ -266,7 +304,8 @@ def test_spaces_name_fields_and_hold_the_starting_settings(profile, tmp_path):
 
 @pytest.mark.parametrize("model", sorted(SPACES))
 def test_models_are_searched_over_what_they_have(model):
-    """Trained models vary the learning rate; closed forms, which have none, vary no training setting."""
+    """Trained models vary the learning rate; closed forms, which have none, vary no training
+    setting."""
     names = set(SPACES[model])
     if issubclass(get_model(model).model, ClosedFormModel):
         assert not any(name.startswith("training.") for name in names)
@@ -286,14 +325,17 @@ def with_other_ratings(dataset, rows):
 
 
 def chosen_and_refitted(search, model, dataset, file):
-    """Search on validation, then train on training and validation ratings together, as the study does."""
+    """Search on validation, then train on training and validation ratings together, as the study
+    does."""
     searched, final = (Ratio().split(dataset, 0, valid=valid) for valid in (0.1, 0.0))
     inputs = model_inputs(dataset, searched, "tfidf", "pixels")
     chosen, trials = search(
-        SPACES[model], STARTUP_TRIALS + 1, model, replace(TRAINING, epochs=3, batch_size=1024), file=file,
-        dataset=dataset, split=searched, inputs=inputs,
+        SPACES[model], STARTUP_TRIALS + 1, model, replace(TRAINING, epochs=3, batch_size=1024),
+        file=file, dataset=dataset, split=searched, inputs=inputs,
     )  # fmt: skip
-    refitted = build_model(model, chosen.model_config, model_inputs(dataset, final, "tfidf", "pixels"), seed=0)
+    refitted = build_model(
+        model, chosen.model_config, model_inputs(dataset, final, "tfidf", "pixels"), seed=0
+    )
     fit(refitted, dataset, final, chosen.training, 0, CPU)
     return chosen, trials, refitted
 
@@ -305,21 +347,26 @@ POISONED = ["bonmf", "biased-svd", "svd++", "fm", "tensor-fusion", "user-item-bi
 def test_poisoned_test_ratings_change_no_choice_and_no_weight(search, planted, split, model):
     poisoned = with_other_ratings(planted, split.test)
     chosen, trials, refitted = chosen_and_refitted(search, model, planted, "clean.json")
-    other_chosen, other_trials, other = chosen_and_refitted(search, model, poisoned, "poisoned.json")
+    other_chosen, other_trials, other = chosen_and_refitted(
+        search, model, poisoned, "poisoned.json"
+    )
     assert chosen == other_chosen
     assert trials == other_trials
     state, other_state = refitted.state_dict(), other.state_dict()
     assert state.keys() == other_state.keys()
     for name, value in state.items():
         assert torch.equal(value, other_state[name]), name
-    everyone = Triples.of(planted, np.arange(len(planted.ratings)), CPU)  # what no state holds: histories, fields
+    # what no state holds: histories, fields
+    everyone = Triples.of(planted, np.arange(len(planted.ratings)), CPU)
     one, two = (predict(model, everyone.users, everyone.items) for model in (refitted, other))
     assert torch.equal(one, two)
 
 
 @pytest.mark.parametrize("part", ["train", "valid"])
 @pytest.mark.parametrize("model", ["biased-svd", "user-item-bias"])
-def test_other_training_or_validation_ratings_do_change_the_trials(search, planted, split, model, part):
+def test_other_training_or_validation_ratings_do_change_the_trials(
+    search, planted, split, model, part
+):
     """The test above could fail: what may be looked at is."""
     _, trials, refitted = chosen_and_refitted(search, model, planted, "clean.json")
     poisoned = with_other_ratings(planted, getattr(split, part))
@@ -334,7 +381,12 @@ def test_poisoned_test_ratings_change_nothing_with_implicit_feedback(planted, mo
     split = Ratio().split(planted, 0)
     states = []
     for dataset in (planted, with_other_ratings(planted, split.test)):
-        built = build_model(model, get_model(model).config(), model_inputs(dataset, split, "tfidf", "pixels"), seed=0)
+        built = build_model(
+            model,
+            get_model(model).config(),
+            model_inputs(dataset, split, "tfidf", "pixels"),
+            seed=0,
+        )
         history = fit(built, dataset, split, settings, 0, CPU)
         states.append(built.state_dict() | {"loss": torch.tensor(history.train_loss)})
     assert states[0].keys() == states[1].keys()
@@ -346,11 +398,22 @@ ROWS = ["BoNMF", "Tensor product", "User + item bias", "Biased SVD", "SVD++", "F
 
 def test_poisoned_test_ratings_change_no_prediction_of_a_run(tmp_path):
     """From the data set to the records: equal trials and predictions, and errors that are not."""
-    runs = [Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path / name))) for name in ("clean", "poisoned")]
+    runs = [
+        Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path / name)))
+        for name in ("clean", "poisoned")
+    ]
     rows = {row.name: row for row in tuned_rows(runs[0])}
     best = replace(best_rows(runs[0])[1], members=2)
-    variants = [replace(row, search=replace(row.search, trials=3)) for row in (*(rows[name] for name in ROWS), best)]
-    published = replace(rows["BoNMF"], protocol="as published", search=None, training=replace(TRAINING, patience=None))
+    variants = [
+        replace(row, search=replace(row.search, trials=3))
+        for row in (*(rows[name] for name in ROWS), best)
+    ]
+    published = replace(
+        rows["BoNMF"],
+        protocol="as published",
+        search=None,
+        training=replace(TRAINING, patience=None),
+    )
     implicit = replace(published.training, epochs=2, loss="bce", negatives=1)
     variants += [
         published,
@@ -372,7 +435,9 @@ def test_poisoned_test_ratings_change_no_prediction_of_a_run(tmp_path):
         assert one.train_loss == two.train_loss
         np.testing.assert_array_equal(one.valid, two.valid)
     keys = ["variant", "protocol"]
-    mse, other_mse = (table[table["metric"] == "mse"].set_index(keys)["value"] for table in (clean, poisoned))
+    mse, other_mse = (
+        table[table["metric"] == "mse"].set_index(keys)["value"] for table in (clean, poisoned)
+    )
     assert len(mse) == len(variants) - 1  # implicit feedback has no rating error
     assert (mse < 0.8 * other_mse).all()
     trials = read_trials(runs[0], variants, (0,))

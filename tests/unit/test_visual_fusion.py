@@ -15,7 +15,16 @@ N_USERS, N_ITEMS, REGIONS = 6, 5, 4
 SIZES = {"embedding_dim": 3, "feature_dim": 3, "shared_dim": 2, "rank": 2, "hidden": (8, 4)}
 SIZES |= {"text_preparation": "standardised", "image_preparation": "standardised"}
 OVERLAP = np.array([0.9, np.nan, 0.1, np.nan, -0.2])
-KINDS = ["concatenation", "sum", "gated", "bilinear", "late", "residual", "overlap-gated", "shared-private"]
+KINDS = [
+    "concatenation",
+    "sum",
+    "gated",
+    "bilinear",
+    "late",
+    "residual",
+    "overlap-gated",
+    "shared-private",
+]
 QUERIES = ["text", "item", "user"]
 
 
@@ -28,14 +37,19 @@ def features(dim: int, missing: tuple[int, ...], name: str, regions: int = 1) ->
 
 @pytest.fixture
 def inputs() -> ModelInputs:
-    """Item 1 lacks a picture, item 3 both text and picture; pictures have four regions of three numbers."""
+    """Item 1 lacks a picture, item 3 both text and picture; pictures have four regions of three
+    numbers."""
     text, image = features(7, (3,), "text"), features(3 * REGIONS, (1, 3), "image", REGIONS)
     return ModelInputs(N_USERS, N_ITEMS, 3.5, text=text, image=image, item_overlap=OVERLAP)
 
 
 def shaken(inputs, **values):
     """A model in double precision, none of its parameters at a special value."""
-    model = build_model("visual-fusion", VisualFusionConfig(**(SIZES | values)), inputs, seed=0).double().eval()
+    model = (
+        build_model("visual-fusion", VisualFusionConfig(**(SIZES | values)), inputs, seed=0)
+        .double()
+        .eval()
+    )
     draw = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -66,7 +80,11 @@ def sigmoid(x):
 
 
 def head_by_hand(head, user: np.ndarray, item: np.ndarray, m: np.ndarray) -> float:
-    row = numpy(head.user.weight) @ user + numpy(head.user.bias) + numpy(head.item.weight) @ np.concatenate([item, m])
+    row = (
+        numpy(head.user.weight) @ user
+        + numpy(head.user.bias)
+        + numpy(head.item.weight) @ np.concatenate([item, m])
+    )
     linear = [part for part in head.rest.modules() if isinstance(part, torch.nn.Linear)]
     for layer in linear:
         row = numpy(layer.weight) @ np.maximum(row, 0) + numpy(layer.bias)
@@ -77,13 +95,18 @@ def region_summary(model, inputs, query: np.ndarray, item: int) -> tuple[np.ndar
     part = model.regions
     regions = standardised(inputs.image)[item].reshape(REGIONS, -1)
     logits = [
-        numpy(part.query.weight) @ query @ (numpy(part.key.weight) @ region) / np.sqrt(SIZES["feature_dim"])
+        numpy(part.query.weight)
+        @ query
+        @ (numpy(part.key.weight) @ region)
+        / np.sqrt(SIZES["feature_dim"])
         for region in regions
     ]
     weights = np.exp(logits) / np.sum(np.exp(logits))
     if not inputs.image.present[item]:
         return numpy(part.missing)[0], weights
-    return sum(a * (numpy(part.value.weight) @ region) for a, region in zip(weights, regions, strict=True)), weights
+    return sum(
+        a * (numpy(part.value.weight) @ region) for a, region in zip(weights, regions, strict=True)
+    ), weights
 
 
 def by_hand(model, inputs, user: int, item: int) -> float:
@@ -99,7 +122,9 @@ def by_hand(model, inputs, user: int, item: int) -> float:
         total = head_by_hand(model.head, p, q, t) + head_by_hand(model.image_head, p, q, v)
         return total / 2 if config.fusion == "late" else total
     if config.fusion == "gated":
-        z = sigmoid(numpy(model.join.gate.weight) @ np.concatenate([t, v]) + numpy(model.join.gate.bias))
+        z = sigmoid(
+            numpy(model.join.gate.weight) @ np.concatenate([t, v]) + numpy(model.join.gate.bias)
+        )
         m = z * np.tanh(t) + (1 - z) * np.tanh(v)
     elif config.fusion == "bilinear":
         rank, k = config.rank, config.feature_dim
@@ -108,7 +133,9 @@ def by_hand(model, inputs, user: int, item: int) -> float:
     elif config.fusion == "shared-private":
         m = np.concatenate([(t[:2] + v[:2]) / 2, t[2:], v[2:]])
     elif config.fusion == "overlap-gated":
-        gate = sigmoid(numpy(model.join.level) - numpy(model.join.slope) * np.nan_to_num(OVERLAP)[item])
+        gate = sigmoid(
+            numpy(model.join.level) - numpy(model.join.slope) * np.nan_to_num(OVERLAP)[item]
+        )
         m = np.concatenate([t, gate * v])
     else:
         m = t + v if config.fusion == "sum" else np.concatenate([t, v])
@@ -144,7 +171,9 @@ def test_attention_weights_are_those_of_the_equation(inputs, query):
             "item": numpy(model.item_embedding.weight)[item],
             "user": numpy(model.user_embedding.weight)[user],
         }
-        np.testing.assert_allclose(row, region_summary(model, inputs, sources[query], item)[1], rtol=1e-6)
+        np.testing.assert_allclose(
+            row, region_summary(model, inputs, sources[query], item)[1], rtol=1e-6
+        )
 
 
 @pytest.mark.parametrize("values", [{"fusion": kind} for kind in KINDS] + [
@@ -153,7 +182,9 @@ def test_attention_weights_are_those_of_the_equation(inputs, query):
 def test_a_gradient_reaches_every_parameter_of_every_fusion(inputs, values):
     model = shaken(inputs, **values)
     model(*every_pair()).square().sum().backward()
-    assert all(parameter.grad is not None and parameter.grad.any() for parameter in model.parameters())
+    assert all(
+        parameter.grad is not None and parameter.grad.any() for parameter in model.parameters()
+    )
 
 
 def test_the_residual_picture_starts_at_nothing(inputs):
@@ -186,7 +217,9 @@ def test_other_fusions_have_no_attention(inputs):
 def columns(model, inputs, name: str) -> np.ndarray:
     """Standardised projections of the items that have text and picture."""
     both = np.flatnonzero(inputs.text.present & inputs.image.present)
-    rows = np.array([projection(model.projected[name], getattr(inputs, name), item) for item in both])
+    rows = np.array(
+        [projection(model.projected[name], getattr(inputs, name), item) for item in both]
+    )
     return (rows - rows.mean(0)) / rows.std(0)
 
 
@@ -199,12 +232,16 @@ def test_decorrelation_sums_squared_correlations(inputs):
 
 
 def test_shared_columns_are_aligned_and_private_ones_decorrelated(inputs):
-    model = shaken(inputs, fusion="shared-private", alignment=2.0, decorrelation=0.5, regularisation=0.1)
+    model = shaken(
+        inputs, fusion="shared-private", alignment=2.0, decorrelation=0.5, regularisation=0.1
+    )
     text, image = columns(model, inputs, "text"), columns(model, inputs, "image")
     aligned = 2 * (1 - np.mean([np.corrcoef(text[:, j], image[:, j])[0, 1] for j in range(2)]))
     private = 0.5 * np.corrcoef(text[:, 2], image[:, 2])[0, 1] ** 2
     users, items = every_pair()
-    squares = model.user_embedding.weight[users].square().sum(1) + model.item_embedding.weight[items].square().sum(1)
+    squares = model.user_embedding.weight[users].square().sum(1) + model.item_embedding.weight[
+        items
+    ].square().sum(1)
     expected = aligned + private + 0.1 * squares.mean().item()
     assert model.penalty(users, items).item() == pytest.approx(expected, rel=1e-4)
 
@@ -212,7 +249,10 @@ def test_shared_columns_are_aligned_and_private_ones_decorrelated(inputs):
 def test_decorrelation_can_be_learned(inputs):
     config = VisualFusionConfig(fusion="concatenation", decorrelation=1.0, **SIZES)
     model = build_model("visual-fusion", config, inputs, seed=0)
-    optimiser, first = torch.optim.Adam(model.parameters(), 0.01), model.penalty(*every_pair()).item()
+    optimiser, first = (
+        torch.optim.Adam(model.parameters(), 0.01),
+        model.penalty(*every_pair()).item(),
+    )
     for _ in range(200):
         optimiser.zero_grad()
         model.penalty(*every_pair()).backward()

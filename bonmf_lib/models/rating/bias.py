@@ -3,7 +3,8 @@
     r_ui = mu                      global mean
     r_ui = mu + b_u + b_i          user + item bias
 
-The biases minimise  sum (r_ui - mu - b_u - b_i)^2 + lambda (sum b_u^2 + sum b_i^2)  over training ratings.
+The biases minimise  sum (r_ui - mu - b_u - b_i)^2 + lambda (sum b_u^2 + sum b_i^2)
+over training ratings.
 """
 
 import torch

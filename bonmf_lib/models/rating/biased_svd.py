@@ -1,4 +1,5 @@
-"""Matrix factorisation with biases, known as SVD from the Netflix prize (Koren, Bell & Volinsky, 2009, eq. 4 and 5).
+"""Matrix factorisation with biases, known as SVD from the Netflix prize (Koren, Bell & Volinsky,
+2009, eq. 4 and 5).
 
 r_ui = mu + b_u + b_i + q_i . p_u
 minimise  sum (r_ui - r^_ui)^2 + lambda (b_u^2 + b_i^2 + |q_i|^2 + |p_u|^2)   over training ratings
@@ -16,7 +17,8 @@ from ..layers import id_embedding, rows_of
 @config
 class BiasedSVDConfig:
     factors: int = Field(100, ge=1)  # scikit-surprise's
-    regularisation: float = Field(0.06, ge=0)  # lambda, per rating; ours (scikit-surprise's 0.02 is for slow SGD)
+    # lambda, per rating; ours (scikit-surprise's 0.02 is for slow SGD)
+    regularisation: float = Field(0.06, ge=0)
     embedding_std: float = Field(0.03, ge=0)  # of the initial factors; ours
 
 
@@ -28,8 +30,12 @@ class BiasedSVD(RatingModel):
         super().__init__(inputs)
         self.regularisation = config.regularisation
         self.register_buffer("mean", torch.tensor(float(inputs.mean_rating)))
-        self.user_factors = id_embedding(inputs.n_users, config.factors, config.embedding_std)  # (U, k)
-        self.item_factors = id_embedding(inputs.n_items, config.factors, config.embedding_std)  # (I, k)
+        self.user_factors = id_embedding(
+            inputs.n_users, config.factors, config.embedding_std
+        )  # (U, k)
+        self.item_factors = id_embedding(
+            inputs.n_items, config.factors, config.embedding_std
+        )  # (I, k)
         self.user_bias = nn.Parameter(torch.zeros(inputs.n_users))
         self.item_bias = nn.Parameter(torch.zeros(inputs.n_items))
 
@@ -39,10 +45,17 @@ class BiasedSVD(RatingModel):
 
     def forward(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
         interaction = (self.user_vectors(users) * self.item_factors(items)).sum(1)
-        return self.mean + rows_of(self.user_bias, users) + rows_of(self.item_bias, items) + interaction
+        return (
+            self.mean
+            + rows_of(self.user_bias, users)
+            + rows_of(self.item_bias, items)
+            + interaction
+        )
 
     def penalty(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
-        factors = self.user_factors(users).square().sum(1) + self.item_factors(items).square().sum(1)
+        factors = self.user_factors(users).square().sum(1) + self.item_factors(items).square().sum(
+            1
+        )
         biases = rows_of(self.user_bias, users).square() + rows_of(self.item_bias, items).square()
         return self.regularisation * (factors + biases).mean()
 

@@ -1,15 +1,21 @@
-"""BoNMF+: what we would build instead, a factorisation in which BoNMF's text and picture stand in for missing ratings.
+"""BoNMF+: what we would build instead, a factorisation in which BoNMF's text and picture stand in
+for missing ratings.
 
-    p_u' = p_u + |N(u)|^-1/2 sum_{j in N(u)} y_j          the user is also what they rated (Koren, 2008, eq. 15)
-    q_i' = q_i + |N(i)|^-1/2 sum_{v in N(i)} z_v + g_i c_i   the item also who rated it, and its content
-    c_i  = W_t t_i + W_v v_i + W_f f_i                     text, picture, side fields
-    g_i  = sigmoid(a - b log(1 + |N(i)|))                  a gate: the fewer ratings, the more content counts
+    p_u' = p_u + |N(u)|^-1/2 sum_{j in N(u)} y_j              the user is also what they rated
+                                                              (Koren, 2008, eq. 15)
+    q_i' = q_i + |N(i)|^-1/2 sum_{v in N(i)} z_v + g_i c_i    the item also who rated it,
+                                                              and its content
+    c_i  = W_t t_i + W_v v_i + W_f f_i                        text, picture, side fields
+    g_i  = sigmoid(a - b log(1 + |N(i)|))                     a gate: the fewer ratings,
+                                                              the more content counts
     r_ui = mu + b_u + b_i + g_i w . c_i + p_u' . q_i'  (+ MLP([p_u' ; q_i']))
 
-    minimise  sum (r_ui - r^_ui)^2 + lambda (b_u^2 + b_i^2 + |p_u|^2 + |q_i|^2 + |y_i|^2 + |z_u|^2 + |c_i|^2)
+    minimise  sum (r_ui - r^_ui)^2
+              + lambda (b_u^2 + b_i^2 + |p_u|^2 + |q_i|^2 + |y_i|^2 + |z_u|^2 + |c_i|^2)
 
-N are training ratings, whatever the stars. Cold-item dropout treats random items as unrated during training (no q_i,
-no b_i, no raters, gate as for zero ratings), so that content learns to stand alone.
+N are training ratings, whatever the stars. Cold-item dropout treats random items as unrated during
+training (no q_i, no b_i, no raters, gate as for zero ratings), so that content learns to stand
+alone.
 """
 
 import torch
@@ -38,7 +44,8 @@ class BoNMFPlusConfig:
     image_preparation: Preparation = "native"
     use_fields: bool = True  # genres and decade of items
     gate: bool = True  # False: g_i = 1
-    cold_dropout: float = Field(0.0, ge=0, lt=1)  # share of items treated as unrated, anew for every batch
+    # share of items treated as unrated, anew for every batch
+    cold_dropout: float = Field(0.0, ge=0, lt=1)
     hidden: tuple[int, ...] = ()  # units of the MLP's hidden layers; () = no MLP
 
 
@@ -51,7 +58,10 @@ class BoNMFPlus(RatingModel):
         if inputs.interactions is None:
             raise ModelError("BoNMF+ reads the training ratings; pass them as interactions.")
         self.config = config
-        users, items = torch.tensor(inputs.interactions.users), torch.tensor(inputs.interactions.items)
+        users, items = (
+            torch.tensor(inputs.interactions.users),
+            torch.tensor(inputs.interactions.items),
+        )
         shape, dim, std = (inputs.n_users, inputs.n_items), config.factors, config.embedding_std
         self.register_buffer("mean", torch.tensor(float(inputs.mean_rating)))
         self.user_factors = id_embedding(inputs.n_users, dim, std)  # p, (U, k)
@@ -61,10 +71,14 @@ class BoNMFPlus(RatingModel):
         counts = torch.bincount(items, minlength=inputs.n_items).float()
         if config.use_user_history:
             self.rated_factors = id_embedding(inputs.n_items, dim, std)  # y, (I, k)
-            self.user_history = SparseRows(users, items, _inverse_root(users, inputs.n_users), shape)
+            self.user_history = SparseRows(
+                users, items, _inverse_root(users, inputs.n_users), shape
+            )
         if config.use_item_history:
             self.rater_factors = id_embedding(inputs.n_users, dim, std)  # z, (U, k)
-            self.item_history = SparseRows(items, users, _inverse_root(items, inputs.n_items), shape[::-1])
+            self.item_history = SparseRows(
+                items, users, _inverse_root(items, inputs.n_items), shape[::-1]
+            )
         self.content = nn.ModuleDict()
         for name, features, preparation in wanted_features(config, inputs, "BoNMF+"):
             table = ProjectedFeatures(features, dim, preparation)
@@ -72,14 +86,21 @@ class BoNMFPlus(RatingModel):
             self.content[name] = table
         self.fields = nn.ParameterDict()
         for name, rows in inputs.item_fields.items() if config.use_fields else ():
-            self.register_buffer(f"field_{name}", torch.from_numpy(rows), persistent=False)  # (I, levels)
+            self.register_buffer(
+                f"field_{name}", torch.from_numpy(rows), persistent=False
+            )  # (I, levels)
             self.fields[name] = nn.Parameter(torch.randn(rows.shape[1], dim) * std)
         self.has_content = bool(len(self.content) or len(self.fields))
         if self.has_content:
             self.content_bias = nn.Linear(dim, 1, bias=False)  # w
         if config.gate and self.has_content:
-            self.register_buffer("log_counts", (1 + counts).log().unsqueeze(1), persistent=False)  # (I, 1)
-            self.gate_level, self.gate_slope = nn.Parameter(torch.zeros(1)), nn.Parameter(torch.full((1,), 0.3))
+            self.register_buffer(
+                "log_counts", (1 + counts).log().unsqueeze(1), persistent=False
+            )  # (I, 1)
+            self.gate_level, self.gate_slope = (
+                nn.Parameter(torch.zeros(1)),
+                nn.Parameter(torch.full((1,), 0.3)),
+            )
         elif config.cold_dropout:
             raise ConfigError("BoNMFPlusConfig.cold_dropout needs content and the gate.")
         self.mlp = mlp([2 * dim, *config.hidden]) if config.hidden else None
@@ -87,7 +108,11 @@ class BoNMFPlus(RatingModel):
     def user_table(self) -> torch.Tensor:
         """p': (U, k)."""
         table = self.user_factors.weight
-        return table + self.user_history(self.rated_factors.weight) if self.config.use_user_history else table
+        return (
+            table + self.user_history(self.rated_factors.weight)
+            if self.config.use_user_history
+            else table
+        )
 
     def content_table(self) -> torch.Tensor | None:
         """c: (I, k), or None without content."""
@@ -120,17 +145,28 @@ class BoNMFPlus(RatingModel):
     def penalty(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
         return self._penalty(users, items, self.content_table())
 
-    def with_penalty(self, users: torch.Tensor, items: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def with_penalty(
+        self, users: torch.Tensor, items: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         content = self.content_table()
         return self._predictions(users, items, content), self._penalty(users, items, content)
 
-    def _predictions(self, users: torch.Tensor, items: torch.Tensor, content: torch.Tensor | None) -> torch.Tensor:
+    def _predictions(
+        self, users: torch.Tensor, items: torch.Tensor, content: torch.Tensor | None
+    ) -> torch.Tensor:
         item_table, item_bias = self.item_tables(content)
         user, item = rows_of(self.user_table(), users), rows_of(item_table, items)  # (B, k)
-        out = self.mean + rows_of(self.user_bias, users) + rows_of(item_bias, items) + (user * item).sum(1)
+        out = (
+            self.mean
+            + rows_of(self.user_bias, users)
+            + rows_of(item_bias, items)
+            + (user * item).sum(1)
+        )
         return out if self.mlp is None else out + self.mlp(torch.cat([user, item], 1)).squeeze(1)
 
-    def _penalty(self, users: torch.Tensor, items: torch.Tensor, content: torch.Tensor | None) -> torch.Tensor:
+    def _penalty(
+        self, users: torch.Tensor, items: torch.Tensor, content: torch.Tensor | None
+    ) -> torch.Tensor:
         user_side = self.user_bias**2 + self.user_factors.weight.square().sum(1)  # (U,)
         item_side = self.item_bias**2 + self.item_factors.weight.square().sum(1)  # (I,)
         if self.config.use_item_history:
@@ -139,7 +175,10 @@ class BoNMFPlus(RatingModel):
             item_side = item_side + self.rated_factors.weight.square().sum(1)
         if content is not None:
             item_side = item_side + content.square().sum(1)
-        return self.config.regularisation * (rows_of(user_side, users) + rows_of(item_side, items)).mean()
+        return (
+            self.config.regularisation
+            * (rows_of(user_side, users) + rows_of(item_side, items)).mean()
+        )
 
     @torch.no_grad()
     def score_all_items(self, users: torch.Tensor) -> torch.Tensor:

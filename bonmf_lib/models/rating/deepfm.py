@@ -1,12 +1,14 @@
-"""DeepFM (Guo et al., 2017, "DeepFM: A Factorization-Machine based Neural Network for CTR Prediction", IJCAI).
+"""DeepFM (Guo et al., 2017, "DeepFM: A Factorization-Machine based Neural Network for CTR
+Prediction", IJCAI).
 
     r = mean + y_FM + y_DNN                                                              eq. 1
     y_FM = <w, x> + sum_{j<k} <v_j, v_k> x_j x_k                                         eq. 2
     a^(0) = [e_1 ; ... ; e_m],    e_f = sum of v_j x_j over the columns j of field f      eq. 3
     a^(l+1) = relu(W^(l) a^(l) + b^(l)),    y_DNN = W^(H+1) a^(H) + b^(H+1)               eq. 4
 
-Both parts share the v_j. Ratings and the squared error stand here for the paper's clicks and logistic loss, so the
-sigmoids of eqs. 1 and 4 are left out; the training mean is added instead, so that predictions start there.
+Both parts share the v_j. Ratings and the squared error stand here for the paper's clicks and
+logistic loss, so the sigmoids of eqs. 1 and 4 are left out; the training mean is added instead, so
+that predictions start there.
 """
 
 import torch
@@ -26,7 +28,8 @@ class DeepFMConfig:
     hidden: tuple[int, ...] = (128, 64)  # as in BoNMF (the paper: 400, 400, 400)
     dropout: float = Field(0.0, ge=0, lt=1)  # after each hidden layer; ours (the paper: 0.5)
     use_fields: bool = True
-    regularisation: float = Field(0.05, ge=0)  # lambda, as in the FM; ours, by validation error on ML-100K
+    # lambda, as in the FM; ours, by validation error on ML-100K
+    regularisation: float = Field(0.05, ge=0)
     embedding_std: float = Field(0.05, gt=0)  # of the initial embeddings; ours, as in BoNMF
 
 

@@ -1,10 +1,11 @@
-"""Text early fusion, the paper's row of that name: text and item ID become one vector before they meet the user.
+"""Text early fusion, the paper's row of that name: text and item ID become one vector before they
+meet the user.
 
     e_i  = W_e [q_i ; t_i] + b_e                  as wide as the item embedding
     r_ui = MLP([p_u ; e_i ; v_i])                 128 -> 64 -> 1
 
-The paper gives no equation; this is the textbook's early fusion (features joined at the input), against BoNMF, in
-which the text enters beside the ID embeddings at full width.
+The paper gives no equation; this is the textbook's early fusion (features joined at the input),
+against BoNMF, in which the text enters beside the ID embeddings at full width.
 """
 
 import torch
@@ -41,8 +42,8 @@ class EarlyFusionConfig:
 
 @register("early-fusion", EarlyFusionConfig)
 class EarlyFusion(RatingModel):
-    """W_e acts on a concatenation, so it is one projection of the embedding plus one of the text; likewise the MLP's
-    first layer on e_i and v_i."""
+    """W_e acts on a concatenation, so it is one projection of the embedding plus one of the text;
+    likewise the MLP's first layer on e_i and v_i."""
 
     def __init__(self, config: EarlyFusionConfig, inputs: ModelInputs):
         super().__init__(inputs)
@@ -72,7 +73,9 @@ class EarlyFusion(RatingModel):
         return out if self.first_image is None else out + self.first_image(items)
 
     def forward(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
-        hidden = self.first_user(self.user_embedding(users)) + gathered(self.item_part, items, self.n_items)
+        hidden = self.first_user(self.user_embedding(users)) + gathered(
+            self.item_part, items, self.n_items
+        )
         return self._upper(hidden).squeeze(-1)
 
     def _upper(self, hidden: torch.Tensor) -> torch.Tensor:
@@ -80,7 +83,11 @@ class EarlyFusion(RatingModel):
 
     @torch.no_grad()
     def score_all_items(self, users: torch.Tensor) -> torch.Tensor:
-        return score_all_pairs(self._upper, self.first_user(self.user_embedding(users)), self.item_part(None))
+        return score_all_pairs(
+            self._upper, self.first_user(self.user_embedding(users)), self.item_part(None)
+        )
 
     def penalty(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor | None:
-        return embedding_penalty(self.regularisation, self.user_embedding, self.item_embedding, users, items)
+        return embedding_penalty(
+            self.regularisation, self.user_embedding, self.item_embedding, users, items
+        )

@@ -1,4 +1,5 @@
-"""Ways to join a projected text and picture, one module each (equations in :mod:`.visual_fusion`)."""
+"""Ways to join a projected text and picture, one module each
+(equations in :mod:`.visual_fusion`)."""
 
 import torch
 from torch import nn
@@ -25,7 +26,8 @@ class Fusion(nn.Module):
         return config.feature_dim
 
     def forward(self, parts: list[torch.Tensor], items: torch.Tensor | None) -> torch.Tensor:
-        """Projections (N, width) of the items, text before picture -> m (N, size); None = all items in order."""
+        """Projections (N, width) of the items, text before picture -> m (N, size); None = all items
+        in order."""
         return torch.cat(parts, 1)
 
     def heard(
@@ -35,8 +37,8 @@ class Fusion(nn.Module):
         return text, image
 
     def misalignment(self, text: torch.Tensor, image: torch.Tensor) -> torch.Tensor | None:
-        """What is minimised so that both say the same where they should; None = nothing should. Columns have mean 0 and
-        variance 1."""
+        """What is minimised so that both say the same where they should; None = nothing should.
+        Columns have mean 0 and variance 1."""
         return None
 
 
@@ -65,12 +67,16 @@ class Gated(Sum):
 
 
 class Bilinear(Sum):
-    """sum_r (A_r [t_i ; 1]) * (B_r [v_i ; 1]); the projections are A and B, of all r side by side."""
+    """sum_r (A_r [t_i ; 1]) * (B_r [v_i ; 1]);
+    the projections are A and B, of all r side by side."""
 
     def __init__(self, config, inputs: ModelInputs):
         super().__init__(config, inputs)
-        self.rank = config.rank  # the ones appended to the features; products start near one, not near zero
-        self.ones = nn.ParameterList([torch.full((self.width(config),), config.rank**-0.5) for _ in range(2)])
+        # the ones appended to the features; products start near one, not near zero
+        self.rank = config.rank
+        self.ones = nn.ParameterList(
+            [torch.full((self.width(config),), config.rank**-0.5) for _ in range(2)]
+        )
 
     @staticmethod
     def width(config) -> int:
@@ -99,7 +105,9 @@ class OverlapGated(Fusion):
     def __init__(self, config, inputs: ModelInputs):
         super().__init__(config, inputs)
         if inputs.item_overlap is None:
-            raise ModelError("Overlap-gated fusion reads the items' overlap; pass it as item_overlap.")
+            raise ModelError(
+                "Overlap-gated fusion reads the items' overlap; pass it as item_overlap."
+            )
         overlap = torch.from_numpy(inputs.item_overlap).float().nan_to_num(0.0).unsqueeze(1)
         self.register_buffer("overlap", overlap, persistent=False)  # (I, 1)
         self.level, self.slope = nn.Parameter(torch.zeros(1)), nn.Parameter(torch.ones(1))
@@ -117,7 +125,9 @@ class SharedPrivate(Fusion):
     def __init__(self, config, inputs: ModelInputs):
         super().__init__(config, inputs)
         if config.shared_dim >= config.feature_dim:
-            raise ConfigError("VisualFusionConfig.shared_dim must leave some of feature_dim private.")
+            raise ConfigError(
+                "VisualFusionConfig.shared_dim must leave some of feature_dim private."
+            )
         self.shared = config.shared_dim
         self.size -= self.shared
 

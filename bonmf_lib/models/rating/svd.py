@@ -2,10 +2,10 @@
 
     R - C = U S V^T,  keep the k largest singular values:  r_ui = c_ui + (U_k S_k V_k^T)_ui
 
-C centres the known ratings (none, or the mean of all, of the user, or of the item); every unknown entry of
-R - C is zero. Without centring, unknown ratings count as 0 stars: the textbook's SVD, and the likeliest reading
-of a rating error of 5. By Eckart & Young (1936) this is the best rank-k fit to the filled matrix, not to the
-ratings.
+C centres the known ratings (none, or the mean of all, of the user, or of the item); every unknown
+entry of R - C is zero. Without centring, unknown ratings count as 0 stars: the textbook's SVD, and
+the likeliest reading of a rating error of 5. By Eckart & Young (1936) this is the best rank-k fit
+to the filled matrix, not to the ratings.
 """
 
 from typing import Literal
@@ -25,7 +25,9 @@ class SVDConfig:
     """The paper says no more than "SVD"; defaults are the textbook's."""
 
     factors: int = Field(50, ge=1)  # k; as many as BoNMF's embeddings have
-    centre: Literal["none", "global", "user", "item"] = "none"  # what is subtracted before unknown entries become 0
+    centre: Literal["none", "global", "user", "item"] = (
+        "none"  # what is subtracted before unknown entries become 0
+    )
 
 
 @register("svd", SVDConfig)

@@ -1,12 +1,14 @@
-"""Tensor-product fusion (Zadeh et al., 2017, Tensor Fusion Network, eq. 3), the paper's "Tensor product-based" row.
+"""Tensor-product fusion (Zadeh et al., 2017, Tensor Fusion Network, eq. 3), the paper's "Tensor
+product-based" row.
 
     z_ui = [1 ; p_u] x [1 ; q_i] x [1 ; W_t t_i] x [1 ; W_v v_i]     outer product, flattened
     r_ui = MLP(z_ui)                                                128 -> 64 -> 1
 
-The ones keep all lower-order products. The paper gives no sizes; the outer product forces small ones.
+The ones keep all lower-order products. The paper gives no sizes; the outer product forces small
+ones.
 
-The first layer is linear in z_ui, so it is applied to the item's share of the product first, once for every item of a
-batch; z_ui itself is never made.
+The first layer is linear in z_ui, so it is applied to the item's share of the product first, once
+for every item of a batch; z_ui itself is never made.
 """
 
 import torch
@@ -18,7 +20,15 @@ from ...config import config
 from ...encoders.features import MODALITIES, Modality
 from ...encoders.preparation import Preparation
 from ..base import ModelInputs, RatingModel, register
-from ..layers import ProjectedFeatures, embedding_penalty, id_embedding, in_blocks, mlp, rows_of, wanted_features
+from ..layers import (
+    ProjectedFeatures,
+    embedding_penalty,
+    id_embedding,
+    in_blocks,
+    mlp,
+    rows_of,
+    wanted_features,
+)
 
 
 @config
@@ -28,7 +38,8 @@ class TensorFusionConfig:
     hidden: tuple[int, ...] = (128, 64)  # units of the MLP's hidden layers; the paper's
     dropout: float = Field(0.0, ge=0, lt=1)
     regularisation: float = Field(0.0, ge=0)  # L2 on the ID embeddings, per rating
-    embedding_std: float = Field(0.03, ge=0)  # of the initial embeddings; larger ones start from noise; ours
+    # of the initial embeddings; larger ones start from noise; ours
+    embedding_std: float = Field(0.03, ge=0)
     modalities: tuple[Modality, ...] = MODALITIES
     text_preparation: Preparation = "native"
     image_preparation: Preparation = "native"
@@ -39,8 +50,12 @@ class TensorFusion(RatingModel):
     def __init__(self, config: TensorFusionConfig, inputs: ModelInputs):
         super().__init__(inputs)
         self.regularisation = config.regularisation
-        self.user_embedding = id_embedding(inputs.n_users, config.embedding_dim, config.embedding_std)
-        self.item_embedding = id_embedding(inputs.n_items, config.embedding_dim, config.embedding_std)
+        self.user_embedding = id_embedding(
+            inputs.n_users, config.embedding_dim, config.embedding_std
+        )
+        self.item_embedding = id_embedding(
+            inputs.n_items, config.embedding_dim, config.embedding_std
+        )
         self.modalities = nn.ModuleDict()
         for name, features, preparation in wanted_features(config, inputs, "Tensor fusion"):
             self.modalities[name] = ProjectedFeatures(features, config.feature_dim, preparation)
@@ -68,8 +83,12 @@ class TensorFusion(RatingModel):
         user = _with_one(self.user_embedding(users))  # (B, a)
         distinct, places = torch.unique(items, return_inverse=True)
         table = self.item_part(distinct).view(-1, self.first.out_features)  # (N * a, H)
-        rows = places.unsqueeze(1) * user.shape[1] + torch.arange(user.shape[1], device=items.device)  # (B, a)
-        hidden = F.embedding_bag(rows, table, mode="sum", per_sample_weights=user) + self.first.bias  # (B, H)
+        rows = places.unsqueeze(1) * user.shape[1] + torch.arange(
+            user.shape[1], device=items.device
+        )  # (B, a)
+        hidden = (
+            F.embedding_bag(rows, table, mode="sum", per_sample_weights=user) + self.first.bias
+        )  # (B, H)
         return self.rest(self.dropout(hidden.relu())).squeeze(-1)
 
     @torch.no_grad()
@@ -84,7 +103,9 @@ class TensorFusion(RatingModel):
         return in_blocks(score, _with_one(self.user_embedding(users)))
 
     def penalty(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor | None:
-        return embedding_penalty(self.regularisation, self.user_embedding, self.item_embedding, users, items)
+        return embedding_penalty(
+            self.regularisation, self.user_embedding, self.item_embedding, users, items
+        )
 
 
 def _with_one(rows: torch.Tensor) -> torch.Tensor:

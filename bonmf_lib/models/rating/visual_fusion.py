@@ -1,26 +1,35 @@
-"""BoNMF's inputs with the picture joined to the text in different ways (the paper's second open question).
+"""BoNMF's inputs with the picture joined to the text in different ways (the paper's second open
+question).
 
-    t = W_t t_i,  v = W_v v_i                             text and picture, projected to k dimensions
-    r_ui = MLP([p_u ; q_i ; m])                           128 -> 64 -> 1, with m by the kind of fusion:
+    t = W_t t_i,  v = W_v v_i                   text and picture, projected to k dimensions
+    r_ui = MLP([p_u ; q_i ; m])                 128 -> 64 -> 1, with m by the kind of fusion:
 
-    concatenation     m = [t ; v]
-    sum               m = t + v                           which is also one projection of [t_i ; v_i], "early" fusion
-    gated             m = z * tanh t + (1 - z) * tanh v,  z = sigmoid(W_z [t ; v])  (Arevalo et al., 2017, sec. 3.1)
-    bilinear          m = sum_r (A_r [t_i ; 1]) * (B_r [v_i ; 1])  (Liu et al., 2018, eq. 6)
-    attention         m = [t ; v] with  v = sum_j a_j V v_ij,  a = softmax_j(W_q s . K v_ij / sqrt k)
-                                                          over regions v_ij; the query s is t, q_i or p_u
-    late              r_ui = (MLP_t([p_u ; q_i ; t]) + MLP_v([p_u ; q_i ; v])) / 2
-    residual          r_ui = MLP_t([p_u ; q_i ; t]) + MLP_v([p_u ; q_i ; v]),  the second starts at zero
+    concatenation   m = [t ; v]
+    sum             m = t + v                   which is also one projection of [t_i ; v_i],
+                                                "early" fusion
+    gated           m = z * tanh t + (1 - z) * tanh v,  z = sigmoid(W_z [t ; v])
+                                                (Arevalo et al., 2017, sec. 3.1)
+    bilinear        m = sum_r (A_r [t_i ; 1]) * (B_r [v_i ; 1])
+                                                (Liu et al., 2018, eq. 6)
+    attention       m = [t ; v] with  v = sum_j a_j V v_ij,  a = softmax_j(W_q s . K v_ij / sqrt k)
+                                                over regions v_ij; the query s is t, q_i or p_u
+    late            r_ui = (MLP_t([p_u ; q_i ; t]) + MLP_v([p_u ; q_i ; v])) / 2
+    residual        r_ui = MLP_t([p_u ; q_i ; t]) + MLP_v([p_u ; q_i ; v]),
+                                                the second starts at zero
 
-    overlap-gated     m = [t ; g_i v],  g_i = sigmoid(a - b o_i)  o_i: how well the text predicts the picture; a, b
-                                                          are learned
-    shared-private    t = [s_t ; p_t],  v = [s_v ; p_v],  m = [(s_t + s_v) / 2 ; p_t ; p_v]
-                                                          minimise also  alpha (1 - mean_j corr(s_t, s_v)_j)
+    overlap-gated   m = [t ; g_i v],  g_i = sigmoid(a - b o_i)
+                                                o_i: how well the text predicts the picture;
+                                                a, b are learned
+    shared-private  t = [s_t ; p_t],  v = [s_v ; p_v],  m = [(s_t + s_v) / 2 ; p_t ; p_v]
+                                                minimise also  alpha (1 - mean_j corr(s_t, s_v)_j)
 
-    minimise also  delta mean_j sum_l corr(t_j, v_l)^2    over items, to decorrelate text and picture (Cheung et al.,
-                                                          2015, eq. 3, on correlations); of shared-private, p_t and p_v
+    minimise also   delta mean_j sum_l corr(t_j, v_l)^2
+                                                over items, to decorrelate text and picture
+                                                (Cheung et al., 2015, eq. 3, on correlations);
+                                                of shared-private, p_t and p_v
 
-A product sign is elementwise. Where a text or picture is missing, a learned vector stands in for its projection.
+A product sign is elementwise. Where a text or picture is missing, a learned vector stands in for
+its projection.
 """
 
 from typing import Literal
@@ -95,10 +104,13 @@ class RegionAttention(FeatureTable):
         super().__init__(features, dim, preparation)
         if features.regions < 2:
             raise ModelError(
-                f"Attention needs regions, {features.encoder} is one vector per picture; use pooling grid3."
+                f"Attention needs regions, {features.encoder} is one vector per picture; "
+                "use pooling grid3."
             )
         self.dim, self.n_items = dim, len(features.matrix)
-        self.left_out: int | None = None  # a region that gets no attention, to see what its absence changes
+        self.left_out: int | None = (
+            None  # a region that gets no attention, to see what its absence changes
+        )
         size = self.size // self.regions
         self.query = nn.Linear(query_dim, dim, bias=False)
         self.key, self.value = nn.Linear(size, dim, bias=False), nn.Linear(size, dim, bias=False)
@@ -108,9 +120,16 @@ class RegionAttention(FeatureTable):
         rows = self.rows(items).unflatten(1, (self.regions, -1))  # (N, R, features)
         return torch.cat([self.key(rows).flatten(1), self.value(rows).flatten(1)], 1)
 
-    def attend(self, query: torch.Tensor, items: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
-        """Queries (N, query_dim) of items (N,) -> summary (N, k) and the regions' weights (N, R)."""
-        every = self.keys_and_values(None) if items is None else gathered(self.keys_and_values, items, self.n_items)
+    def attend(
+        self, query: torch.Tensor, items: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Queries (N, query_dim) of items (N,)
+        -> summary (N, k) and the regions' weights (N, R)."""
+        every = (
+            self.keys_and_values(None)
+            if items is None
+            else gathered(self.keys_and_values, items, self.n_items)
+        )
         keys, values = every.view(len(every), 2, self.regions, self.dim).unbind(1)  # (N, R, k)
         logits = (keys @ self.query(query).unsqueeze(2)).squeeze(2) / self.dim**0.5
         if self.left_out is not None:
@@ -120,7 +139,8 @@ class RegionAttention(FeatureTable):
 
 
 class Head(nn.Module):
-    """An MLP over [p_u ; q_i ; m_i]; its first layer is split, so that a large batch runs the item's share once."""
+    """An MLP over [p_u ; q_i ; m_i]; its first layer is split, so that a large batch runs the
+    item's share once."""
 
     def __init__(self, config: VisualFusionConfig, size: int, mean_rating: float):
         super().__init__()
@@ -147,14 +167,19 @@ class VisualFusion(RatingModel):
         self.projected = nn.ModuleDict()
         for name, features, preparation in wanted_features(config, inputs, "Visual fusion"):
             if name == "image" and config.fusion == "attention":
-                self.regions = RegionAttention(features, k if config.query == "text" else ids, k, preparation)
+                self.regions = RegionAttention(
+                    features, k if config.query == "text" else ids, k, preparation
+                )
             else:
                 self.projected[name] = ProjectedFeatures(features, kind.width(config), preparation)
         self.join = kind(config, inputs)
         if config.decorrelation or config.fusion == "shared-private":
             both = np.flatnonzero(inputs.text.present & inputs.image.present)
             if len(both) < 2:
-                raise ModelError(f"{len(both)} items have text and picture; their correlation needs at least two.")
+                raise ModelError(
+                    f"{len(both)} items have text and picture; "
+                    "their correlation needs at least two."
+                )
             self.register_buffer("paired", torch.from_numpy(both), persistent=False)  # (P,)
         self.head = Head(config, self.join.size, inputs.mean_rating)
         if config.fusion in TWO_HEADS:
@@ -168,12 +193,17 @@ class VisualFusion(RatingModel):
     def _check(config: VisualFusionConfig) -> None:
         parts = len(config.modalities)
         if not parts:
-            raise ConfigError("VisualFusionConfig switches text and picture off; leave at least one on.")
+            raise ConfigError(
+                "VisualFusionConfig switches text and picture off; leave at least one on."
+            )
         if parts < 2 and config.fusion not in ("concatenation", "sum"):
-            raise ConfigError(f"VisualFusionConfig.fusion {config.fusion!r} needs text and picture.")
+            raise ConfigError(
+                f"VisualFusionConfig.fusion {config.fusion!r} needs text and picture."
+            )
         if config.decorrelation and (config.fusion in ("attention", "bilinear") or parts < 2):
             raise ConfigError(
-                f"VisualFusionConfig.decorrelation is not made for fusion {config.fusion!r} or one input."
+                f"VisualFusionConfig.decorrelation is not made for fusion {config.fusion!r} "
+                "or one input."
             )
 
     def attention(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
@@ -198,9 +228,13 @@ class VisualFusion(RatingModel):
             parts.append(self.regions.attend(self._query(users, items), items)[0])
         return self.join(parts, items)
 
-    def item_part(self, items: torch.Tensor | None, users: torch.Tensor | None = None) -> torch.Tensor:
+    def item_part(
+        self, items: torch.Tensor | None, users: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """The item's share of the first hidden layer: (N,) -> (N, H)."""
-        return self.head.item(torch.cat([rows_of(self.item_embedding.weight, items), self.joined(items, users)], 1))
+        return self.head.item(
+            torch.cat([rows_of(self.item_embedding.weight, items), self.joined(items, users)], 1)
+        )
 
     def image_part(self, items: torch.Tensor | None) -> torch.Tensor:
         """Likewise of the picture's own head."""
@@ -210,7 +244,11 @@ class VisualFusion(RatingModel):
     def forward(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
         user = self.user_embedding(users)
         of_pair = self.config.fusion == "attention" and self.config.query == "user"
-        part = self.item_part(items, users) if of_pair else gathered(self.item_part, items, self.n_items)
+        part = (
+            self.item_part(items, users)
+            if of_pair
+            else gathered(self.item_part, items, self.n_items)
+        )
         out = self.head(user, part)
         if self.config.fusion in TWO_HEADS:
             own = self.image_head(user, gathered(self.image_part, items, self.n_items))
@@ -218,20 +256,28 @@ class VisualFusion(RatingModel):
         return out
 
     def heard(self, items: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """What the MLP hears of text and picture apart, (N, size) each: of a gated picture what passes the gate, of
-        shared and private columns the private ones."""
+        """What the MLP hears of text and picture apart, (N, size) each: of a gated picture what
+        passes the gate, of shared and private columns the private ones."""
         return self.join.heard(*(project(items) for project in self.projected.values()), items)
 
     def penalty(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor | None:
         config = self.config
-        out = embedding_penalty(config.regularisation, self.user_embedding, self.item_embedding, users, items)
+        out = embedding_penalty(
+            config.regularisation, self.user_embedding, self.item_embedding, users, items
+        )
         if not (config.decorrelation or (config.fusion == "shared-private" and config.alignment)):
             return out
-        text, image = (_standardised(project(self.paired)) for project in self.projected.values())  # (P, k)
+        text, image = (
+            _standardised(project(self.paired)) for project in self.projected.values()
+        )  # (P, k)
         total = text.new_zeros(()) if out is None else out
         if (apart := self.join.misalignment(text, image)) is not None:
             total = total + config.alignment * apart
-        text, image = self.join.heard(text, image, self.paired) if config.fusion == "shared-private" else (text, image)
+        text, image = (
+            self.join.heard(text, image, self.paired)
+            if config.fusion == "shared-private"
+            else (text, image)
+        )
         correlations = text.T @ image / len(text)  # (k, k)
         return total + config.decorrelation * correlations.square().sum() / text.shape[1]
 

@@ -1,14 +1,16 @@
-"""Wide & Deep (Cheng et al., 2016, "Wide & Deep Learning for Recommender Systems", DLRS, section 3).
+"""Wide & Deep (Cheng et al., 2016, "Wide & Deep Learning for Recommender Systems", DLRS, section
+3).
 
     phi_kl(x) = x_k x_l,  k a column of the user's fields, l one of the item's           eq. 1
     a^(0) = [e_1 ; ... ; e_m],    a^(t+1) = relu(W^(t) a^(t) + b^(t))                     eq. 2
     r = mean + w_wide . [x ; phi(x)] + w_deep . a^(last) + b                              eq. 3
 
-x is the one-hot ids and the fields, e_f the embedding of the f-th id or field. Ratings and the squared error
-stand here for the paper's app installs and logistic loss, so eq. 3 has no sigmoid; b is split into the fixed
-training mean and the MLP's last bias. All cross-products together are one bilinear form over the fields' columns,
-w_phi . phi(x) = x_u^T C x_i. Both parts are trained jointly, by one optimiser instead of the paper's FTRL and
-AdaGrad. The L2 term is the factorisation machine's (fm.py): id weights and id embeddings of each row.
+x is the one-hot ids and the fields, e_f the embedding of the f-th id or field. Ratings and the
+squared error stand here for the paper's app installs and logistic loss, so eq. 3 has no sigmoid; b
+is split into the fixed training mean and the MLP's last bias. All cross-products together are one
+bilinear form over the fields' columns, w_phi . phi(x) = x_u^T C x_i. Both parts are trained
+jointly, by one optimiser instead of the paper's FTRL and AdaGrad. The L2 term is the factorisation
+machine's (fm.py): id weights and id embeddings of each row.
 """
 
 import torch
@@ -31,7 +33,8 @@ class WideDeepConfig:
     hidden: tuple[int, ...] = (128, 64)  # as in BoNMF (the paper: 1024, 512, 256)
     dropout: float = Field(0.0, ge=0, lt=1)  # after each hidden layer; the paper names none
     use_fields: bool = True  # off, there are no cross-products and the wide part is the biases
-    regularisation: float = Field(0.0, ge=0)  # lambda, as in the FM; ours, up to 0.1 changes little on ML-100K
+    # lambda, as in the FM; ours, up to 0.1 changes little on ML-100K
+    regularisation: float = Field(0.0, ge=0)
     embedding_std: float = Field(0.05, gt=0)  # of the initial embeddings; ours, as in BoNMF
 
 
@@ -42,9 +45,12 @@ class DeepFieldModel(FieldModel):
         super().__init__(config, inputs, id_dim, field_dim)
         if not config.hidden:
             raise ConfigError(f"{type(config).__name__}.hidden needs at least one layer.")
-        # the first layer acts on the two sides apart, W [e_u ; e_i] = W_u e_u + W_i e_i: each can come from a table
+        # the first layer acts on the two sides apart, W [e_u ; e_i] = W_u e_u + W_i e_i: each can
+        # come from a table
         self.first = nn.Linear(self.user.dim + self.item.dim, config.hidden[0])
-        self.rest = nn.Sequential(nn.ReLU(), nn.Dropout(config.dropout), mlp(config.hidden, config.dropout))
+        self.rest = nn.Sequential(
+            nn.ReLU(), nn.Dropout(config.dropout), mlp(config.hidden, config.dropout)
+        )
 
     def user_part(self, users: torch.Tensor | None) -> torch.Tensor:
         """W_u e_u and the first layer's bias: (B,) -> (B, H); None = all users in order."""
@@ -55,7 +61,10 @@ class DeepFieldModel(FieldModel):
         return self.item.projected(items, self.first.weight[:, self.user.dim :])
 
     def forward(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
-        user, item = gathered(self.user_part, users, self.n_users), gathered(self.item_part, items, self.n_items)
+        user, item = (
+            gathered(self.user_part, users, self.n_users),
+            gathered(self.item_part, items, self.n_items),
+        )
         return super().forward(users, items) + self.rest(user + item).squeeze(-1)
 
     @torch.no_grad()
@@ -77,7 +86,9 @@ class WideDeep(DeepFieldModel):
     # <x_u^T C, x_i> + the linear part of each side
     def user_row(self, users: torch.Tensor | None) -> torch.Tensor:
         linear = self.user.linear(users)
-        return user_vector(self.user.fields(users) @ self.cross_weights if self.crossed else linear[:, :0], linear)
+        return user_vector(
+            self.user.fields(users) @ self.cross_weights if self.crossed else linear[:, :0], linear
+        )
 
     def item_row(self, items: torch.Tensor | None) -> torch.Tensor:
         linear = self.item.linear(items)
