@@ -22,6 +22,7 @@ from ..runs.records import values_by_seed
 REAL = CONTENTS[0]
 # share of the specifications that must agree with a claim, fixed at the head of claims.yaml
 ROBUST = 0.8
+OWN_SPREAD = 5  # from so many splits on, a specification's interval rests on itself alone
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,10 @@ def specification_effects(
     """Improvement in percent (above 0 = better) of every comparison, specification and content that
     has records.
 
-    Intervals are 95 %, from the spread between splits, which is taken to be the same in all
-    specifications of a comparison and content (two splits of one specification alone tell little of
-    it), with the corrected resampled variance of :mod:`~bonmf_lib.evaluation.significance`.
+    Intervals are 95 %, from the spread between splits, with the corrected resampled variance of
+    :mod:`~bonmf_lib.evaluation.significance`. With fewer than ``OWN_SPREAD`` splits, which tell
+    little of it, the spread is taken to be the same in all specifications of a comparison and
+    content.
 
     Returns:
         columns comparison, content, one per choice, gain, low, high, splits.
@@ -106,14 +108,10 @@ def _gain(
 def _with_intervals(
     name: str, content: str, found: list[tuple[Specification, np.ndarray]], share: float
 ) -> list[dict[str, object]]:
-    freedom = sum(len(gain) - 1 for _, gain in found)
-    spread = (
-        np.sqrt(sum(((gain - gain.mean()) ** 2).sum() for _, gain in found) / freedom)
-        if freedom
-        else np.nan
-    )
+    pooled = _spread([gain for _, gain in found])
     rows = []
     for specification, gain in found:
+        spread, freedom = _spread([gain]) if len(gain) >= OWN_SPREAD else pooled
         error = spread * np.sqrt(1 / len(gain) + share / (1 - share))
         half = float(stats.t.ppf(0.975, freedom) * error) if freedom else np.nan
         mean = float(gain.mean())
@@ -127,6 +125,13 @@ def _with_intervals(
             row | {"gain": mean, "low": mean - half, "high": mean + half, "splits": len(gain)}
         )
     return rows
+
+
+def _spread(gains: list[np.ndarray]) -> tuple[float, int]:
+    """Standard deviation within groups, and its degrees of freedom; NaN without any."""
+    freedom = sum(len(gain) - 1 for gain in gains)
+    squares = sum(((gain - gain.mean()) ** 2).sum() for gain in gains)
+    return (float(np.sqrt(squares / freedom)) if freedom else np.nan), freedom
 
 
 def published_effects(

@@ -31,6 +31,7 @@ PARTS = {
     "content": lambda published: report.text_choice(published, "content"),
     "size": lambda published: report.text_choice(published, "size"),
     "encoder costs": report.encoder_costs,
+    "dependence": report.dependence,
     "picture use": report.picture_use,
     "overlap": report.overlap,
     "overlap left": report.overlap_left,
@@ -42,7 +43,6 @@ WAITING = {  # for the long runs that they show; a part that is published belong
     "svd solvers": report.svd_solvers,
     "practices": report.practices,
     "initial weights": report.initial_weights,
-    "dependence": report.dependence,
 }
 
 

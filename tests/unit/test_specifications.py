@@ -9,12 +9,14 @@ import pytest
 from scipy import stats
 
 from bonmf_lib.errors import ConfigError
+from bonmf_lib.evaluation.significance import paired_difference
 from bonmf_lib.experiments import specifications
 from bonmf_lib.experiments.specifications import CONTENTS, NETWORKS
 from bonmf_lib.experiments.table1 import table1_rows
 from bonmf_lib.report.figures.specification import centre_gains, specification_curve
 from bonmf_lib.report.specification_curve import (
     COMPARISONS,
+    OWN_SPREAD,
     at,
     beats_controls,
     centre_sentence,
@@ -28,6 +30,7 @@ from bonmf_lib.runs.profiles import read_profile
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import run_variants
 from bonmf_lib.runs.variant import training_hash, variant_hash
+from bonmf_lib.splits.rules import resampling_share
 
 PAPER = read_profile("paper")
 
@@ -180,6 +183,21 @@ def test_effects_by_hand():
         [first["gain"], first["high"] - first["gain"]], [gains[0].mean(), half]
     )
     assert first["preparation"] == one.preparation and first["splits"] == 2
+
+
+def test_an_effect_on_many_splits_has_the_interval_of_the_claim_about_it():
+    found = specifications.around_centres(PAPER)
+    many = made_records(found[:1], lambda s: 3.0, noise=0.5, splits=OWN_SPREAD)
+    others = made_records(found[1:], lambda s: 3.0, noise=5.0)
+    effects = specification_effects(pd.concat([many, others], ignore_index=True), found)
+    first = effects[(effects["comparison"] == "text") & (effects["content"] == "real")].iloc[0]
+    by_name = {name: rows.set_index("seed")["value"] for name, rows in many.groupby("variant")}
+    ours, ids = (by_name[found[0].row_name(network)] for network in ("IDs + text", "IDs"))
+    gain = -100 * (ours / ids - 1).to_numpy()
+    share = resampling_share("ratio(test=0.3, valid=0)", 0.3)
+    claimed = paired_difference(gain, np.zeros_like(gain), share)
+    expected = [claimed.mean, claimed.low, claimed.high]
+    np.testing.assert_allclose(first[["gain", "low", "high"]].astype(float), expected)
 
 
 def test_what_decides_and_what_is_said():
