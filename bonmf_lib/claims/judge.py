@@ -298,6 +298,12 @@ def _measure(
     }
     if any(name not in rows or rows[name].empty for name in names):
         return Judgement(claim, dataset, content, None, "not run")
+    kinds = pd.concat([rows[name]["evaluation"] for name in names]).unique()
+    if len(kinds) > 1:
+        raise ConfigError(
+            f"{claim.id} says {claim.evaluation!r}, but records are of {' and '.join(kinds)}; "
+            "claims.yaml must name one."
+        )
     values = {name: _per_seed(found, claim) for name, found in rows.items()}
     chosen = pd.concat([rows[name] for name in names])  # perhaps under another protocol only
     asked = chosen[chosen["protocol"].isin([claim.protocol, CLOSED_FORM])]

@@ -4,9 +4,10 @@ import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import numpy as np
+from pydantic import AfterValidator
 from sklearn.decomposition import PCA
 
 from ..errors import DamagedError, EncoderError
@@ -15,6 +16,16 @@ from ..storage import cache_dir, json_sha256
 
 Modality = Literal["text", "image"]  # of an item, that encoders make features of
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
+
+
+def _in_order(given: tuple[Modality, ...]) -> tuple[Modality, ...]:
+    """One tuple for every set, so that equal configurations have equal hashes."""
+    if given != tuple(name for name in MODALITIES if name in given):
+        raise ValueError(f"modalities come once each, in the order {', '.join(MODALITIES)}")
+    return given
+
+
+Modalities = Annotated[tuple[Modality, ...], AfterValidator(_in_order)]  # that a model reads
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from ..runs.run import Run
 from ..runs.variant import Variant
 from ..training.config import TrainingConfig
 
-RECIPE_PATIENCE = 3  # likewise of the early-stopped rows of 03
+RECIPE_PATIENCE = 3  # epochs without a better validation MSE
 
 
 def recipe_rows(run: Run) -> list[Variant]:

@@ -112,7 +112,9 @@ def _of_encoders(rows: Callable[[Run, tuple[str, ...]], list[Variant]]) -> Rows:
 
 
 def _cold(experiment: Experiment) -> Experiment:
-    return replace(experiment, rows=lambda run: on_cold_items(experiment.rows(run)))
+    return Experiment(
+        lambda run: on_cold_items(experiment.rows(run)), experiment.seeds, experiment.adapt
+    )
 
 
 GRIDS = (

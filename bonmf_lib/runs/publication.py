@@ -121,16 +121,16 @@ def agreement(records: pd.DataFrame, others: pd.DataFrame, metrics: Sequence[str
     trainings drift apart.
 
     Returns:
-        experiment, dataset, content, variant, protocol, metric; seeds in common; mean of the others
-        and of the records over these seeds; ``largest``, the largest difference of a seed;
-        ``spread``, the standard deviation of the others over the seeds (NaN for one).
+        experiment, dataset, content, variant, protocol, evaluation, metric; seeds in common; mean
+        of the others and of the records over these seeds; ``largest``, the largest difference of a
+        seed; ``spread``, the standard deviation of the others over the seeds (NaN for one).
     """
     keys = [*_NAMED, "config", "seed", "metric"]
     pairs = others[others["metric"].isin(metrics)].merge(records, on=keys, suffixes=("_other", ""))
     # a training is not compared with itself
     pairs = pairs[pairs["seconds"] != pairs["seconds_other"]]
     pairs = pairs.assign(away=(pairs["value"] - pairs["value_other"]).abs())
-    rows = pairs.groupby([*_NAMED, "metric"], sort=False)
+    rows = pairs.groupby([*_NAMED, "evaluation", "metric"], sort=False)
     return rows.agg(
         seeds=("seed", "size"), others=("value_other", "mean"), ours=("value", "mean"),
         largest=("away", "max"), spread=("value_other", "std"),

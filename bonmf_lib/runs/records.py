@@ -185,7 +185,7 @@ def _parsed(file: Path, text: str) -> pd.DataFrame:
 def _with_evaluation(table: pd.DataFrame) -> pd.DataFrame:
     """Records that were written before they said how they were evaluated: hit rates were of full
     rankings alone."""
-    if "evaluation" in table:
+    if "evaluation" in table or not {"config", "seed"} <= set(table.columns):
         return table
     if "metric" in table:
         ranked = (

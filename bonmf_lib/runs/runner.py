@@ -107,15 +107,21 @@ def _sharing(trainings: Sequence[Training]) -> list[list[Training]]:
 
 
 def _train_group(group: list[Training]) -> None:
+    """Train what the group shares, each once; weights are kept where one of its rows asks."""
+    if fresh_wanted():
+        group[0].trials_path.unlink(missing_ok=True)
+    rows: dict[str, list[Training]] = {}
     for training in group:
-        training.train()
+        rows.setdefault(training.key, []).append(training)
+    for same in rows.values():
+        asking = [one for one in same if one.variant.evaluation.reads_model]
+        explained = [one for one in same if one.variant.explained]
+        (asking or explained or same)[0].train()
 
 
 def _run_group(experiment: str, group: list[Training]) -> None:
-    if fresh_wanted():
-        group[0].trials_path.unlink(missing_ok=True)
+    _train_group(group)
     for training in group:
-        training.train()
         add_records(training.run.run_dir, _measured(training, experiment))
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 
 from ..device import device_name, pick_device
-from ..errors import DamagedError, TrainingError
+from ..errors import ConfigError, DamagedError, TrainingError
 from ..evaluation.overlap import item_overlap, residual
 from ..integrity import read_arrays, read_json, write_arrays, write_json
 from ..models import (
@@ -62,8 +62,7 @@ class Training:
 
     @cached_property
     def search_key(self) -> str:
-        """Likewise of its search's trials;
-        how many members are then trained does not change them."""
+        """Likewise of its search's trials: how many members are then trained changes none."""
         single = replace(self.variant, members=1)
         return self.key if self.variant.members == 1 else Training(self.run, single, self.seed).key
 
@@ -93,10 +92,14 @@ class Training:
     def trials_path(self) -> Path:
         return self.run.run_dir / "tuning" / f"{self.search_key}.json"
 
-    @property
-    def is_done(self) -> bool:
-        """Whether what it keeps is there, whole, and of this split."""
+    def is_done(self, weights: bool | None = None) -> bool:
+        """Whether what it keeps is there, whole, and of this split; its weights where its
+        evaluation reads them, or as asked."""
         if self.has_damage() or not self.history_path.exists():
+            return False
+        if weights is None:
+            weights = self.variant.evaluation.reads_model
+        if weights and not self.weights_path.exists():
             return False
         try:
             self.predictions()
@@ -159,27 +162,39 @@ class Training:
         return -math.log(negatives) if negatives else float(ratings.mean(dtype=np.float64))
 
     def untrained(self) -> Recommender:
-        """Its model with initial weights, of a row without search."""
+        """Its model with initial weights.
+
+        Raises:
+            ConfigError: the row searches its settings, so they are not known yet.
+        """
+        if self.variant.search is not None:
+            raise ConfigError(f"{self.label} has no weights of its own: its settings are searched.")
         return build_model(self.variant.model, self.variant.model_config, self.inputs(), self.seed)
 
-    def train(self) -> None:
+    def train(self, weights: bool | None = None) -> None:
         """Choose the settings where the row searches, train, predict the test ratings; keep what
         explains them. Nothing is done where all of that is kept, unless ``BONMF_FRESH=1`` asks for
-        it."""
-        if self.is_done and not fresh_wanted():
+        it.
+
+        Args:
+            weights: whether its weights must be kept; by default where its evaluation reads them,
+                and of a new training also where a study explains the row.
+        """
+        if self.is_done(weights) and not fresh_wanted():
             return
+        self._train(self._keeps_weights if weights is None else weights)
+
+    def _train(self, weights: bool) -> None:
         settings = self._settings()
-        test, rates = (
-            Triples.of(self.dataset, self.split.test, self.device),
-            not settings.training.negatives,
-        )
+        test = Triples.of(self.dataset, self.split.test, self.device)
+        rates = not settings.training.negatives
         self.weights_path.unlink(missing_ok=True)
         predictions, histories = [], []
         for model, history in self._members(settings):
             rates = rates and isinstance(model, RatingModel)
             histories.append(history)
             predictions.append(predict(model, test.users, test.items).cpu().numpy())
-            if self._keeps_weights and len(histories) == 1:
+            if weights and len(histories) == 1:
                 self._keep_weights(model)
         if not np.isfinite(predictions).all():
             raise TrainingError(
@@ -301,25 +316,26 @@ class Training:
         return read_json(self.trials_path, self.search_key)["trials"]
 
     def model(self) -> Recommender:
-        """Its trained model (the first member), in evaluation mode; of a row without search.
-        Weights that are not kept are trained again from its seed, and kept."""
-        self.keep_weights()
-        model, arrays = self.untrained(), self._weights()
-        # files know no 0-d arrays
-        shapes = {name: weights.shape for name, weights in model.state_dict().items()}
-        model.load_state_dict(
-            {name: torch.from_numpy(arrays[name]).reshape(s) for name, s in shapes.items()}
-        )
+        """Its trained model (the first member), in evaluation mode; of a row without search. Where
+        no weights are kept, or not those of such a model, it is trained again."""
+        model = self.untrained()
+        try:
+            self._load(model)
+        except DamagedError:
+            self._train(weights=True)
+            self._load(model)
         return model.to(self.device).eval()
 
-    def keep_weights(self) -> None:
-        """Train again what has no weights kept."""
-        if self.weights_path.exists() and not self.has_damage():
-            return
-        model = self.untrained()
-        settings = Settings(self.variant.model_config, self.variant.training)
-        self._fitted(model, settings, self.seed, self._validation(), None)
-        self._keep_weights(model)
+    def _load(self, model: Recommender) -> None:
+        arrays = self._weights()
+        try:  # files know no 0-d arrays
+            shaped = {
+                name: torch.from_numpy(arrays[name]).reshape(weights.shape)
+                for name, weights in model.state_dict().items()
+            }
+        except (KeyError, RuntimeError) as error:  # other code kept them
+            raise DamagedError(f"{self.weights_path} does not fit {self.label}.") from error
+        model.load_state_dict(shaped)
 
     def _keep_weights(self, model: Recommender) -> None:
         write_arrays(
@@ -338,8 +354,9 @@ def member_seed(seed: int, member: int) -> int:
 
 
 def trained_side_by_side(trainings: Sequence[Training]) -> list[Recommender]:
-    """The models of several trainings; those that must be trained again are, side by side."""
-    for _ in in_parallel(Training.keep_weights, [(training,) for training in trainings]):
+    """The models of several trainings; those whose weights are not kept, or are to be measured
+    again (``BONMF_FRESH=1``), are trained side by side."""
+    for _ in in_parallel(Training.train, [(training, True) for training in trainings]):
         pass
     return [training.model() for training in trainings]
 

@@ -10,7 +10,7 @@ from ..datasets import Dataset
 from ..evaluation.diagnostics import diagnose, run_spread
 from ..evaluation.rating import COLD, definition_on
 from ..experiments.names import row_name
-from ..runs.records import values_by_seed
+from ..runs.records import comparable, values_by_seed
 from ..runs.run import Run
 from ..runs.training import Training
 from ..runs.variant import Variant
@@ -35,9 +35,8 @@ def predictions(run: Run, rows: Sequence[Variant], seed: int) -> dict[str, pd.Da
 
 def best_epochs(records: pd.DataFrame) -> pd.DataFrame:
     """Smallest, median and largest best epoch over seeds, one row per model and protocol."""
-    best = records[records["metric"] == "best_epoch"].groupby(["variant", "protocol"], sort=False)[
-        "value"
-    ]
+    chosen = comparable(records[records["metric"] == "best_epoch"])
+    best = chosen.groupby(["variant", "protocol"], sort=False)["value"]
     return best.agg(["min", "median", "max"]).round(1).rename_axis(["model", "protocol"])
 
 

@@ -206,6 +206,7 @@ def collaborative_features(run: Run, seed: int) -> Features:
     items without training ratings are missing."""
     row = early_stopped(run, "Biased SVD", BiasedSVDConfig(), model="biased-svd")
     training = Training(run, row, seed)
+    training.train(weights=True)
     factors = training.model().item_factors.weight.detach().cpu().numpy()
     seen = np.isin(
         np.arange(run.dataset.n_items), run.dataset.ratings["item"].to_numpy()[training.split.train]

@@ -13,16 +13,19 @@ from bonmf_lib.errors import ConfigError, RecordError
 from bonmf_lib.evaluation.candidates import candidate_metrics
 from bonmf_lib.evaluation.ranking import ranking_metrics
 from bonmf_lib.evaluation.rules import FULL_RANKING, RATED_ITEMS, FullRanking, SampledRanking
-from bonmf_lib.integrity import read_sealed_text, sealed_text
+from bonmf_lib.integrity import read_arrays, read_sealed_text, sealed_text, write_arrays
 from bonmf_lib.models.rating.biased_svd import BiasedSVDConfig
 from bonmf_lib.report.tables import metric_table
 from bonmf_lib.runs import training as training_module
 from bonmf_lib.runs.records import COLUMNS, comparable, read_published, read_records
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import run_variants
-from bonmf_lib.runs.training import Training
+from bonmf_lib.runs.training import Training, trained_side_by_side
 from bonmf_lib.runs.variant import Variant, training_hash, variant_hash
+from bonmf_lib.training.batches import Triples
 from bonmf_lib.training.config import TrainingConfig
+from bonmf_lib.training.loop import predict
+from bonmf_lib.training.search import Search
 from tests.conftest import CPU
 
 TRAINING = TrainingConfig(epochs=2, batch_size=256, learning_rate=0.005)
@@ -64,8 +67,7 @@ def test_every_rule_has_a_name_of_its_own():
 def test_one_training_is_recorded_under_every_evaluation(run, trained):
     rows = [replace(RATED, evaluation=rule) for rule in RULES]
     records = run_variants(run, "one", rows, seeds=(0,))
-    # once, and again when weights were first asked for
-    assert trained == ["Biased SVD (as published), seed 0"] * 2
+    assert trained == ["Biased SVD (as published), seed 0"]
     assert records["config"].nunique() == len(rows)
     hits = records[records["metric"] == "hr@10"].set_index("evaluation")["value"]
     assert set(hits.index) == {rule.name for rule in RULES[1:]}
@@ -75,10 +77,76 @@ def test_one_training_is_recorded_under_every_evaluation(run, trained):
     assert hits[SAMPLED.name] > recall.item()  # 20 rivals are fewer than all
 
 
+def test_a_ranking_asked_for_later_trains_again_and_says_so(run, trained, monkeypatch):
+    """The numbers of its record are those of the weights that it ranked by."""
+    monkeypatch.setattr(training_module, "code_version", lambda: "before")
+    run_variants(run, "one", [RATED], seeds=(0,))
+    monkeypatch.setattr(training_module, "code_version", lambda: "after")
+    found = run_variants(run, "two", [replace(RATED, evaluation=FULL_RANKING)], seeds=(0,))
+    assert len(trained) == 2
+    assert found["code"].str.startswith("trained by after").all()
+
+
 def test_weights_that_an_evaluation_reads_are_kept_with_the_training(run, trained):
     run_variants(run, "one", [IMPLICIT, replace(IMPLICIT, evaluation=SAMPLED)], seeds=(0, 1))
     assert len(trained) == 2
     assert len(list((run.run_dir / "weights").iterdir())) == 2
+
+
+def test_explained_rows_keep_weights_on_the_first_seed(run, trained):
+    run_variants(run, "one", [replace(RATED, explained=True)], seeds=(0, 1))
+    (path,) = (run.run_dir / "weights").iterdir()
+    first = Training(run, RATED, 0)
+    assert path == first.weights_path  # found without asking for an explained row
+    first.model()
+    assert len(trained) == 2
+    Training(run, RATED, 1).model()
+    assert len(trained) == 3
+
+
+@pytest.mark.case("damage", "kept weights flipped, or of other code", "trained again, equal")
+@pytest.mark.parametrize("how", ["flipped", "other names", "other shapes", "of another training"])
+def test_weights_that_do_not_fit_are_trained_again(run, trained, how):
+    training = Training(run, RATED, 0)
+    training.train(weights=True)
+    expected = training.predictions()["predicted"]
+    arrays = read_arrays(training.weights_path, training.key)
+    if how == "flipped":
+        data = bytearray(training.weights_path.read_bytes())
+        data[-1] ^= 1
+        training.weights_path.write_bytes(bytes(data))
+    elif how == "other names":
+        renamed = {f"old_{name}": array for name, array in arrays.items()}
+        write_arrays(training.weights_path, renamed, training.key)
+    elif how == "other shapes":
+        cut = {name: array[:1] for name, array in arrays.items()}
+        write_arrays(training.weights_path, cut, training.key)
+    else:
+        write_arrays(training.weights_path, arrays, "another")
+    model = training.model()
+    assert len(trained) == 2
+    test = Triples.of(run.dataset, training.split.test, CPU)
+    found = predict(model, test.users, test.items).numpy().clip(1, 5)
+    np.testing.assert_array_equal(found, expected)
+    training.model()
+    assert len(trained) == 2
+
+
+def test_fresh_measures_kept_weights_again(run, trained, monkeypatch):
+    row = replace(RATED, explained=True)
+    run_variants(run, "one", [row], seeds=(0,))
+    monkeypatch.setenv("BONMF_FRESH", "1")
+    run_variants(run, "one", [row], seeds=(0,))
+    Training(run, row, 0).model()
+    assert len(trained) == 2  # the weights are this run's
+    trained_side_by_side([Training(run, replace(row, name="alone"), 1)])
+    trained_side_by_side([Training(run, replace(row, name="alone"), 1)])
+    assert len(trained) == 4
+
+
+def test_a_searched_row_has_no_weights_to_look_into(run):
+    with pytest.raises(ConfigError, match="its settings are searched"):
+        Training(run, replace(RATED, search=Search((), 1)), 0).model()
 
 
 def test_rankings_are_those_of_the_model_and_the_split(run):
@@ -179,7 +247,7 @@ def test_records_from_before_are_read_with_their_evaluation(run):
 
 
 def test_published_records_are_read_with_their_evaluation():
-    """They were written before there was such a column."""
+    """Most were written before there was such a column."""
     published = read_published()
     ranked = published["experiment"] == "04_implicit"
     assert (
@@ -222,3 +290,17 @@ def test_claims_are_judged_on_the_evaluation_that_they_name():
         "sampled ranking": "not reproduced",
         "rated items": "not run",
     }
+
+
+def test_a_claim_that_two_evaluations_answer_is_refused():
+    rows = []
+    for evaluation in (FULL_RANKING.name, FullRanking(("train", "valid")).name):
+        for variant in "AB":
+            known = dict.fromkeys(COLUMNS, "x") | {
+                "variant": variant, "protocol": "as published", "dataset": "ml-1m",
+                "content": "full", "test_share": 0.3, "evaluation": evaluation, "seed": 0,
+                "metric": "hr@10", "value": 0.5,
+            }  # fmt: skip
+            rows.append(known)
+    with pytest.raises(ConfigError, match="must name one"):
+        judge((claim(evaluation="full ranking"),), pd.DataFrame(rows))

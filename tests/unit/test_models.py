@@ -144,6 +144,8 @@ def test_bias_equals_ridge_regression_on_one_hot_rows(planted, split, inputs):
         ({"embedding_dim": "50"}, r"BoNMFConfig\.embedding_dim: .*integer"),
         ({"hidden": [128, 6.5]}, "hidden"),
         ({"modalities": ("smell",)}, "modalities"),
+        ({"modalities": ("image", "text")}, "come once each, in the order text, image"),
+        ({"modalities": ("text", "text")}, "come once each"),
     ],
 )
 def test_bad_configuration(values, message):

@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import nn
 
 from ...config import config
-from ...encoders.features import MODALITIES, Modality
+from ...encoders.features import MODALITIES, Modalities
 from ...encoders.preparation import Preparation
 from ...errors import ConfigError, ModelError
 from ..base import ModelInputs, RatingModel, register
@@ -36,7 +36,7 @@ class BoNMFConfig:
     embedding_dim: int = 50  # of user and item ids
     hidden: tuple[int, ...] = (128, 64)  # units of the MLP's hidden layers
     use_ids: bool = True
-    modalities: tuple[Modality, ...] = MODALITIES
+    modalities: Modalities = MODALITIES
     text_preparation: Preparation = "native"  # the plain reading of "concatenated"
     image_preparation: Preparation = "native"
     use_demographics: bool = (

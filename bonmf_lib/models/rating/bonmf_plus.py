@@ -23,7 +23,7 @@ from pydantic import Field
 from torch import nn
 
 from ...config import config
-from ...encoders.features import MODALITIES, Modality
+from ...encoders.features import MODALITIES, Modalities
 from ...encoders.preparation import Preparation
 from ...errors import ConfigError, ModelError
 from ..base import ModelInputs, RatingModel, register
@@ -39,7 +39,7 @@ class BoNMFPlusConfig:
     embedding_std: float = Field(0.02, gt=0)  # of all initial factors
     use_user_history: bool = True  # y
     use_item_history: bool = True  # z
-    modalities: tuple[Modality, ...] = MODALITIES
+    modalities: Modalities = MODALITIES
     text_preparation: Preparation = "native"
     image_preparation: Preparation = "native"
     use_fields: bool = True  # genres and decade of items

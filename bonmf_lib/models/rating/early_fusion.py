@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import nn
 
 from ...config import config
-from ...encoders.features import MODALITIES, Modality
+from ...encoders.features import MODALITIES, Modalities
 from ...encoders.preparation import Preparation
 from ..base import ModelInputs, RatingModel, register
 from ..layers import (
@@ -35,7 +35,7 @@ class EarlyFusionConfig:
     dropout: float = Field(0.0, ge=0, lt=1)
     regularisation: float = Field(0.0, ge=0)  # L2 on the ID embeddings, per rating
     embedding_std: float = Field(0.05, ge=0)  # of the initial embeddings; ours
-    modalities: tuple[Modality, ...] = MODALITIES
+    modalities: Modalities = MODALITIES
     text_preparation: Preparation = "native"
     image_preparation: Preparation = "native"
 

@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ...config import config
-from ...encoders.features import MODALITIES, Modality
+from ...encoders.features import MODALITIES, Modalities
 from ...encoders.preparation import Preparation
 from ..base import ModelInputs, RatingModel, register
 from ..layers import (
@@ -40,7 +40,7 @@ class TensorFusionConfig:
     regularisation: float = Field(0.0, ge=0)  # L2 on the ID embeddings, per rating
     # of the initial embeddings; larger ones start from noise; ours
     embedding_std: float = Field(0.03, ge=0)
-    modalities: tuple[Modality, ...] = MODALITIES
+    modalities: Modalities = MODALITIES
     text_preparation: Preparation = "native"
     image_preparation: Preparation = "native"
 

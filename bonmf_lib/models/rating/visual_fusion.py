@@ -41,7 +41,7 @@ from torch import nn
 
 from ...config import config
 from ...encoders import Features
-from ...encoders.features import MODALITIES, Modality
+from ...encoders.features import MODALITIES, Modalities
 from ...encoders.preparation import Preparation
 from ...errors import ConfigError, ModelError
 from ..base import ModelInputs, RatingModel, register
@@ -87,7 +87,7 @@ class VisualFusionConfig:
     dropout: float = Field(0.0, ge=0, lt=1)
     regularisation: float = Field(0.0, ge=0)  # L2 on the ID embeddings, per rating
     embedding_std: float = Field(0.05, ge=0)  # of the initial embeddings
-    modalities: tuple[Modality, ...] = MODALITIES
+    modalities: Modalities = MODALITIES
     text_preparation: Preparation = "native"
     image_preparation: Preparation = "native"
 
