@@ -1,7 +1,7 @@
 """What the headline's comparisons say in every specification: effects, how sure they are, and what
 decides them."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,8 @@ from ..runs.records import values_by_seed
 REAL = CONTENTS[0]
 # share of the specifications that must agree with a claim, fixed at the head of claims.yaml
 ROBUST = 0.8
+# what real features gain over each control of them, on the same splits
+OVER = {content: f"over {content}" for content in CONTENTS[1:]}
 OWN_SPREAD = 5  # from so many splits on, a specification's interval rests on itself alone
 
 
@@ -65,7 +67,8 @@ def specification_effects(
     content.
 
     Returns:
-        columns comparison, content, one per choice, gain, low, high, splits.
+        columns comparison, content, one per choice, gain, low, high, splits. Where IDs are what a
+        network is compared with, rows of the contents ``OVER`` compare it with itself on a control.
     """
     by_metric = {}
     for metric in {comparison.metric for comparison in COMPARISONS.values()} & set(
@@ -84,6 +87,15 @@ def specification_effects(
             ]
             if found:
                 rows += _with_intervals(name, content, found, share)
+        for control, content in OVER.items() if comparison.theirs == "IDs" else ():
+            itself = replace(comparison, theirs=comparison.ours)
+            found = [
+                (s, gain)
+                for s in specifications
+                if (gain := _gain(values, s, itself, REAL, control)) is not None
+            ]
+            if found:
+                rows += _with_intervals(name, content, found, share)
     choices = list(Specification.__dataclass_fields__)
     return pd.DataFrame(
         rows, columns=["comparison", "content", *choices, "gain", "low", "high", "splits"]
@@ -91,12 +103,18 @@ def specification_effects(
 
 
 def _gain(
-    values: dict[str, pd.Series], specification: Specification, comparison: Comparison, content: str
+    values: dict[str, pd.Series],
+    specification: Specification,
+    comparison: Comparison,
+    content: str,
+    their_content: str | None = None,
 ) -> np.ndarray | None:
-    """Improvements by split, in percent; None where one of the two was not run."""
+    """Improvements by split, in percent; None where one of the two was not run. Theirs reads the
+    same content, unless another is given."""
+    pair = (comparison.ours, content), (comparison.theirs, their_content or content)
     names = [
-        specification.row_name(network, content if NETWORKS[network] else REAL)
-        for network in (comparison.ours, comparison.theirs)
+        specification.row_name(network, read if NETWORKS[network] else REAL)
+        for network, read in pair
     ]
     if any(name not in values for name in names):
         return None
@@ -181,8 +199,24 @@ def centre_sentence(effects: pd.DataFrame, name: str, centre: Specification) -> 
         return f"{name}: not run on this data."
     return (
         f"{name}, gain in MSE over IDs alone, {int(found['splits'].max())} splits: "
-        f"{'; '.join(parts)}."
+        f"{'; '.join(parts)}.{_conclusion(found)}"
     )
+
+
+def _conclusion(found: pd.DataFrame) -> str:
+    """Which of text, picture and both are better than IDs alone and than every control of
+    themselves, told from zero."""
+    helps, others = [], []
+    for comparison in ("text", "picture", "(a)"):
+        own = found.loc[comparison] if comparison in found.index.get_level_values(0) else None
+        if own is None or not set(OVER.values()) & set(own.index) or own["low"].isna().any():
+            continue
+        asked = own.loc[[name for name in (REAL, *OVER.values()) if name in own.index]]
+        (helps if (asked["low"] > 0).all() else others).append(_GAINS[comparison])
+    if not helps + others:
+        return ""
+    said = f" Better than IDs and than other items' content: {' and '.join(helps) or 'nothing'}"
+    return f"{said}; not shown to be: {' and '.join(others)}." if others else f"{said}."
 
 
 def deciding_choices(effects: pd.DataFrame, comparison: str) -> pd.DataFrame:
@@ -233,11 +267,16 @@ def summary(effects: pd.DataFrame) -> pd.DataFrame:
 
 def beats_controls(effects: pd.DataFrame, comparison: str) -> tuple[int, int]:
     """In how many specifications the real features gain more than every control beside them, of how
-    many that have one; the intervals do not overlap."""
+    many that have one: on the same splits, told from zero; where two networks with content are
+    compared, intervals that do not overlap."""
     own = effects[effects["comparison"] == comparison].drop(columns=["gain", "splits"])
     choices = [name for name in Specification.__dataclass_fields__ if name in own]
+    paired = own[own["content"].isin(OVER.values())].dropna(subset="low")
+    if len(paired):
+        lowest = paired.groupby(choices)["low"].min()
+        return int((lowest > 0).sum()), len(lowest)
     real = own[own["content"] == REAL].set_index(choices)["low"]
-    highest = own[own["content"] != REAL].groupby(choices)["high"].max()
+    highest = own[own["content"].isin(CONTENTS[1:])].groupby(choices)["high"].max()
     both = pd.concat([real, highest], axis=1, join="inner").dropna()
     return int((both["low"] > both["high"]).sum()), len(both)
 

@@ -16,6 +16,7 @@ from bonmf_lib.experiments.table1 import table1_rows
 from bonmf_lib.report.figures.specification import centre_gains, specification_curve
 from bonmf_lib.report.specification_curve import (
     COMPARISONS,
+    OVER,
     OWN_SPREAD,
     at,
     beats_controls,
@@ -123,7 +124,7 @@ def test_effects_of_runs(run):
     assert len({variant_hash(run, row) for row in rows}) == len(rows) == 2 * (1 + 3 * 3)
     effects = specification_effects(run_variants(run, "x", rows, (0,)), found)
     # no item of the generated data has fewer than five ratings: no (e)
-    assert len(effects) == 2 * 3 * 5
+    assert len(effects) == 2 * (3 * 5 + 2 * 3)
     assert effects["low"].isna().all()  # one split
     assert "one split" in curve_sentence(effects, "text")
     assert curve_sentence(effects, "(e)").endswith("No specification was run on this data.")
@@ -200,6 +201,21 @@ def test_an_effect_on_many_splits_has_the_interval_of_the_claim_about_it():
     np.testing.assert_allclose(first[["gain", "low", "high"]].astype(float), expected)
 
 
+def test_real_features_are_compared_with_controls_on_the_same_splits():
+    """Splits differ by far more than real and shuffled texts do on each of them."""
+    found = specifications.around_centres(PAPER)[:1]
+    records = made_records(found, lambda s: 2.0, splits=5, noise=0.1)
+    records["value"] *= 1 + 0.2 * records["seed"]
+    effects = specification_effects(records, found)
+    by_name = {name: rows.set_index("seed")["value"] for name, rows in records.groupby("variant")}
+    real, dealt = (by_name[found[0].row_name("IDs + text", c)] for c in ("real", "shuffled"))
+    over = at(effects, found[0]).loc[("text", OVER["shuffled"])]
+    assert over["gain"] == pytest.approx(-100 * (real / dealt - 1).mean())
+    assert 1.5 < over["low"] < over["gain"] < over["high"] < 2.5
+    assert beats_controls(effects, "text") == (1, 1)
+    assert beats_controls(effects, "picture") == (0, 1)
+
+
 def test_what_decides_and_what_is_said():
     found = specifications.around_centres(PAPER)
     effects = specification_effects(
@@ -251,7 +267,8 @@ def test_what_is_said_and_drawn_of_the_centres():
     for (name, centre), gain in zip(centres.items(), (3.0, 1.0), strict=True):
         own = at(effects, centre)
         assert own.loc[("text", "real"), "gain"] == pytest.approx(gain, abs=0.2)
-        assert len(own) == 5 * len(CONTENTS)  # the records hold no new items
+        # the records hold no new items; three comparisons are with IDs
+        assert len(own) == 5 * len(CONTENTS) + 3 * len(OVER)
         sentence = centre_sentence(effects, name, centre)
         text = own.loc[("text", "real")]
         assert sentence.startswith(
@@ -259,6 +276,10 @@ def test_what_is_said_and_drawn_of_the_centres():
         )
         assert f"({text['low']:+.1f} to {text['high']:+.1f}; shuffled " in sentence
         assert "fewer than 5" not in sentence
+        assert sentence.endswith(
+            "Better than IDs and than other items' content: text and both; "
+            "not shown to be: picture."
+        )
     assert (
         centre_sentence(effects.iloc[:0], "x", centres["early stopped"])
         == "x: not run on this data."
