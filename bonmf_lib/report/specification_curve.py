@@ -79,47 +79,42 @@ def specification_effects(
     rows = []
     for name, comparison in COMPARISONS.items():
         values, share = by_metric.get(comparison.metric, ({}, 0.0))  # data may have no new items
-        for content in CONTENTS:
-            found = [
-                (s, gain)
-                for s in specifications
-                if (gain := _gain(values, s, comparison, content)) is not None
-            ]
-            if found:
-                rows += _with_intervals(name, content, found, share)
-        for control, content in OVER.items() if comparison.theirs == "IDs" else ():
+        asked = {content: (comparison, content, content) for content in CONTENTS}
+        if comparison.theirs == "IDs":
             itself = replace(comparison, theirs=comparison.ours)
-            found = [
-                (s, gain)
-                for s in specifications
-                if (gain := _gain(values, s, itself, REAL, control)) is not None
-            ]
+            asked |= {content: (itself, REAL, control) for control, content in OVER.items()}
+        for content, (pair, ours, theirs) in asked.items():
+            found = {}  # specifications that train the same two networks count once
+            for s in specifications:
+                names = _names(s, pair, ours, theirs)
+                if names not in found and (gain := _gain(values, names, pair.metric)) is not None:
+                    found[names] = s, gain
             if found:
-                rows += _with_intervals(name, content, found, share)
+                rows += _with_intervals(name, content, list(found.values()), share)
     choices = list(Specification.__dataclass_fields__)
     return pd.DataFrame(
         rows, columns=["comparison", "content", *choices, "gain", "low", "high", "splits"]
     )
 
 
-def _gain(
-    values: dict[str, pd.Series],
-    specification: Specification,
-    comparison: Comparison,
-    content: str,
-    their_content: str | None = None,
-) -> np.ndarray | None:
-    """Improvements by split, in percent; None where one of the two was not run. Theirs reads the
-    same content, unless another is given."""
-    pair = (comparison.ours, content), (comparison.theirs, their_content or content)
-    names = [
-        specification.row_name(network, read if NETWORKS[network] else REAL)
-        for network, read in pair
-    ]
+def _names(
+    specification: Specification, comparison: Comparison, ours: str, theirs: str
+) -> tuple[str, str]:
+    """The rows of a comparison, its two networks on these contents."""
+    pair = (comparison.ours, ours), (comparison.theirs, theirs)
+    one, other = (
+        specification.row_name(network, content if NETWORKS[network] else REAL)
+        for network, content in pair
+    )
+    return one, other
+
+
+def _gain(values: dict[str, pd.Series], names: tuple[str, str], metric: str) -> np.ndarray | None:
+    """Improvements by split, in percent; None where one of the two was not run."""
     if any(name not in values for name in names):
         return None
     ours, theirs = values[names[0]].align(values[names[1]], join="inner")
-    sign = -1 if comparison.metric in LOWER_IS_BETTER else 1
+    sign = -1 if metric in LOWER_IS_BETTER else 1
     return sign * 100 * (ours / theirs - 1).to_numpy() if len(ours) else None
 
 

@@ -164,14 +164,31 @@ def made_records(found, gain, splits=2, noise=0.0) -> pd.DataFrame:
     )
 
 
+def trained_apart(found, comparison: str) -> list:
+    """Specifications but for those that train the networks of an earlier one."""
+    pair = COMPARISONS[comparison].ours, COMPARISONS[comparison].theirs
+    first = {}
+    for s in found:
+        first.setdefault(tuple(s.row_name(network) for network in pair), s)
+    return list(first.values())
+
+
+@pytest.mark.case(
+    "numbers",
+    "two specifications of one training: a text network with another picture encoder",
+    "it counts once in curves and sentences",
+)
 def test_effects_by_hand():
     found = specifications.around_centres(PAPER)
-    effects = specification_effects(made_records(found, lambda s: 3.0, noise=0.1), found)
+    records = made_records(found, lambda s: 3.0, noise=0.1)
+    effects = specification_effects(records, found)
     own = effects[(effects["comparison"] == "text") & (effects["content"] == "real")]
+    assert len(trained_apart(found, "text")) == len(found) - 2  # one beside each centre
+    assert len(trained_apart(found, "(a)")) == len(found)
+    found = trained_apart(found, "text")
     assert len(own) == len(found)
     np.testing.assert_allclose(own["gain"], 3, atol=0.5)
     one = found[0]
-    records = made_records(found, lambda s: 3.0, noise=0.1)
     values = {name: group.set_index("seed")["value"] for name, group in records.groupby("variant")}
     gains = [
         -100 * (values[s.row_name("IDs + text")] / values[s.row_name("IDs")] - 1).to_numpy()
@@ -225,6 +242,7 @@ def test_what_decides_and_what_is_said():
     assert decided.index[0] == "stopping"
     assert decided.iloc[0]["explained"] > 0.95
     assert decided.iloc[0][["best", "worst"]].tolist() == ["fixed", "best epoch"]
+    found = trained_apart(found, "text")
     fixed = sum(s.stopping == "fixed" for s in found)
     table = summary(effects)
     assert table.loc[("text", "real"), ["help", "harm"]].tolist() == [fixed, len(found) - fixed]
@@ -252,9 +270,9 @@ def test_every_comparison_is_drawn_with_its_controls(comparison):
         "shuffled",
         "noise",
     }
-    assert len(bottom.get_yticks()) == sum(
-        len(values) for values in specifications.choices(PAPER).values()
-    )
+    apart = trained_apart(found, comparison)
+    choices = [{getattr(s, name) for s in apart} for name in specifications.choices(PAPER)]
+    assert len(bottom.get_yticks()) == sum(len(values) for values in choices if len(values) > 1)
 
 
 def test_what_is_said_and_drawn_of_the_centres():
