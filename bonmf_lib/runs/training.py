@@ -187,21 +187,21 @@ class Training:
     def _train(self, weights: bool) -> None:
         settings = self._settings()
         test = Triples.of(self.dataset, self.split.test, self.device)
-        rates = not settings.training.negatives
         self.weights_path.unlink(missing_ok=True)
-        predictions, histories = [], []
+        predictions, histories, first = [], [], None
         for model, history in self._members(settings):
-            rates = rates and isinstance(model, RatingModel)
+            first = model if first is None else first
             histories.append(history)
             predictions.append(predict(model, test.users, test.items).cpu().numpy())
-            if weights and len(histories) == 1:
-                self._keep_weights(model)
         if not np.isfinite(predictions).all():
             raise TrainingError(
                 f"{self.label}: predictions of test ratings are not finite; "
                 f"lower the learning rate (now {settings.training.learning_rate:g}) "
                 "or check the features."
             )
+        if weights:
+            self._keep_weights(first)
+        rates = isinstance(first, RatingModel) and not settings.training.negatives
         self._keep(predictions, histories, rates)
 
     @property

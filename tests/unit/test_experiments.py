@@ -306,7 +306,7 @@ def test_predictions_that_are_not_finite_are_not_kept(run, monkeypatch):
     with pytest.raises(
         TrainingError, match=r"predictions of test ratings are not finite; lower the learning rate"
     ):
-        run_variants(run, "one", [ROW], seeds=(0,))
+        run_variants(run, "one", [replace(ROW, explained=True)], seeds=(0,))
     assert not list((run.run_dir).rglob("*.safetensors"))
     monkeypatch.undo()
     assert len(run_variants(run, "one", [ROW], seeds=(0,)))
