@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 
 @dataclass(frozen=True)
@@ -81,10 +80,14 @@ def equivalence(ours: np.ndarray, theirs: np.ndarray, margin: float, test_share:
 
 
 def holm(p_values: list[float]) -> list[float]:
-    """Holm's step-down adjusted p-values, NaN where the input is NaN."""
+    """Holm's step-down adjusted p-values (Holm 1979), NaN where the input is NaN.
+
+    Of m known values the k-th smallest is multiplied by m - k + 1, and none may be below a smaller
+    one's. Not statsmodels' own, which collects garbage at every call: most of a report's time.
+    """
     p = np.asarray(p_values, np.float64)
+    ascending = np.argsort(p, kind="stable")[: np.count_nonzero(~np.isnan(p))]  # NaN are last
+    factors = np.arange(len(ascending), 0, -1)
     out = np.full(len(p), np.nan)
-    known = ~np.isnan(p)
-    if known.any():
-        out[known] = multipletests(p[known], method="holm")[1]
+    out[ascending] = np.minimum(np.maximum.accumulate(factors * p[ascending]), 1)
     return out.tolist()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 from sklearn.metrics import mean_absolute_error, mean_squared_error, ndcg_score
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 
 from bonmf_lib.datasets import RatingScale
@@ -186,3 +187,11 @@ def test_holm_by_hand():
     assert holm([0.01, 0.04, float("nan"), 0.03])[:2] == pytest.approx([0.03, 0.06])
     assert np.isnan(holm([0.01, 0.04, float("nan"), 0.03])[2])
     assert holm([]) == []
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 60])
+def test_holm_is_that_of_statsmodels(size):
+    random = np.random.default_rng(size)
+    for p_values in (random.random(size), random.random(size).round(1), random.random(size) ** 4):
+        expected = multipletests(p_values, method="holm")[1]
+        assert holm(p_values.tolist()) == pytest.approx(expected, rel=1e-15, abs=0)
