@@ -1,0 +1,137 @@
+"""The table of answers: questions, what the paper says, what was measured, and where."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from ..experiments.names import NO_TEXT
+from .answers import is_text_control
+from .conclusions import Measured, cards, paper_says, percent, signed
+from .relative import gains, row_of, short_names
+from .tables import MAIN_EXPERIMENTS, estimates, paper_values
+
+
+@dataclass(frozen=True)
+class AnswerRow:
+    """A line of the table of answers."""
+
+    question: str
+    paper: str
+    measured: str
+    verdict: str
+    notebooks: tuple[str, ...]
+
+
+def answer_rows(found: Measured) -> list[AnswerRow]:
+    """The table of answers: the cards, then language models, simple factorisation, printed numbers
+    and the best model."""
+    asked = [
+        AnswerRow(one.question, one.paper, one.measured, one.verdict, one.notebooks)
+        for one in cards(found)
+    ]
+    others: tuple[Callable[[Measured], AnswerRow], ...] = (
+        _language_models,
+        _factorisation,
+        _printed,
+        _best,
+    )
+    return [*asked, *(make(found) for make in others)]
+
+
+def _language_models(found: Measured) -> AnswerRow:
+    parts = [
+        f"{label} {percent(effect.gain)} ({signed(effect.low)} to {signed(effect.high)}, 90 %)"
+        for label, claim in (
+            ("farthest pair of small models and word counts", "BoNMF (f), packaged"),
+            ("random vectors instead", "BoNMF (f), control"),
+        )
+        if (effect := found.effect(claim)) is not None
+    ]
+    own = found.published.own
+    cold = own[own["experiment"] == "06_cold_items"]
+    if len(cold):
+        table = short_names(gains(cold, "mse", row_of(cold, NO_TEXT)))
+        texts = table[[not is_text_control(name) for name in table.index]]
+        span = f"{signed(texts['percent'].min())} to {percent(texts['percent'].max())}"
+        parts.append(f"movies without ratings: {span} over no text")
+    return AnswerRow(
+        "Does the language model matter?",
+        paper_says()["BoNMF (f)"],
+        "; ".join(parts) or "not run",
+        found.verdict("BoNMF (f)"),
+        ("06_llm_swap",),
+    )
+
+
+def _factorisation(found: Measured) -> AnswerRow:
+    parts = [
+        f"{effect} over {label}"
+        for label, claim in (
+            ("the paper's SVD", "BoNMF (b)"),
+            ("biased SVD, both tuned", "BoNMF (b), biased SVD"),
+        )
+        if (effect := found.effect(claim)) is not None
+    ]
+    said = [*parts, hollow] if (hollow := hollow_sentence(found.published.own)) else parts
+    return AnswerRow(
+        "Does it beat plain factorisation?",
+        paper_says()["BoNMF (b)"],
+        "; ".join(said) or "not run",
+        found.verdict("BoNMF (b)"),
+        ("03_model_training", "04_table1"),
+    )
+
+
+def hollow_sentence(records: pd.DataFrame) -> str:
+    """That beating the paper's SVD says little, where it is worse than the mean of all ratings; ""
+    otherwise."""
+    table = _means(records, "as published", "closed form")
+    if not {"SVD", "Global mean"} <= set(table.index) or table["SVD"] <= table["Global mean"]:
+        return ""
+    return (
+        f"that SVD (MSE {table['SVD']:.2f}) is worse than always predicting the mean rating "
+        f"({table['Global mean']:.2f})"
+    )
+
+
+def _means(records: pd.DataFrame, *protocols: str) -> pd.Series:
+    """Mean MSE of the main rows of some protocols, by variant."""
+    main = records[records["experiment"].isin(MAIN_EXPERIMENTS)]
+    chosen = main[main["protocol"].isin(protocols) & (main["metric"] == "mse")]
+    return chosen.groupby("variant")["value"].mean()
+
+
+def _printed(found: Measured) -> AnswerRow:
+    claims = found.claims[found.claims.index.str.startswith("BoNMF Table 1")]
+    errors = claims[claims.index.str.endswith(", MSE")]
+    reproduced = errors.index[errors["verdict"] == "reproduced"]
+    names = ", ".join(
+        name.removeprefix("BoNMF Table 1: ").removesuffix(", MSE") for name in reproduced
+    )
+    return AnswerRow(
+        "Do the printed errors reproduce?",
+        f"{len(errors)} values of MSE",
+        f"{len(reproduced)} of {len(errors)} within 2 %{f': {names}' if names else ''}",
+        "not reproduced, substitute encoders" if len(reproduced) < len(errors) else "reproduced",
+        ("04_table1",),
+    )
+
+
+def _best(found: Measured) -> AnswerRow:
+    own = found.published.own
+    main = own[own["experiment"].isin(MAIN_EXPERIMENTS) & own["protocol"].isin(["tuned"])]
+    table = estimates(main, "mse")
+    table = table[~table["variant"].str.contains("members")].sort_values("mean").head(3)
+    numbers = [
+        f"{row['variant']} {row['mean']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
+        for _, row in table.iterrows()
+    ]
+    paper = paper_values("BoNMF Table 1")["mse"]
+    return AnswerRow(
+        "What predicts ratings best?",
+        f"{paper.idxmin()} {paper.min():.4f}",
+        f"MSE, tuned: {'; '.join(numbers)}" if numbers else "not run",
+        "",
+        ("04_table1",),
+    )

@@ -1,0 +1,379 @@
+"""The study's answers in plain words, each chosen by the verdicts on it: one source for README,
+notebooks and report."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+import pandas as pd
+
+from ..claims.judge import read_claims
+from ..claims.ledger import ledger
+from .published import Published
+from .specification_curve import REAL, at, published_effects
+
+Outcome = Literal["better", "worse", "unclear"]
+RECIPE, STOPPED, TUNED = "by the paper's recipe", "stopped early", "tuned"
+_CENTRES = {RECIPE: "paper's recipe", STOPPED: "early stopped"}
+_BESIDE_TEXT = "beside the text, "
+SHUFFLED = "shuffled"
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a comparison of two rows on the same splits came to.
+
+    Attributes:
+        gain, low, high: improvement in percent, above 0 = better, with its 95 % interval.
+        outcome: by the adjusted test of the ledger, at 5 %.
+    """
+
+    gain: float
+    low: float
+    high: float
+    outcome: Outcome
+    splits: int
+
+    def __str__(self) -> str:
+        return f"{percent(self.gain)} ({signed(self.low)} to {signed(self.high)})"
+
+    @property
+    def size(self) -> str:
+        """Without its sign, for sentences whose verb says it."""
+        low, high = sorted((abs(self.low), abs(self.high)))
+        return f"{abs(self.gain):.1f} % ({low:.1f} to {high:.1f})"
+
+    @property
+    def perhaps(self) -> bool:
+        """Beside zero by its own interval, but not among all the tests that were made."""
+        return self.outcome == "unclear" and (self.low > 0 or self.high < 0)
+
+
+def signed(value: float) -> str:
+    """With a sign, but zero without one; one decimal."""
+    text = f"{value:+.1f}"
+    return "0.0" if float(text) == 0 else text.replace("-", "−")
+
+
+def percent(value: float) -> str:
+    """:func:`signed` with its unit."""
+    return f"{signed(value)} %"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Judged claims and other effects on one data set.
+
+    Attributes:
+        claims: its rows of the ledger, by claim.
+        readings: of the two centres of the paper's recipe, rows of
+            :func:`~bonmf_lib.report.specification_curve.at`; empty where they were not run.
+    """
+
+    published: Published
+    claims: pd.DataFrame
+    readings: dict[str, pd.DataFrame]
+
+    def effect(self, claim: str) -> Effect | None:
+        """Of a comparison that is a claim; None where it was not run."""
+        if claim not in self.claims.index or pd.isna(self.claims.loc[claim, "ours"]):
+            return None
+        row = self.claims.loc[claim]
+        told = row["verdict"] == "reproduced" or row["qualifier"] == "another size"
+        outcome = "better" if told else "worse" if row["qualifier"] == "reversed" else "unclear"
+        return Effect(row["ours"], row["low"], row["high"], outcome, int(row["seeds"]))
+
+    def reading(self, comparison: str, label: str) -> Effect | None:
+        """Of a comparison of ``COMPARISONS`` in one of the two centres, told by its own interval;
+        None where it was not run on several splits."""
+        readings = self.readings[label]
+        if (comparison, REAL) not in readings.index:
+            return None
+        row = readings.loc[(comparison, REAL)]
+        if pd.isna(row["low"]):
+            return None
+        outcome = "better" if row["low"] > 0 else "worse" if row["high"] < 0 else "unclear"
+        return Effect(row["gain"], row["low"], row["high"], outcome, int(row["splits"]))
+
+    def shuffled(self, comparison: str, label: str) -> float | None:
+        """Gain of shuffled features likewise, in percent."""
+        readings, key = self.readings[label], (comparison, SHUFFLED)
+        return float(readings.loc[key, "gain"]) if key in readings.index else None
+
+    def verdict(self, claim: str) -> str:
+        """The ledger's word, with its qualifier."""
+        if claim not in self.claims.index:
+            return "not run"
+        row = self.claims.loc[claim]
+        return f"{row['verdict']}: {row['qualifier']}" if row["qualifier"] else row["verdict"]
+
+
+def measured(published: Published, judged: pd.DataFrame | None = None) -> Measured:
+    """What the published records of one data set say.
+
+    Args:
+        judged: the ledger of the published records, where it is at hand.
+    """
+    table = ledger(published.records) if judged is None else judged
+    own = table[table["dataset"].isin([published.dataset, ""]) | (table["verdict"] == "not run")]
+    effects, centres = published_effects(published.own, published.run)
+    nothing = pd.DataFrame(index=pd.MultiIndex.from_tuples([], names=["comparison", "content"]))
+    readings = {
+        label: at(effects, centres[centre]) if len(effects) else nothing
+        for label, centre in _CENTRES.items()
+    }
+    return Measured(published, own.drop_duplicates("claim").set_index("claim"), readings)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question of the study, and which judged comparisons answer it.
+
+    Attributes:
+        name: short. asked: as a reader would ask it.
+        subject: what is added, in the plural. base: to what.
+        paper: the claim of the paper on it. decides: the check that answers it, on native
+        features, stopped early.
+        content: the same against shuffled content; a gain counts only where this one is better
+            too; "" where it is no check.
+        tuned: the check with searched settings; "" where there is none.
+        comparisons: of ``COMPARISONS``, which both centres of the recipe show, with what their
+            labels begin.
+        notebooks: where it is studied.
+    """
+
+    name: str
+    asked: str
+    subject: str
+    base: str
+    paper: str
+    decides: str
+    content: str
+    tuned: str
+    comparisons: dict[str, str]
+    notebooks: tuple[str, ...]
+
+    @property
+    def claimed(self) -> float | None:
+        """The gain that the paper prints, in percent."""
+        found = re.fullmatch(r"([+-]\d+(?:\.\d+)?) %", paper_says()[self.paper])
+        return float(found[1]) if found else None
+
+
+@cache
+def paper_says() -> dict[str, str]:
+    """What the papers print or say, by claim."""
+    return {claim.id: claim.paper for claim in read_claims()}
+
+
+QUESTIONS = (
+    Question(
+        name="text and picture",
+        asked="Do text and pictures together help?",
+        subject="plots and posters together",
+        base="IDs alone",
+        paper="BoNMF (a), size",
+        decides="BoNMF (a), native, early stopped",
+        content="BoNMF (a), native, content, early stopped",
+        tuned="BoNMF (a), tuned",
+        comparisons={"(a)": ""},
+        notebooks=("03_model_training", "04_table1", "05_ablations"),
+    ),
+    Question(
+        name="text",
+        asked="Does text help?",
+        subject="plots",
+        base="IDs alone",
+        paper="BoNMF (c)",
+        decides="BoNMF (text), native, early stopped",
+        content="BoNMF (text), native, content, early stopped",
+        tuned="",
+        comparisons={"text": ""},
+        notebooks=("05_ablations", "06_llm_swap"),
+    ),
+    Question(
+        name="picture",
+        asked="Do pictures help?",
+        subject="posters",
+        base="IDs alone",
+        paper="BoNMF (d)",
+        decides="BoNMF (picture), native, early stopped",
+        content="BoNMF (picture), native, content, early stopped",
+        tuned="",
+        comparisons={"picture": "", "(d)": _BESIDE_TEXT},
+        notebooks=("05_ablations", "07_visual_fusion"),
+    ),
+    Question(
+        name="new items",
+        asked="Does text help new items?",
+        subject="on movies with fewer than five ratings, plots",
+        base="IDs alone",
+        paper="BoNMF (e)",
+        decides="BoNMF (e), native, early stopped",
+        content="",
+        tuned="BoNMF (e), tuned",
+        comparisons={"(e)": ""},
+        notebooks=("04_table1", "05_ablations", "06_llm_swap"),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Card:
+    """One question with its answer.
+
+    Attributes:
+        answer: a sentence. chip: its one or two words. beside: the effect of every comparison
+        that was run, by its label. shuffled: gain of other items' content likewise, in percent.
+        claimed: the paper's number, in percent, where it prints one. verdict: on the paper's claim,
+        whose text ``paper`` is.
+    """
+
+    name: str
+    question: str
+    chip: str
+    answer: str
+    beside: dict[str, Effect]
+    shuffled: dict[str, float]
+    claimed: float | None
+    paper: str
+    verdict: str
+    notebooks: tuple[str, ...]
+
+    @property
+    def measured(self) -> str:
+        """All effects in one line."""
+        parts = [
+            f"{label} {effect}"
+            + (f", {SHUFFLED} {percent(self.shuffled[label])}" if label in self.shuffled else "")
+            for label, effect in self.beside.items()
+        ]
+        return "; ".join(parts) or "not run"
+
+
+def card(question: Question, found: Measured) -> Card:
+    """The answer to a question, chosen by the verdicts on it."""
+    decides, content = found.effect(question.decides), found.effect(question.content)
+    chip, answer = _answer(question, decides, content)
+    shown = [
+        (f"{start}{label}", comparison, label)
+        for comparison, start in question.comparisons.items()
+        for label in _CENTRES
+    ]
+    beside = {name: found.reading(comparison, label) for name, comparison, label in shown}
+    if decides is not None:
+        beside[STOPPED] = decides
+    beside[TUNED] = found.effect(question.tuned)
+    controls = {name: found.shuffled(comparison, label) for name, comparison, label in shown}
+    return Card(
+        question.name,
+        question.asked,
+        chip,
+        answer,
+        {label: effect for label, effect in beside.items() if effect is not None},
+        {label: gain for label, gain in controls.items() if gain is not None},
+        question.claimed,
+        paper_says()[question.paper],
+        found.verdict(question.paper),
+        question.notebooks,
+    )
+
+
+def _answer(question: Question, decides: Effect | None, content: Effect | None) -> tuple[str, str]:
+    """Chip and sentence. Better than nothing is not enough where other items' content was tried: it
+    must be better than that too."""
+    subject, error = question.subject, f"the error of {question.base}"
+    if decides is None:
+        return "not run", "This was not run on this data yet."
+    if decides.outcome == "worse":
+        return "harms", f"No: {subject} raise {error} by {decides.size}."
+    if decides.outcome == "unclear":
+        return (
+            "not shown",
+            f"Not shown: {subject} gain {decides} over {question.base}{_chance(decides)}.",
+        )
+    if content is not None and content.outcome != "better":
+        return (
+            "not by content",
+            f"Not by what they say: {subject} lower {error} by {decides.size}, "
+            "but not more than other movies' do.",
+        )
+    return "helps", f"Yes: {subject} lower {error} by {decides.size}."
+
+
+def _chance(effect: Effect) -> str:
+    return ", which may be chance among so many tests" if effect.perhaps else ""
+
+
+def cards(found: Measured) -> list[Card]:
+    """Every question of the study with its answer."""
+    return [card(question, found) for question in QUESTIONS]
+
+
+def lead(found: Sequence[Card]) -> str:
+    """The answer to the study's title in a few words."""
+    words = {
+        "helps": "{} helps",
+        "harms": "{} harms",
+        "not shown": "{} is not shown to help",
+        "not by content": "{} helps, but not by what it says",
+        "not run": "{} was not tried",
+    }
+    chips = {one.name: one.chip for one in found}
+    parts = [words[chips["text"]].format("Text"), words[chips["picture"]].format("the picture")]
+    joint = ", but " if (chips["text"] == "helps") != (chips["picture"] == "helps") else ", and "
+    return f"{joint.join(parts)}."
+
+
+def answer_paragraph(found: Measured) -> str:
+    """The answer with its effects and intervals, in about a hundred words."""
+    by_name = {one.name: one for one in cards(found)}
+    text, picture, both, new = (
+        by_name[name] for name in ("text", "picture", "text and picture", "new items")
+    )
+    splits = max(
+        (effect.splits for one in by_name.values() for effect in one.beside.values()), default=0
+    )
+    sentences = [
+        f"**{lead(list(by_name.values()))}**",
+        f"On MovieLens-1M, plots gain {_gain(text, STOPPED)} in rating error (MSE) over IDs alone; "
+        f"other movies' plots gain {_shuffled(text, STOPPED)}.",
+        f"Posters gain {_gain(picture, STOPPED)}, "
+        f"and beside plots {_gain(picture, _BESIDE_TEXT + STOPPED)}.",
+        f"Both together gain {_gain(both, RECIPE)} {RECIPE}, where other movies' content gains "
+        f"{_shuffled(both, RECIPE)}; {_gain(both, STOPPED)} {STOPPED}; "
+        f"{_gain(both, TUNED)} {TUNED}.",
+        f"On movies with fewer than five ratings, plots gain {_gain(new, STOPPED)}.",
+    ]
+    if (simple := found.effect("BoNMF (b), biased SVD")) is not None:
+        sentences.append(simple_sentence(simple))
+    sentences.append(
+        f"Brackets are 95 % intervals over {splits} random splits; "
+        "unless said otherwise, training stopped at its best epoch."
+    )
+    return " ".join(sentences)
+
+
+def _gain(one: Card, label: str) -> str:
+    effect = one.beside.get(label)
+    return "not run" if effect is None else f"{effect}{_chance(effect)}"
+
+
+def _shuffled(one: Card, label: str) -> str:
+    return percent(one.shuffled[label]) if label in one.shuffled else "not run"
+
+
+def simple_sentence(effect: Effect) -> str:
+    """How BoNMF stands to biased SVD, both tuned.
+
+    Args:
+        effect: of BoNMF over it.
+    """
+    said = {
+        "worse": f"beats the paper's network by {effect.size}, both tuned",
+        "better": f"is beaten by the paper's network by {effect.size}, both tuned",
+        "unclear": f"and the paper's network, both tuned, cannot be told apart ({effect})",
+    }
+    return f"Biased SVD, which reads neither, {said[effect.outcome]}."

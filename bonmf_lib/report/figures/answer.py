@@ -1,0 +1,64 @@
+"""The figure that stands for the study: what text and pictures gain, beside what was claimed."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ..conclusions import RECIPE, STOPPED, TUNED, Card, lead
+from .general import PALETTE, PAPER_COLOUR, _finished
+
+_COLOURS = {RECIPE: PALETTE[1], STOPPED: PALETTE[0], TUNED: PALETTE[2]}
+_STEP = 0.18  # between the marks of one question
+
+
+def answer_forest(found: Sequence[Card]) -> Figure:
+    """Gain in percent of every question's comparisons with 95 % intervals, other movies' content
+    hollow, the paper's number as a diamond."""
+    figure, axis = plt.subplots(figsize=(9, 1.2 + 1.15 * len(found)))
+    for place, one in enumerate(found):
+        marks = len(one.beside) + (one.claimed is not None)
+        heights = iter(place + _STEP * (step - (marks - 1) / 2) for step in range(marks))
+        if one.claimed is not None:
+            axis.plot(one.claimed, next(heights), "D", color=PAPER_COLOUR)
+        for label, effect in one.beside.items():
+            height, colour = next(heights), _colour(label)
+            marker = "o" if label in _COLOURS else "s"
+            ends = [[effect.gain - effect.low], [effect.high - effect.gain]]
+            axis.errorbar(effect.gain, height, xerr=ends, fmt=marker, capsize=3, color=colour)
+            if label in one.shuffled:
+                axis.plot(
+                    one.shuffled[label], height, marker, color=colour, markerfacecolor="white"
+                )
+    axis.axvline(0, color="black", linewidth=1)
+    axis.set(
+        title=lead(found).removesuffix("."),
+        xlabel="gain in rating error (MSE), %, above 0 = better",
+        yticks=range(len(found)),
+        ylim=(len(found) - 0.5, -0.5),
+    )
+    axis.set_yticklabels([f"{one.question}\n{one.chip}" for one in found])
+    axis.grid(False, axis="y")
+    for place in range(1, len(found)):
+        axis.axhline(place - 0.5, color="lightgrey", linewidth=1)
+    figure.legend(handles=_legend(), loc="outside lower center", ncols=3, frameon=False)
+    return _finished(figure)
+
+
+def _colour(label: str) -> tuple[float, float, float]:
+    return next(colour for end, colour in _COLOURS.items() if label.endswith(end))
+
+
+def _legend() -> list[Line2D]:
+    def mark(label: str, **look) -> Line2D:
+        return Line2D(
+            [], [], label=label, **({"marker": "o", "linestyle": "", "color": "grey"} | look)
+        )
+
+    return [
+        *(mark(label, color=colour, linestyle="-") for label, colour in _COLOURS.items()),
+        mark("the paper's number", marker="D", color=PAPER_COLOUR),
+        mark("other movies' content", markerfacecolor="white"),
+        mark("beside the text", marker="s"),
+    ]
