@@ -12,14 +12,16 @@ from .claims.ledger import ledger, readable, verdict_counts
 from .config import make_config
 from .errors import BonmfError, ConfigError
 from .experiments.registry import asked
-from .report.answers import answers_markdown
-from .report.headline import headline_markdown
+from .report.conclusions import measured
+from .report.headline import FIGURE, answer_block, draw, table_block, with_answers
+from .report.published import read_published_run
 from .runs.manifest import write_manifest
 from .runs.profiles import pipeline_run
 from .runs.publication import agreement, publish
 from .runs.records import read_published, read_records
 from .runs.run import NotebookParameters, Run
 from .runs.runner import train_share
+from .storage import project_root, write_text
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -69,8 +71,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--share", default="1/1", help="for instance 3/16: the third of sixteen equal parts"
     )
     train.add_argument("--seeds", type=int, nargs="+", help="instead of the experiment's own")
-    commands.add_parser(
-        "headline", help="the README's tables and sentences, from the published records"
+    headline = commands.add_parser("headline", help="the answer, from the published records")
+    headline.add_argument(
+        "--write", action="store_true", help="into README and its figure, instead of printing it"
     )
     options = parser.parse_args(arguments)
     try:
@@ -88,9 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
         elif options.command == "compare":
             print(_comparison_text(options.run_dir, options.metric))
         elif options.command == "headline":
-            records = read_published()
-            print(headline_markdown(records))
-            print(answers_markdown(records))
+            print(_headline(options.write))
         else:
             print(_ledger_text(options.records, options.format, options.all))
     except BonmfError as error:
@@ -112,6 +113,15 @@ def _train(options: argparse.Namespace) -> str:
     rows, seeds = asked(run, options.experiment, run.settings.seeds if options.seeds else None)
     count = train_share(run, rows, seeds, int(found[1]), int(found[2]))
     return f"{options.experiment}: share {options.share}, {count} trainings, in {asked_for.folder}"
+
+
+def _headline(write: bool) -> str:
+    found, readme = measured(read_published_run()), project_root() / "README.md"
+    if not write:
+        return f"{answer_block(found)}\n\n{table_block(found)}"
+    write_text(readme, with_answers(readme.read_text(encoding="utf-8"), found))
+    draw(found, project_root() / FIGURE)
+    return f"{readme.name} and {FIGURE} are those of the published records."
 
 
 def _records_of(run_dir: Path) -> pd.DataFrame:

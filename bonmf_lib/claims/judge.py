@@ -399,13 +399,17 @@ def _verdict(judgement: Judgement, rules: Rules) -> str:
 
 
 def qualifier(judgement: Judgement) -> str:
-    """What lies behind the verdict on a comparison that is not reproduced, by the test that would
+    """What lies behind a verdict. Of a comparison that is not reproduced, by the test that would
     have reproduced it: *reversed* or *another size* when it tells the difference from zero, else
-    *not told from zero*; "" otherwise."""
+    *not told from zero*. Of a number of a row with text or pictures that is not reproduced:
+    *substitute encoders*, since the paper's "BoBERTa" is no public model. "" otherwise."""
+    claim, verdict = judgement.claim, judgement.verdict
+    if claim.kind == "value" and verdict == "not reproduced" and claim.content == "full":
+        return "substitute encoders"
     unclear = {"not reproduced": "reversed", "direction only": "another size"}
-    if judgement.claim.kind != "better" or judgement.verdict not in unclear:
+    if claim.kind != "better" or verdict not in unclear:
         return ""
-    return unclear[judgement.verdict] if _told_from_zero(judgement) else "not told from zero"
+    return unclear[verdict] if _told_from_zero(judgement) else "not told from zero"
 
 
 def _told_from_zero(judgement: Judgement) -> bool:

@@ -170,12 +170,19 @@ def _undefined() -> frozenset[str]:
 
 def readable(table: pd.DataFrame, everything: bool = False) -> pd.DataFrame:
     """The ledger for reading: our number and interval as one text, the adjusted p-value of
-    comparisons; without ``everything`` only what was run."""
+    comparisons, verdicts with their qualifier; without ``everything`` only what was run."""
     shown = table if everything else table[table["verdict"] != "not run"]
     shown = shown.assign(seeds=shown["seeds"].astype("Int64"))
     shown["ours"] = [_interval(row) for row in shown.itertuples()]
+    shown["verdict"] = [qualified(row) for row in shown.itertuples()]
     shown["p_holm"] = ["" if pd.isna(p) else f"{p:.4f}" for p in shown["p_holm"]]
     return shown[READABLE]
+
+
+def qualified(row) -> str:
+    """The verdict of a ledger's row, with what lies behind it where the verdict alone leaves that
+    open."""
+    return f"{row.verdict}: {row.qualifier}" if row.qualifier else row.verdict
 
 
 def _interval(row) -> str:

@@ -279,11 +279,6 @@ class Answer:
     telling: int = 0
 
 
-_TERMS = (
-    "*tfidf* is word counts, *random-text* random vectors, "
-    "*-shuffled* the right vectors given to the wrong movies; "
-    "*cold items* have no training rating."
-)
 _PLACES = {"random": "random splits", "cold": "cold items"}
 
 
@@ -358,38 +353,4 @@ def families_sentence(found: Sequence[Answer], level: float = LEVEL) -> str:
         f"(data set, kind of split and metric), {telling} told any way apart; "
         "were there nothing to find and were they independent, "
         f"at least one would with probability {chance:.2f}."
-    )
-
-
-def answers_markdown(records: pd.DataFrame) -> str:
-    """What published records say to the paper's open questions, a list in Markdown; "" without
-    any."""
-    found = open_answers(records[records["content"] == "full"], "ml-1m")
-    own = records[(records["content"] == "full") & (records["dataset"] == "ml-1m")]
-    lines = [
-        f"* {said}" for modality in _WITH_AND_WITHOUT if (said := added_sentence(own, modality))
-    ]
-    lines += [
-        f"* {sentence}"
-        for answer in found
-        if not answer.nothing_found
-        for sentence in answer.sentences
-    ]
-    if nothing := [answer.where for answer in found if answer.nothing_found]:
-        lines.append(
-            f"* On {'; '.join(nothing)}: no way of taking overlap out is told apart from "
-            "concatenation, in MSE or NDCG@10, "
-            "and no use of the picture is shown to help or to harm."
-        )
-    if any(answer.families for answer in found):
-        lines.append(f"* {families_sentence(found)}")
-    if not lines:
-        return ""
-    return "\n".join(
-        [
-            "",
-            f"To the paper's open questions (06 to 08; all rows stopped early). {_TERMS}",
-            "",
-            *lines,
-        ]
     )

@@ -10,7 +10,7 @@ from typing import Literal
 import pandas as pd
 
 from ..claims.judge import read_claims
-from ..claims.ledger import ledger
+from ..claims.ledger import ledger, qualified
 from .published import Published
 from .specification_curve import REAL, at, published_effects
 
@@ -104,10 +104,7 @@ class Measured:
 
     def verdict(self, claim: str) -> str:
         """The ledger's word, with its qualifier."""
-        if claim not in self.claims.index:
-            return "not run"
-        row = self.claims.loc[claim]
-        return f"{row['verdict']}: {row['qualifier']}" if row["qualifier"] else row["verdict"]
+        return qualified(self.claims.loc[claim]) if claim in self.claims.index else "not run"
 
 
 def measured(published: Published, judged: pd.DataFrame | None = None) -> Measured:
@@ -338,21 +335,18 @@ def answer_paragraph(found: Measured) -> str:
     )
     sentences = [
         f"**{lead(list(by_name.values()))}**",
-        f"On MovieLens-1M, plots gain {_gain(text, STOPPED)} in rating error (MSE) over IDs alone; "
-        f"other movies' plots gain {_shuffled(text, STOPPED)}.",
-        f"Posters gain {_gain(picture, STOPPED)}, "
-        f"and beside plots {_gain(picture, _BESIDE_TEXT + STOPPED)}.",
-        f"Both together gain {_gain(both, RECIPE)} {RECIPE}, where other movies' content gains "
+        "Gains in rating error (MSE) over IDs alone on MovieLens-1M, with 95 % intervals over "
+        f"{splits} splits:",
+        f"plots {_gain(text, STOPPED)} where training stops at its best epoch, "
+        f"other movies' plots {_shuffled(text, STOPPED)}; posters {_gain(picture, STOPPED)}, "
+        f"beside plots {_gain(picture, _BESIDE_TEXT + STOPPED)}.",
+        f"Both together gain {_gain(both, RECIPE)} {RECIPE}, other movies' content "
         f"{_shuffled(both, RECIPE)}; {_gain(both, STOPPED)} {STOPPED}; "
         f"{_gain(both, TUNED)} {TUNED}.",
         f"On movies with fewer than five ratings, plots gain {_gain(new, STOPPED)}.",
     ]
     if (simple := found.effect("BoNMF (b), biased SVD")) is not None:
         sentences.append(simple_sentence(simple))
-    sentences.append(
-        f"Brackets are 95 % intervals over {splits} random splits; "
-        "unless said otherwise, training stopped at its best epoch."
-    )
     return " ".join(sentences)
 
 

@@ -25,6 +25,7 @@ from bonmf_lib.claims.judge import (
 )
 from bonmf_lib.claims.ledger import (
     ledger,
+    qualified,
     readable,
     second_reading_sentence,
     uncounted_sentence,
@@ -36,7 +37,6 @@ from bonmf_lib.evaluation import Estimate, holm, mean_interval
 from bonmf_lib.evaluation.shapley import shapley_table
 from bonmf_lib.integrity import read_json, read_sealed_text, sealed_text
 from bonmf_lib.report import tables
-from bonmf_lib.report.headline import qualified, reproduction_sentence, strict_sentence
 from bonmf_lib.runs import publication, records as records_module
 from bonmf_lib.runs.manifest import save_manifest, write_manifest
 from bonmf_lib.runs.records import (
@@ -54,7 +54,6 @@ from bonmf_lib.runs.records import (
     table_path,
 )
 from bonmf_lib.runs.run import NotebookParameters, Run, start_run
-from tests.conftest import ROOT
 
 COMMON = {"id": "c", "source": "bonmf", "statement": "s", "paper": "p", "datasets": ("ml-1m",)}
 VALUE = ValueClaim(**COMMON, kind="value", variant="A", metric="mse", value=0.70, tolerance=0.02)
@@ -518,11 +517,6 @@ def test_shapley_values_are_told_from_zero_by_adjusted_tests():
     )
 
 
-def test_half_the_tolerance_is_judged_too():
-    records = table(**{"NMD (ID only)": 0.8075 + 0.3 * NOISE, "BoNMF": 0.75 + NOISE})
-    assert strict_sentence(records) == "At half the tolerance (1%): NMD (ID only) reproduced."
-
-
 def test_rows_on_other_data_are_not_testable_whatever_their_protocol():
     shortened = table(A=0.70 + NOISE).assign(protocol="5 epochs of batch 8192", dataset="ml-100k")
     assert verdict(VALUE, shortened) == "not testable on this data"
@@ -552,13 +546,6 @@ def test_a_claim_that_was_run_somewhere_is_not_listed_as_not_run_elsewhere():
         both["claim"].str.startswith("BoNMF Table 1: NMD") & (both["verdict"] != "not run")
     ]
     assert named[["dataset", "verdict"]].to_numpy().tolist() == [["ml-1m", "reproduced"]]
-
-
-def test_reproduction_sentence_names_the_reproduced():
-    assert reproduction_sentence({"A": "reproduced", "B": "not reproduced"}).endswith(
-        "reproduced: A."
-    )
-    assert reproduction_sentence({"B": "not reproduced"}).endswith("reproduced: none.")
 
 
 def test_kept_tables_are_published_with_the_records(tmp_path, monkeypatch):
@@ -803,12 +790,6 @@ def test_ledger_reads_the_published_records_from_a_shell():
     assert {row["claim"] for row in json.loads(done.stdout)} >= {
         claim.id for claim in read_claims()
     }
-
-
-def test_readme_shows_the_published_numbers(capsys):
-    """The headline table in the README is the one the published records give."""
-    assert main(["headline"]) == 0
-    assert capsys.readouterr().out.strip() in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,181 @@
+"""The answers in plain words: chosen by verdicts, equal everywhere, and README shows them."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+
+from bonmf_lib.__main__ import main
+from bonmf_lib.claims.ledger import COLUMNS as LEDGER
+from bonmf_lib.errors import RecordError
+from bonmf_lib.report import conclusions, headline
+from bonmf_lib.report.answer_table import answer_rows, hollow_sentence
+from bonmf_lib.report.conclusions import (
+    QUESTIONS,
+    RECIPE,
+    STOPPED,
+    TUNED,
+    Effect,
+    Measured,
+    answer_paragraph,
+    card,
+    cards,
+    lead,
+    measured,
+)
+from bonmf_lib.report.figures.answer import answer_forest
+from bonmf_lib.report.published import Published, read_published_run
+from bonmf_lib.runs.records import COLUMNS
+from bonmf_lib.storage import project_root
+
+TEXT = next(question for question in QUESTIONS if question.name == "text")
+NOTHING = pd.DataFrame(index=pd.MultiIndex.from_tuples([], names=["comparison", "content"]))
+
+
+def judged(**outcomes: str) -> Measured:
+    """What a ledger with these outcomes says; keys are fields of ``Question``."""
+    verdicts = {
+        "better": ("reproduced", "", 3.0, 2.0, 4.0),
+        "worse": ("not reproduced", "reversed", -3.0, -4.0, -2.0),
+        "unclear": ("not reproduced", "not told from zero", -0.1, -1.0, 0.8),
+        "perhaps": ("direction only", "not told from zero", 8.0, 1.0, 15.0),
+        "smaller": ("direction only", "another size", 3.0, 2.0, 4.0),
+    }
+    rows = {}
+    for field, outcome in outcomes.items():
+        verdict, qualifier, gain, low, high = verdicts[outcome]
+        rows[getattr(TEXT, field)] = dict.fromkeys(LEDGER, "") | {
+            "verdict": verdict, "qualifier": qualifier, "ours": gain, "low": low, "high": high,
+            "seeds": 5,
+        }  # fmt: skip
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=LEDGER)
+    empty = Published(pd.DataFrame(columns=COLUMNS))
+    return Measured(empty, table, {RECIPE: NOTHING, STOPPED: NOTHING})
+
+
+@pytest.fixture(scope="module")
+def found() -> Measured:
+    return measured(read_published_run())
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "chip", "said"),
+    [
+        ({}, "not run", "not run on this data"),
+        ({"decides": "better"}, "helps", "Yes: plots lower the error of IDs alone by 3.0 % (2.0"),
+        ({"decides": "better", "content": "better"}, "helps", "Yes: plots lower"),
+        ({"decides": "smaller", "content": "better"}, "helps", "Yes: plots lower"),
+        ({"decides": "better", "content": "unclear"}, "not by content", "Not by what they say"),
+        ({"decides": "better", "content": "worse"}, "not by content", "Not by what they say"),
+        ({"decides": "worse", "content": "better"}, "harms", "No: plots raise the error of IDs"),
+        ({"decides": "unclear"}, "not shown", "Not shown: plots gain −0.1 % (−1.0 to +0.8)"),
+        ({"decides": "perhaps"}, "not shown", "which may be chance among so many tests"),
+    ],
+)
+def test_an_answer_follows_the_verdicts(outcomes, chip, said):
+    answered = card(TEXT, judged(**outcomes))
+    assert answered.chip == chip and said in answered.answer
+    assert ("may be chance" in answered.answer) == ("perhaps" in outcomes.values())
+
+
+def test_the_lead_joins_what_agrees_and_sets_apart_what_does_not(found):
+    text, picture = (
+        next(one for one in cards(found) if one.name == name) for name in ("text", "picture")
+    )
+    chips = {
+        ("helps", "not shown"): "Text helps, but the picture is not shown to help.",
+        ("helps", "helps"): "Text helps, and the picture helps.",
+        ("harms", "harms"): "Text harms, and the picture harms.",
+        ("not by content", "helps"): "Text helps, but not by what it says, but the picture helps.",
+    }
+    for (of_text, of_picture), said in chips.items():
+        assert lead([replace(text, chip=of_text), replace(picture, chip=of_picture)]) == said
+
+
+def test_published_effects_are_those_of_the_ledger_and_of_the_curve(found):
+    for question in QUESTIONS:
+        shown, decides = card(question, found).beside, found.effect(question.decides)
+        assert shown[STOPPED] == decides
+        (first, *_) = question.comparisons
+        reading = found.reading(first, STOPPED)
+        assert (reading.gain, reading.splits) == (pytest.approx(decides.gain), decides.splits)
+        assert shown[RECIPE] == found.reading(first, RECIPE)
+        assert (TUNED in shown) == bool(question.tuned)
+
+
+def test_sentences_are_short_and_say_every_effect(found):
+    said = answer_paragraph(found)
+    bare = re.sub(r"[+−]?\d+(?:\.\d+)?(?: %)?(?: \([^)]*\))?", "", said)
+    assert max(len(part.split()) for part in re.split(r"[.:;]", bare)) <= 25
+    assert len(said.split()) < 130
+    for label in (RECIPE, STOPPED, TUNED):
+        assert label in said
+    assert str(found.effect("BoNMF (text), native, early stopped")) in said
+
+
+def test_effects_are_rounded_with_their_signs():
+    effect = Effect(-0.04, -1.26, 0.04, "unclear", 5)
+    assert str(effect) == "0.0 % (−1.3 to 0.0)"
+    assert replace(effect, low=-6.9, gain=-6.2, high=-5.5).size == "6.2 % (5.5 to 6.9)"
+
+
+def test_beating_an_svd_that_is_worse_than_the_mean_is_called_hollow(found):
+    own = found.published.own
+    assert "worse than always predicting the mean" in hollow_sentence(own)
+    good = own.assign(value=np.where(own["variant"] == "SVD", 0.7, own["value"]))
+    assert hollow_sentence(good) == ""
+
+
+def test_the_table_has_a_line_for_every_question_and_no_more_than_eight(found):
+    rows = answer_rows(found)
+    assert [row.question for row in rows[: len(QUESTIONS)]] == [one.asked for one in QUESTIONS]
+    assert len(rows) <= 8
+    notebooks = {path.stem for path in (project_root() / "notebooks").glob("*.ipynb")}
+    assert {name for row in rows for name in row.notebooks} <= notebooks
+
+
+def test_answers_do_without_records():
+    nothing = measured(Published(pd.DataFrame(columns=COLUMNS)))
+    assert {one.chip for one in cards(nothing)} == {"not run"}
+    assert lead(cards(nothing)) == "Text was not tried, and the picture was not tried."
+    assert all("not run" in row.measured for row in answer_rows(nothing)[:6])
+
+
+def test_readme_and_its_figure_show_the_published_numbers(found):
+    """README is what ``python -m bonmf_lib headline --write`` makes of it."""
+    readme = (project_root() / "README.md").read_text(encoding="utf-8")
+    assert headline.with_answers(readme, found) == readme
+    figure = (project_root() / headline.FIGURE).read_text(encoding="utf-8")
+    assert headline.effects_text(found) in figure
+    assert len(readme.split()) < 1200
+
+
+def test_a_readme_without_a_place_for_the_answer_is_refused(found):
+    with pytest.raises(RecordError, match="no place <!-- answer -->"):
+        headline.with_answers("# A title\n", found)
+
+
+def test_the_answer_on_the_terminal_is_that_of_readme(capsys):
+    assert main(["headline"]) == 0
+    readme = (project_root() / "README.md").read_text(encoding="utf-8")
+    for block in capsys.readouterr().out.strip().split("\n\n"):
+        assert block in readme
+
+
+def test_the_figure_is_drawn_alike_twice_and_says_its_finding(found, tmp_path):
+    plt.rcdefaults()
+    for name in ("one.svg", "two.svg"):
+        headline.draw(found, tmp_path / name)
+    assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
+    figure = answer_forest(cards(found))
+    assert figure.axes[0].get_title() == lead(cards(found)).removesuffix(".")
+    assert len(figure.axes[0].containers) == sum(len(one.beside) for one in cards(found))
+
+
+def test_only_comparisons_of_the_paper_print_a_size():
+    sizes = {question.name: question.claimed for question in QUESTIONS}
+    assert sizes == {"text and picture": 14.0, "text": None, "picture": 3.0, "new items": None}
+    assert conclusions.paper_says()["BoNMF (d)"] == "+3 %"
