@@ -1,6 +1,6 @@
 """What the papers claim, and the verdict on each claim, computed from records by fixed rules.
 
-Rules (also in the README):
+Rules (also in METHODS.md):
 
 * value: *reproduced* when our whole 95 % interval lies within the claim's tolerance (2 % unless it
   says otherwise) of the paper's value, *not reproduced* when it lies wholly outside, else

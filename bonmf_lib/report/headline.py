@@ -8,6 +8,7 @@ from ..errors import RecordError
 from .answer_table import answer_rows
 from .conclusions import Measured, answer_paragraph, cards
 from .figures.answer import answer_forest
+from .figures.general import set_style
 
 FIGURE = "papermill_runs/answer.svg"  # from the repository's root
 
@@ -64,7 +65,9 @@ def with_answers(readme: str, found: Measured) -> str:
 
 def draw(found: Measured, path: Path) -> None:
     """The figure as SVG, its effects inside as text; equal records give equal bytes."""
-    plt.rcParams["svg.hashsalt"] = "answer"
-    answer_forest(cards(found)).savefig(
-        path, format="svg", metadata={"Date": None, "Description": effects_text(found)}
-    )
+    with plt.rc_context():
+        set_style()
+        plt.rcParams["svg.hashsalt"] = "answer"
+        answer_forest(cards(found)).savefig(
+            path, format="svg", metadata={"Date": None, "Description": effects_text(found)}
+        )

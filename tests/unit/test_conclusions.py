@@ -26,6 +26,7 @@ from bonmf_lib.report.conclusions import (
     lead,
     measured,
 )
+from bonmf_lib.report.figures import general
 from bonmf_lib.report.figures.answer import answer_forest
 from bonmf_lib.report.published import Published, read_published_run
 from bonmf_lib.runs.records import COLUMNS
@@ -170,7 +171,13 @@ def test_the_figure_is_drawn_alike_twice_and_says_its_finding(found, tmp_path):
     for name in ("one.svg", "two.svg"):
         headline.draw(found, tmp_path / name)
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
+    general.set_style()
     figure = answer_forest(cards(found))
+    figure.draw_without_rendering()
+    frame = figure.bbox
+    for text in (*figure.axes[0].get_yticklabels(), figure.axes[0].title):
+        box = text.get_window_extent()
+        assert frame.x0 <= box.x0 and box.x1 <= frame.x1, f"{text.get_text()!r} is cut off"
     assert figure.axes[0].get_title() == lead(cards(found)).removesuffix(".")
     assert len(figure.axes[0].containers) == sum(len(one.beside) for one in cards(found))
 
