@@ -12,10 +12,12 @@ import pandas as pd
 from ..claims.judge import read_claims
 from ..claims.ledger import ledger, qualified
 from .published import Published
-from .specification_curve import REAL, at, published_effects
+from .relative import gains, row_of, short_names
+from .specification_curve import COMPARISONS, REAL, at, published_effects
 
 Outcome = Literal["better", "worse", "unclear"]
 RECIPE, STOPPED, TUNED = "by the paper's recipe", "stopped early", "tuned"
+STANDARDISED = "stopped early, standardised, batch 16,384"
 _CENTRES = {RECIPE: "paper's recipe", STOPPED: "early stopped"}
 _BESIDE_TEXT = "beside the text, "
 SHUFFLED = "shuffled"
@@ -62,6 +64,12 @@ def percent(value: float) -> str:
     return f"{signed(value)} %"
 
 
+def _told_by_itself(gain: float, low: float, high: float, splits: int) -> Effect:
+    """An effect that is no claim, by its own interval."""
+    outcome = "better" if low > 0 else "worse" if high < 0 else "unclear"
+    return Effect(gain, low, high, outcome, splits)
+
+
 @dataclass(frozen=True)
 class Measured:
     """Judged claims and other effects on one data set.
@@ -94,8 +102,19 @@ class Measured:
         row = readings.loc[(comparison, REAL)]
         if pd.isna(row["low"]):
             return None
-        outcome = "better" if row["low"] > 0 else "worse" if row["high"] < 0 else "unclear"
-        return Effect(row["gain"], row["low"], row["high"], outcome, int(row["splits"]))
+        return _told_by_itself(row["gain"], row["low"], row["high"], int(row["splits"]))
+
+    def standardised(self, comparison: str) -> Effect | None:
+        """Likewise of the same networks on standardised features in large batches (05)."""
+        asked, own = COMPARISONS[comparison], self.published.own
+        rows = own[own["experiment"] == "05_modalities"]
+        ours, theirs = (
+            f"BoNMF on {name.replace('IDs', 'ID')}" for name in (asked.ours, asked.theirs)
+        )
+        if not {ours, theirs} <= set(rows["variant"]) or asked.metric not in set(rows["metric"]):
+            return None
+        table = short_names(gains(rows, asked.metric, row_of(rows, theirs)), "")
+        return _told_by_itself(*table.loc[ours, ["percent", "low", "high"]], rows["seed"].nunique())
 
     def shuffled(self, comparison: str, label: str) -> float | None:
         """Gain of shuffled features likewise, in percent."""
@@ -253,23 +272,23 @@ class Card:
 def card(question: Question, found: Measured) -> Card:
     """The answer to a question, chosen by the verdicts on it."""
     decides, content = found.effect(question.decides), found.effect(question.content)
-    chip, answer = _answer(question, decides, content)
-    shown = [
-        (f"{start}{label}", comparison, label)
-        for comparison, start in question.comparisons.items()
-        for label in _CENTRES
-    ]
-    beside = {name: found.reading(comparison, label) for name, comparison, label in shown}
+    beside, controls = {}, {}
+    for comparison, start in question.comparisons.items():
+        for label in _CENTRES:
+            beside[start + label] = found.reading(comparison, label)
+            controls[start + label] = found.shuffled(comparison, label)
+        beside[start + STANDARDISED] = found.standardised(comparison)
     if decides is not None:
         beside[STOPPED] = decides
     beside[TUNED] = found.effect(question.tuned)
-    controls = {name: found.shuffled(comparison, label) for name, comparison, label in shown}
+    run = {label: effect for label, effect in beside.items() if effect is not None}
+    chip, answer = _answer(question, decides, content, run)
     return Card(
         question.name,
         question.asked,
         chip,
         answer,
-        {label: effect for label, effect in beside.items() if effect is not None},
+        run,
         {label: gain for label, gain in controls.items() if gain is not None},
         question.claimed,
         paper_says()[question.paper],
@@ -278,9 +297,14 @@ def card(question: Question, found: Measured) -> Card:
     )
 
 
-def _answer(question: Question, decides: Effect | None, content: Effect | None) -> tuple[str, str]:
-    """Chip and sentence. Better than nothing is not enough where other items' content was tried: it
-    must be better than that too."""
+def _answer(
+    question: Question,
+    decides: Effect | None,
+    content: Effect | None,
+    beside: dict[str, Effect],
+) -> tuple[str, str]:
+    """Chip and sentence. Better than nothing is not enough where other items' content was tried, it
+    must be better than that too; and in every other reading ``beside`` that was run."""
     subject, error = question.subject, f"the error of {question.base}"
     if decides is None:
         return "not run", "This was not run on this data yet."
@@ -297,11 +321,18 @@ def _answer(question: Question, decides: Effect | None, content: Effect | None) 
             f"Not by what they say: {subject} lower {error} by {decides.size}, "
             "but not more than other movies' do.",
         )
+    for label in (RECIPE, STANDARDISED, TUNED):
+        if label in beside and beside[label].outcome != "better":
+            return (
+                "depends",
+                f"It depends: {subject} lower {error} by {decides.size} {STOPPED}, "
+                f"but gain {beside[label]} {label}.",
+            )
     return "helps", f"Yes: {subject} lower {error} by {decides.size}."
 
 
 def _chance(effect: Effect) -> str:
-    return ", which may be chance among so many tests" if effect.perhaps else ""
+    return ", perhaps by chance" if effect.perhaps else ""
 
 
 def cards(found: Measured) -> list[Card]:
@@ -313,6 +344,7 @@ def lead(found: Sequence[Card]) -> str:
     """The answer to the study's title in a few words."""
     words = {
         "helps": "{} helps",
+        "depends": "{} helps in some readings, not in all",
         "harms": "{} harms",
         "not shown": "{} is not shown to help",
         "not by content": "{} helps, but not by what it says",
@@ -320,8 +352,7 @@ def lead(found: Sequence[Card]) -> str:
     }
     chips = {one.name: one.chip for one in found}
     parts = [words[chips["text"]].format("Text"), words[chips["picture"]].format("the picture")]
-    joint = ", but " if (chips["text"] == "helps") != (chips["picture"] == "helps") else ", and "
-    return f"{joint.join(parts)}."
+    return f"{'; '.join(parts)}."
 
 
 def answer_paragraph(found: Measured) -> str:
@@ -335,15 +366,15 @@ def answer_paragraph(found: Measured) -> str:
     )
     sentences = [
         f"**{lead(list(by_name.values()))}**",
-        "Gains in rating error (MSE) over IDs alone on MovieLens-1M, with 95 % intervals over "
-        f"{splits} splits:",
-        f"plots {_gain(text, STOPPED)} where training stops at its best epoch, "
-        f"other movies' plots {_shuffled(text, STOPPED)}; posters {_gain(picture, STOPPED)}, "
-        f"beside plots {_gain(picture, _BESIDE_TEXT + STOPPED)}.",
-        f"Both together gain {_gain(both, RECIPE)} {RECIPE}, other movies' content "
+        f"Gains in MSE over IDs alone (MovieLens-1M, 95 % intervals over {splits} splits): "
+        f"plots {_gain(text, STOPPED)} stopped at the best epoch, other movies' plots "
+        f"{_shuffled(text, STOPPED)}, plots as standardised features {_gain(text, STANDARDISED)}; "
+        f"posters {_gain(picture, STOPPED)}, beside plots "
+        f"{_gain(picture, _BESIDE_TEXT + STOPPED)}.",
+        f"Both: {_gain(both, RECIPE)} {RECIPE}, other movies' content "
         f"{_shuffled(both, RECIPE)}; {_gain(both, STOPPED)} {STOPPED}; "
         f"{_gain(both, TUNED)} {TUNED}.",
-        f"On movies with fewer than five ratings, plots gain {_gain(new, STOPPED)}.",
+        f"On movies with fewer than five ratings, plots: {_gain(new, STOPPED)}.",
     ]
     if (simple := found.effect("BoNMF (b), biased SVD")) is not None:
         sentences.append(simple_sentence(simple))

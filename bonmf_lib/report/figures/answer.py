@@ -6,17 +6,22 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..conclusions import RECIPE, STOPPED, TUNED, Card, lead
+from ..conclusions import RECIPE, STANDARDISED, STOPPED, TUNED, Card, lead
 from .general import PALETTE, PAPER_COLOUR, _finished
 
-_COLOURS = {RECIPE: PALETTE[1], STOPPED: PALETTE[0], TUNED: PALETTE[2]}
-_STEP = 0.18  # between the marks of one question
+_COLOURS = {
+    RECIPE: PALETTE[1],
+    STOPPED: PALETTE[0],
+    STANDARDISED: PALETTE[4],
+    TUNED: PALETTE[2],
+}
+_STEP = 0.14  # between the marks of one question
 
 
 def answer_forest(found: Sequence[Card]) -> Figure:
     """Gain in percent of every question's comparisons with 95 % intervals, other movies' content
     hollow, the paper's number as a diamond."""
-    figure, axis = plt.subplots(figsize=(9, 1.2 + 1.15 * len(found)))
+    figure, axis = plt.subplots(figsize=(9, 1.2 + 1.3 * len(found)))
     for place, one in enumerate(found):
         marks = len(one.beside) + (one.claimed is not None)
         heights = iter(place + _STEP * (step - (marks - 1) / 2) for step in range(marks))
