@@ -1,36 +1,43 @@
 """``python -m bonmf_lib``: the ledger on the terminal; shares of long runs; a run's manifest, its
-publication, and how well it agrees with what is published."""
+publication, and how well it agrees with what is published.
+
+Every command imports what it needs when it is called, so that help and wrong arguments need not
+wait for it.
+"""
 
 import argparse
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from .claims.ledger import ledger, readable, verdict_counts
-from .config import make_config
 from .errors import BonmfError, ConfigError
-from .experiments.registry import asked
-from .report.conclusions import measured
-from .report.headline import FIGURE, answer_block, draw, table_block, with_answers
-from .report.published import read_published_run
-from .runs.manifest import write_manifest
-from .runs.profiles import pipeline_run
-from .runs.publication import agreement, publish
-from .runs.records import read_published, read_records
-from .runs.run import NotebookParameters, Run
-from .runs.runner import train_share
-from .storage import project_root, write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m bonmf_lib", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except BonmfError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bonmf_lib",
+        description=(__doc__ or "").partition("\n\n")[0].replace("``", ""),
+    )
+    commands = parser.add_subparsers(required=True, metavar="command")
     show = commands.add_parser(
         "ledger", help="claims, the papers' numbers, ours with interval, verdicts"
     )
+    show.set_defaults(command=_ledger)
     show.add_argument(
         "--records", type=Path, help="a run folder; without it the published records are read"
     )
@@ -41,10 +48,12 @@ def main(arguments: list[str] | None = None) -> int:
     manifest = commands.add_parser(
         "manifest", help="write manifest.json and records.csv into a run folder"
     )
+    manifest.set_defaults(command=_manifest)
     manifest.add_argument("run_dir", type=Path)
     published = commands.add_parser(
         "publish", help="add a run's records, manifest and tables to the published ones"
     )
+    published.set_defaults(command=_publish)
     published.add_argument("run_dir", type=Path)
     published.add_argument("name", help="folder below papermill_runs/published")
     published.add_argument(
@@ -52,21 +61,18 @@ def main(arguments: list[str] | None = None) -> int:
     )
     published.add_argument("--tables-only", action="store_true", help="its tables, not its records")
     folder = commands.add_parser("folder", help="where a run of the pipeline goes")
-    for name in ("profile", "dataset", "content"):
-        folder.add_argument(
-            f"--{name}", help="as given to make reproduce; without it, as the profile says"
-        )
+    folder.set_defaults(command=_folder)
+    _add_choices(folder)
     compare = commands.add_parser(
         "compare", help="a run beside the published records of the same settings and seeds"
     )
+    compare.set_defaults(command=_compare)
     compare.add_argument("run_dir", type=Path)
     compare.add_argument("--metric", default="mse")
     train = commands.add_parser("train", help="train an experiment's rows, or a share of them")
+    train.set_defaults(command=_train)
     train.add_argument("experiment", help="for instance 04_table1")
-    for name in ("profile", "dataset", "content"):
-        train.add_argument(
-            f"--{name}", help="as given to make reproduce; without it, as the profile says"
-        )
+    _add_choices(train)
     train.add_argument(
         "--share", default="1/1", help="for instance 3/16: the third of sixteen equal parts"
     )
@@ -75,32 +81,59 @@ def main(arguments: list[str] | None = None) -> int:
     headline.add_argument(
         "--write", action="store_true", help="into README and its figure, instead of printing it"
     )
-    options = parser.parse_args(arguments)
-    try:
-        if options.command == "manifest":
-            write_manifest(options.run_dir)
-        elif options.command == "publish":
-            print(
-                "Published in "
-                f"{publish(options.run_dir, options.name, options.drop_rows, options.tables_only)}"
-            )
-        elif options.command == "folder":
-            print(pipeline_run(options.profile, options.dataset, options.content).folder)
-        elif options.command == "train":
-            print(_train(options))
-        elif options.command == "compare":
-            print(_comparison_text(options.run_dir, options.metric))
-        elif options.command == "headline":
-            print(_headline(options.write))
-        else:
-            print(_ledger_text(options.records, options.format, options.all))
-    except BonmfError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    headline.set_defaults(command=_headline)
+    return parser
 
 
-def _train(options: argparse.Namespace) -> str:
+def _add_choices(command: argparse.ArgumentParser) -> None:
+    for name in ("profile", "dataset", "content"):
+        command.add_argument(
+            f"--{name}", help="as given to make reproduce; without it, as the profile says"
+        )
+
+
+def _manifest(options: argparse.Namespace) -> None:
+    from .runs.manifest import write_manifest
+
+    write_manifest(options.run_dir)
+
+
+def _publish(options: argparse.Namespace) -> None:
+    from .runs.publication import publish
+
+    folder = publish(options.run_dir, options.name, options.drop_rows, options.tables_only)
+    print(f"Published in {folder}")
+
+
+def _folder(options: argparse.Namespace) -> None:
+    from .runs.profiles import pipeline_run
+
+    print(pipeline_run(options.profile, options.dataset, options.content).folder)
+
+
+def _headline(options: argparse.Namespace) -> None:
+    from .report import headline
+    from .report.conclusions import measured
+    from .report.published import read_published_run
+    from .storage import project_root, write_text
+
+    found, root = measured(read_published_run()), project_root()
+    if not options.write:
+        print(f"{headline.answer_block(found)}\n\n{headline.table_block(found)}")
+        return
+    readme = root / "README.md"
+    write_text(readme, headline.with_answers(readme.read_text(encoding="utf-8"), found))
+    headline.draw(found, root / headline.FIGURE)
+    print(f"{readme.name} and {headline.FIGURE} show the published records.")
+
+
+def _train(options: argparse.Namespace) -> None:
+    from .config import make_config
+    from .experiments.registry import asked
+    from .runs.profiles import pipeline_run
+    from .runs.run import NotebookParameters, Run
+    from .runs.runner import train_share
+
     asked_for = pipeline_run(options.profile, options.dataset, options.content)
     found = re.fullmatch(r"(\d+)/(\d+)", options.share)
     if found is None:
@@ -112,43 +145,47 @@ def _train(options: argparse.Namespace) -> str:
     run = Run(make_config(NotebookParameters, own))
     rows, seeds = asked(run, options.experiment, run.settings.seeds if options.seeds else None)
     count = train_share(run, rows, seeds, int(found[1]), int(found[2]))
-    return f"{options.experiment}: share {options.share}, {count} trainings, in {asked_for.folder}"
+    share = f"share {options.share}, {count} trainings"
+    print(f"{options.experiment}: {share}, in {asked_for.folder}")
 
 
-def _headline(write: bool) -> str:
-    found, readme = measured(read_published_run()), project_root() / "README.md"
-    if not write:
-        return f"{answer_block(found)}\n\n{table_block(found)}"
-    write_text(readme, with_answers(readme.read_text(encoding="utf-8"), found))
-    draw(found, project_root() / FIGURE)
-    return f"{readme.name} and {FIGURE} are those of the published records."
+def _compare(options: argparse.Namespace) -> None:
+    from .runs.publication import agreement
+    from .runs.records import read_published
+
+    ours = _records_of(options.run_dir)
+    found = agreement(ours, read_published(), [options.metric])
+    if found.empty:
+        print(
+            f"{options.run_dir} holds no {options.metric} that was published with the same "
+            "settings, data and seed."
+        )
+        return
+    shown = found.rename(columns={"others": "published", "ours": "this run"}).drop(columns="metric")
+    print(shown.to_string(index=False, float_format="{:.4f}".format))
 
 
-def _records_of(run_dir: Path) -> pd.DataFrame:
+def _ledger(options: argparse.Namespace) -> None:
+    from .claims.ledger import ledger, ledger_text
+    from .report.terminal import print_ledger
+    from .runs.records import read_published
+
+    run_dir = options.records
+    table = ledger(read_published() if run_dir is None else _records_of(run_dir))
+    if options.format == "json":
+        print(table.to_json(orient="records", indent=2))
+    elif sys.stdout.isatty():
+        print_ledger(table, options.all)
+    else:
+        print(ledger_text(table, options.all))
+
+
+def _records_of(run_dir: Path) -> "pd.DataFrame":
+    from .runs.records import read_records
+
     if not run_dir.is_dir():
         raise ConfigError(f"{run_dir} is no run folder; give one below papermill_runs/runs.")
     return read_records(run_dir)
-
-
-def _comparison_text(run_dir: Path, metric: str) -> str:
-    found = agreement(_records_of(run_dir), read_published(), [metric])
-    if found.empty:
-        return (
-            f"{run_dir} holds no {metric} that was published with the same settings, data and seed."
-        )
-    shown = found.rename(columns={"others": "published", "ours": "this run"}).drop(columns="metric")
-    return shown.to_string(index=False, float_format="{:.4f}".format)
-
-
-def _ledger_text(run_dir: Path | None, style: str, everything: bool) -> str:
-    table = ledger(read_published() if run_dir is None else _records_of(run_dir))
-    if style == "json":
-        return table.to_json(orient="records", indent=2)
-    counts = ", ".join(f"{count} {verdict}" for verdict, count in verdict_counts(table).items())
-    shown = readable(table, everything).drop(columns=["statement", "note"])
-    if shown.empty:
-        return f"No claim was run yet.\n\n{counts}"
-    return f"{shown.to_string(index=False, max_colwidth=70)}\n\n{counts}"
 
 
 if __name__ == "__main__":

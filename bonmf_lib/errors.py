@@ -5,7 +5,12 @@ from difflib import get_close_matches
 
 
 class BonmfError(Exception):
-    """Base of all errors raised on purpose by this library."""
+    """Base of all errors raised on purpose by this library; a notebook shows one as its sentence,
+    and ``%debug`` goes to where it was raised."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback: lines that it prints below one another."""
+        return [f"{type(self).__name__}: {self}"]
 
 
 class ConfigError(BonmfError):

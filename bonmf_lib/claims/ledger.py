@@ -185,6 +185,19 @@ def qualified(row) -> str:
     return f"{row.verdict}: {row.qualifier}" if row.qualifier else row.verdict
 
 
+def counts_sentence(table: pd.DataFrame) -> str:
+    """:func:`verdict_counts` in one line."""
+    return ", ".join(f"{count} {verdict}" for verdict, count in verdict_counts(table).items())
+
+
+def ledger_text(table: pd.DataFrame, everything: bool = False) -> str:
+    """:func:`readable` as lines of plain text, one per claim, without statements and notes, and the
+    counts of verdicts below."""
+    shown = readable(table, everything).drop(columns=["statement", "note"])
+    lines = "No claim was run yet." if shown.empty else shown.to_string(index=False)
+    return f"{lines}\n\n{counts_sentence(table)}"
+
+
 def _interval(row) -> str:
     if pd.isna(row.ours):
         return ""

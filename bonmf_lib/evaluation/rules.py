@@ -6,6 +6,7 @@ tested on.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -93,24 +94,18 @@ class _Ranking(EvaluationRule):
 
     def of(self, trained: Trained) -> dict[str, float]:
         dataset, split = trained.dataset, trained.split
-        return self._metrics(trained.model(), dataset, split, split.test, trained.device)
+        return self._measure(dataset, split, split.test, trained.device)(trained.model())
 
     def watched(self, dataset: Dataset, split: Split, device: torch.device) -> Validation:
-        def value(model: Recommender) -> float:
-            return self._metrics(model, dataset, split, split.valid, device)[WATCHED]
-
-        return Validation(WATCHED, value, higher_is_better=True)
+        measure = self._measure(dataset, split, split.valid, device)
+        return Validation(WATCHED, lambda model: measure(model)[WATCHED], higher_is_better=True)
 
     @abstractmethod
-    def _metrics(
-        self,
-        model: Recommender,
-        dataset: Dataset,
-        split: Split,
-        part: np.ndarray,
-        device: torch.device,
-    ) -> dict[str, float]:
-        """Metrics of the ratings of one part (rows)."""
+    def _measure(
+        self, dataset: Dataset, split: Split, part: np.ndarray, device: torch.device
+    ) -> Callable[[Recommender], dict[str, float]]:
+        """What gives a model's metrics of the ratings of one part (rows): all that does not depend
+        on the model is made once, here."""
 
 
 @dataclass(frozen=True)
@@ -134,13 +129,14 @@ class FullRanking(_Ranking):
     def name(self) -> str:
         return f"full ranking, {' and '.join(self.masked)} masked"
 
-    def _metrics(self, model, dataset, split, part, device) -> dict[str, float]:
+    def _measure(self, dataset, split, part, device) -> Callable[[Recommender], dict[str, float]]:
         known = (
             [split.train] if part is split.valid else [getattr(split, name) for name in self.masked]
         )
         known, wanted = _pairs(dataset, np.concatenate(known)), _pairs(dataset, part)
-        return ranking_metrics(
-            model.score_all_items, known, wanted, dataset.n_users, dataset.n_items, device=device
+        sizes = dataset.n_users, dataset.n_items
+        return lambda model: ranking_metrics(
+            model.score_all_items, known, wanted, *sizes, device=device
         )
 
 
@@ -167,8 +163,9 @@ class SampledRanking(_Ranking):
             _pairs(dataset, part), everything, dataset.n_items, self.negatives, self.seed
         )
 
-    def _metrics(self, model, dataset, split, part, device) -> dict[str, float]:
-        return candidate_metrics(model.score, self.lists(dataset, part), device)
+    def _measure(self, dataset, split, part, device) -> Callable[[Recommender], dict[str, float]]:
+        lists = self.lists(dataset, part)
+        return lambda model: candidate_metrics(model.score, lists, device)
 
 
 RATED_ITEMS, FULL_RANKING = RatedItems(), FullRanking()

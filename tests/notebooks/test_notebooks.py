@@ -3,7 +3,10 @@ them."""
 
 import ast
 import json
+import os
 import re
+import subprocess
+import sys
 
 import nbformat
 import papermill
@@ -98,6 +101,7 @@ def test_no_imported_name_or_parameter_is_bound_again(notebook):
         ({"datset": "ml-1m"}, "Did you mean 'dataset'"),
         ({"seeds": "five"}, "seeds"),
         ({"profile": "fast"}, "profile"),
+        ({"dataset": "nope"}, "Unknown dataset 'nope'"),
     ],
 )
 @pytest.mark.parametrize("path", [NOTEBOOKS[0], NOTEBOOKS[-1]], ids=lambda path: path.stem)
@@ -107,3 +111,27 @@ def test_a_bad_parameter_stops_at_once(tmp_path, path, parameters, message):
             path, tmp_path / "out.ipynb", parameters, kernel_name="python3", progress_bar=False
         )
     assert caught.value.cell_index <= 3
+    (line,) = caught.value.traceback
+    assert line == f"ConfigError: {caught.value.evalue}" and len(line.splitlines()) == 1
+
+
+def test_papermill_fails_with_the_sentence_of_an_error_that_the_library_raises(tmp_path):
+    cell = "from bonmf_lib.errors import SplitError\ndef inner():\n    raise SplitError('No item.')"
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(source) for source in (cell, "inner()", "1 / 0")]
+    )
+    nbformat.write(notebook, tmp_path / "in.ipynb")
+    done = subprocess.run(
+        [sys.executable, "-m", "papermill", "in.ipynb", "out.ipynb", "-k", "python3"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode
+    assert done.stderr.rstrip().endswith('Exception encountered at "In [2]":\nSplitError: No item.')
+    assert "inner" not in done.stderr
+    failed = nbformat.read(tmp_path / "out.ipynb", as_version=4)
+    (shown,) = (output for output in outputs(failed) if output.output_type == "error")
+    assert (shown.ename, shown.evalue) == ("SplitError", "No item.")
+    assert shown.traceback == ["SplitError: No item."]  # all that JupyterLab shows

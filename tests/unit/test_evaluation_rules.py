@@ -10,6 +10,7 @@ import pytest
 
 from bonmf_lib.claims.judge import BetterClaim, judge
 from bonmf_lib.errors import ConfigError, RecordError
+from bonmf_lib.evaluation import rules
 from bonmf_lib.evaluation.candidates import candidate_metrics
 from bonmf_lib.evaluation.ranking import ranking_metrics
 from bonmf_lib.evaluation.rules import FULL_RANKING, RATED_ITEMS, FullRanking, SampledRanking
@@ -209,6 +210,29 @@ def test_a_training_with_patience_watches_what_it_is_evaluated_by(run):
     others = [IMPLICIT, replace(IMPLICIT, evaluation=SAMPLED)]
     assert len({training_hash(run, row) for row in others}) == 1
     assert len({variant_hash(run, row) for row in others}) == 2
+
+
+def test_candidates_are_drawn_once_per_training_and_are_the_same_in_every_epoch(run, monkeypatch):
+    drawn, ranked = [], []
+    draw, rank = rules.drawn_candidates, rules.candidate_metrics
+    monkeypatch.setattr(
+        rules, "drawn_candidates", lambda *asked: drawn.append(draw(*asked)) or drawn[-1]
+    )
+    monkeypatch.setattr(
+        rules,
+        "candidate_metrics",
+        lambda score, lists, device: ranked.append(lists) or rank(score, lists, device),
+    )
+    patient = replace(DRAWN, epochs=3, patience=3)
+    training = Training(run, replace(IMPLICIT, evaluation=SAMPLED, training=patient), 0)
+    training.train()
+    assert len(ranked) == len(training.history().valid) == 3
+    (lists,) = drawn
+    assert all(other is lists for other in ranked)
+    # those of the rule's own draw
+    expected = SampledRanking(negatives=20).lists(run.dataset, training.split.valid)
+    np.testing.assert_array_equal(lists.negatives, expected.negatives)
+    np.testing.assert_array_equal(lists.positives, expected.positives)
 
 
 def test_scores_of_rankings_are_not_clipped_to_the_rating_scale(run):
