@@ -9,15 +9,8 @@ import pytest
 from PIL import Image
 
 from bonmf_lib.errors import ConfigError
-from bonmf_lib.experiments import (
-    ablations,
-    absent,
-    language_models,
-    modality_overlap,
-    second_reading,
-    table1,
-    visual_fusion,
-)
+from bonmf_lib.experiments import ablations, absent, modality_overlap, second_reading, table1
+from bonmf_lib.experiments.registry import EXPERIMENTS
 from bonmf_lib.runs import notebooks
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import run_variants
@@ -75,30 +68,6 @@ def run_on(path, known: frozenset[str], **shape) -> Run:
     return run
 
 
-def lists(run: Run) -> dict:
-    """Every list of rows of 03 to 08, with how the notebooks adapt it to the data."""
-    leave_out, do_without = absent.leave_out, absent.do_without
-    encoders = (run.settings.encoders.text, *run.settings.encoders.compared_text)
-    found = {
-        "table1": (leave_out, table1.table1_rows(run)),
-        "tuned": (leave_out, table1.tuned_rows(run)),
-        "best": (do_without, table1.best_rows(run)),
-        "subsets": (leave_out, list(ablations.modality_rows(run).values())),
-        "parts": (do_without, ablations.best_ablation_rows(run)),
-        "claimed": (leave_out, ablations.claimed_ablations(run)),
-        "review": (leave_out, second_reading.review_rows(run)),
-        "implicit": (leave_out, second_reading.implicit_rows(run)),
-        "encoders": (do_without, language_models.encoder_rows(run, encoders)),
-        "pooling": (do_without, language_models.pooling_rows(run)),
-        "content": (do_without, language_models.content_rows(run)),
-        "size": (do_without, language_models.dimension_rows(run)),
-        "readings": (do_without, visual_fusion.picture_encoder_rows(run)),
-        "fusions": (leave_out, visual_fusion.fusion_rows(run)),
-        "overlap": (leave_out, modality_overlap.overlap_rows(run)),
-    }
-    return found | {name: (do_without, rows) for name, rows in ablations.ablation_rows(run).items()}
-
-
 def case(known: frozenset[str], mark) -> object:
     return pytest.param(known, marks=mark, id="without " + ", ".join(sorted(ALL - known)))
 
@@ -131,8 +100,10 @@ def case(known: frozenset[str], mark) -> object:
 def test_every_list_of_rows_runs_on_what_there_is_and_lists_the_rest(tmp_path, capsys, known):
     run = run_on(tmp_path, known)
     lacks = {"image": "pictures" not in known, "demographics": "users" not in known}
-    for name, (adapt, rows) in lists(run).items():
-        chosen = adapt(run, rows)
+    for name, experiment in EXPERIMENTS.items():
+        rows = experiment.rows(run)
+        capsys.readouterr()
+        chosen = experiment.adapt(run, rows)
         said = capsys.readouterr().out
         for row in rows:
             needs_absent = row.uses("fields") or any(
@@ -144,7 +115,7 @@ def test_every_list_of_rows_runs_on_what_there_is_and_lists_the_rest(tmp_path, c
         fields = (
             "genres" not in known
             and any(row.uses("fields") for row in rows)
-            and adapt is absent.do_without
+            and experiment.adapt is not absent.leave_out
         )
         changed = fields or any(lacks[what] and row.uses(what) for row in rows for what in lacks)
         assert ("Left out" in said or "do without" in said) == changed, (name, said)
@@ -152,7 +123,7 @@ def test_every_list_of_rows_runs_on_what_there_is_and_lists_the_rest(tmp_path, c
         # saves time
         chosen = chosen if known in (ALL - {"users"}, frozenset()) else [*chosen[:1], *chosen[-1:]]
         if chosen:
-            records = run_variants(run, name, chosen, (0,))
+            records = run_variants(run, name, chosen, experiment.seeds(run)[:1])
             assert list(records["variant"].unique()) == list(
                 dict.fromkeys(row.name for row in chosen)
             )

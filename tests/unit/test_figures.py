@@ -272,6 +272,33 @@ def blank(axis):
     "a figure one of whose panels has nothing drawn in it but its frame and reference lines",
     "refused: an empty panel is never shown",
 )
+def crosses(figure) -> dict[str, float]:
+    """Where the crosses of the paper's values stand, by the name of their line."""
+    (axis,) = figure.axes
+    names = dict(
+        zip(axis.get_yticks(), (text.get_text() for text in axis.get_yticklabels()), strict=True)
+    )
+    black = [dots for dots in axis.collections if dots.get_label().startswith("paper")]
+    return {names[y]: x for dots in black for x, y in dots.get_offsets().tolist()}
+
+
+def test_the_papers_values_are_crosses_in_the_lines_of_their_names():
+    names, paper = ["A", "B", "C"], {"A": 0.1, "C": 0.3, "not shown": 0.5}
+    table = pd.DataFrame({"mean": [0.3, 0.1, 0.2], "seeds": 5, "p_holm": 0.01}, names)
+    table = table.assign(low=table["mean"] - 0.1, high=np.nan)  # what has no bound has no bar
+    rows = table.rename_axis("variant").reset_index().assign(protocol="tuned")
+    found = [
+        comparison_figures.forest_plot(table, "D", "mse", paper),
+        figures.model_comparison(rows, "mse", paper),
+    ]
+    assert [crosses(figure) for figure in found] == [{"A": 0.1, "C": 0.3}] * 2
+    without = [
+        comparison_figures.forest_plot(table, "D", "mse"),
+        figures.model_comparison(rows, "mse", {}),
+    ]
+    assert [crosses(figure) for figure in without] == [{}, {}]
+
+
 def test_a_figure_with_an_empty_panel_is_refused():
     figure, (one, other) = plt.subplots(1, 2)
     one.plot([0, 1], [1, 2])

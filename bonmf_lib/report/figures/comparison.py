@@ -11,7 +11,7 @@ from matplotlib.ticker import LogFormatter, MaxNLocator
 
 from ...claims.judge import LEAST_SEEDS, LEVEL, LOWER_IS_BETTER
 from ..tables import told_apart
-from .general import PALETTE, PAPER_COLOUR, _finished, _grid, _label, plt
+from .general import PALETTE, _finished, _grid, _label, _paper_crosses, _spread, plt
 
 BETTER, WORSE, OPEN = PALETTE[2], PALETTE[1], (0.55, 0.55, 0.55)
 
@@ -38,7 +38,7 @@ def forest_plot(
     sign = np.where(told, np.sign(mean), 0)
     if metric in LOWER_IS_BETTER:
         sign = -sign
-    spread = np.nan_to_num(np.stack([mean - low, high - mean]).clip(0))
+    spread = _spread(mean, low, high)
     kinds = {
         1: (BETTER, "o", "better"),
         -1: (WORSE, "s", "worse"),
@@ -56,20 +56,7 @@ def forest_plot(
                 capsize=3,
                 label=label,
             )
-    crosses = [
-        (paper[name], place)
-        for name, place in zip(table.index, places, strict=True)
-        if name in (paper or {})
-    ]
-    if crosses:
-        axis.scatter(
-            *zip(*crosses, strict=True),
-            marker="x",
-            s=60,
-            color=PAPER_COLOUR,
-            label="paper",
-            zorder=3,
-        )
+    _paper_crosses(axis, paper or {}, dict(zip(table.index, places, strict=True)))
     axis.axvline(0, color="black", linewidth=1)
     axis.margins(x=0.08)
     axis.xaxis.set_major_locator(MaxNLocator(6))
@@ -118,9 +105,7 @@ def equivalence_plot(table: pd.DataFrame, reference: str, metric: str, margin: f
     for verdict, (colour, marker) in kinds.items():
         rows = table[table["verdict"] == verdict]
         if len(rows):
-            spread = np.nan_to_num(
-                np.stack([rows["percent"] - rows["low"], rows["high"] - rows["percent"]]).clip(0)
-            )
+            spread = _spread(rows["percent"], rows["low"], rows["high"])
             style = {"fmt": marker, "color": colour, "capsize": 3, "label": verdict}
             axis.errorbar(rows["percent"], places[rows.index], xerr=spread, **style)
     axis.axvline(0, color="black", linewidth=1)
@@ -147,9 +132,7 @@ def quality_per_cost(table: pd.DataFrame, metric: str) -> Figure:
         over no text).
     """
     figure, axis = plt.subplots(figsize=(8, 4.2))
-    spread = np.nan_to_num(
-        np.stack([table["percent"] - table["low"], table["high"] - table["percent"]]).clip(0)
-    )
+    spread = _spread(table["percent"], table["low"], table["high"])
     axis.errorbar(
         table["texts_per_second"], table["percent"], yerr=spread, fmt="none", color=OPEN, capsize=3
     )
@@ -191,9 +174,7 @@ def shapley_bars(table: pd.DataFrame, metric: str = "value") -> Figure:
     }
     for axis, kind in zip(axes.flat, kinds, strict=True):
         rows = table[table["kind"] == kind].iloc[::-1]
-        spread = np.nan_to_num(
-            np.stack([rows["mean"] - rows["low"], rows["high"] - rows["mean"]]).clip(0)
-        )
+        spread = _spread(rows["mean"], rows["low"], rows["high"])
         known = rows["p_holm"] < LEVEL
         axis.barh(
             rows.index,

@@ -1,7 +1,7 @@
 """The study's figures: one function each, colour-blind-safe, titles that name the finding's
 axis."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -21,6 +21,7 @@ from ...training.loop import History
 
 PALETTE = sns.color_palette("colorblind")
 PAPER_COLOUR = "black"
+Column = pd.Series | np.ndarray  # (N,)
 
 
 def set_style() -> None:
@@ -100,6 +101,21 @@ def _grid(rows: int, columns: int, size: tuple[float, float], **given) -> tuple[
             "This figure was given nothing to show; check that what it asks for was measured."
         )
     return plt.subplots(rows, columns, figsize=size, squeeze=False, **given)
+
+
+def _spread(middle: Column, low: Column, high: Column) -> np.ndarray:
+    """Lengths (2, N) of error bars from a middle to its bounds, none where there is no interval."""
+    return np.nan_to_num(np.stack([middle - low, high - middle]).clip(0))
+
+
+def _paper_crosses(
+    axis: Axes, paper: Mapping[str, float], places: Mapping[str, float], label: str = "paper"
+) -> None:
+    """The paper's value by name as a cross in the line of that name; names without one get none."""
+    crosses = [(paper[name], place) for name, place in places.items() if name in paper]
+    if crosses:
+        style = {"marker": "x", "s": 60, "color": PAPER_COLOUR, "zorder": 3}
+        axis.scatter(*zip(*crosses, strict=True), label=label, **style)
 
 
 def _label(text: str, most: int = 80) -> str:
@@ -336,21 +352,12 @@ def model_comparison(table: pd.DataFrame, metric: str, paper: dict[str, float]) 
         protocols, 0.14 * (np.arange(len(protocols)) - (len(protocols) - 1) / 2), strict=True
     ):
         rows = table[table["protocol"] == protocol]
-        spread = np.stack([rows["mean"] - rows["low"], rows["high"] - rows["mean"]]).clip(0)
+        spread = _spread(rows["mean"], rows["low"], rows["high"])
         axis.errorbar(
-            rows["mean"], places[rows["variant"]] - shift, xerr=np.nan_to_num(spread), fmt="o",
+            rows["mean"], places[rows["variant"]] - shift, xerr=spread, fmt="o",
             capsize=3, color=PALETTE[protocols.index(protocol) % len(PALETTE)], label=protocol,
         )  # fmt: skip
-    crosses = [(paper[name], place) for name, place in places.items() if name in paper]
-    if crosses:
-        axis.scatter(
-            *zip(*crosses, strict=True),
-            marker="x",
-            s=60,
-            color=PAPER_COLOUR,
-            label="paper (MovieLens-1M)",
-            zorder=3,
-        )
+    _paper_crosses(axis, paper, places, "paper (MovieLens-1M)")
     axis.set_yticks(places, [_label(name) for name in places.index])
     axis.set(xlabel=f"test {metric}, mean and 95 % interval", title=f"Test {metric} by model")
     axis.legend(loc="best")

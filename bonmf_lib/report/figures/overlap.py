@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from .general import PALETTE, _diagonal, _finished, _grid, _label, plt
+from .general import PALETTE, _diagonal, _finished, _grid, _label, _spread, plt
 
 _MARKERS = "os^Dvp"
 
@@ -73,9 +73,7 @@ def information_bars(tables: dict[str, pd.DataFrame]) -> Figure:
     figure, axes = _grid(1, len(tables), (5.2 * len(tables), 3.2), sharey=True)
     for axis, (title, table) in zip(axes.flat, tables.items(), strict=True):
         rows = table.iloc[::-1]
-        spread = np.nan_to_num(
-            np.stack([rows["mean"] - rows["low"], rows["high"] - rows["mean"]]).clip(0)
-        )
+        spread = _spread(rows["mean"], rows["low"], rows["high"])
         axis.errorbar(rows["mean"], rows.index, xerr=spread, fmt="o", color=PALETTE[0], capsize=3)
         axis.axvline(0, color="black", linewidth=1)
         axis.set(xlabel="reduction of the MSE", title=title)

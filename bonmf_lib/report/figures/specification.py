@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from ...experiments.specifications import CONTENTS, Specification
 from ..specification_curve import COMPARISONS, REAL, at
-from .general import PALETTE, _finished, plt
+from .general import PALETTE, _finished, _spread, plt
 
 _READABLE = {
     "preparation": "features",
@@ -38,9 +38,7 @@ def specification_curve(effects: pd.DataFrame, comparison: str) -> Figure:
         2, 1, figsize=(10, 0.9 * sum(heights)), sharex=True, gridspec_kw={"height_ratios": heights}
     )
     places = np.arange(len(real))
-    spread = np.nan_to_num(
-        np.stack([real["gain"] - real["low"], real["high"] - real["gain"]]).clip(0)
-    )
+    spread = _spread(real["gain"], real["low"], real["high"])
     top.errorbar(
         places,
         real["gain"],
@@ -112,9 +110,7 @@ def centre_gains(effects: pd.DataFrame, centres: dict[str, Specification]) -> Fi
             if not shown:
                 continue
             rows = found.loc[[(name, content) for name in shown]]
-            spread = np.nan_to_num(
-                np.stack([rows["gain"] - rows["low"], rows["high"] - rows["gain"]]).clip(0)
-            )
+            spread = _spread(rows["gain"], rows["low"], rows["high"])
             heights = [names.index(name) + 0.22 * (place - 1) for name in shown]
             colour, marker = looks[content]
             axis.errorbar(
