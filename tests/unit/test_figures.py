@@ -267,11 +267,6 @@ def blank(axis):
     axis.set(title="on top of IDs")
 
 
-@pytest.mark.case(
-    "numbers",
-    "a figure one of whose panels has nothing drawn in it but its frame and reference lines",
-    "refused: an empty panel is never shown",
-)
 def crosses(figure) -> dict[str, float]:
     """Where the crosses of the paper's values stand, by the name of their line."""
     (axis,) = figure.axes
@@ -299,6 +294,11 @@ def test_the_papers_values_are_crosses_in_the_lines_of_their_names():
     assert [crosses(figure) for figure in without] == [{}, {}]
 
 
+@pytest.mark.case(
+    "numbers",
+    "a figure one of whose panels has nothing drawn in it but its frame and reference lines",
+    "refused: an empty panel is never shown",
+)
 def test_a_figure_with_an_empty_panel_is_refused():
     figure, (one, other) = plt.subplots(1, 2)
     one.plot([0, 1], [1, 2])
