@@ -99,7 +99,7 @@ class Differences(Question):
         options = pd.DataFrame(found, columns=columns)
         own = f"{published.dataset}, content {published.content}"
         default = {"data": own, "protocol": "as published", "rows of": "04_table1"}
-        default |= {"metric": "mse", "reference": "BoNMF (as published)"}
+        default |= {"metric": "mse", "reference": "BoNMF"}
         self.menus = (
             Menus("Rows", options, default),
             Menus("Differences", pd.DataFrame({"in": self.UNITS})),
@@ -125,9 +125,10 @@ class Differences(Question):
     def answer(self, rows: Choice, unit: Choice) -> tuple[Part | None, ...]:
         """How the reference stands, the forest plot of all other rows against it, their table."""
         chosen = self._rows[rows["data"], rows["split"], rows["protocol"], rows["rows of"]]
-        metric, name = rows["metric"], rows["reference"]
+        metric = rows["metric"]
         chosen = chosen[chosen["metric"] == metric]
-        reference = _names(chosen)[name]
+        reference = _names(chosen)[rows["reference"]]
+        name = row_name(*reference)
         seeds = set(_of(chosen, reference)["seed"])
         paired = chosen[chosen["seed"].isin(seeds)]
         unpaired = [other for other in _names(chosen) if other not in _names(paired)]
@@ -152,9 +153,10 @@ class Differences(Question):
 
 
 def _names(records: pd.DataFrame) -> dict[str, tuple[str, str]]:
-    """Variant and protocol by the name in tables."""
+    """Variant and protocol by variant: beside the rows of one protocol stand only others' that are
+    solved, not trained."""
     pairs = records[["variant", "protocol"]].drop_duplicates()
-    return {row_name(*pair): pair for pair in pairs.itertuples(index=False, name=None)}
+    return {pair[0]: pair for pair in pairs.itertuples(index=False, name=None)}
 
 
 def _of(records: pd.DataFrame, row: tuple[str, str]) -> pd.DataFrame:

@@ -34,12 +34,12 @@ class Live:
     """A question with its menus; shown as the last value of a cell."""
 
     def __init__(self, question: Question):
+        # statsmodels collects garbage at every adjustment of p-values, which takes longer than all
+        # else unless what is there already is passed over
+        gc.freeze()
         self.question = question
         self._bars = [_Bar(menus, self._draw) for menus in question.menus]
         self.slots = [_Slot(part) for part in self._answer()]
-        # statsmodels collects garbage at every adjustment of p-values, which takes longer than all
-        # else unless what stays anyway is passed over
-        gc.freeze()
 
     @property
     def menus(self) -> dict[str, widgets.ValueWidget]:
@@ -107,13 +107,17 @@ class _Slot:
     """The place of one part of an answer."""
 
     def __init__(self, part: Part | None):
-        self.widget = widgets.VBox()
+        self.widget = widgets.VBox(layout={"align_items": "flex-start"})
         self.fill(part)
 
     def fill(self, part: Part | None) -> None:
-        old, self.part = self.widget.children, part
-        self.widget.children = () if part is None else (_shown(part),)
-        for widget in old:
+        self.part, there = part, self.widget.children
+        kind, value = _shown(part)
+        if there and isinstance(there[0], kind):  # a new widget would make the page jump
+            there[0].value = value
+            return
+        self.widget.children = (kind(value=value, layout={"max_width": "100%"}),)
+        for widget in there:
             widget.close()
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, Any]:
@@ -124,12 +128,13 @@ def _bundle(live: widgets.Widget, static: dict[str, Any]) -> dict[str, Any]:
     return {**live._repr_mimebundle_(), **static}
 
 
-def _shown(part: Part) -> widgets.Widget:
+def _shown(part: Part | None) -> tuple[type[widgets.ValueWidget], bytes | str]:
+    """What shows a part, and what it is given."""
     if isinstance(part, Figure):
-        return widgets.Image(value=_png(part), format="png", layout={"max_width": "100%"})
+        return widgets.Image, _png(part)
     if isinstance(part, pd.DataFrame):
-        return widgets.HTML(_html(part))
-    return widgets.HTML(escape(part))
+        return widgets.HTML, f'<div class="jp-RenderedHTMLCommon">{_html(part)}</div>'
+    return widgets.HTML, escape(part or "")
 
 
 def _static(part: Part | None) -> dict[str, str]:
