@@ -11,12 +11,13 @@ from PIL import Image
 
 from bonmf_lib.storage import write_text
 
+WIDGET = "application/vnd.jupyter.widget-view+json"  # tells nothing without the kernel it was in
 LARGEST = 1_500_000  # bytes a committed notebook may have
 
 
 def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Drop injected parameters, papermill's metadata and timings; renumber the cells; shrink the
-    figures."""
+    """Drop injected parameters, papermill's metadata and timings, and widgets, beside which their
+    outputs hold what code hosts show; renumber the cells; shrink the figures."""
     notebook.metadata = {
         "kernelspec": {
             "display_name": "Python 3 (ipykernel)",
@@ -41,6 +42,7 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             for output in cell.outputs:
                 if "execution_count" in output:
                     output.execution_count = count
+                output.get("data", {}).pop(WIDGET, None)
                 if "image/png" in output.get("data", {}):
                     output.data["image/png"] = with_few_colours(output.data["image/png"])
     notebook.cells = cells

@@ -215,6 +215,10 @@ class Judgement:
     p_holm: float = float("nan")
 
 
+Families = Literal["apart", "together", "unadjusted"]
+Competitor = Literal["hardest", "easiest"]
+
+
 @dataclass(frozen=True)
 class Rules:
     """What of the rules above is a choice of ours.
@@ -229,8 +233,8 @@ class Rules:
     """
 
     tolerance: float | None = None
-    families: Literal["apart", "together", "unadjusted"] = "apart"
-    competitor: Literal["hardest", "easiest"] = "hardest"
+    families: Families = "apart"
+    competitor: Competitor = "hardest"
 
 
 def judge(
@@ -243,16 +247,30 @@ def judge(
     adjusted.
     """
     rules = rules or Rules()
+    return judge_measured(measure(claims, records, rules.competitor), rules)
+
+
+def measure(
+    claims: tuple[Claim, ...], records: pd.DataFrame, competitor: Competitor
+) -> list[list[Judgement]]:
+    """Our number for every claim, one list for each data set and content of the records: what
+    :func:`judge_measured` gives verdicts on, which takes far less time."""
     groups = list(records.groupby(["dataset", "content"])) or [(("-", "-"), records)]
     out = []
     for (dataset, content), group in groups:
         by_variant = {str(variant): rows for variant, rows in group.groupby("variant")}
-        found = [_measure(claim, dataset, content, by_variant, rules) for claim in claims]
-        found = [
-            replace(judgement, p_holm=p)
-            for judgement, p in zip(found, _adjusted(found, rules), strict=True)
-        ]
-        out += [replace(judgement, verdict=_verdict(judgement, rules)) for judgement in found]
+        out.append([_measure(claim, dataset, content, by_variant, competitor) for claim in claims])
+    return out
+
+
+def judge_measured(measured: list[list[Judgement]], rules: Rules) -> list[Judgement]:
+    """The verdicts on what :func:`measure` found, by other rules if wanted; ``rules.competitor`` is
+    the one it was given."""
+    out = []
+    for found in measured:
+        adjusted = zip(found, _adjusted(found, rules), strict=True)
+        told = [replace(judgement, p_holm=p) for judgement, p in adjusted]
+        out += [replace(judgement, verdict=_verdict(judgement, rules)) for judgement in told]
     return out
 
 
@@ -287,7 +305,11 @@ def _adjusted(judgements: list[Judgement], rules: Rules) -> list[float]:
 
 
 def _measure(
-    claim: Claim, dataset: str, content: str, by_variant: dict[str, pd.DataFrame], rules: Rules
+    claim: Claim,
+    dataset: str,
+    content: str,
+    by_variant: dict[str, pd.DataFrame],
+    competitor: Competitor,
 ) -> Judgement:
     needed = {"value": lambda: [claim.variant], "better": lambda: [claim.variant, *claim.than]}
     names = needed.get(claim.kind, lambda: list(claim.variants))()
@@ -319,7 +341,7 @@ def _measure(
         return Judgement(claim, dataset, content, ours, "" if ours.n else "not run")
     gains = _gains(claim, values, share)
     if claim.kind == "better":
-        choose = min if rules.competitor == "hardest" else max
+        choose = min if competitor == "hardest" else max
         against = choose(gains, key=lambda other: _evidence(gains[other]))
     else:  # the pair whose interval reaches farthest from 0
         against = max(gains, key=lambda pair: max(abs(gains[pair].low), abs(gains[pair].high)))

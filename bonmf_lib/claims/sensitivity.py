@@ -3,7 +3,7 @@ a time."""
 
 import pandas as pd
 
-from .judge import VERDICTS, Rules, judge, qualifier, read_claims
+from .judge import VERDICTS, Judgement, Rules, judge, qualifier, read_claims
 
 AS_JUDGED = "as judged"
 VARIATIONS: dict[str, Rules] = {
@@ -24,25 +24,22 @@ def verdicts_by_rule(records: pd.DataFrame) -> pd.DataFrame:
         index claim, dataset, content; columns ``AS_JUDGED`` and the variations; only what was
         judged.
     """
-    columns = {}
-    for name, rules in {AS_JUDGED: Rules(), **VARIATIONS}.items():
-        found = [
-            judgement
-            for judgement in judge(read_claims(), records, rules)
-            if judgement.ours is not None
-        ]
-        said = {
-            (j.claim.id, j.dataset, j.content): ": ".join(filter(None, (j.verdict, qualifier(j))))
-            for j in found
-        }
-        columns[name] = pd.Series(said, dtype="str")
-    table = pd.DataFrame(columns)
-    index = (
-        pd.MultiIndex.from_tuples(table.index, names=["claim", "dataset", "content"])
-        if len(table)
-        else table.index
+    rules = {AS_JUDGED: Rules(), **VARIATIONS}
+    claims = read_claims()
+    return pd.DataFrame(
+        {name: verdicts(judge(claims, records, own)) for name, own in rules.items()}
     )
-    return table.set_axis(index)
+
+
+def verdicts(judgements: list[Judgement]) -> pd.Series:
+    """Verdicts on what was judged, with what lies behind them; index claim, dataset, content."""
+    said = {
+        (j.claim.id, j.dataset, j.content): ": ".join(filter(None, (j.verdict, qualifier(j))))
+        for j in judgements
+        if j.ours is not None
+    }
+    index = pd.MultiIndex.from_tuples(list(said), names=["claim", "dataset", "content"])
+    return pd.Series(list(said.values()), index, dtype="str")
 
 
 def changed_verdicts(table: pd.DataFrame) -> pd.DataFrame:

@@ -22,12 +22,24 @@ def nearest_neighbours(features: Features, item: int, most: int = 5) -> pd.DataF
         columns item and similarity in [-1, 1], best first, without the item itself and without
         missing items.
     """
+    return nearest(similarities(features, item), most)
+
+
+def similarities(features: Features, item: int) -> np.ndarray:
+    """Cosine similarity of every item's standardised features to one item's, (items,); -infinity of
+    the item itself and of missing items."""
     matrix = features.standardized()
     norms = np.linalg.norm(matrix, axis=1)
     norms[norms == 0] = 1.0
     similarity = matrix @ matrix[item] / (norms * norms[item])
     similarity[~features.present] = -np.inf
     similarity[item] = -np.inf
+    return similarity
+
+
+def nearest(similarity: np.ndarray, most: int = 5) -> pd.DataFrame:
+    """The items of the highest similarity as :func:`nearest_neighbours` gives them; those at
+    -infinity are left out."""
     best = np.argsort(-similarity, kind="stable")[:most]
     best = best[np.isfinite(similarity[best])]
     return pd.DataFrame({"item": best, "similarity": similarity[best]})

@@ -34,7 +34,7 @@ def outputs(notebook):
 def test_there_are_notebooks_in_order():
     names = [path.stem for path in NOTEBOOKS]
     assert names[0] == "00_start_here"
-    assert names[-1] == "13_report"
+    assert names[-2:] == ["13_report", "14_explore"]
 
 
 def test_first_code_cell_is_the_parameters_cell_with_every_parameter(notebook):
@@ -63,6 +63,15 @@ def test_is_small_and_tells_nothing_of_the_machine(notebook):
     ]
     assert not re.search(r"/(home|root|Users|tmp|work)/", json.dumps(shown))
     assert "papermill" not in notebook.metadata
+
+
+def test_holds_no_widget_that_is_dead_without_its_kernel(notebook):
+    """What its menus start with stands beside each as an ordinary output; a code host would show a
+    line about a widget instead."""
+    assert "widgets" not in notebook.metadata
+    kinds = [set(output.get("data", {"text": ""})) for output in outputs(notebook)]
+    assert not any("widget" in kind for found in kinds for kind in found)
+    assert all(kinds)
 
 
 def test_figures_are_drawn_by_the_library_in_its_style(notebook):

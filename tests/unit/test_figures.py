@@ -14,6 +14,7 @@ from bonmf_lib.evaluation.definitions import definition_grid
 from bonmf_lib.evaluation.shapley import shapley_table
 from bonmf_lib.report.figures import (
     comparison as comparison_figures,
+    explore as explore_figures,
     general as figures,
     overlap as overlap_figures,
     pictures as visual_figures,
@@ -24,7 +25,14 @@ from bonmf_lib.studies.overlap import information_table
 from bonmf_lib.training.loop import History
 from tests.conftest import ROOT
 
-MODULES = (figures, comparison_figures, practice_figures, overlap_figures, visual_figures)
+MODULES = (
+    figures,
+    comparison_figures,
+    explore_figures,
+    practice_figures,
+    overlap_figures,
+    visual_figures,
+)
 HOSTILE = (
     "A$$AP",
     r"$\frac{$",
@@ -173,6 +181,18 @@ KINDS = {
         shapley_table(per_seed(), 0.3), "MSE"
     ),
     "search_progress": lambda _: comparison_figures.search_progress(trials()),
+    "verdict_shift": lambda _: explore_figures.verdict_shift(
+        pd.DataFrame({"as judged": [3, 0], "by these rules": [2, 1]}, index=["reproduced", "other"])
+    ),
+    "beside_paper": lambda _: explore_figures.beside_paper(
+        {name: curves(paper=None, ours=None) for name in ("Precision@K", "NDCG")}
+    ),
+    "item_predictions": lambda shown: explore_figures.item_predictions(
+        curves(**{"as it is": None, "without text": None}),
+        4.0,
+        shown.items["title"].iloc[4],
+        "stars",
+    ),
     "definition_map": lambda _: practice_figures.definition_map({"Precision": fits()[0]}),
     "definition_heat": lambda _: definition_heat(),
     "leak_plot": lambda _: practice_figures.leak_plot(curves(a=None).T.abs().iloc[[0, 0]], 0.7, 1),

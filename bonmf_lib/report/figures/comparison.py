@@ -17,7 +17,11 @@ BETTER, WORSE, OPEN = PALETTE[2], PALETTE[1], (0.55, 0.55, 0.55)
 
 
 def forest_plot(
-    table: pd.DataFrame, reference: str, metric: str, paper: dict[str, float] | None = None
+    table: pd.DataFrame,
+    reference: str,
+    metric: str,
+    paper: dict[str, float] | None = None,
+    unit: str = "",
 ) -> Figure:
     """Paired difference of each row to the reference with its 95 % interval; colour = the side of
     zero, if told apart.
@@ -29,6 +33,7 @@ def forest_plot(
         reference: name of the row that was subtracted.
         metric: decides which direction is better.
         paper: the paper's difference by name, drawn as crosses.
+        unit: of the differences, where it is not the metric's own.
     """
     figure, axis = plt.subplots(figsize=(8, 0.45 * len(table) + 1.9))
     places = np.arange(len(table))[::-1]
@@ -72,7 +77,7 @@ def forest_plot(
         f"; {shared.strip(' ()')}" if shared else ""
     )
     axis.set(
-        xlabel=f"← {left}     difference in test {metric}     {right} →",
+        xlabel=f"← {left}     difference in test {metric}{unit and f', {unit}'}     {right} →",
         title=(
             f"Test {metric}: paired difference to {_label(reference.removesuffix(shared))}\n"
             f"{second_line}"
