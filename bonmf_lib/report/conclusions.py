@@ -17,7 +17,7 @@ from .specification_curve import COMPARISONS, REAL, at, published_effects
 
 Outcome = Literal["better", "worse", "unclear"]
 RECIPE, STOPPED, TUNED = "by the paper's recipe", "stopped early", "tuned"
-STANDARDISED = "stopped early, standardised, batch 16,384"
+STANDARDISED = "stopped early, standardised"
 _CENTRES = {RECIPE: "paper's recipe", STOPPED: "early stopped"}
 _BESIDE_TEXT = "beside the text, "
 SHUFFLED = "shuffled"
@@ -184,6 +184,17 @@ def paper_says() -> dict[str, str]:
     return {claim.id: claim.paper for claim in read_claims()}
 
 
+@cache
+def claimed() -> dict[str, str]:
+    """The papers' claims as one phrase each, with the printed number where there is one."""
+    phrases = {}
+    for claim in read_claims():
+        statement, printed = re.sub(r" \([^()]*\)$", "", claim.statement), claim.paper
+        in_it = printed == "in words" or printed.strip("+< ") in statement
+        phrases[claim.id] = statement if in_it else f"{statement}: {printed}"
+    return phrases
+
+
 QUESTIONS = (
     Question(
         name="text and picture",
@@ -234,6 +245,9 @@ QUESTIONS = (
         notebooks=("04_table1", "05_ablations", "06_llm_swap"),
     ),
 )
+
+
+NEW_ITEMS = QUESTIONS[-1]
 
 
 @dataclass(frozen=True)
@@ -291,7 +305,7 @@ def card(question: Question, found: Measured) -> Card:
         run,
         {label: gain for label, gain in controls.items() if gain is not None},
         question.claimed,
-        paper_says()[question.paper],
+        claimed()[question.paper],
         found.verdict(question.paper),
         question.notebooks,
     )
@@ -312,8 +326,8 @@ def _answer(
         return "harms", f"No: {subject} raise {error} by {decides.size}."
     if decides.outcome == "unclear":
         return (
-            "not shown",
-            f"Not shown: {subject} gain {decides} over {question.base}{_chance(decides)}.",
+            "no clear gain",
+            f"No clear gain: {subject} {decides} against {question.base}{_chance(decides)}.",
         )
     if content is not None and content.outcome != "better":
         return (
@@ -332,7 +346,7 @@ def _answer(
 
 
 def _chance(effect: Effect) -> str:
-    return ", perhaps by chance" if effect.perhaps else ""
+    return ", not certain among so many tests" if effect.perhaps else ""
 
 
 def cards(found: Measured) -> list[Card]:
@@ -344,9 +358,9 @@ def lead(found: Sequence[Card]) -> str:
     """The answer to the study's title in a few words."""
     words = {
         "helps": "{} helps",
-        "depends": "{} helps in some readings, not in all",
+        "depends": "{} helps in some training setups, not in all",
         "harms": "{} harms",
-        "not shown": "{} is not shown to help",
+        "no clear gain": "{} is not shown to help",
         "not by content": "{} helps, but not by what it says",
         "not run": "{} was not tried",
     }
@@ -366,15 +380,15 @@ def answer_paragraph(found: Measured) -> str:
     )
     sentences = [
         f"**{lead(list(by_name.values()))}**",
-        f"Gains in MSE over IDs alone (MovieLens-1M, 95 % intervals over {splits} splits): "
-        f"plots {_gain(text, STOPPED)} stopped at the best epoch, other movies' plots "
-        f"{_shuffled(text, STOPPED)}, plots as standardised features {_gain(text, STANDARDISED)}; "
-        f"posters {_gain(picture, STOPPED)}, beside plots "
+        "Cut in rating error (MSE) against the same network on IDs alone, training stopped at its "
+        f"best validation epoch; MovieLens-1M, {splits} random splits, 95 % intervals.",
+        f"Plots: {_gain(text, STOPPED)}, {SHUFFLED} among movies {_shuffled(text, STOPPED)}; "
+        f"as standardised features {_gain(text, STANDARDISED)}.",
+        f"Posters: {_gain(picture, STOPPED)}; added to plots, against plots alone "
         f"{_gain(picture, _BESIDE_TEXT + STOPPED)}.",
-        f"Both: {_gain(both, RECIPE)} {RECIPE}, other movies' content "
-        f"{_shuffled(both, RECIPE)}; {_gain(both, STOPPED)} {STOPPED}; "
-        f"{_gain(both, TUNED)} {TUNED}.",
-        f"On movies with fewer than five ratings, plots: {_gain(new, STOPPED)}.",
+        f"Both: {_gain(both, STOPPED)}; {RECIPE} {_gain(both, RECIPE)}, {SHUFFLED} "
+        f"{_shuffled(both, RECIPE)}; {TUNED} {_gain(both, TUNED)}.",
+        f"Movies with fewer than five ratings, plots: {_gain(new, STOPPED)}.",
     ]
     if (simple := found.effect("BoNMF (b), biased SVD")) is not None:
         sentences.append(simple_sentence(simple))
@@ -397,8 +411,8 @@ def simple_sentence(effect: Effect) -> str:
         effect: of BoNMF over it.
     """
     said = {
-        "worse": f"beats the paper's network by {effect.size}, both tuned",
-        "better": f"is beaten by the paper's network by {effect.size}, both tuned",
-        "unclear": f"and the paper's network, both tuned, cannot be told apart ({effect})",
+        "worse": f"errs less; the paper's network errs {effect.size} more, both tuned",
+        "better": f"errs more; the paper's network errs {effect.size} less, both tuned",
+        "unclear": f"and the paper's network, both tuned, do not differ clearly ({effect})",
     }
-    return f"Biased SVD, which reads neither, {said[effect.outcome]}."
+    return f"Biased SVD, on IDs only, {said[effect.outcome]}."

@@ -31,8 +31,8 @@ def effects_text(found: Measured) -> str:
 def table_block(found: Measured) -> str:
     """The table of answers in Markdown."""
     lines = [
-        "| question | the paper | measured: gain in MSE, + = better, 95 % interval "
-        "| the claim is | where |",
+        "| question | the paper claims | measured: gain in MSE, + = better, 95 % interval "
+        "| the paper's claim is | where |",
         "|---|---|---|---|---|",
     ]
     for row in answer_rows(found):

@@ -15,6 +15,7 @@ _COLOURS = {
     STANDARDISED: PALETTE[4],
     TUNED: PALETTE[2],
 }
+_HOLLOW = 10  # points: a ring around a dot that is in the same place
 _STEP = 0.14  # between the marks of one question
 
 
@@ -38,7 +39,7 @@ def answer_forest(found: Sequence[Card]) -> Figure:
                 )
     axis.axvline(0, color="black", linewidth=1)
     axis.set(
-        title=lead(found).removesuffix("."),
+        title=lead(found).removesuffix(".").replace("; ", ";\n"),
         xlabel="gain in rating error (MSE), %, above 0 = better",
         yticks=range(len(found)),
         ylim=(len(found) - 0.5, -0.5),
