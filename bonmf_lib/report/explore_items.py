@@ -17,7 +17,7 @@ from .figures import explore as figures
 from .figures.general import neighbour_wall
 from .published import Part
 
-AS_IT_IS, *_STATES = HIDDEN
+AS_IT_IS = next(iter(HIDDEN))
 
 
 def item_names(dataset) -> pd.Series:
@@ -97,7 +97,7 @@ class Predictions(Question):
         table = table.reindex(self._models).rename_axis("model")
         title = f"{self._names[item]}, {chosen['for']}"
         figure = figures.item_predictions(table, truth, title, self.dataset.words.unit)
-        changes = table[_STATES].sub(table[AS_IT_IS], axis=0)
+        changes = table.drop(columns=AS_IT_IS).sub(table[AS_IT_IS], axis=0)
         shown = pd.concat([table[[AS_IT_IS]].map("{:.2f}".format), changes.map(_signed)], axis=1)
         said = f"{self._rated_sentence(rated)} {_moved_sentence(table[AS_IT_IS], truth, changes)}"
         return said, figure, shown

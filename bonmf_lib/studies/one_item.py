@@ -99,7 +99,7 @@ def predictions(
 
     Returns:
         by key of ``HIDDEN``, a table of the users (index) by model (columns); models that do not
-        read all that is hidden are left out.
+        read all that is hidden are left out, and so is what none reads.
     """
     device, out = pick_device(), {}
     for state, modalities in HIDDEN.items():
@@ -113,5 +113,6 @@ def predictions(
                 users = torch.arange(model.n_users, device=device)
                 predicted = predict(model, users, torch.full_like(users, item))
             columns[name] = predicted.clamp(low, high).cpu().numpy()
-        out[state] = pd.DataFrame(columns).rename_axis("user")
+        if columns:
+            out[state] = pd.DataFrame(columns).rename_axis("user")
     return out

@@ -9,7 +9,13 @@ from tests.conftest import ROOT
 from tests.unit.test_absent import folder_of
 
 pytestmark = pytest.mark.timeout(1200)
-NOTEBOOKS = ("02_embedding_extraction", "04_table1", "05_ablations", "07_visual_fusion")
+NOTEBOOKS = (
+    "02_embedding_extraction",
+    "04_table1",
+    "05_ablations",
+    "07_visual_fusion",
+    "14_explore",
+)
 
 
 def printed(path) -> str:
@@ -46,5 +52,7 @@ def test_notebooks_run_and_say_what_they_leave_out(tmp_path, monkeypatch):
     assert "no toy has a photo: what follows in this notebook" in said["07"]
     assert "nothing is known of the users of toys" in said["05"]
     assert "0 points" in said["04"]
+    assert "nearest toys by text." in said["14"]
+    assert "Without text, " in said["14"] and "Without picture" not in said["14"]
     own = said["02"] + said["05"] + said["07"]  # 04 quotes the paper
     assert not [word for word in ("movie", "poster", "film", "stars") if word in own]
