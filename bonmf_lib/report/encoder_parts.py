@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import pandas as pd
 
 from ..experiments.names import NO_TEXT
+from . import html
+from .conclusions import percent, signed
 from .figures.comparison import quality_per_cost
 from .published import Part, Published
 from .relative import gains, row_of, short_names
@@ -33,14 +35,24 @@ def prices(published: Published) -> Iterator[Part]:
         f"For 1,000 items, {seconds.index[0]} takes {seconds.iloc[0]:.1f} s and "
         f"{seconds.index[-1]} {seconds.iloc[-1]:.0f} s on one processor thread."
     )
-    table = pd.DataFrame({"s per 1,000 items": seconds.map("{:.1f}".format)})
-    table["loading, s"] = costs["loading_seconds"].map("{:.1f}".format)
-    table["memory, MiB"] = costs["memory_mib"].map("{:.0f}".format)
-    for title, gain in found.items():
-        table[f"gain in {title} over no text, %"] = gain.apply(
-            lambda row: f"{row['percent']:+.1f} ({row['low']:+.1f} to {row['high']:+.1f})", axis=1
-        )
-    yield table
+    columns = ("text encoder", "s per 1,000 items", "loading, s", "memory, MiB")
+    yield html.table(
+        (*columns, *(f"gain in {title} over no text" for title in found)),
+        [
+            (
+                name,
+                f"{taken:.1f}",
+                f"{costs.loc[name, 'loading_seconds']:.1f}",
+                f"{costs.loc[name, 'memory_mib']:.0f}",
+                *(_gain(gain.loc[name]) for gain in found.values()),
+            )
+            for name, taken in seconds.items()
+        ],
+    )
+
+
+def _gain(row: pd.Series) -> str:
+    return f"{percent(row['percent'])} ({signed(row['low'])} to {signed(row['high'])})"
 
 
 def prices_and_gains(published: Published) -> Iterator[Part]:

@@ -20,8 +20,9 @@ from ..claims.ledger import (
 )
 from . import html, tables
 from .answer_table import answer_rows
-from .conclusions import Card, Measured, answer_paragraph, cards, simple_sentence
+from .conclusions import Card, Measured, answer_paragraph, cards, percent, simple_sentence
 from .published import Part
+from .sections import main_rows
 
 Parts = Iterator[Part]
 
@@ -135,7 +136,8 @@ GROUPS = {
 
 
 def claims(judged: pd.DataFrame, group: str, dataset: str = "ml-1m") -> Parts:
-    """How many claims of one group have which verdict, then a row each.
+    """How many claims of one group have which verdict, then a row each, in the order of
+    ``claims.yaml``.
 
     Args:
         judged: a ledger. group: of ``GROUPS``. dataset: on which a row does not name its data.
@@ -152,20 +154,26 @@ def claims(judged: pd.DataFrame, group: str, dataset: str = "ml-1m") -> Parts:
 
 
 def _with_intervals(rows: pd.DataFrame) -> Iterator:
-    shown = readable(rows, everything=True)
-    return rows.assign(measured=shown["ours"]).itertuples()
+    order = {claim.id: place for place, claim in enumerate(read_claims())}
+    shown = rows.assign(measured=readable(rows, everything=True)["ours"])
+    return shown.sort_values(
+        "claim", key=lambda names: names.map(order), kind="stable"
+    ).itertuples()
 
 
 def _claim_row(row, dataset: str) -> html.ClaimRow:
-    elsewhere = "" if row.dataset in (dataset, "") or row.verdict == "not run" else row.dataset
+    elsewhere = row.verdict != "not run" and row.dataset != dataset
     return html.ClaimRow(
         row.statement,
         row.claim,
         row.paper,
         row.measured,
         f"{row.verdict}: {row.qualifier}" if row.qualifier else row.verdict,
-        " ".join(filter(None, (f"On {elsewhere}." if elsewhere else "", row.note))),
+        " ".join(filter(None, (f"On {row.dataset}." if elsewhere else "", row.note))),
     )
+
+
+_WAITING = {OWN_SOURCE: "checks of ours", "bonmf": "of this paper"}
 
 
 def waiting_sentence(judged: pd.DataFrame) -> str:
@@ -173,25 +181,27 @@ def waiting_sentence(judged: pd.DataFrame) -> str:
     left = unrun_claims(judged)["claims"].sort_values(ascending=False)
     if left.empty:
         return "Every claim was tested."
-    named = ", ".join(f"{source} {count}" for source, count in left.items())
-    return f"{left.sum()} claims and checks wait for their rows: {named}."
+    others = left.drop(list(_WAITING), errors="ignore")
+    parts = [f"{left[source]} {name}" for source, name in _WAITING.items() if source in left]
+    if len(others):
+        named = ", ".join(f"{source} {count}" for source, count in others.items())
+        parts.append(f"{others.sum()} of other papers ({named})")
+    return f"Not run yet: {'; '.join(parts)}."
 
 
-def table_one(records: pd.DataFrame, judged: pd.DataFrame) -> Parts:
+def table_one(found: Measured) -> Parts:
     """The rows of the paper's table from the lowest of our errors up, beside its own; then the rows
-    that it lacks.
-
-    Args:
-        records: the main rows of one data set. judged: the ledger of the same data.
-    """
-    paper = tables.paper_values("BoNMF Table 1")["mse"]
-    shown = tables.side_by_side(
-        records, "mse", ("as published", "tuned"), tables.paper_values("BoNMF Table 1")
+    that it lacks."""
+    records = main_rows(found.published.own)
+    printed = tables.paper_values("BoNMF Table 1")
+    paper, shown = (
+        printed["mse"],
+        tables.side_by_side(records, "mse", ("as published", "tuned"), printed),
     )
     means, lowest = _means(records), records[records["metric"] == "mse"]
     rest = lowest.groupby(["variant", "protocol"])["value"].mean().groupby("variant").min()
     verdicts = {
-        claim.variant: judged.loc[judged["claim"] == claim.id, "verdict"].iloc[0]
+        claim.variant: found.verdict(claim.id)
         for claim in read_claims()
         if claim.id.startswith("BoNMF Table 1") and claim.metric == "mse"
     }
@@ -202,7 +212,7 @@ def table_one(records: pd.DataFrame, judged: pd.DataFrame) -> Parts:
                 name,
                 shown.loc[name, "paper"],
                 shown.loc[name, "as published"],
-                f"{100 * (means[name] / paper[name] - 1):+.1f} %",
+                percent(100 * (means[name] / paper[name] - 1)),
                 shown.loc[name, "tuned"],
                 html.chip_cell(verdicts[name]),
             )
@@ -243,4 +253,5 @@ def decided_by(records: pd.DataFrame, run: str) -> Parts:
         )
         return
     yield f"This run ({run}) decides {len(rows)} claims and checks."
-    yield html.claim_rows([_claim_row(row, "") for row in _with_intervals(rows)])
+    own = rows["dataset"].iloc[0]
+    yield html.claim_rows([_claim_row(row, own) for row in _with_intervals(rows)])

@@ -263,8 +263,10 @@ def _overlap_finding(found: Sequence[answers.Answer]) -> str:
     if not telling:
         return f"No way to take overlap out is shown to help, in {families} families of tests."
     return (
-        f"Some way to take overlap out differs from concatenation on {'; '.join(telling)}: "
-        f"{sum(answer.telling for answer in found)} of {families} families of tests."
+        f"A way to take overlap out differs from concatenation on {'; '.join(telling)}: in "
+        f"{sum(answer.telling for answer in found)} of {families} families of tests. "
+        f"Chance alone would do so at least once with probability "
+        f"{answers.chance_of_any(families):.2f}."
     )
 
 
