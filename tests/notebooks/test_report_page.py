@@ -20,6 +20,8 @@ NOTEBOOK = nbformat.read(ROOT / "notebooks/13_report.ipynb", as_version=4)
 # of what this report says itself; sentences of the library have tests of their own
 PROSE = [cell.source for cell in NOTEBOOK.cells if cell.cell_type == "markdown"]
 
+PAPER = 672  # pixels between the margins of A4
+
 
 class Elements(HTMLParser):
     """Every element of a page with its attributes."""
@@ -215,11 +217,14 @@ def test_the_contents_stay_in_sight(tab):
         assert shown.value("document.querySelector('nav').getBoundingClientRect().top") == 0
 
 
-def test_it_prints_without_its_contents(tab):
-    shown = opened(tab, 1280)
+def test_it_prints_on_paper_without_its_contents(tab):
+    shown = opened(tab, PAPER)
     shown.call("Emulation.setEmulatedMedia", media="print")
     assert shown.value("getComputedStyle(document.querySelector('nav')).display") == "none"
     assert shown.value("getComputedStyle(document.querySelector('.answer')).display") == "block"
+    widths = "[...document.querySelectorAll('img')].map(picture => picture.clientWidth)"
+    assert 300 < max(shown.value(widths)) <= PAPER
+    assert shown.value("document.documentElement.scrollWidth") <= PAPER
     shown.call("Emulation.setEmulatedMedia", media="")
 
 
