@@ -6,7 +6,7 @@ import pandas as pd
 
 from .judge import OWN_SOURCE, VERDICTS, Judgement, judge, qualifier, read_claims
 
-_UNJUDGED = ("not testable on this data", "not run")
+UNJUDGED = ("not testable on this data", "not run")  # verdicts that the records do not give
 
 COLUMNS = [
     "claim",
@@ -62,7 +62,7 @@ def ledger(records: pd.DataFrame) -> pd.DataFrame:
     return table[~(idle & elsewhere)].reset_index(drop=True)
 
 
-_SECOND_READING = r"BoNMF \([h-m]\)"  # its claims, and our checks of them
+SECOND_READING = r"BoNMF \([h-m]\)"  # its claims, and our checks of them
 # ends of the ids of checks that ask what a claim says elsewhere
 _OTHER_PROTOCOLS = (
     ", 7:3",
@@ -73,8 +73,8 @@ _OTHER_PROTOCOLS = (
 def second_reading_sentence(table: pd.DataFrame) -> str:
     """Where a check of the second reading's claims on other splits or feedback has another verdict
     than the claim on that source's own protocol; only where both were judged."""
-    parts, own = [], table["claim"].str.match(_SECOND_READING)
-    for (dataset, content), group in table[own & ~table["verdict"].isin(_UNJUDGED)].groupby(
+    parts, own = [], table["claim"].str.match(SECOND_READING)
+    for (dataset, content), group in table[own & ~table["verdict"].isin(UNJUDGED)].groupby(
         ["dataset", "content"]
     ):
         verdicts = group.set_index("claim")["verdict"]
@@ -95,13 +95,6 @@ def second_reading_sentence(table: pd.DataFrame) -> str:
                 f"{dataset}, content {content}: of {len(pairs)} checks, another verdict has {said}."
             )
     return " ".join(parts) or "The second reading's own protocol has not been judged on this data."
-
-
-def second_reading_table(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
-    """The second reading's claims, (h) to (m), and our checks of them on one data set, for
-    reading."""
-    rows = table[table["claim"].str.match(_SECOND_READING) & (table["dataset"] == dataset)]
-    return readable(rows).set_index("claim")[["statement", "paper", "ours", "verdict"]]
 
 
 def unrun_claims(table: pd.DataFrame, most: int = 6) -> pd.DataFrame:
@@ -144,7 +137,7 @@ def _row(judgement: Judgement) -> dict:
 def verdict_counts(table: pd.DataFrame) -> pd.Series:
     """Number of the papers' claims per verdict, in the order of ``VERDICTS``; neither our own
     checks are counted nor numbers whose definition the paper does not give."""
-    counted = (table["source"] != OWN_SOURCE) & ~table["claim"].isin(_undefined())
+    counted = (table["source"] != OWN_SOURCE) & ~table["claim"].isin(undefined_claims())
     return (
         table.loc[counted, "verdict"]
         .value_counts()
@@ -156,7 +149,7 @@ def verdict_counts(table: pd.DataFrame) -> pd.Series:
 def uncounted_sentence(table: pd.DataFrame) -> str:
     """How many of a ledger's rows :func:`verdict_counts` leaves out because the paper does not
     define the number."""
-    left_out = table.loc[table["claim"].isin(_undefined()), "claim"].nunique()
+    left_out = table.loc[table["claim"].isin(undefined_claims()), "claim"].nunique()
     return (
         f"Not counted: {left_out} numbers whose definition the paper does not give, "
         "judged as we read them."
@@ -164,7 +157,8 @@ def uncounted_sentence(table: pd.DataFrame) -> str:
 
 
 @cache
-def _undefined() -> frozenset[str]:
+def undefined_claims() -> frozenset[str]:
+    """Claims on numbers whose definition the paper does not give."""
     return frozenset(claim.id for claim in read_claims() if not claim.defined)
 
 

@@ -347,10 +347,15 @@ def families_sentence(found: Sequence[Answer], level: float = LEVEL) -> str:
         sum(answer.families for answer in found),
         sum(answer.telling for answer in found),
     )
-    chance = 1 - (1 - level) ** families
     return (
         f"Of {families} families of adjusted tests of ways to take overlap out "
         f"(data set, kind of split and metric), {telling} told any way apart; "
         "were there nothing to find and were they independent, "
-        f"at least one would with probability {chance:.2f}."
+        f"at least one would with probability {chance_of_any(families, level):.2f}."
     )
+
+
+def chance_of_any(families: int, level: float = LEVEL) -> float:
+    """Probability that at least one of so many independent families of tests tells something where
+    there is nothing."""
+    return 1 - (1 - level) ** families

@@ -6,7 +6,6 @@ code host, shows the latter.
 """
 
 import base64
-import gc
 import io
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -34,9 +33,6 @@ class Live:
     """A question with its menus; shown as the last value of a cell."""
 
     def __init__(self, question: Question):
-        # statsmodels collects garbage at every adjustment of p-values, which takes longer than all
-        # else unless what is there already is passed over
-        gc.freeze()
         self.question = question
         self._bars = [_Bar(menus, self._draw) for menus in question.menus]
         self.slots = [_Slot(part) for part in self._answer()]

@@ -1,7 +1,7 @@
 """What is published, as a report sees it: records and tables, or one sentence that they are not
 published yet."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 
 from ..errors import RecordError
 from ..runs.records import is_table_published, published_table, read_published
+from .html import Markup, Sentences
 
-Part = str | pd.DataFrame | Figure  # of a report: a sentence, a table, a figure
+Part = str | Markup | pd.DataFrame | Figure  # of a report: sentences, markup, a table, a figure
 
 
 class NotPublishedError(RecordError):
@@ -71,12 +72,12 @@ def read_published_run(run: str = "paper") -> Published:
     return Published(read_published(), run)
 
 
-def show(*groups: Iterator[Part]) -> None:
-    """Print the sentences and display the tables and figures of each group, in order; where one
-    lacks what is not published yet, its sentence says so and the next group follows."""
+def show(*groups: Iterable[Part]) -> None:
+    """Display the sentences, tables and figures of each group, in order; where one lacks what is
+    not published yet, its sentence says so and the next group follows."""
     for parts in groups:
         try:
             for part in parts:
-                print(part) if isinstance(part, str) else display(part)
+                display(Sentences(part) if isinstance(part, str) else part)
         except NotPublishedError as error:
-            print(error)
+            display(Sentences(str(error)))

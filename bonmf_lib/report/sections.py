@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from ..evaluation.shapley import shapley_table
-from ..experiments import names, specifications
+from ..experiments import specifications
 from ..runs.publication import REMEASURED, agreement_sentence
 from ..runs.records import interval_share
 from ..studies import failures, overlap as overlap_studies
@@ -27,7 +28,7 @@ from .figures import (
     specification as specification_figures,
 )
 from .published import NotPublishedError, Part, Published
-from .relative import gains, row_of, short_names
+from .relative import short_names
 
 METRICS = {"mse": "MSE", "rmse": "RMSE", "precision@10": "Precision@10", "ndcg@10": "NDCG@10"}
 OFF_SCALE = ("SVD", "Global mean")  # rows far off the scale of a figure of all
@@ -130,10 +131,17 @@ def shapley(published: Published, subsets: Mapping[frozenset[str], Any]) -> Part
         yield comparison_figures.shapley_bars(shares, title)
 
 
+_MODALITIES = "text", "picture"
+
+
+def added_in_words(published: Published) -> Parts:
+    """In how many differently trained networks text and picture add something."""
+    yield "\n".join(answers.added_sentence(published.own, modality) for modality in _MODALITIES)
+
+
 def added(published: Published) -> Parts:
     """What text and picture add in differently trained networks."""
-    for modality in ("text", "picture"):
-        yield answers.added_sentence(published.own, modality)
+    for modality in _MODALITIES:
         yield answers.added_by_experiment(published.own, modality).round(4)
 
 
@@ -209,33 +217,66 @@ def full_answers(published: Published) -> list[answers.Answer]:
     return answers.open_answers(records[records["content"] == published.content], published.dataset)
 
 
-def open_questions(found: Sequence[answers.Answer]) -> Parts:
-    """Answers to the paper's open questions; tables and figures of those where anything was found.
+def open_question(found: Sequence[answers.Answer], question: str) -> Parts:
+    """The answer to one of the paper's open questions, with one figure where anything was found.
 
     Args:
-        found: of :func:`full_answers`.
+        found: of :func:`full_answers`. question: ``text``, ``picture`` or ``overlap``.
     """
-    for answer in found:
+    own = _answers_to(found, question)
+    if question == "overlap":
+        yield _overlap_finding(own)
+    else:
+        yield "\n".join(answer.sentences[-1] for answer in own)
+    yield from (_answer_figure(answer) for answer in _telling(own)[:1])
+
+
+def open_question_in_full(found: Sequence[answers.Answer], question: str) -> Parts:
+    """Everything behind :func:`open_question`: sentences, tables and the other figures."""
+    own = _answers_to(found, question)
+    shown = next(iter(_telling(own)), None)
+    for answer in own:
         yield "\n".join(answer.sentences)
         if not answer.nothing_found:
-            yield from _answer(answer)
-    if any(answer.families for answer in found):
-        yield answers.families_sentence(found)
-    for question, what in _QUESTIONS.items():
-        if question not in {answer.question for answer in found}:
-            yield str(NotPublishedError(what))
+            columns = [name for name in _ANSWER_COLUMNS if name in answer.table]
+            yield answer.table[columns].round(4).rename_axis(answer.where)
+            if answer is not shown:
+                yield _answer_figure(answer)
+    if any(answer.families for answer in own):
+        yield answers.families_sentence(own)
 
 
-def _answer(answer: answers.Answer) -> Parts:
-    shown = [name for name in _ANSWER_COLUMNS if name in answer.table]
-    yield answer.table[shown].round(4).rename_axis(answer.where)
+def _answers_to(found: Sequence[answers.Answer], question: str) -> list[answers.Answer]:
+    own = [answer for answer in found if answer.question == question]
+    if not own:
+        raise NotPublishedError(_QUESTIONS[question])
+    return own
+
+
+def _telling(found: Sequence[answers.Answer]) -> list[answers.Answer]:
+    return [answer for answer in found if not answer.nothing_found]
+
+
+def _overlap_finding(found: Sequence[answers.Answer]) -> str:
+    families = sum(answer.families for answer in found)
+    telling = [answer.where for answer in found if answer.telling]
+    if not telling:
+        return f"No way to take overlap out is shown to help, in {families} families of tests."
+    return (
+        f"A way to take overlap out differs from concatenation on {'; '.join(telling)}: in "
+        f"{sum(answer.telling for answer in found)} of {families} families of tests. "
+        f"Chance alone would do so at least once with probability "
+        f"{answers.chance_of_any(families):.2f}."
+    )
+
+
+def _answer_figure(answer: answers.Answer) -> Figure:
     against = f"{answer.reference} ({answer.where})"
     if answer.question == "text":
-        yield comparison_figures.equivalence_plot(answer.table, against, "mse", answers.MARGIN)
-    else:
-        yield comparison_figures.forest_plot(
-            answer.table.rename(columns={"difference": "mean"}), against, "mse"
-        )
+        return comparison_figures.equivalence_plot(answer.table, against, "mse", answers.MARGIN)
+    return comparison_figures.forest_plot(
+        answer.table.rename(columns={"difference": "mean"}), against, "mse"
+    )
 
 
 def text_choice(published: Published, question: str) -> Parts:
@@ -247,15 +288,6 @@ def text_choice(published: Published, question: str) -> Parts:
     cold = short_names(tables.metric_table(on_cold, {"mse": "MSE"}, digits=4))["MSE"]
     table["MSE, cold items"] = cold.reindex(table.index)
     yield table.drop(columns="training, s").rename_axis(question)
-
-
-def encoder_costs(published: Published) -> Parts:
-    """What text encoders cost and gain."""
-    costs = published.table("encoder_costs", "Costs of text encoders").set_index("text encoder")
-    for experiment, title in (("06_encoders", "MSE"), ("06_cold_items", "MSE on cold items")):
-        rows = published.rows(experiment, f"Text encoders, {title}")
-        gain = short_names(gains(rows, "mse", row_of(rows, names.NO_TEXT)))
-        yield comparison_figures.quality_per_cost(costs.join(gain), title)
 
 
 def picture_use(published: Published) -> Parts:

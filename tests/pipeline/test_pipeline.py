@@ -75,7 +75,7 @@ def test_run_leaves_report_manifest_and_executed_notebooks(whole_run):
     report = (runs / "smoke" / "report.html").read_text(encoding="utf-8")
     assert "what was claimed, what was measured" in report
     assert "User + item bias" in report
-    assert "Traceback" not in report
+    assert "Traceback" not in report and "<script" not in report
     manifest = json.loads((runs / "smoke" / "manifest.json").read_text())
     executed = {path.stem for path in (runs / "smoke" / "notebooks").glob("*.ipynb")}
     assert (

@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from bonmf_lib.claims.ledger import ledger, second_reading_table, unrun_claims
+from bonmf_lib.claims.ledger import ledger, unrun_claims
 from bonmf_lib.errors import RecordError
 from bonmf_lib.experiments.ablations import modality_rows
-from bonmf_lib.report import published as published_module, sections as report
+from bonmf_lib.report import encoder_parts, published as published_module, sections as report
+from bonmf_lib.report.html import Markup
 from bonmf_lib.report.published import NotPublishedError, Published, read_published_run, show
 from bonmf_lib.runs import records as records_module
 from bonmf_lib.runs.records import COLUMNS
@@ -30,7 +31,8 @@ PARTS = {
     "pooling": lambda published: report.text_choice(published, "pooling"),
     "content": lambda published: report.text_choice(published, "content"),
     "size": lambda published: report.text_choice(published, "size"),
-    "encoder costs": report.encoder_costs,
+    "prices of encoders": encoder_parts.prices,
+    "prices and gains of encoders": encoder_parts.prices_and_gains,
     "dependence": report.dependence,
     "picture use": report.picture_use,
     "overlap": report.overlap,
@@ -61,8 +63,8 @@ def nothing(tmp_path, monkeypatch) -> Published:
 def test_every_part_shows_what_is_published(published, name):
     shown = list(PARTS[name](published))
     assert shown
-    assert all(isinstance(part, str | pd.DataFrame | Figure) for part in shown)
-    assert all(len(part) for part in shown if not isinstance(part, Figure))
+    assert all(isinstance(part, str | Markup | pd.DataFrame | Figure) for part in shown)
+    assert all(len(part) for part in shown if isinstance(part, str | pd.DataFrame))
 
 
 @pytest.mark.parametrize("name", WAITING)
@@ -115,22 +117,27 @@ def test_damage_is_no_lack(published, monkeypatch):
         show(report.searches(published))
 
 
-def test_what_to_take_and_the_open_questions(published):
+@pytest.mark.parametrize("question", ["text", "picture", "overlap"])
+def test_an_open_question_has_one_figure_and_the_others_below(published, question):
     found = report.full_answers(published)
-    shown = list(report.open_questions(found))
-    assert sum(isinstance(part, Figure) for part in shown) == sum(
-        not answer.nothing_found for answer in found
+    first, rest = (
+        list(shown(found, question))
+        for shown in (report.open_question, report.open_question_in_full)
     )
-    assert "not published yet" not in "".join(part for part in shown if isinstance(part, str))
-    assert list(report.open_questions([])) == [
-        "Language models (06): not published yet.",
-        "Uses of the picture (07): not published yet.",
-        "Ways to take overlap out (08): not published yet.",
-    ]
+    own = [answer for answer in found if answer.question == question]
+    telling = sum(not answer.nothing_found for answer in own)
+    assert [isinstance(part, Figure) for part in first] == [False, True]
+    assert sum(isinstance(part, Figure) for part in rest) == telling - 1
+    assert sum(isinstance(part, pd.DataFrame) for part in rest) == telling
+    for shown in (report.open_question, report.open_question_in_full):
+        with pytest.raises(NotPublishedError):
+            list(shown([], question))
+
+
+def test_what_to_take(published):
     judged = ledger(published.records)
-    taken = list(report.what_to_take(published, judged, found))
+    taken = list(report.what_to_take(published, judged, report.full_answers(published)))
     assert sum(sentence.startswith("Our check: ") for sentence in taken) == 4
-    assert len(second_reading_table(judged, "ml-1m")) > 10
     left = unrun_claims(judged)
     assert left.loc["bm3", "which"].endswith(", ...")
     assert left.loc["bonmf", "which"] == "BoNMF (f)"

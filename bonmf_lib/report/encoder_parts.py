@@ -1,0 +1,62 @@
+"""What text encoders cost and what they gain, from published records."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from ..experiments.names import NO_TEXT
+from . import html
+from .conclusions import percent, signed
+from .figures.comparison import quality_per_cost
+from .published import Part, Published
+from .relative import gains, row_of, short_names
+
+_GAINS = {  # by what they are gains of
+    "MSE": "06_encoders",
+    "MSE on cold items": "06_cold_items",
+}
+
+
+def _costs(published: Published) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+    """Costs of text encoders, and what each gains over no text."""
+    costs = published.table("encoder_costs", "Costs of text encoders").set_index("text encoder")
+    found = {}
+    for title, experiment in _GAINS.items():
+        rows = published.rows(experiment, f"Text encoders, {title}")
+        found[title] = short_names(gains(rows, "mse", row_of(rows, NO_TEXT)))
+    return costs, found
+
+
+def prices(published: Published) -> Iterator[Part]:
+    """What text encoders cost for a thousand items beside what they gain, the cheapest first."""
+    costs, found = _costs(published)
+    seconds = (1000 / costs["texts_per_second"]).sort_values()
+    yield (
+        f"For 1,000 items, {seconds.index[0]} takes {seconds.iloc[0]:.1f} s and "
+        f"{seconds.index[-1]} {seconds.iloc[-1]:.0f} s on one processor thread."
+    )
+    columns = ("text encoder", "s per 1,000 items", "loading, s", "memory, MiB")
+    yield html.table(
+        (*columns, *(f"gain in {title} over no text" for title in found)),
+        [
+            (
+                name,
+                f"{taken:.1f}",
+                f"{costs.loc[name, 'loading_seconds']:.1f}",
+                f"{costs.loc[name, 'memory_mib']:.0f}",
+                *(_gain(gain.loc[name]) for gain in found.values()),
+            )
+            for name, taken in seconds.items()
+        ],
+    )
+
+
+def _gain(row: pd.Series) -> str:
+    return f"{percent(row['percent'])} ({signed(row['low'])} to {signed(row['high'])})"
+
+
+def prices_and_gains(published: Published) -> Iterator[Part]:
+    """What text encoders cost and gain, drawn."""
+    costs, found = _costs(published)
+    for title, gain in found.items():
+        yield quality_per_cost(costs.join(gain), title)

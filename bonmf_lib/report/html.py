@@ -1,0 +1,191 @@
+"""Sentences, chips, cards and rows of the report as HTML or Markdown; whatever is data is escaped
+here and nowhere else."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+
+@dataclass(frozen=True)
+class Tone:
+    """Colours of a chip, ``#rrggbb``."""
+
+    ink: str
+    paper: str
+
+
+GOOD, PARTLY = Tone("#0b5132", "#d6f0e0"), Tone("#6b4a00", "#fdefc3")
+BAD, OPEN = Tone("#8a1c1c", "#fbdedb"), Tone("#3d4852", "#e6eaee")
+# by how a verdict or a card's chip begins
+TONES = {
+    "reproduced": GOOD,
+    "helps": GOOD,
+    "direction only": PARTLY,
+    "inconclusive": PARTLY,
+    "not by content": PARTLY,
+    "no clear gain": PARTLY,
+    "depends": PARTLY,
+    "not reproduced": BAD,
+    "harms": BAD,
+    "not testable on this data": OPEN,
+    "not run": OPEN,
+}
+
+
+@dataclass(frozen=True)
+class Markup:
+    """HTML, and what it says in plain text for where there is no browser."""
+
+    html: str
+    text: str
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+# what could begin something in Markdown or HTML; entities begin nothing in either
+_SPECIAL = re.compile(r"[&<>$*_`\[\]#|~\\!^]|^[-+]|(?<=^\d)[.)]|(?<=^\d\d)[.)]")
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """Sentences of the library as a paragraph of Markdown, lines as a list; shown as they are, not
+    read as Markdown."""
+
+    text: str
+
+    def _repr_markdown_(self) -> str:
+        lines = [escaped_markdown(line) for line in self.text.splitlines() if line.strip()]
+        return lines[0] if len(lines) == 1 else "\n".join(f"* {line}" for line in lines)
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def escaped_markdown(line: str) -> str:
+    """One line whose characters all stand for themselves in Markdown."""
+    return _SPECIAL.sub(lambda found: f"&#{ord(found[0])};", line)
+
+
+def paragraph(text: str) -> Markup:
+    """A paragraph whose only markup is ``**bold**``."""
+    bold = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", escape(text))
+    return Markup(f'<p class="answer">{bold}</p>', text.replace("**", ""))
+
+
+def tone(word: str) -> Tone:
+    """The colours of a verdict, with or without its qualifier, or of a card's chip.
+
+    Raises:
+        KeyError: it is neither.
+    """
+    for start, found in TONES.items():
+        if word.startswith(start):
+            return found
+    raise KeyError(word)
+
+
+def chip(word: str) -> str:
+    """A verdict on its colour, which also says the word; "" of none."""
+    if not word:
+        return ""
+    found = tone(word)
+    return (
+        f'<span class="chip" style="color:{found.ink};background:{found.paper}">'
+        f"{escape(word)}</span>"
+    )
+
+
+def card(question: str, word: str, answer: str, measured: str) -> Markup:
+    """A question with its chip, its answer and what was measured."""
+    return Markup(
+        '<article class="card">'
+        f'<p class="question">{escape(question)} {chip(word)}</p>'
+        f"<p>{escape(answer)}</p>"
+        f'<p class="measured">{_lines(measured)}</p></article>',
+        f"{question} [{word}] {answer} ({measured})",
+    )
+
+
+def cards(shown: Sequence[Markup]) -> Markup:
+    """Cards beside each other where there is room."""
+    return Markup(
+        f'<div class="cards">{"".join(one.html for one in shown)}</div>',
+        "\n".join(one.text for one in shown),
+    )
+
+
+def _lines(text: str) -> str:
+    """What semicolons part, a line each."""
+    return "<br>".join(map(escape, text.split("; ")))
+
+
+def lines_cell(text: str) -> Markup:
+    """Text as a cell of :func:`table`, what semicolons part a line each."""
+    return Markup(_lines(text), text)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str | Markup]]) -> Markup:
+    """A table for reading; cells are text, or markup of this module."""
+    rows = [list(row) for row in rows]
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{_cell(value)}</td>' for value in row)}</tr>" for row in rows
+    )
+    lines = [" | ".join(map(str, row)) for row in (columns, *rows)]
+    return Markup(
+        f'<table class="reading"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>',
+        "\n".join(lines),
+    )
+
+
+def _cell(value: str | Markup) -> str:
+    return value.html if isinstance(value, Markup) else escape(value)
+
+
+def chip_cell(word: str) -> Markup:
+    """A chip as a cell of :func:`table`."""
+    return Markup(chip(word), word)
+
+
+@dataclass(frozen=True)
+class ClaimRow:
+    """A claim as the report lists it.
+
+    Attributes:
+        code: its id. verdict: with its qualifier. notes: what else a reader should know.
+    """
+
+    statement: str
+    code: str
+    paper: str
+    measured: str
+    verdict: str
+    notes: str
+
+
+def claim_rows(rows: Sequence[ClaimRow]) -> Markup:
+    """Claims, a compact row each: statement and chip, then what the paper says and what was
+    measured, then its code."""
+    shown = []
+    for row in rows:
+        facts = [
+            f"{label}: {escape(value)}"
+            for label, value in (("paper", row.paper), ("measured", row.measured))
+            if value
+        ]
+        note = f' <span class="note">{escape(row.notes)}</span>' if row.notes else ""
+        shown.append(
+            f'<li><p class="statement">{escape(row.statement)} {chip(row.verdict)}</p>'
+            f'<p class="facts">{" · ".join(facts)}{" · " if facts else ""}'
+            f"<code>{escape(row.code)}</code>{note}</p></li>"
+        )
+    lines = [
+        f"{row.statement}: {row.verdict} ({row.code}; paper: {row.paper}; measured: {row.measured})"
+        for row in rows
+    ]
+    return Markup(f'<ul class="claims">{"".join(shown)}</ul>', "\n".join(lines))
