@@ -390,8 +390,17 @@ def test_tables_are_not_read_as_mathematics_either(style):
 
 
 def boxes(figure, artists):
+    """Where artists are drawn; of an annotation its words alone, without the line to its point."""
     renderer = figure.canvas.get_renderer()
-    return [(artist, artist.get_window_extent(renderer)) for artist in artists]
+    return [
+        (
+            artist,
+            plt.Text.get_window_extent(artist, renderer)
+            if isinstance(artist, plt.Text)
+            else artist.get_window_extent(renderer),
+        )
+        for artist in artists
+    ]
 
 
 def texts(figure):
