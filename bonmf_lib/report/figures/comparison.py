@@ -201,7 +201,8 @@ def shapley_bars(
     table: pd.DataFrame, metric: str = "value", control: pd.DataFrame | None = None
 ) -> Figure:
     """Shapley values, and pairwise interactions beside them, with 95 % intervals; colour by
-    adjusted p-value; those of a control below each, hollow.
+    adjusted p-value; those of a control below each, hollow. With fewer than three seeds there
+    is no interval and nothing is told from zero.
 
     Args:
         table: of :func:`bonmf_lib.evaluation.shapley.shapley_table`.
@@ -219,8 +220,9 @@ def shapley_bars(
         players = table.index[table["kind"] == kind]
         for hollow, source in found.items():
             rows = source[source["kind"] == kind].reindex(players)
+            rows[["low", "high"]] = rows[["low", "high"]].mask(rows["seeds"] < LEAST_SEEDS)
             shift = (0.2 if hollow else -0.2) * (control is not None)
-            colours = [PALETTE[0] if p < LEVEL else OPEN for p in rows["p_holm"]]
+            colours = [PALETTE[0] if told else OPEN for told in told_apart(rows)]
             axis.barh(
                 np.arange(len(players)) + shift, rows["mean"], 0.8 / len(found), xerr=spread(rows),
                 capsize=3, color="white" if hollow else colours, edgecolor=colours, linewidth=1.5,
@@ -232,14 +234,15 @@ def shapley_bars(
         axis.xaxis.set_major_locator(MaxNLocator(5))
         axis.margins(x=0.08)
         axis.set(xlabel=f"change in {metric}, 95 % intervals", title=titles[kind])
-    told = pd.concat(found.values())["p_holm"] < LEVEL
+    told = told_apart(pd.concat(found.values()))
     handles = []
     if told.any():
         handles.append(Patch(color=PALETTE[0], label=f"told from zero (adjusted p < {LEVEL:g})"))
     if not told.all():
         handles.append(Patch(color=OPEN, label="not told from zero"))
     if control is not None:
-        handles.append(Patch(fc="white", ec=OPEN, label="hollow: other items' content (shuffled)"))
+        words = f"hollow: other items' content (shuffled), {splits(control['seeds'].max())}"
+        handles.append(Patch(fc="white", ec=OPEN, label=words))
     legend_below(figure, handles)
     headline(figure, _shares(table, metric, control))
     return finished(figure)

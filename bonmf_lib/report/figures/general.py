@@ -217,9 +217,9 @@ def learning_curves(histories: dict[str, list[History]]) -> Figure:
             axes[0], ([r.train_loss for r in runs], [r.valid for r in runs]), strict=True
         ):
             shortest = min(map(len, curves))
-            if not shortest:
+            stack = np.array([curve[:shortest] for curve in curves], dtype=float)
+            if np.isnan(stack).all():
                 continue  # trained without validation ratings
-            stack = np.array([curve[:shortest] for curve in curves])
             epochs = np.arange(1, shortest + 1)
             axis.plot(
                 epochs, stack.mean(axis=0), color=PALETTE[place], label=label(name), marker="."
@@ -263,8 +263,8 @@ def calibration(predictions: dict[str, pd.DataFrame], bins: int = 15) -> Figure:
     most, least = (choose(largest, key=largest.get) for choose in (max, min))
     headline(
         figure,
-        f"Largest mean gap between true and predicted test ratings: {largest[most]:.2f} ({most})"
-        + f", of {least} {largest[least]:.2f}" * (len(largest) > 1),
+        f"Largest mean gap between true and predicted test ratings: {largest[most]:.2f} for {most}"
+        + f", {largest[least]:.2f} for {least}" * (len(largest) > 1),
     )
     return finished(figure)
 
@@ -298,8 +298,8 @@ def error_by_activity(
         axis.set(xlabel=f"training ratings of the {side}", title=f"By {side}")
         known = pd.DataFrame(means).dropna(how="all").mean(axis=1)
         ends.append(
-            f"{side}s with {known.index[0]} {known.iloc[0]:.2f}, "
-            f"with {known.index[-1]} {known.iloc[-1]:.2f}"
+            f"{known.iloc[0]:.2f} for {side}s with {known.index[0]}, "
+            f"{known.iloc[-1]:.2f} with {known.index[-1]}"
         )
     axes[0, 0].set_ylabel("test MSE")
     axis_legend(figure, axes[0, 0])
