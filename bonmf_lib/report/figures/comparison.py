@@ -68,7 +68,8 @@ def forest_plot(
     if crosses:
         style = {"marker": "x", "s": 60, "color": PAPER_COLOUR, "label": "paper", "zorder": 3}
         handles.append(axis.scatter(*zip(*crosses, strict=True), **style))
-    axis.set_xlabel(_sides(metric, f"difference in test {metric_name(metric)}, 95 % intervals"))
+    seen = "no intervals" if few.all() else "95 % intervals"
+    axis.set_xlabel(_sides(metric, f"difference in test {metric_name(metric)}, {seen}"))
     legend_below(figure, handles, title=f"colour: adjusted p < {LEVEL:g}")
     what = f"test {metric_name(metric)}" + f", {shared.strip(' ()')}" * bool(shared)
     said = against(

@@ -69,7 +69,7 @@ def definition_map(fits: dict[str, pd.DataFrame], nearest: int = 3) -> Figure:
         axis.set_yticks(
             [_CONSTANT, -1, -0.5, 0, 0.5, 1], ["constant", "−1", "−0.5", "0", "0.5", "1"]
         )
-        axis.set(xlim=(0, None), ylim=(_CONSTANT - 0.15, 1.15), title=label(name))
+        axis.set(xlim=(0, None), ylim=(_CONSTANT - 0.15, 1.4), title=label(name))
         labels = [f"{place}: {text}" for place, text in enumerate(shown.index[:nearest], start=1)]
         axis.set_xlabel("\n".join(["distance to the paper's column (rmse)", "", *labels]))
         kinds_shown |= dict.fromkeys(kind for kind in _COLOURS if (kinds == kind).any())
