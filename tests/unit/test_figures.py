@@ -2,14 +2,20 @@
 can be read and heard."""
 
 import ast
+import html
 import io
+import re
 from dataclasses import asdict, replace
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from IPython.core.formatters import DisplayFormatter
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from nbconvert import HTMLExporter
 
 from bonmf_lib.errors import RecordError
 from bonmf_lib.evaluation.definitions import definition_grid
@@ -466,17 +472,24 @@ def test_a_figure_without_a_finding_is_told_by_its_panels():
     assert common.finished(figure).get_label() == "left; right"
 
 
-def test_notebooks_keep_what_a_figure_says_beside_its_picture():
-    shell = pytest.importorskip("IPython.testing.globalipapp").start_ipython()
+def test_notebooks_keep_what_a_figure_says_beside_its_picture(monkeypatch):
+    formatter = DisplayFormatter()
+    monkeypatch.setattr(common, "get_ipython", lambda: SimpleNamespace(display_formatter=formatter))
+    common.describe_figures()
+    formatter.formatters["image/png"].for_type(plt.Figure, lambda _: "cGljdHVyZQ==")  # the backend
     figure, axis = plt.subplots()
     axis.plot([1], [1], "o")
-    common.headline(figure, "Text lowers the error")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(common, "get_ipython", lambda: shell)
-        common.describe_figures()
-    data, metadata = shell.display_formatter.format(common.finished(figure))
-    assert metadata["image/png"] == {"alt": "Text lowers the error"}
-    assert "text/plain" in data
+    common.headline(figure, 'Text "lowers" the <error>')
+    data, metadata = formatter.format(common.finished(figure))
+    assert data["image/png"] == "cGljdHVyZQ=="
+    assert metadata == {"image/png": {"alt": 'Text "lowers" the <error>'}}
+    output = nbformat.v4.new_output("display_data", data=data, metadata=metadata)
+    cell = nbformat.v4.new_code_cell(outputs=[output])
+    templates = [str(ROOT / "papermill_runs" / "templates")]
+    exporter = HTMLExporter(template_name="report", extra_template_basedirs=templates)
+    page, _ = exporter.from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
+    shown = re.findall(r"""<img alt=(["'])(.*?)\1""", page)
+    assert [html.unescape(words) for _, words in shown] == ['Text "lowers" the <error>']
 
 
 def test_long_findings_are_cut_in_the_title_alone():
