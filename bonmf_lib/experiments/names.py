@@ -1,5 +1,7 @@
 """Names of rows that both the lists of rows and what is said of them know."""
 
+import re
+
 TEXT_CONTROLS = ("random-text", "minilm-l6-shuffled", "tfidf-shuffled")
 NO_TEXT, NO_PICTURE = "BoNMF, no text", "BoNMF, no picture"
 READING_CONTROLS = ("BoNMF, random-image", "BoNMF, dinov2-s-shuffled")
@@ -27,3 +29,14 @@ def row_name(variant: str, protocol: str) -> str:
     """How a variant is called in tables;
     the protocol is named unless it is the only one possible."""
     return variant if protocol == "closed form" else f"{variant} ({protocol})"
+
+
+_CONTROL = re.compile(
+    r"\b(shuffled|noise)\b|\brandom[- ](text|image|control)\b|^no (text|picture)\b"
+)
+
+
+def is_control(name: str) -> bool:
+    """Whether a row or its features, by its name, are there for comparison: content that tells
+    nothing of its item (shuffled, noise, random), or none where content is the question."""
+    return _CONTROL.search(name) is not None

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from ..claims.ledger import qualified
 from ..experiments.names import NO_TEXT
 from .answers import is_text_control
 from .conclusions import NEW_ITEMS, Measured, cards, claimed, percent, signed
@@ -124,13 +125,13 @@ def _printed(found: Measured) -> AnswerRow:
     errors = found.claims[printed.str.startswith(_TABLE) & printed.str.endswith(_ERROR)]
     same = errors.index[errors["verdict"] == "reproduced"]
     names = ", ".join(name.removeprefix(_TABLE).removesuffix(_ERROR) for name in same)
-    substitutes = (errors["qualifier"] == "substitute encoders").sum()
-    said = f"{len(same)} reproduced, {len(errors) - len(same)} not"
+    others = errors[~errors.index.isin(same)]
+    verdict = qualified(others.iloc[0]) if len(others) else "reproduced" if len(same) else "not run"
     return AnswerRow(
         "Do the printed errors reproduce?",
         f"{len(errors)} values of MSE",
         f"{len(same)} of {len(errors)} within 2 %{f': {names}' if names else ''}",
-        f"{said}, {substitutes} of them with substitute encoders" if substitutes else said,
+        verdict,
         ("04_table1",),
     )
 

@@ -6,30 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from .verdicts import CHIPS, Chip
 
-@dataclass(frozen=True)
-class Tone:
-    """Colours of a chip, ``#rrggbb``."""
-
-    ink: str
-    paper: str
-
-
-GOOD, PARTLY = Tone("#0b5132", "#d6f0e0"), Tone("#6b4a00", "#fdefc3")
-BAD, OPEN = Tone("#8a1c1c", "#fbdedb"), Tone("#3d4852", "#e6eaee")
 # by how a verdict or a card's chip begins
-TONES = {
-    "reproduced": GOOD,
-    "helps": GOOD,
-    "direction only": PARTLY,
-    "inconclusive": PARTLY,
-    "not by content": PARTLY,
-    "no clear gain": PARTLY,
-    "depends": PARTLY,
-    "not reproduced": BAD,
-    "harms": BAD,
-    "not testable on this data": OPEN,
-    "not run": OPEN,
+TONES = CHIPS | {
+    "helps": CHIPS["reproduced"],
+    "depends": CHIPS["direction only"],
+    "not by content": CHIPS["inconclusive"],
+    "no clear gain": CHIPS["inconclusive"],
+    "harms": CHIPS["not reproduced"],
 }
 
 
@@ -77,7 +62,7 @@ def paragraph(text: str) -> Markup:
     return Markup(f'<p class="answer">{bold}</p>', text.replace("**", ""))
 
 
-def tone(word: str) -> Tone:
+def tone(word: str) -> Chip:
     """The colours of a verdict, with or without its qualifier, or of a card's chip.
 
     Raises:
@@ -95,7 +80,7 @@ def chip(word: str) -> str:
         return ""
     found = tone(word)
     return (
-        f'<span class="chip" style="color:{found.ink};background:{found.paper}">'
+        f'<span class="chip" style="color:{found.text};background:{found.fill}">'
         f"{escape(word)}</span>"
     )
 

@@ -19,6 +19,7 @@ from ..studies import failures, overlap as overlap_studies
 from ..studies.pictures import spoiling_sentence
 from ..studies.practices import leak_table
 from . import answers, practices as readings, specification_curve, tables
+from .control_shares import control_shares
 from .figures import (
     comparison as comparison_figures,
     general as figures,
@@ -123,12 +124,19 @@ def shapley(published: Published, subsets: Mapping[frozenset[str], Any]) -> Part
     Args:
         subsets: row by subset, of :func:`bonmf_lib.experiments.ablations.modality_rows`.
     """
+    own = published.own
+    rows, controls = (
+        own[own["experiment"] == name] for name in ("05_modalities", "05_modalities_controls")
+    )
     for metric, title in (("mse", "MSE"), ("ndcg@10", "NDCG@10")):
         per_seed, share = _subsets(published, subsets, metric)
         shares = shapley_table(per_seed, share)
         yield tables.shapley_sentence(shares, metric)
         yield tables.last_step_sentence(per_seed, metric, share)
-        yield comparison_figures.shapley_bars(shares, title)
+        shuffled = control_shares(rows, controls, subsets, metric)
+        yield comparison_figures.shapley_bars(shares, title, shuffled)
+    if controls.empty:
+        yield str(NotPublishedError("Shapley values of other items' content"))
 
 
 _MODALITIES = "text", "picture"

@@ -198,9 +198,13 @@ def centre_sentence(effects: pd.DataFrame, name: str, centre: Specification) -> 
     )
 
 
-def _conclusion(found: pd.DataFrame) -> str:
-    """Which of text, picture and both are better than IDs alone and than every control of
-    themselves, told from zero."""
+def shown_to_help(found: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """Which of text, picture and both are, in one specification, better than IDs alone and than
+    every control of themselves, told from zero; and which are not shown to be.
+
+    Args:
+        found: rows of :func:`at`; what was not run, or on one split, is in neither list.
+    """
     helps, others = [], []
     for comparison in ("text", "picture", "(a)"):
         own = found.loc[comparison] if comparison in found.index.get_level_values(0) else None
@@ -208,6 +212,11 @@ def _conclusion(found: pd.DataFrame) -> str:
             continue
         asked = own.loc[[name for name in (REAL, *OVER.values()) if name in own.index]]
         (helps if (asked["low"] > 0).all() else others).append(_GAINS[comparison])
+    return helps, others
+
+
+def _conclusion(found: pd.DataFrame) -> str:
+    helps, others = shown_to_help(found)
     if not helps + others:
         return ""
     said = f" Better than IDs and than other items' content: {' and '.join(helps) or 'nothing'}"

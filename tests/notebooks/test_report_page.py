@@ -10,9 +10,9 @@ import pytest
 from nbconvert import HTMLExporter
 
 from bonmf_lib.report.html import Sentences
+from bonmf_lib.report.verdicts import contrast
 from tests.conftest import ROOT
 from tests.notebooks.browser import CHROMIUM, Browser, browser
-from tests.unit.test_report_html import contrast
 
 make = nbformat.v4
 TEMPLATE = ROOT / "papermill_runs/template"

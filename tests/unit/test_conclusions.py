@@ -112,7 +112,7 @@ def test_sentences_are_short_and_say_every_effect(found):
     bare = re.sub(r"[+−]?\d+(?:\.\d+)?(?: %)?(?: \([^)]*\))?", "", said)
     assert max(len(part.split()) for part in re.split(r"[.:;]", bare)) <= 25
     assert len(said.split()) < 150
-    for label in (RECIPE, STOPPED, TUNED):
+    for label in (RECIPE, "stopped at its best", "standardised", TUNED):
         assert label in said
     assert str(found.effect("BoNMF (text), native, early stopped")) in said
 
@@ -187,10 +187,10 @@ def test_the_figure_is_drawn_alike_twice_and_says_its_finding(found, tmp_path):
     figure = answer_forest(cards(found))
     figure.draw_without_rendering()
     frame = figure.bbox
-    for text in (*figure.axes[0].get_yticklabels(), figure.axes[0].title):
+    for text in figure.axes[0].get_yticklabels():
         box = text.get_window_extent()
         assert frame.x0 <= box.x0 and box.x1 <= frame.x1, f"{text.get_text()!r} is cut off"
-    assert figure.axes[0].get_title().replace("\n", " ") == lead(cards(found)).removesuffix(".")
+    assert figure.get_suptitle().replace("\n", " ") == lead(cards(found)).removesuffix(".")
     assert len(figure.axes[0].containers) == sum(len(one.beside) for one in cards(found))
 
 

@@ -243,7 +243,7 @@ def test_what_an_encoder_has_nothing_of_is_said(run):
     effects = {"by text": numbers.rename_axis("region"), "by user": numbers.rename_axis("region")}
     means, figure = picture_parts.regions(effects)
     assert means.index.tolist() == ["by text", "by user"]
-    assert len(figure.axes) == 4
+    assert len(figure.axes) == 6  # and two colour bars
     assert picture_parts.region_table(effects).columns[:2].tolist() == ["fusion", "region"]
     maps = np.stack([np.full((3, 3), np.nan), np.full((3, 3), 0.25)])
     assert picture_parts.cover_notes(maps) == {"covered": ["no ratings", "at most 0.250"]}

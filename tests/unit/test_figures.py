@@ -1,17 +1,27 @@
-"""Figures: none is shown with an empty panel, and no name out of the data breaks one."""
+"""Figures: none is shown with an empty panel, no name out of the data breaks one, and what they say
+can be read and heard."""
 
 import ast
+import html
 import io
-from dataclasses import replace
+import re
+from dataclasses import asdict, replace
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from IPython.core.formatters import DisplayFormatter
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from nbconvert import HTMLExporter
 
 from bonmf_lib.errors import RecordError
 from bonmf_lib.evaluation.definitions import definition_grid
 from bonmf_lib.evaluation.shapley import shapley_table
+from bonmf_lib.experiments import specifications
+from bonmf_lib.experiments.names import is_control
 from bonmf_lib.report.figures import (
     comparison as comparison_figures,
     explore as explore_figures,
@@ -19,8 +29,12 @@ from bonmf_lib.report.figures import (
     overlap as overlap_figures,
     pictures as visual_figures,
     practices as practice_figures,
+    specification as specification_figures,
+    style as common,
 )
 from bonmf_lib.report.practices import COLUMNS, fit_to_paper
+from bonmf_lib.report.specification_curve import COMPARISONS
+from bonmf_lib.runs.profiles import read_profile
 from bonmf_lib.studies.overlap import information_table
 from bonmf_lib.training.loop import History
 from tests.conftest import ROOT
@@ -32,6 +46,17 @@ MODULES = (
     practice_figures,
     overlap_figures,
     visual_figures,
+    specification_figures,
+)
+PLAIN = (
+    "BoNMF",
+    "BoNMF, no picture",
+    "minilm-l6-shuffled",
+    "CNN-based",
+    "late, shuffled pictures",
+    "Text Early Fusion",
+    "User + item bias",
+    "random-image",
 )
 HOSTILE = (
     "A$$AP",
@@ -43,6 +68,7 @@ HOSTILE = (
     "a lone \ud800 surrogate",
     "100 % {braces} ^_ & < >",
 )
+PAPER = read_profile("paper")
 RANDOM = np.random.default_rng(0)
 
 
@@ -126,6 +152,20 @@ def effects() -> dict[str, pd.DataFrame]:
     }
 
 
+def effects_of() -> pd.DataFrame:
+    """Gains of both centres, on real content and controls."""
+    rows = [
+        {
+            "comparison": comparison, "content": content, **asdict(centre),
+            "batch": centre.batch[0], "gain": gain, "low": gain - 1, "high": gain + 1, "splits": 5,
+        }
+        for comparison in COMPARISONS
+        for content in ("real", "shuffled", "noise", "over shuffled")
+        for gain, centre in enumerate(specifications.centres(PAPER).values())
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
 def genres() -> pd.DataFrame:
     ends = {f"gain_{end}": value for end, value in (("low", -9.0), ("high", 9.0))}
     return curves(overlap=None, gain=None, **ends)
@@ -164,21 +204,21 @@ KINDS = {
         predictions(), {"user": np.arange(5), "item": np.arange(5) ** 3}
     ),
     "model_comparison": lambda _: figures.model_comparison(
-        intervals("mean", variant=HOSTILE, protocol="tuned"), "MSE", {HOSTILE[0]: 0.5}
+        intervals("mean", variant=HOSTILE, protocol="tuned", seeds=5), "MSE", {HOSTILE[0]: 0.5}
     ),
     "verdict_bars": lambda _: figures.verdict_bars(pd.Series({"reproduced": 3, "not run": 0})),
     "forest_plot": lambda _: comparison_figures.forest_plot(
         intervals("mean", seeds=5, p_holm=0.01), HOSTILE[1], "mse", {HOSTILE[0]: 0.1}
     ),
     "equivalence_plot": lambda _: comparison_figures.equivalence_plot(
-        intervals("percent", verdict=["worse", "undecided"] * 4), HOSTILE[0], "mse", 0.5
+        intervals("percent", verdict=["worse", "undecided"] * 4, seeds=5), HOSTILE[0], "mse", 0.5
     ),
     "quality_per_cost": lambda _: comparison_figures.quality_per_cost(
         intervals("percent", texts_per_second=np.geomspace(1, 9e4, len(HOSTILE)), memory_mib=100.0),
         "MSE",
     ),
     "shapley_bars": lambda _: comparison_figures.shapley_bars(
-        shapley_table(per_seed(), 0.3), "MSE"
+        shapley_table(per_seed(), 0.3), "MSE", shapley_table(per_seed(), 0.3)
     ),
     "search_progress": lambda _: comparison_figures.search_progress(trials()),
     "verdict_shift": lambda _: explore_figures.verdict_shift(
@@ -216,6 +256,10 @@ KINDS = {
     ),
     "region_heat": lambda _: visual_figures.region_heat(effects()),
     "spoiling_plot": lambda _: visual_figures.spoiling_plot(spoilt()),
+    "specification_curve": lambda _: specification_figures.specification_curve(effects_of(), "(a)"),
+    "centre_gains": lambda _: specification_figures.centre_gains(
+        effects_of(), specifications.centres(PAPER)
+    ),
 }
 
 
@@ -275,7 +319,7 @@ def test_every_kind_of_figure_is_tried_and_checked_before_it_is_shown():
     assert {function.name for function in public} == set(KINDS)
     for function in public:
         returns = [node.value for node in ast.walk(function) if isinstance(node, ast.Return)]
-        assert [ast.unparse(value) for value in returns] == ["_finished(figure)"], function.name
+        assert [ast.unparse(value) for value in returns] == ["finished(figure)"], function.name
 
 
 def blank(axis):
@@ -283,7 +327,7 @@ def blank(axis):
     axis.errorbar([np.nan] * 2, [0, 1], xerr=np.zeros((2, 2)), fmt="o")
     axis.axvline(0)
     axis.axhspan(0, 1)
-    figures._diagonal(axis, (0, 1), "the truth")
+    common.diagonal(axis, (0, 1), "the truth")
     axis.set(title="on top of IDs")
 
 
@@ -324,12 +368,12 @@ def test_a_figure_with_an_empty_panel_is_refused():
     one.plot([0, 1], [1, 2])
     blank(other)
     with pytest.raises(RecordError, match="'on top of IDs' has a panel without any data"):
-        figures._finished(figure)
+        common.finished(figure)
     other.scatter([0.5], [np.nan])
     with pytest.raises(RecordError):
-        figures._finished(figure)
+        common.finished(figure)
     other.plot([0], [0], "o")
-    assert figures._finished(figure) is figure
+    assert common.finished(figure) is figure
     assert not plt.get_fignums()
 
 
@@ -348,7 +392,7 @@ def test_a_figure_with_an_empty_panel_is_refused():
 def test_what_counts_as_drawn(draw):
     figure, axis = plt.subplots()
     draw(axis)
-    figures._finished(figure)
+    common.finished(figure)
 
 
 def test_a_wall_may_end_in_empty_slots_but_not_be_empty(planted):
@@ -358,7 +402,7 @@ def test_a_wall_may_end_in_empty_slots_but_not_be_empty(planted):
     figure, axis = plt.subplots()
     axis.axis("off")
     with pytest.raises(RecordError):
-        figures._finished(figure)
+        common.finished(figure)
 
 
 def test_nothing_to_show_is_said(planted):
@@ -385,8 +429,191 @@ def test_information_of_nothing_is_refused_before_it_is_drawn():
 def test_a_map_that_is_not_known_leaves_its_picture_alone(planted):
     maps = np.stack([np.full((3, 3), np.nan), np.arange(9.0).reshape(3, 3)])
     axes = visual_figures.wall(planted, [0, 1], {"map": maps}, "title", {}).axes
-    assert [len(axis.images) for axis in axes[2:]] == [1, 2]
+    assert [len(axis.images) for axis in axes[2:4]] == [1, 2]
 
 
 def test_tables_are_not_read_as_mathematics_either(style):
     assert "tex2jax_ignore" in pd.DataFrame({"title": ["A$$AP"]}).to_html()
+
+
+def boxes(figure, artists):
+    """Where artists are drawn; of an annotation its words alone, without the line to its point."""
+    renderer = figure.canvas.get_renderer()
+    return [
+        (
+            artist,
+            plt.Text.get_window_extent(artist, renderer)
+            if isinstance(artist, plt.Text)
+            else artist.get_window_extent(renderer),
+        )
+        for artist in artists
+    ]
+
+
+def texts(figure):
+    """Every text that is seen, but those of tables of numbers and of neighbouring panels' ticks."""
+    found = [*figure.texts]
+    for legend in figure.legends:
+        found += [*legend.get_texts(), legend.get_title()]
+    for axis in figure.axes:
+        if axis.axison:
+            for side in (axis.xaxis, axis.yaxis):
+                low, high = sorted(side.get_view_interval())
+                ticks = [tick for tick in side.get_major_ticks() if low <= tick.get_loc() <= high]
+                found += [tick.label1 for tick in ticks if tick.label1.get_visible()]
+                found.append(side.label)
+        found += [axis.title, *axis.texts]
+    return [text for text in found if text.get_text() and text.get_visible()]
+
+
+def meet(one, other, slack=1.0):
+    """Whether two boxes share more than a line of ``slack`` pixels."""
+    wide = min(one.x1, other.x1) - max(one.x0, other.x0)
+    high = min(one.y1, other.y1) - max(one.y0, other.y0)
+    return wide > slack and high > slack
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_written_can_be_read(style, planted, kind, monkeypatch):
+    monkeypatch.setitem(globals(), "HOSTILE", PLAIN)
+    figure = KINDS[kind](planted)
+    FigureCanvasAgg(figure).draw()
+    seen = boxes(figure, texts(figure))
+    title = figure.get_suptitle()
+    assert 0 <= title.count("\n") <= 1 and "…" not in title
+    (frame,) = (box for text, box in seen if text is figure._suptitle)
+    assert frame.x0 >= 0 and frame.x1 <= figure.bbox.x1
+    overlaps = [
+        (one[0].get_text(), other[0].get_text())
+        for place, one in enumerate(seen)
+        for other in seen[:place]
+        if meet(one[1], other[1])
+    ]
+    assert not overlaps
+    panels = [box for _, box in boxes(figure, [a.patch for a in figure.axes])]
+    legends = [*figure.legends, *(a.get_legend() for a in figure.axes if a.get_legend())]
+    for _, legend in boxes(figure, legends):
+        assert not any(meet(legend, panel) for panel in panels)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_figure_says_what_it_shows(style, planted, kind, monkeypatch):
+    monkeypatch.setitem(globals(), "HOSTILE", PLAIN)
+    figure = KINDS[kind](planted)
+    said = " ".join(figure.get_suptitle().split())
+    assert said and figure.get_label() == said
+    assert not any(word in said.lower() for word in ("honest", "nan", "none, ", "()"))
+
+
+def test_a_figure_without_a_finding_is_told_by_its_panels():
+    figure, axes = plt.subplots(1, 2)
+    for axis, title in zip(axes, ("left", "right"), strict=True):
+        axis.plot([1], [1], "o")
+        axis.set_title(title)
+    assert common.finished(figure).get_label() == "left; right"
+
+
+def test_notebooks_keep_what_a_figure_says_beside_its_picture(monkeypatch):
+    formatter = DisplayFormatter()
+    monkeypatch.setattr(common, "get_ipython", lambda: SimpleNamespace(display_formatter=formatter))
+    common.describe_figures()
+    formatter.formatters["image/png"].for_type(plt.Figure, lambda _: "cGljdHVyZQ==")  # the backend
+    figure, axis = plt.subplots()
+    axis.plot([1], [1], "o")
+    common.headline(figure, 'Text "lowers" the <error>')
+    data, metadata = formatter.format(common.finished(figure))
+    assert data["image/png"] == "cGljdHVyZQ=="
+    assert metadata == {"image/png": {"alt": 'Text "lowers" the <error>'}}
+    output = nbformat.v4.new_output("display_data", data=data, metadata=metadata)
+    cells = [nbformat.v4.new_markdown_cell("# A page"), nbformat.v4.new_code_cell(outputs=[output])]
+    folders = [str(ROOT / "papermill_runs")]
+    exporter = HTMLExporter(template_name="template", extra_template_basedirs=folders)
+    page, _ = exporter.from_notebook_node(nbformat.v4.new_notebook(cells=cells))
+    shown = re.findall(r"""<img alt=(["'])(.*?)\1""", page)
+    assert [html.unescape(words) for _, words in shown] == ['Text "lowers" the <error>']
+
+
+def test_long_findings_are_cut_in_the_title_alone():
+    figure, axis = plt.subplots(figsize=(4, 3))
+    common.headline(figure, "word " * 80)
+    assert figure.get_suptitle().count("\n") == 1 and figure.get_suptitle().endswith("…")
+    assert figure.get_label() == " ".join(["word"] * 80)
+    common.headline(figure, "a finding that takes two lines, of about the same length each")
+    first, second = figure.get_suptitle().split("\n")
+    assert abs(len(first) - len(second)) < 12
+    plt.close(figure)
+    assert axis.figure is figure
+
+
+@pytest.mark.parametrize(
+    ("name", "control"),
+    [
+        ("shuffled pictures", True),
+        ("BoNMF, native, shuffled", True),
+        ("minilm-l6-shuffled", True),
+        ("random-text", True),
+        ("BoNMF, random-image", True),
+        ("random control", True),
+        ("tfidf-noise", True),
+        ("no picture", True),
+        ("BoNMF, no picture", False),  # its text is real
+        ("late", False),
+        ("minilm-l6", False),
+        ("BoNMF+, no gate", False),
+    ],
+)
+def test_which_rows_are_controls(name, control):
+    assert is_control(name) == control
+
+
+def test_controls_are_hollow_and_stand_apart_in_the_title():
+    table = (
+        intervals("mean", seeds=5, p_holm=0.01).set_axis(PLAIN).assign(mean=-0.5, low=-1, high=-0.1)
+    )
+    table.loc[["minilm-l6-shuffled", "CNN-based"], "p_holm"] = 0.5
+    figure = comparison_figures.forest_plot(table, "none at all", "mse")
+    hollow = [
+        place
+        for container in figure.axes[0].containers
+        for place in container.lines[0].get_ydata()
+        if container.lines[0].get_markerfacecolor() == "white"
+    ]
+    labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    places = dict(zip(figure.axes[0].get_yticks(), labels, strict=True))
+    assert {places[place] for place in hollow} == {name for name in PLAIN if is_control(name)}
+    assert figure.get_label() == (
+        "Against none at all: 4 of 5 rows better; 2 of 3 controls better "
+        "(late, shuffled pictures and random-image) (test MSE, 5 splits)"
+    )
+    few = comparison_figures.forest_plot(table.assign(seeds=2), "all", "mse").get_label()
+    assert few == "Against all: 2 splits, too few to tell 8 rows apart (test MSE)"
+    open_ = comparison_figures.forest_plot(table.assign(p_holm=0.9), "all", "ndcg@10").get_label()
+    assert open_ == (
+        "Against all: none of 5 rows told apart; none of 3 controls told apart "
+        "(test NDCG@10, 5 splits)"
+    )
+
+
+def test_shapley_values_stand_beside_their_control():
+    real, control = shapley_table(per_seed(), 0.3), shapley_table(per_seed(), 0.3)
+    alone, both = (
+        comparison_figures.shapley_bars(real, "MSE", other).axes[0] for other in (None, control)
+    )
+    assert len(alone.patches) == 2 and len(both.patches) == 4
+    assert {bar.get_facecolor() for bar in both.patches[2:]} == {(1.0, 1.0, 1.0, 1.0)}
+    found = {round(bar.get_width(), 9) for bar in both.patches[2:]}
+    assert found == {round(v, 9) for v in control.loc[control["kind"] == "value", "mean"]}
+    said = comparison_figures.shapley_bars(real, "MSE", control).get_label()
+    assert (
+        f"text {real.loc['text', 'mean']:+.3f} (shuffled {control.loc['text', 'mean']:+.3f})"
+        in said
+    )
+
+
+def test_maps_side_by_side_share_their_colours(planted):
+    panels = visual_figures.region_heat(effects()).axes
+    for row in (panels[:4], panels[4:8]):
+        assert len({image.get_clim() for axis in row for image in axis.images}) == 1
+    maps = np.stack([np.full((3, 3), 1.0), np.arange(9.0).reshape(3, 3)])
+    axes = visual_figures.wall(planted, [0, 1], {"map": maps}, "title", {}).axes
+    assert len({axis.images[-1].get_clim() for axis in axes[2:4]}) == 1

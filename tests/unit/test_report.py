@@ -11,6 +11,7 @@ from bonmf_lib.claims.ledger import ledger, unrun_claims
 from bonmf_lib.errors import RecordError
 from bonmf_lib.experiments.ablations import modality_rows
 from bonmf_lib.report import encoder_parts, published as published_module, sections as report
+from bonmf_lib.report.control_shares import control_shares
 from bonmf_lib.report.html import Markup
 from bonmf_lib.report.published import NotPublishedError, Published, read_published_run, show
 from bonmf_lib.runs import records as records_module
@@ -152,3 +153,31 @@ def test_a_run_without_records_is_told_to_be_run_first():
 def test_tables_of_a_run_come_before_its_figures(published):
     shown = list(report.this_run(published.own))
     assert [type(part) for part in shown] == [pd.DataFrame, Figure]
+
+
+def by_name(value) -> pd.DataFrame:
+    """Records of all subsets on three seeds, of which the controls lack the last one."""
+    rows = [
+        {"variant": name, "protocol": "early stopped", "metric": "mse", "seed": seed,
+         "value": value(name) + 0.01 * seed, "split": "ratio-0.7", "test_share": 0.3}
+        for subset, row in SUBSETS.items()
+        for name in (row.name, f"{row.name}, shuffled")
+        for seed in range(3)
+        if not name.endswith("shuffled") or (seed < 2 and subset - {"ID"})
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_shares_of_controls_are_those_of_their_own_rows():
+    records = by_name(lambda name: 1 - 0.1 * name.count("ID") - 0.2 * ("text" in name and (
+        "shuffled" not in name)))  # fmt: skip
+    is_control = records["variant"].str.endswith("shuffled")
+    real, controls = records[~is_control], records[is_control]
+    found = control_shares(real, controls, SUBSETS, "mse")
+    assert found.loc["text", "mean"] == pytest.approx(0)
+    assert found.loc["ID", "mean"] == pytest.approx(-0.1)
+    assert (found["seeds"] == 2).all()
+    assert control_shares(real, controls.iloc[:0], SUBSETS, "mse") is None
+    assert control_shares(real, pd.DataFrame(), SUBSETS, "mse") is None
+    with pytest.raises(RecordError, match="lacks a seed"):
+        control_shares(real[real["seed"] > 0], controls, SUBSETS, "mse")

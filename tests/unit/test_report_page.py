@@ -40,9 +40,9 @@ def test_the_answer_is_a_paragraph_and_a_card_per_question(study):
 @pytest.mark.parametrize(
     ("verdict", "qualifier", "said"),
     [
-        ("reproduced", "", "Pictures, worth trying: posters lower"),
+        ("reproduced", "", "Pictures, worth a try, depending on the training setup: posters"),
         ("not reproduced", "reversed", "Pictures, leave it out: posters raise"),
-        ("not reproduced", "not told from zero", "Pictures, not shown to pay: posters gain"),
+        ("not reproduced", "not told from zero", "Pictures, not shown to pay: posters "),
     ],
 )
 def test_advice_follows_the_verdict(study, verdict, qualifier, said):

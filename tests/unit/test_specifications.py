@@ -264,8 +264,9 @@ def test_what_decides_and_what_is_said():
 def test_every_comparison_is_drawn_with_its_controls(comparison):
     found = specifications.around_centres(PAPER)
     effects = specification_effects(made_records(found, lambda s: 1.0, noise=0.2), found)
-    top, bottom = specification_curve(effects, comparison).axes
-    assert {text.get_text() for text in top.get_legend().get_texts()} == {
+    figure = specification_curve(effects, comparison)
+    bottom = figure.axes[1]
+    assert {text.get_text() for text in figure.legends[0].get_texts()} == {
         "real",
         "shuffled",
         "noise",

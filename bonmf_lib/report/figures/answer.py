@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..conclusions import RECIPE, STANDARDISED, STOPPED, TUNED, Card, lead
-from .general import PALETTE, PAPER_COLOUR, _finished
+from .style import PALETTE, PAPER_COLOUR, finished, grid, headline
 
 _COLOURS = {
     RECIPE: PALETTE[1],
@@ -22,7 +21,7 @@ _STEP = 0.14  # between the marks of one question
 def answer_forest(found: Sequence[Card]) -> Figure:
     """Gain in percent of every question's comparisons with 95 % intervals, other movies' content
     hollow, the paper's number as a diamond."""
-    figure, axis = plt.subplots(figsize=(9, 1.2 + 1.3 * len(found)))
+    figure, ((axis,),) = grid(1, 1, (9, 1.2 + 1.3 * len(found)))
     for place, one in enumerate(found):
         marks = len(one.beside) + (one.claimed is not None)
         heights = iter(place + _STEP * (step - (marks - 1) / 2) for step in range(marks))
@@ -39,7 +38,6 @@ def answer_forest(found: Sequence[Card]) -> Figure:
                 )
     axis.axvline(0, color="black", linewidth=1)
     axis.set(
-        title=lead(found).removesuffix(".").replace("; ", ";\n"),
         xlabel="gain in rating error (MSE), %, above 0 = better",
         yticks=range(len(found)),
         ylim=(len(found) - 0.5, -0.5),
@@ -49,7 +47,8 @@ def answer_forest(found: Sequence[Card]) -> Figure:
     for place in range(1, len(found)):
         axis.axhline(place - 0.5, color="lightgrey", linewidth=1)
     figure.legend(handles=_legend(), loc="outside lower center", ncols=3, frameon=False)
-    return _finished(figure)
+    headline(figure, lead(found).removesuffix("."))
+    return finished(figure)
 
 
 def _colour(label: str) -> tuple[float, float, float]:

@@ -6,13 +6,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from .general import PALETTE, PAPER_COLOUR, _finished, _grid, _label, plt
+from .style import PALETTE, PAPER_COLOUR, axis_legend, finished, grid, headline, label
 
 
 def verdict_shift(counts: pd.DataFrame) -> Figure:
     """Number of claims by verdict (index), one bar for each column: by today's rules and by
     others."""
-    figure, axis = plt.subplots(figsize=(8, 2.8))
+    figure, ((axis,),) = grid(1, 1, (8, 3.2))
     places, height = np.arange(len(counts))[::-1], 0.8 / counts.shape[1]
     for number, name in enumerate(counts):
         shift = height * ((counts.shape[1] - 1) / 2 - number)
@@ -22,10 +22,17 @@ def verdict_shift(counts: pd.DataFrame) -> Figure:
         axis.bar_label(bars, padding=3)
     axis.set_yticks(places, counts.index)
     axis.margins(x=0.1)
-    axis.set(xlabel="claims, checks of ours included", title="Verdicts by rule")
+    axis.set(xlabel="claims, checks of ours included")
     axis.grid(axis="y", visible=False)
-    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    return _finished(figure)
+    axis_legend(figure, axis)
+    before, after = (counts.iloc[:, place] for place in (0, -1))
+    moved = [
+        f"{word} {was} to {now}"
+        for word, was, now in zip(counts.index, before, after, strict=True)
+        if was != now
+    ]
+    headline(figure, f"Claims by verdict: {'; '.join(moved) or 'the rule moves no count'}")
+    return finished(figure)
 
 
 def beside_paper(tables: dict[str, pd.DataFrame]) -> Figure:
@@ -35,7 +42,7 @@ def beside_paper(tables: dict[str, pd.DataFrame]) -> Figure:
         tables: by metric; index model, columns paper and ours.
     """
     rows = max(map(len, tables.values()), default=0)
-    figure, axes = _grid(1, len(tables), (5.5 * len(tables), 0.4 * rows + 1.6), sharey=True)
+    figure, axes = grid(1, len(tables), (5.5 * len(tables), 0.4 * rows + 1.6), sharey=True)
     for axis, (metric, table) in zip(axes.flat, tables.items(), strict=True):
         places = np.arange(len(table))[::-1]
         axis.hlines(places, table["paper"], table["ours"], color=PALETTE[7], linewidth=1)
@@ -43,12 +50,17 @@ def beside_paper(tables: dict[str, pd.DataFrame]) -> Figure:
         axis.scatter(
             table["paper"], places, marker="x", s=60, color=PAPER_COLOUR, label="paper", zorder=3
         )
-        axis.set_yticks(places, [_label(name) for name in table.index])
+        axis.set_yticks(places, [label(name) for name in table.index])
         axis.margins(x=0.08)
         axis.xaxis.set_major_locator(MaxNLocator(5))
-        axis.set(xlabel=metric, title=f"{metric}: ours and the paper's")
-    axes.flat[-1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    return _finished(figure)
+        axis.set(xlabel=metric)
+    axis_legend(figure, axes.flat[-1])
+    gaps = "; ".join(
+        f"{metric} {(table['ours'] - table['paper']).abs().max():.3f}"
+        for metric, table in tables.items()
+    )
+    headline(figure, f"Ours beside the paper's, largest difference: {gaps}")
+    return finished(figure)
 
 
 _STATES = ("o", "s", "^", "D")
@@ -63,7 +75,7 @@ def item_predictions(table: pd.DataFrame, truth: float, title: str, unit: str) -
         truth: what it was rated, drawn as a line; NaN = unknown.
         unit: of ratings.
     """
-    figure, axis = plt.subplots(figsize=(8, 0.36 * len(table) + 1.8))
+    figure, ((axis,),) = grid(1, 1, (8, 0.36 * len(table) + 2.2))
     places = np.arange(len(table))[::-1]
     for number, (state, marker) in enumerate(zip(table, _STATES, strict=False)):
         axis.scatter(
@@ -73,8 +85,9 @@ def item_predictions(table: pd.DataFrame, truth: float, title: str, unit: str) -
     if np.isfinite(truth):
         axis.axvline(truth, color="black", linewidth=1, linestyle="--", label="as rated")
     axis.hlines(places, table.min(axis=1), table.max(axis=1), color=PALETTE[7], linewidth=1)
-    axis.set_yticks(places, [_label(name) for name in table.index])
+    axis.set_yticks(places, [label(name) for name in table.index])
     axis.margins(x=0.08)
-    axis.set(xlabel=f"predicted rating, {unit}", title=_label(title))
-    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    return _finished(figure)
+    axis.set(xlabel=f"predicted rating, {unit}")
+    axis_legend(figure, axis)
+    headline(figure, title)
+    return finished(figure)

@@ -1,7 +1,6 @@
-"""The study's figures: one function each, colour-blind-safe, titles that name the finding's
-axis."""
+"""Figures of data, features, training and predictions, and of verdicts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -9,24 +8,34 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from ...datasets import Dataset
 from ...datasets.summary import activity, top_share
 from ...encoders.image import decode
-from ...errors import RecordError
+from ...experiments.names import is_control, row_name
 from ...training.loop import History
-
-PALETTE = sns.color_palette("colorblind")
-PAPER_COLOUR = "black"
-Column = pd.Series | np.ndarray  # (N,)
+from ..verdicts import CHIPS
+from .findings import listed, splits
+from .style import (
+    PALETTE,
+    PAPER_COLOUR,
+    axis_legend,
+    describe_figures,
+    diagonal,
+    finished,
+    grid,
+    headline,
+    label,
+    short_title,
+    spread,
+)
 
 
 def set_style() -> None:
-    """Common look of all figures and tables; call once per notebook. No title or name is read as
-    mathematics: that of a song may be ``A$$AP``."""
+    """Common look of all figures and tables; call once per notebook. Every figure keeps its finding
+    as alternative text. No title or name is read as mathematics: that of a song may be
+    ``A$$AP``."""
     sns.set_theme(context="notebook", style="whitegrid", palette="colorblind")
     plt.rcParams |= {
         "figure.dpi": 80,
@@ -36,101 +45,12 @@ def set_style() -> None:
         "text.parse_math": False,
     }
     pd.set_option("display.html.use_mathjax", False)
-
-
-def _finished(figure: Figure) -> Figure:
-    """The figure, closed for pyplot: a notebook then shows it once, as the value of its cell.
-
-    Raises:
-        RecordError: a panel has nothing drawn in it but its frame and reference lines.
-    """
-    plt.close(figure)
-    panels = [axis for axis in figure.axes if axis.get_label() != "<colorbar>"]
-    # of walls, of which the last may be left empty
-    slots = [axis for axis in panels if not axis.axison]
-    empty = [axis for axis in panels if axis.axison and not _has_data(axis)]
-    if slots and not any(_has_data(axis) or axis.texts for axis in slots):
-        empty += slots[:1]
-    if empty or not panels:
-        title = (
-            next((axis.get_title() or axis.get_xlabel() for axis in empty), "")
-            or figure.get_suptitle()
-        )
-        raise RecordError(
-            f"The figure {title!r} has a panel without any data; "
-            "check that what it was asked to show was measured."
-        )
-    return figure
-
-
-_REFERENCE = "reference"  # marks what is drawn for comparison and is no data
-
-
-def _has_data(axis: Axes) -> bool:
-    """Whether anything finite is drawn in data coordinates; lines across the whole panel are
-    not."""
-    lines = [
-        line.get_xydata() for line in axis.lines
-        if line.get_transform() == axis.transData and line.get_gid() != _REFERENCE
-    ]  # fmt: skip
-    dots = [
-        np.ma.filled(dots.get_offsets().astype(float), np.nan) for dots in axis.collections
-        if isinstance(dots, PathCollection)
-    ]  # fmt: skip
-    bars = [
-        bar.get_bbox().get_points() for bar in axis.patches
-        if isinstance(bar, Rectangle) and bar.get_data_transform() == axis.transData
-    ]  # fmt: skip
-    pictures = [
-        np.ma.filled(picture.get_array().astype(float), np.nan).reshape(-1, 1)
-        for picture in axis.images
-    ]
-    return any(
-        np.isfinite(points).all(axis=-1).any() for points in (*lines, *dots, *bars, *pictures)
-    )
-
-
-def _diagonal(axis: Axes, limits: tuple[float, float], label: str, colour: str = "grey") -> None:
-    axis.plot(limits, limits, ":", color=colour, label=label, gid=_REFERENCE)
-
-
-def _grid(rows: int, columns: int, size: tuple[float, float], **given) -> tuple[Figure, np.ndarray]:
-    """A figure with (rows, columns) panels; ``RecordError`` when that is none."""
-    if not rows * columns:
-        raise RecordError(
-            "This figure was given nothing to show; check that what it asks for was measured."
-        )
-    return plt.subplots(rows, columns, figsize=size, squeeze=False, **given)
-
-
-def _spread(middle: Column, low: Column, high: Column) -> np.ndarray:
-    """Lengths (2, N) of error bars from a middle to its bounds, none where there is no interval."""
-    return np.nan_to_num(np.stack([middle - low, high - middle]).clip(0))
-
-
-def _paper_crosses(
-    axis: Axes, paper: Mapping[str, float], places: Mapping[str, float], label: str = "paper"
-) -> None:
-    """The paper's value by name as a cross in the line of that name; names without one get none."""
-    crosses = [(paper[name], place) for name, place in places.items() if name in paper]
-    if crosses:
-        style = {"marker": "x", "s": 60, "color": PAPER_COLOUR, "zorder": 3}
-        axis.scatter(*zip(*crosses, strict=True), label=label, **style)
-
-
-def _label(text: str, most: int = 80) -> str:
-    """A name out of the data as one line of at most ``most`` printable characters; legends pass
-    over a leading ``_``, which is kept from being the first."""
-    line = " ".join(
-        "".join(letter if letter.isprintable() else " " for letter in str(text)).split()
-    )
-    line = line if len(line) <= most else line[: most - 3] + "..."
-    return f" {line}" if line.startswith("_") else line
+    describe_figures()
 
 
 def rating_distribution(dataset: Dataset) -> Figure:
     """Share of each rating, and the long tail of items."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.6))
+    figure, ((left, right),) = grid(1, 2, (11, 4.2))
     shares = dataset.ratings["rating"].value_counts(normalize=True).sort_index()
     if len(shares) > 20:
         left.hist(dataset.ratings["rating"], bins=20, color=PALETTE[0])
@@ -140,22 +60,29 @@ def rating_distribution(dataset: Dataset) -> Figure:
         left.yaxis.set_major_formatter("{x:.0%}")
         left.set(ylabel="share of ratings")
     left.set(xlabel="rating", title="How often each rating is given")
+    held = {}
     for side, colour in (("item", PALETTE[0]), ("user", PALETTE[1])):
         counts = np.sort(activity(dataset, side).to_numpy())[::-1]
+        held[side] = top_share(pd.Series(counts), 0.1)
         right.plot(
             np.arange(1, len(counts) + 1) / len(counts), np.cumsum(counts) / counts.sum(),
-            color=colour, label=f"{side}s (top 10 %: {top_share(pd.Series(counts), 0.1):.0%})",
+            color=colour, label=f"{side}s",
         )  # fmt: skip
-    _diagonal(right, (0, 1), "all equally active")
+    diagonal(right, (0, 1), "all equally active")
     right.xaxis.set_major_formatter("{x:.0%}")
     right.yaxis.set_major_formatter("{x:.0%}")
     right.set(
         xlabel="most active share",
         ylabel="share of ratings",
-        title="Long tail: ratings held by the most active",
+        title="Ratings held by the most active",
     )
-    right.legend()
-    return _finished(figure)
+    right.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    headline(
+        figure,
+        f"The tenth of the items with most ratings holds {held['item']:.0%} of them, "
+        f"the tenth of the users {held['user']:.0%}",
+    )
+    return finished(figure)
 
 
 def picture_wall(
@@ -167,20 +94,20 @@ def picture_wall(
 ) -> Figure:
     """Pictures of the given items with their titles and, where given, a note each."""
     rows = -(-len(items) // columns)
-    figure, axes = _grid(rows, columns, (1.5 * columns, 2.6 * rows))
+    figure, axes = grid(rows, columns, (1.5 * columns, 2.6 * rows))
     for axis in axes.flat:
         axis.axis("off")
     for axis, item, note in zip(axes.flat, items, notes or [""] * len(items), strict=False):
         _show_picture(axis, dataset, item, note)
-    if title:
-        figure.suptitle(title, fontsize="medium")
-    return _finished(figure)
+    words = dataset.words
+    headline(figure, title or f"{len(items)} {words.items}, each by its {words.picture}")
+    return finished(figure)
 
 
 def _show_picture(axis: Axes, dataset: Dataset, item: int, note: str = "") -> None:
     axis.axis("off")
     row = dataset.items.iloc[item]
-    axis.set_title("\n".join(filter(None, [_short_title(row["title"]), note])), fontsize=8)
+    axis.set_title("\n".join(filter(None, [short_title(row["title"]), note])), fontsize=8)
     pixels = (
         decode(Path(row["image"]).read_bytes(), (100, 150))
         if isinstance(row["image"], str)
@@ -193,10 +120,6 @@ def _show_picture(axis: Axes, dataset: Dataset, item: int, note: str = "") -> No
         axis.text(0.5, 0.5, "no picture", transform=axis.transAxes, **style)
 
 
-def _short_title(title: str) -> str:
-    return _label(title, 18)
-
-
 def neighbour_wall(dataset: Dataset, neighbours: dict[str, dict[int, pd.DataFrame]]) -> Figure:
     """Per encoder and query item, one row: the query, then its nearest neighbours with their
     similarity."""
@@ -204,14 +127,20 @@ def neighbour_wall(dataset: Dataset, neighbours: dict[str, dict[int, pd.DataFram
         (name, query, table) for name, found in neighbours.items() for query, table in found.items()
     ]
     width = 1 + max((len(table) for _, _, table in lines), default=0)
-    figure, axes = _grid(len(lines), width, (1.7 * width, 2.7 * len(lines)))
+    figure, axes = grid(len(lines), width, (1.7 * width, 2.7 * len(lines)))
     for axis in axes.flat:
         axis.axis("off")
     for row, (name, query, table) in zip(axes, lines, strict=True):
-        _show_picture(row[0], dataset, query, f"query, {_label(name)}")
+        _show_picture(row[0], dataset, query, f"query, {label(name)}")
         for axis, found in zip(row[1:], table.itertuples(), strict=False):
             _show_picture(axis, dataset, found.item, f"{found.similarity:.2f}")
-    return _finished(figure)
+    queries = len({query for _, query, _ in lines})
+    headline(
+        figure,
+        f"Nearest neighbours of {queries} {dataset.words.items} by "
+        f"{listed([label(name) for name in neighbours])}; numbers: cosine similarity",
+    )
+    return finished(figure)
 
 
 def feature_map(
@@ -223,9 +152,9 @@ def feature_map(
     shown = list(counts.index[:most])
     order = [*shown, "other"]
     colours = dict(zip(order, [*PALETTE[: len(shown)], (0.8, 0.8, 0.8)], strict=True))
-    figure, axes = _grid(1, len(points), (6 * len(points), 5))
+    figure, axes = grid(1, len(points), (5.5 * len(points), 5.6))
     for axis, (name, xy) in zip(axes.flat, points.items(), strict=True):
-        label = np.array(
+        own = np.array(
             [
                 next((genre for genre in reversed(shown) if genre in row), "other")
                 for row in genres[name]
@@ -233,107 +162,152 @@ def feature_map(
         )
         for genre in reversed(order):
             axis.scatter(
-                *xy[label == genre].T, s=6, color=colours[genre], label=_label(genre), linewidths=0
+                *xy[own == genre].T, s=6, color=colours[genre], label=label(genre, 30), linewidths=0
             )
-        title = f"{_label(name).capitalize()}: items{' by genre' if shown else ''}"
-        axis.set(title=title, xlabel="t-SNE 1", ylabel="t-SNE 2", xticks=[], yticks=[])
+        axis.set(title=label(name), xlabel="t-SNE 1", ylabel="t-SNE 2", xticks=[], yticks=[])
     if shown:
-        axes.flat[-1].legend(markerscale=3, loc="center left", bbox_to_anchor=(1, 0.5))
-    return _finished(figure)
+        axis_legend(figure, axes.flat[-1], markerscale=3)
+    headline(
+        figure,
+        f"Items near each other have similar features (t-SNE){'; colour: genre' if shown else ''}",
+    )
+    return finished(figure)
 
 
 def probe_bars(probe: pd.DataFrame) -> Figure:
-    """Average precision per genre and encoder, chance marked."""
+    """Average precision per genre and encoder, controls hollow, chance marked."""
     order = probe.drop_duplicates("genre").sort_values("share", ascending=False)["genre"].tolist()
-    figure, axis = plt.subplots(figsize=(11, 4))
-    sns.barplot(probe, x="genre", y="average_precision", hue="features", order=order, ax=axis)
+    figure, ((axis,),) = grid(1, 1, (11, 4.6))
+    names = list(probe["features"].unique())
+    width = 0.8 / len(names)
+    for place, (name, colour) in enumerate(zip(names, PALETTE, strict=False)):
+        values = probe[probe["features"] == name].set_index("genre")["average_precision"][order]
+        axis.bar(
+            np.arange(len(order)) + width * (place - (len(names) - 1) / 2), values, width,
+            facecolor="white" if is_control(name) else colour, edgecolor=colour,
+            label=label(name),
+        )  # fmt: skip
     chance = probe.drop_duplicates("genre").set_index("genre")["share"][order]
-    axis.scatter(
-        range(len(order)), chance, marker="_", s=300, color="black", label="chance", zorder=3
+    ends = np.arange(len(order)) - 0.45, np.arange(len(order)) + 0.45
+    axis.hlines(chance, *ends, color="black", linewidth=2, label="chance")
+    axis.set(xlabel="", ylabel="average precision", xlim=(-0.6, len(order) - 0.4))
+    axis.set_xticks(
+        range(len(order)), [label(genre, 20) for genre in order],
+        rotation=40, ha="right", rotation_mode="anchor",
+    )  # fmt: skip
+    axis.grid(axis="x", visible=False)
+    axis_legend(figure, axis)
+    means = probe.groupby("features", sort=False)["average_precision"].mean()
+    said = ", ".join(f"{label(name)} {value:.2f}" for name, value in means.items())
+    headline(
+        figure,
+        f"Genres that a linear probe reads, mean average precision: {said}; "
+        f"chance {chance.mean():.2f}",
     )
-    axis.set(
-        xlabel="",
-        ylabel="average precision",
-        title="Which genres a linear probe reads from the features",
-    )
-    axis.set_xticks(range(len(order)), [_label(genre) for genre in order])
-    axis.tick_params(axis="x", rotation=40)
-    axis.legend(title="", loc="center left", bbox_to_anchor=(1, 0.5))
-    return _finished(figure)
+    return finished(figure)
 
 
 def learning_curves(histories: dict[str, list[History]]) -> Figure:
     """Training and validation MSE per epoch by name: mean over seeds up to the first one's stop,
     band = range."""
-    figure, axes = plt.subplots(1, 2, figsize=(11, 3.8), sharey=True)
+    figure, axes = grid(1, 2, (11, 4.6), sharey=True)
+    best = []
     for place, (name, runs) in enumerate(histories.items()):
         for axis, curves in zip(
-            axes, ([r.train_loss for r in runs], [r.valid for r in runs]), strict=True
+            axes[0], ([r.train_loss for r in runs], [r.valid for r in runs]), strict=True
         ):
             shortest = min(map(len, curves))
-            stack = np.array([curve[:shortest] for curve in curves])
+            stack = np.array([curve[:shortest] for curve in curves], dtype=float)
+            if np.isnan(stack).all():
+                continue  # trained without validation ratings
             epochs = np.arange(1, shortest + 1)
             axis.plot(
-                epochs, stack.mean(axis=0), color=PALETTE[place], label=_label(name), marker="."
+                epochs, stack.mean(axis=0), color=PALETTE[place], label=label(name), marker="."
             )
             axis.fill_between(
                 epochs, stack.min(axis=0), stack.max(axis=0), color=PALETTE[place], alpha=0.2
             )
-    for axis, title in zip(axes, ("training", "validation"), strict=True):
-        axis.set(xlabel="epoch", ylabel="MSE", title=f"{title.capitalize()} error by epoch")
-    axes[1].legend()
-    return _finished(figure)
+            if axis is axes[0, 1]:
+                best.append(f"{label(name)} {1 + stack.mean(axis=0).argmin()}")
+    for axis, title in zip(axes[0], ("training", "validation"), strict=True):
+        axis.set(xlabel="epoch", title=f"{title.capitalize()} ratings")
+        axis.xaxis.get_major_locator().set_params(integer=True)
+    axes[0, 0].set_ylabel("MSE")
+    axis_legend(figure, axes[0, 0])
+    headline(
+        figure,
+        f"Epoch of the lowest mean validation MSE: {listed(best) or 'not measured'}; "
+        f"bands: range over {splits(max(map(len, histories.values())))}",
+    )
+    return finished(figure)
 
 
 def calibration(predictions: dict[str, pd.DataFrame], bins: int = 15) -> Figure:
-    """Mean true rating within equally filled bins of predicted rating, by name."""
-    figure, axis = plt.subplots(figsize=(5.2, 4.6))
+    """Mean true less mean predicted rating within equally filled bins of predicted rating, by name,
+    with 95 % intervals over ratings."""
+    figure, ((axis,),) = grid(1, 1, (8, 4.6))
+    largest = {}
     for place, (name, table) in enumerate(predictions.items()):
+        table = table.assign(gap=table["rating"] - table["predicted"])
         groups = table.groupby(pd.qcut(table["predicted"], bins, duplicates="drop"), observed=True)
-        means = groups[["predicted", "rating"]].mean()
-        axis.plot(
-            means["predicted"],
-            means["rating"],
-            marker="o",
-            ms=4,
-            color=PALETTE[place],
-            label=_label(name),
-        )
-    limits = axis.get_xlim()
-    _diagonal(axis, limits, "perfectly calibrated")
-    axis.set(
-        xlabel="predicted rating", ylabel="mean true rating", title="Calibration on test ratings"
+        means, errors = groups[["predicted", "gap"]].mean(), 1.96 * groups["gap"].sem()
+        colour = PALETTE[place % len(PALETTE)]
+        axis.errorbar(
+            means["predicted"], means["gap"], yerr=errors.fillna(0), marker="o", ms=4, capsize=2,
+            linewidth=1, color=colour, label=label(name),
+        )  # fmt: skip
+        largest[label(name)] = means["gap"].abs().max()
+    axis.axhline(0, linestyle=":", color="black", label="perfectly calibrated")
+    axis.set(xlabel="predicted rating", ylabel="mean true − predicted rating")
+    axis_legend(figure, axis)
+    most, least = (choose(largest, key=largest.get) for choose in (max, min))
+    headline(
+        figure,
+        f"Largest mean gap between true and predicted test ratings: {largest[most]:.2f} for {most}"
+        + f", {largest[least]:.2f} for {least}" * (len(largest) > 1),
     )
-    axis.legend()
-    return _finished(figure)
+    return finished(figure)
 
 
 def error_by_activity(
     predictions: dict[str, pd.DataFrame], counts: dict[str, np.ndarray]
 ) -> Figure:
-    """Test MSE by the number of training ratings of the user and of the item, by name.
+    """Test MSE by the number of training ratings of the user and of the item, by name, with 95 %
+    intervals over ratings.
 
     Args:
         counts: training ratings per id under ``user`` and ``item``.
     """
-    figure, axes = plt.subplots(1, 2, figsize=(11, 3.8), sharey=True)
+    figure, axes = grid(1, 2, (11, 4.6), sharey=True)
     edges = [-1, 4, 9, 19, 49, 99, 199, np.inf]
     labels = ["0-4", "5-9", "10-19", "20-49", "50-99", "100-199", "200+"]
-    for axis, side in zip(axes, ("user", "item"), strict=True):
+    ends = []
+    for axis, side in zip(axes.flat, ("user", "item"), strict=True):
+        means = {}
         for place, (name, table) in enumerate(predictions.items()):
             bucket = pd.cut(counts[side][table[side]], edges, labels=labels)
-            errors = (
-                ((table["predicted"] - table["rating"]) ** 2).groupby(bucket, observed=False).mean()
-            )
-            axis.plot(labels, errors, marker="o", ms=4, color=PALETTE[place], label=_label(name))
-        axis.set(
-            xlabel=f"training ratings of the {side}",
-            ylabel="test MSE",
-            title=f"Error by {side} activity",
+            groups = ((table["predicted"] - table["rating"]) ** 2).groupby(bucket, observed=False)
+            means[name] = groups.mean()
+            shift = 0.08 * (place - (len(predictions) - 1) / 2)
+            axis.errorbar(
+                np.arange(len(labels)) + shift, means[name], yerr=(1.96 * groups.sem()).fillna(0),
+                marker="o", ms=4, capsize=2, linewidth=1, label=label(name),
+                color=PALETTE[place % len(PALETTE)],
+            )  # fmt: skip
+        axis.set_xticks(range(len(labels)), labels)
+        axis.set(xlabel=f"training ratings of the {side}", title=f"By {side}")
+        known = pd.DataFrame(means).dropna(how="all").mean(axis=1)
+        ends.append(
+            f"{known.iloc[0]:.2f} for {side}s with {known.index[0]}, "
+            f"{known.iloc[-1]:.2f} with {known.index[-1]}"
         )
-        axis.tick_params(axis="x", rotation=20)
-    axes[1].legend()
-    return _finished(figure)
+    axes[0, 0].set_ylabel("test MSE")
+    axis_legend(figure, axes[0, 0])
+    headline(
+        figure,
+        f"Mean test MSE by number of training ratings: {'; '.join(ends)} (95 % intervals)",
+    )
+    return finished(figure)
 
 
 def model_comparison(table: pd.DataFrame, metric: str, paper: dict[str, float]) -> Figure:
@@ -341,41 +315,59 @@ def model_comparison(table: pd.DataFrame, metric: str, paper: dict[str, float]) 
     on top; the paper's values as crosses.
 
     Args:
-        table: columns variant, protocol, mean, low, high, of a metric that is better when lower.
+        table: columns variant, protocol, mean, low, high, seeds, of a metric that is better when
+            lower.
         paper: the paper's value by variant name; variants without one get no cross.
     """
     variants = table.groupby("variant")["mean"].min().sort_values().index
     places = pd.Series(np.arange(len(variants))[::-1], index=variants)
     protocols = list(table["protocol"].unique())
-    figure, axis = plt.subplots(figsize=(8, 0.42 * len(variants) + 1.8))
-    for protocol, shift in zip(
-        protocols, 0.14 * (np.arange(len(protocols)) - (len(protocols) - 1) / 2), strict=True
-    ):
+    figure, ((axis,),) = grid(1, 1, (8, 0.45 * len(variants) + 2.2))
+    own = table.groupby("variant")["protocol"]
+    shifts = 0.2 * (own.cumcount() - (own.transform("size") - 1) / 2)
+    heights = table["variant"].map(places) - shifts
+    for place, protocol in enumerate(protocols):
         rows = table[table["protocol"] == protocol]
-        spread = _spread(rows["mean"], rows["low"], rows["high"])
         axis.errorbar(
-            rows["mean"], places[rows["variant"]] - shift, xerr=spread, fmt="o",
-            capsize=3, color=PALETTE[protocols.index(protocol) % len(PALETTE)], label=protocol,
+            rows["mean"], heights[rows.index], xerr=spread(rows), fmt="o", capsize=3,
+            color=PALETTE[place % len(PALETTE)], label=label(protocol),
         )  # fmt: skip
-    _paper_crosses(axis, paper, places, "paper (MovieLens-1M)")
-    axis.set_yticks(places, [_label(name) for name in places.index])
-    axis.set(xlabel=f"test {metric}, mean and 95 % interval", title=f"Test {metric} by model")
-    axis.legend(loc="best")
-    return _finished(figure)
+    crosses = [(paper[name], place) for name, place in places.items() if name in paper]
+    if crosses:
+        axis.scatter(
+            *zip(*crosses, strict=True),
+            marker="x",
+            s=60,
+            color=PAPER_COLOUR,
+            label="paper (MovieLens-1M)",
+            zorder=3,
+        )
+    axis.set_yticks(places, [label(name) for name in places.index])
+    axis.set(xlabel=f"test {metric}, mean and 95 % interval")
+    axis_legend(figure, axis)
+    lowest = table.loc[table["mean"].idxmin()]
+    headline(
+        figure,
+        f"{label(row_name(lowest['variant'], lowest['protocol']))} has the lowest mean test "
+        f"{metric}, {lowest['mean']:.3f} ({splits(lowest['seeds'])})",
+    )
+    return finished(figure)
 
 
 def verdict_bars(counts: pd.Series) -> Figure:
-    """Number of claims by verdict."""
-    figure, axis = plt.subplots(figsize=(8, 2.4))
-    judged = {
-        "reproduced": PALETTE[2],
-        "direction only": PALETTE[8],
-        "inconclusive": PALETTE[1],
-        "not reproduced": PALETTE[3],
-    }
-    colours = [judged.get(verdict, (0.85, 0.85, 0.85)) for verdict in counts.index]
-    bars = axis.barh(counts.index[::-1], counts.to_numpy()[::-1], color=colours[::-1])
+    """Number of claims by verdict, in the colours of :data:`~bonmf_lib.report.verdicts.CHIPS`."""
+    figure, ((axis,),) = grid(1, 1, (8, 2.8))
+    shown = counts[::-1]
+    bars = axis.barh(
+        shown.index, shown.to_numpy(), color=[CHIPS[verdict].fill for verdict in shown.index],
+        edgecolor="black", linewidth=0.8,
+    )  # fmt: skip
     axis.bar_label(bars, padding=3)
-    axis.set(xlabel="claims", title="Claims by verdict")
+    axis.set(xlabel="claims")
+    axis.margins(x=0.08)
+    axis.xaxis.get_major_locator().set_params(integer=True)
     axis.grid(axis="y", visible=False)
-    return _finished(figure)
+    judged = counts.drop(["not testable on this data", "not run"], errors="ignore")
+    found = listed([f"{number} {verdict}" for verdict, number in judged.items()])
+    headline(figure, f"Of {counts.sum()} claims, {judged.sum()} are judged: {found}")
+    return finished(figure)

@@ -7,7 +7,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from .general import PALETTE, _diagonal, _finished, _grid, _label, _spread, plt
+from ...studies.overlap import overlap_gain_correlation
+from .findings import listed
+from .style import (
+    OPEN,
+    PALETTE,
+    axis_legend,
+    diagonal,
+    finished,
+    grid,
+    headline,
+    label,
+    spread,
+)
 
 _MARKERS = "os^Dvp"
 
@@ -20,18 +32,23 @@ def recovery_curves(recovered: pd.DataFrame) -> Figure:
         recovered: of :func:`bonmf_lib.studies.overlap.planted_recovery`.
     """
     panels = list(recovered.groupby(["features", "items"], sort=False))
-    figure, axes = _grid(1, len(panels), (3.6 * len(panels) + 1.5, 3.8), sharey=True)
+    figure, axes = grid(1, len(panels), (max(8, 3.2 * len(panels)), 4.4), sharey=True)
     for axis, ((kind, size), panel) in zip(axes.flat, panels, strict=True):
-        _diagonal(axis, (0, 1), "the truth", "black")
+        diagonal(axis, (0, 1), "the truth", "black")
         groups = panel.groupby("estimator", sort=False)
         for (name, group), colour, marker in zip(groups, PALETTE, _MARKERS, strict=False):
             means = group.groupby("truth")["found"].mean()
-            axis.plot(means.index, means, marker=marker, color=colour, label=_label(name))
-        axis.set(xlabel="planted overlap", title=f"{kind}, {size} items")
+            axis.plot(means.index, means, marker=marker, color=colour, label=label(name))
+        axis.set(xlabel="planted overlap", title=label(f"{kind}, {size} items", 40))
     axes[0, 0].set_ylabel("estimate")
-    axes[0, -1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    figure.suptitle("Do estimators find the overlap that was planted?", fontsize="medium")
-    return _finished(figure)
+    axis_legend(figure, axes[0, -1])
+    off = (recovered["found"] - recovered["truth"]).abs().groupby(recovered["estimator"]).mean()
+    headline(
+        figure,
+        f"Mean distance from the planted overlap: least of {label(off.idxmin())} "
+        f"({off.min():.2f}), most of {label(off.idxmax())} ({off.max():.2f})",
+    )
+    return finished(figure)
 
 
 def information_curves(planted: pd.DataFrame) -> Figure:
@@ -40,8 +57,8 @@ def information_curves(planted: pd.DataFrame) -> Figure:
     Args:
         planted: of :func:`bonmf_lib.studies.overlap.planted_information`.
     """
-    figure, axis = plt.subplots(figsize=(6.5, 4))
-    _diagonal(axis, (0, 1), "the truth", "black")
+    figure, ((axis,),) = grid(1, 1, (8, 4.8))
+    diagonal(axis, (0, 1), "the truth", "black")
     names = {
         "redundant": "redundancy (MMI)",
         "co_information": "co-information",
@@ -49,19 +66,23 @@ def information_curves(planted: pd.DataFrame) -> Figure:
     }
     for (column, name), colour, marker in zip(names.items(), PALETTE, _MARKERS, strict=False):
         group = planted.groupby("truth")[column]
-        mean, spread = group.mean(), group.std()
+        mean, deviation = group.mean(), group.std()
         axis.errorbar(
-            mean.index, mean, yerr=spread, marker=marker, color=colour, capsize=3, label=name
+            mean.index, mean, yerr=deviation, marker=marker, color=colour, capsize=3, label=name
         )
     axis.set(
         xlabel="share that both modalities tell",
-        ylabel="share of what both tell together",
-        title=(
-            "What is shared of planted information on ratings\nmean ± standard deviation over seeds"
-        ),
+        ylabel="share of what both tell together\n(mean ± standard deviation over seeds)",
     )
-    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    return _finished(figure)
+    axis_legend(figure, axis)
+    truth = planted["truth"]
+    off = {column: (planted[column] - truth).abs().mean() for column in list(names)[:2]}
+    headline(
+        figure,
+        "Mean distance from the planted share: "
+        + listed([f"{names[column]} {value:.2f}" for column, value in off.items()]),
+    )
+    return finished(figure)
 
 
 def information_bars(tables: dict[str, pd.DataFrame]) -> Figure:
@@ -70,23 +91,37 @@ def information_bars(tables: dict[str, pd.DataFrame]) -> Figure:
     Args:
         tables: of :func:`bonmf_lib.studies.overlap.information_table` by title.
     """
-    figure, axes = _grid(1, len(tables), (5.2 * len(tables), 3.2), sharey=True)
+    figure, axes = grid(1, len(tables), (max(8, 5.2 * len(tables)), 4), sharey=True)
+    together = []
     for axis, (title, table) in zip(axes.flat, tables.items(), strict=True):
         rows = table.iloc[::-1]
-        spread = _spread(rows["mean"], rows["low"], rows["high"])
-        axis.errorbar(rows["mean"], rows.index, xerr=spread, fmt="o", color=PALETTE[0], capsize=3)
+        axis.errorbar(
+            rows["mean"], rows.index, xerr=spread(rows), fmt="o", color=PALETTE[0], capsize=3
+        )
+        for place in np.flatnonzero(rows["mean"].isna()):
+            axis.annotate(
+                "not defined", (0.5, place), xycoords=("axes fraction", "data"), ha="center",
+                va="center", color=OPEN, fontsize="small",
+            )  # fmt: skip
         axis.axvline(0, color="black", linewidth=1)
-        axis.set(xlabel="reduction of the MSE", title=title)
+        axis.set(xlabel="reduction of the MSE, 95 % intervals", title=label(title))
         axis.margins(y=0.12)
         axis.xaxis.set_major_locator(MaxNLocator(5))
-    return _finished(figure)
+        both = table.loc["together"]
+        told = "" if both["low"] > 0 or both["high"] < 0 else ", not told from zero"
+        together.append(f"{label(title)} {both['mean']:+.3f}{told}")
+    headline(
+        figure,
+        f"Reduction of the MSE by text and picture together: {'; '.join(together)} (scales differ)",
+    )
+    return finished(figure)
 
 
 def overlap_gain_scatter(
     overlap: np.ndarray, gain: pd.Series, genres: pd.DataFrame, bins: int = 10
 ) -> Figure:
     """Overlap against what the picture gains: means of tenths of the items, and of genres where
-    there are any, with 95 % intervals; of many genres only the outermost are named.
+    there are any, with 95 % intervals; of many genres only those of least and of most overlap.
 
     Args:
         overlap: (items,), NaN where unknown. gain: by item.
@@ -95,38 +130,43 @@ def overlap_gain_scatter(
     table = pd.DataFrame({"overlap": overlap[gain.index], "gain": gain.to_numpy()}).dropna()
     parts = table.groupby(pd.qcut(table["overlap"], bins, duplicates="drop"), observed=True)
     means, errors = parts.mean(), 1.96 * parts["gain"].sem()
+    shown = genres.sort_values("overlap") if len(genres) else genres
+    if len(shown) > _MOST_GENRES:
+        shown = pd.concat([shown[: _MOST_GENRES // 2], shown[-_MOST_GENRES // 2 :]])
     panels = 2 if len(genres) else 1
-    figure, axes = _grid(1, panels, (6 * panels, 4.2))
+    figure, axes = grid(1, panels, (max(8, 6 * panels), max(4.4, 1.4 + 0.27 * len(shown))))
     axes[0, 0].errorbar(
-        means["overlap"], means["gain"], yerr=errors, fmt="o", color=PALETTE[0], capsize=3
+        means["overlap"], means["gain"], yerr=errors.fillna(0), fmt="o", color=PALETTE[0], capsize=3
     )
+    axes[0, 0].axhline(0, color="black", linewidth=1)
     axes[0, 0].set(
         xlabel="overlap of an item's picture with its text",
         ylabel="gain of the picture (squared error)",
+        title="Items, in tenths",
     )
-    axes[0, 0].set_title("Items, in tenths")
-    if len(genres):
-        _genres(axes[0, 1], genres)
-    for axis in axes.flat:
-        axis.axhline(0, color="black", linewidth=1)
-    figure.suptitle("Does the picture gain more where it says something else?", fontsize="medium")
-    return _finished(figure)
+    if len(shown):
+        _genres(axes[0, 1], shown)
+    found = overlap_gain_correlation(overlap, gain.dropna())
+    headline(
+        figure,
+        "Gain of the picture against its overlap with the text, Spearman over "
+        f"{found.items} items: {found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}]",
+    )
+    return finished(figure)
+
+
+_MOST_GENRES = 24
 
 
 def _genres(axis: Axes, genres: pd.DataFrame) -> None:
-    spread = [genres["gain"] - genres["gain_low"], genres["gain_high"] - genres["gain"]]
+    """Genres from least overlap (top) to most, by their gain."""
+    places = np.arange(len(genres))
     axis.errorbar(
-        genres["overlap"], genres["gain"], yerr=spread, fmt="s", color=PALETTE[1], capsize=3
-    )
-    named = genres
-    if len(genres) > 8:
-        ends = [
-            place
-            for name in ("overlap", "gain")
-            for place in genres[name].argsort().iloc[[0, 1, -2, -1]]
-        ]
-        named = genres.iloc[sorted(set(ends))]
-    for genre, row in named.iterrows():
-        place, style = (row["overlap"], row["gain"]), {"textcoords": "offset points", "fontsize": 7}
-        axis.annotate(_label(genre, 30), place, xytext=(4, 3), **style)
-    axis.set(xlabel="mean overlap of a genre", title="Genres")
+        genres["gain"], places, xerr=spread(genres, "gain", "gain_low", "gain_high"), fmt="s",
+        color=PALETTE[1], capsize=3,
+    )  # fmt: skip
+    axis.axvline(0, color="black", linewidth=1)
+    names = zip(genres.index, genres["overlap"], strict=True)
+    axis.set_yticks(places, [f"{label(genre, 30)} ({value:.2f})" for genre, value in names])
+    axis.invert_yaxis()
+    axis.set(xlabel="gain of the picture (squared error)", title="Genres (mean overlap)")

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.colors import Normalize, to_hex
 from matplotlib.figure import Figure
 from PIL import Image
 
 from ...datasets import Dataset
 from ...encoders.image import GRID, decode
-from .general import PALETTE, _finished, _grid, _label, _short_title, plt
+from ..verdicts import text_on
+from .style import PALETTE, finished, grid, headline, label, short_title, spread
 
 _SIZE = (120, 180)  # pixels of a picture on a wall
 
@@ -26,38 +28,43 @@ def wall(
     title: str,
     notes: dict[str, Sequence[str]],
 ) -> Figure:
-    """Pictures in the first row; below, one row per map, drawn over the pictures (yellow = much).
+    """Pictures in the first row; below, one row per map, drawn over the pictures in one scale.
 
     Args:
-        maps: by name, (items, height, width) of any grid, each picture scaled to its own range;
-            where an item's is not known (NaN), its picture stands alone.
+        maps: by name, (items, height, width) of any grid; where an item's is not known (NaN), its
+            picture stands alone.
         notes: by map, a line per item below the picture.
     """
-    figure, axes = _grid(1 + len(maps), len(items), (1.35 * len(items), 2.25 * (1 + len(maps))))
+    figure, axes = grid(1 + len(maps), len(items), (1.35 * len(items) + 1, 2.3 * (1 + len(maps))))
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[])
         axis.grid(visible=False)
-    for place, item in enumerate(items):
-        pixels = _pixels(dataset, item)
-        axes[0, place].imshow(pixels)
-        axes[0, place].set_title(_short_title(dataset.items["title"].iloc[item]), fontsize=8)
-        for axis, (name, values) in zip(axes[1:, place], maps.items(), strict=True):
-            axis.imshow(pixels.mean(2), cmap="gray")
-            if np.isfinite(values[place]).all():
-                axis.imshow(_scaled(values[place]), cmap="viridis", alpha=0.45)
+    pixels = [_pixels(dataset, item) for item in items]
+    for axis, item, picture in zip(axes[0], items, pixels, strict=True):
+        axis.imshow(picture)
+        axis.set_title(short_title(dataset.items["title"].iloc[item]), fontsize=8)
+    for row, (name, values) in zip(axes[1:], maps.items(), strict=True):
+        known = np.isfinite(values).all(axis=(1, 2))
+        # a few patches would outshine all others
+        low, high = np.percentile(values[known], [2, 98]) if known.any() else (0, 1)
+        for place, axis in enumerate(row):
+            axis.imshow(pixels[place].mean(2), cmap="gray")
+            if known[place]:
+                shown = axis.imshow(
+                    _enlarged(values[place]), cmap="viridis", alpha=0.45, vmin=low, vmax=high
+                )
             axis.set_xlabel(notes[name][place] if name in notes else "", fontsize=8)
-    for axis, name in zip(axes[1:, 0], maps, strict=True):
-        axis.set_ylabel(name, fontsize=9)
-    figure.suptitle(title, fontsize="medium")
-    return _finished(figure)
+        if known.any():
+            bar = figure.colorbar(shown, ax=row, label=label(name, 30), extend="both")
+            bar.solids.set_alpha(1)
+    headline(figure, title)
+    return finished(figure)
 
 
-def _scaled(values: np.ndarray) -> np.ndarray:
-    """A map (height, width) as large as a picture, from 0 to 255."""
-    low, high = np.percentile(values, [2, 98])  # a few patches would outshine all others
-    shares = ((values - low) / max(high - low, 1e-12)).clip(0, 1)
+def _enlarged(values: np.ndarray) -> np.ndarray:
+    """A map (height, width) as large as a picture."""
     return np.asarray(
-        Image.fromarray((255 * shares).astype(np.uint8)).resize(_SIZE, Image.Resampling.NEAREST)
+        Image.fromarray(values.astype(np.float32)).resize(_SIZE, Image.Resampling.NEAREST)
     )
 
 
@@ -65,15 +72,15 @@ def before_after(
     dataset: Dataset, items: Sequence[int], changed: Sequence[np.ndarray], title: str
 ) -> Figure:
     """Pictures above, the same pictures after a change below."""
-    figure, axes = _grid(2, len(items), (1.35 * len(items), 4.6))
+    figure, axes = grid(2, len(items), (1.35 * len(items), 4.6))
     for place, (item, after) in enumerate(zip(items, changed, strict=True)):
         axes[0, place].imshow(_pixels(dataset, item))
-        axes[0, place].set_title(_short_title(dataset.items["title"].iloc[item]), fontsize=8)
+        axes[0, place].set_title(short_title(dataset.items["title"].iloc[item]), fontsize=8)
         axes[1, place].imshow(np.asarray(Image.fromarray(after).resize(_SIZE)))
     for axis in axes.flat:
         axis.axis("off")
-    figure.suptitle(title, fontsize="medium")
-    return _finished(figure)
+    headline(figure, title)
+    return finished(figure)
 
 
 def region_heat(effects: dict[str, pd.DataFrame]) -> Figure:
@@ -83,28 +90,31 @@ def region_heat(effects: dict[str, pd.DataFrame]) -> Figure:
     Args:
         effects: tables of :func:`bonmf_lib.studies.pictures.region_effects` by name.
     """
-    figure, axes = _grid(2, len(effects), (3.2 * len(effects), 5.6))
-    for column, (name, table) in zip(axes.T, effects.items(), strict=True):
-        shown = (
-            ("weight", 100, "mean attention, %"),
-            ("change", 1000, "change without it, thousandths"),
-        )
-        for axis, (kind, scale, words) in zip(column, shown, strict=True):
-            grid = scale * table[kind].to_numpy().reshape(GRID, GRID)
-            axis.imshow(grid, cmap="cividis")
-            for (row, place), value in np.ndenumerate(grid):
-                dark = value < (grid.min() + grid.max()) / 2
+    figure, axes = grid(2, len(effects), (max(8, 3.2 * len(effects) + 1), 6.2))
+    kinds = (("weight", 100, "mean attention, %"), ("change", 1000, "change without it, 1/1000"))
+    for line, (kind, scale, words) in zip(axes, kinds, strict=True):
+        grids = [scale * table[kind].to_numpy().reshape(GRID, GRID) for table in effects.values()]
+        scale_of_all = Normalize(min(map(np.min, grids)), max(map(np.max, grids)))
+        for axis, name, values in zip(line, effects, grids, strict=True):
+            picture = axis.imshow(values, cmap="cividis", norm=scale_of_all)
+            for (row, place), value in np.ndenumerate(values):
                 axis.text(
-                    place,
-                    row,
-                    f"{value:.1f}",
-                    ha="center",
-                    va="center",
-                    color="white" if dark else "black",
-                )
-            axis.set(xticks=[], yticks=[], title=f"{_label(name)}\n{words}")
+                    place, row, f"{value:.1f}", ha="center", va="center",
+                    color=text_on(to_hex(picture.to_rgba(value))),
+                )  # fmt: skip
+            axis.set(xticks=[], yticks=[], title=label(name, 26))
             axis.grid(visible=False)
-    return _finished(figure)
+        figure.colorbar(picture, ax=line, label=words)
+    weights, changes = (
+        np.concatenate([table[kind] for table in effects.values()]) for kind in ("weight", "change")
+    )
+    headline(
+        figure,
+        f"Regions have {weights.min():.1%} to {weights.max():.1%} of the attention (evenly "
+        f"{1 / GRID**2:.1%}); without one, predictions move by {changes.min():.4f} to "
+        f"{changes.max():.4f}",
+    )
+    return finished(figure)
 
 
 def spoiling_plot(table: pd.DataFrame) -> Figure:
@@ -114,23 +124,26 @@ def spoiling_plot(table: pd.DataFrame) -> Figure:
         table: index: what was done; columns change, change_low, change_high (rating units), mse,
             mse_low, mse_high (percent).
     """
-    figure, axes = plt.subplots(1, 2, figsize=(10, 0.5 * len(table) + 1.6), sharey=True)
+    figure, axes = grid(1, 2, (11.5, 0.38 * len(table) + 1.8), sharey=True)
     places = np.arange(len(table))[::-1]
     for axis, kind, words in zip(
-        axes,
+        axes.flat,
         ("change", "mse"),
         ("mean change of a predicted rating", "change of the MSE, %"),
         strict=True,
     ):
-        spread = [table[kind] - table[f"{kind}_low"], table[f"{kind}_high"] - table[kind]]
         axis.errorbar(
-            table[kind], places, xerr=np.clip(spread, 0, None), fmt="o", color=PALETTE[0], capsize=3
-        )
+            table[kind], places, xerr=spread(table, kind, f"{kind}_low", f"{kind}_high"), fmt="o",
+            color=PALETTE[0], capsize=3,
+        )  # fmt: skip
         axis.axvline(0, color="black", linewidth=1)
-        axis.set(xlabel=words)
-    axes[0].set_yticks(places, [_label(name) for name in table.index])
-    axes[0].set_ylim(-0.7, len(table) - 0.3)
-    figure.suptitle(
-        "What spoilt pictures change, with 95 % intervals over items", fontsize="medium"
+        axis.set(xlabel=f"{words}, 95 % intervals")
+    axes[0, 0].set_yticks(places, [label(name) for name in table.index])
+    axes[0, 0].set_ylim(-0.7, len(table) - 0.3)
+    most, risen = table.loc[table["change"].idxmax()], (table["mse_low"] > 0).sum()
+    headline(
+        figure,
+        f"Predictions change most ({most['change']:.2f}) with: {label(most.name)}; the MSE rises, "
+        f"told from zero, with {risen} of {len(table)} ways to spoil pictures",
     )
-    return _finished(figure)
+    return finished(figure)

@@ -5,13 +5,25 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import LogFormatter, MaxNLocator
 
 from ...errors import RecordError
 from ..practices import TOLERANCE
-from .general import PALETTE, PAPER_COLOUR, _finished, _grid, _label
+from ..verdicts import text_on
+from .findings import listed, splits
+from .style import (
+    PALETTE,
+    PAPER_COLOUR,
+    axis_legend,
+    finished,
+    grid,
+    headline,
+    label,
+    legend_below,
+    mark,
+)
 
 _PRECISION = {"list": "hits / min(K, n)", "fixed": "hits / K", "recommended": "hits / recommended"}
 _COLOURS = {
@@ -32,7 +44,10 @@ def definition_map(fits: dict[str, pd.DataFrame], nearest: int = 3) -> Figure:
         fits: tables of :func:`bonmf_lib.report.practices.fit_to_paper` by the column's name.
         nearest: definitions that are numbered and spelled out under each panel.
     """
-    figure, axes = _grid(1, len(fits), (6.4 * len(fits), 6.2), layout="constrained")
+    figure, axes = grid(1, len(fits), (max(8, 6.4 * len(fits)), 6.6))
+    kinds_shown: dict[str, None] = {}
+    groups_shown: set[str] = set()
+    nearness, any_hollow = [], False
     for axis, (name, table) in zip(axes.flat, fits.items(), strict=True):
         shown = table[table["distinct"] & table["rmse"].notna()]
         kinds = shown["variant"].where(shown["metric"] == "precision", "ndcg")
@@ -54,44 +69,37 @@ def definition_map(fits: dict[str, pd.DataFrame], nearest: int = 3) -> Figure:
         axis.set_yticks(
             [_CONSTANT, -1, -0.5, 0, 0.5, 1], ["constant", "−1", "−0.5", "0", "0.5", "1"]
         )
-        axis.set(
-            xlim=(0, None), ylim=(_CONSTANT - 0.15, 1.15),
-            ylabel="rank correlation with the paper over the rows",
-            title=f"{name}: how near each definition comes to the paper",
-        )  # fmt: skip
-        labels = [f"{place}: {label}" for place, label in enumerate(shown.index[:nearest], start=1)]
+        axis.set(xlim=(0, None), ylim=(_CONSTANT - 0.15, 1.4), title=label(name))
+        labels = [f"{place}: {text}" for place, text in enumerate(shown.index[:nearest], start=1)]
         axis.set_xlabel("\n".join(["distance to the paper's column (rmse)", "", *labels]))
-        handles = [_handle("o", _COLOURS[kind], (_PRECISION | {"ndcg": "NDCG"})[kind])
-                   for kind in _COLOURS if (kinds == kind).any()]  # fmt: skip
-        handles += [
-            _handle(_K_MARKERS[group], "grey", group)
-            for group in _K_MARKERS
-            if (groups == group).any()
-        ]
-        handles += [_handle("o", "grey", "all items", hollow=True)] * bool(
-            (shown["candidates"] == "all").any()
-        )
-        axis.legend(handles=handles, fontsize="small", ncols=2, loc="best")
-    return _finished(figure)
+        kinds_shown |= dict.fromkeys(kind for kind in _COLOURS if (kinds == kind).any())
+        groups_shown |= set(groups)
+        any_hollow |= bool((shown["candidates"] == "all").any())
+        nearness.append(f"{label(name)} {shown['rmse'].min():.3f} ({len(shown)} readings)")
+    axes[0, 0].set_ylabel("rank correlation with the paper over the rows")
+    handles = [mark(_COLOURS[kind], "o", (_PRECISION | {"ndcg": "NDCG"})[kind])
+               for kind in kinds_shown]  # fmt: skip
+    handles += [mark("grey", _K_MARKERS[group], group) for group in _K_MARKERS
+                if group in groups_shown]  # fmt: skip
+    handles += [mark("grey", "o", "hollow: all items are candidates", hollow=True)] * any_hollow
+    legend_below(figure, handles)
+    headline(
+        figure,
+        f"Distance of the nearest reading to the paper's column: {listed(nearness)}",
+    )
+    return finished(figure)
 
 
 def _number(axis: Axes, x: pd.Series, y: pd.Series) -> None:
-    """Numbers from 1 beside the points, fanned out upwards and downwards so that near ones stay
-    apart."""
+    """Numbers from 1, each with a line to its point: above the points, or above those that are
+    constant."""
     for place, (left, height) in enumerate(zip(x, y, strict=True), start=1):
         axis.annotate(
-            str(place), (left, height), (4 + 20 * (place - 1), -36 if height > 0.6 else 36),
-            textcoords="offset points", ha="center", va="center", weight="bold",
+            str(place), (left, height), (0.07 * place, 0.94 if height > _CONSTANT else 0.2),
+            textcoords="axes fraction", ha="center", va="center", weight="bold",
             bbox={"boxstyle": "circle,pad=0.15", "fc": "white", "ec": "black"}, zorder=5,
-            arrowprops={"arrowstyle": "-", "color": "black"},
+            arrowprops={"arrowstyle": "-", "color": "black", "linewidth": 0.8},
         )  # fmt: skip
-
-
-def _handle(marker: str, colour, label: str, hollow: bool = False) -> Line2D:
-    face = "none" if hollow else colour
-    return Line2D(
-        [], [], marker=marker, ls="", markeredgecolor=colour, markerfacecolor=face, label=label
-    )
 
 
 def definition_heat(
@@ -119,25 +127,26 @@ def definition_heat(
     if not table["value"].notna().any():
         raise RecordError(f"There is no value of {name} for any definition of this table.")
     panels = [panel for panel in _PANEL_ORDER if (table["panel"] == panel).any()]
-    figure, axes = _grid(1, len(panels), (1.6 + 3.9 * len(panels), 4.1), layout="constrained")
+    figure, axes = grid(1, len(panels), (max(8, 1.6 + 3.9 * len(panels)), 4.3))
     span = max(float((table["value"] - paper).abs().max()), 1e-6)
     for axis, panel in zip(axes.flat, panels, strict=True):
         part = table[table["panel"] == panel]
-        grid = part.assign(k=part["k"].fillna(np.inf)).pivot_table(
+        cells = part.assign(k=part["k"].fillna(np.inf)).pivot_table(
             values="value", index="choice", columns="k", sort=True, observed=True
         )
-        picture = axis.imshow(grid - paper, cmap="PuOr", vmin=-span, vmax=span, aspect="auto")
-        for (row, column), value in np.ndenumerate(grid.to_numpy()):
-            dark = abs(value - paper) > 0.5 * span
-            axis.text(column, row, f"{value:.3f}", ha="center", va="center", fontsize=9,
-                      color="white" if dark else "black")  # fmt: skip
+        picture = axis.imshow(cells - paper, cmap="PuOr", vmin=-span, vmax=span, aspect="auto")
+        for (row, column), value in np.ndenumerate(cells.to_numpy()):
+            axis.text(
+                column, row, f"{value:.3f}", ha="center", va="center", fontsize=9,
+                color=text_on(to_hex(picture.to_rgba(value - paper))),
+            )  # fmt: skip
             if abs(value - paper) <= TOLERANCE * paper:
                 corner = column - 0.46, row - 0.44
                 axis.add_patch(plt.Rectangle(corner, 0.92, 0.88, fill=False, lw=2, ec="black"))
         axis.set_xticks(
-            range(grid.shape[1]), ["all" if k == np.inf else f"{k:g}" for k in grid.columns]
+            range(cells.shape[1]), ["all" if k == np.inf else f"{k:g}" for k in cells.columns]
         )
-        axis.set_yticks(range(grid.shape[0]), grid.index)
+        axis.set_yticks(range(cells.shape[0]), cells.index)
         axis.set(xlabel="K", title=panel)
         axis.grid(visible=False)
     figure.colorbar(
@@ -145,11 +154,13 @@ def definition_heat(
     )
     pool = "own ratings" if candidates == "rated" else "all items"
     mean = "user mean" if averaging == "user" else "pooled"
-    figure.suptitle(
-        f"{name} by K and relevance, {pool}, {mean}\n"
-        f"boxed: within {TOLERANCE:.0%} of the paper's {paper:.4f}"
+    near = ((table["value"] - paper).abs() <= TOLERANCE * paper).sum()
+    headline(
+        figure,
+        f"{name}: {near} of {table['value'].notna().sum()} readings lie within {TOLERANCE:.0%} of "
+        f"the paper's {paper:.4f} (boxed; {pool}, {mean})",
     )
-    return _finished(figure)
+    return finished(figure)
 
 
 def leak_plot(curves: pd.DataFrame, paper: float, published_epochs: int) -> Figure:
@@ -158,9 +169,13 @@ def leak_plot(curves: pd.DataFrame, paper: float, published_epochs: int) -> Figu
     Args:
         curves: index epoch, one column per practice.
     """
-    figure, axis = plt.subplots(figsize=(8, 4.2))
+    figure, ((axis,),) = grid(1, 1, (8, 5.2))
+    markers = "osD^vPX*"
     for place, name in enumerate(curves.columns):
-        axis.plot(curves.index, curves[name], marker=".", color=PALETTE[place], label=_label(name))
+        axis.plot(
+            curves.index, curves[name], marker=markers[place % 8], ms=4,
+            color=PALETTE[place % len(PALETTE)], label=label(name),
+        )  # fmt: skip
     axis.axhline(paper, linestyle="--", color=PAPER_COLOUR, label=f"paper: {paper:.4f}")
     near = paper * (1 - TOLERANCE), paper * (1 + TOLERANCE)
     axis.axhspan(
@@ -173,11 +188,19 @@ def leak_plot(curves: pd.DataFrame, paper: float, published_epochs: int) -> Figu
         color="grey",
         label=f"{published_epochs} epochs, as in the table",
     )
-    axis.set(
-        xlabel="epoch", ylabel="MSE", title="Under which practice does the paper's error appear?"
+    axis.set(xlabel="epoch", ylabel="MSE (one split)")
+    axis_legend(figure, axis)
+    reached = []
+    for name in curves.columns:
+        epochs = curves.index[curves[name] <= near[1]]
+        if len(epochs):
+            reached.append(f"{label(name)} (from epoch {epochs[0]})")
+    headline(
+        figure,
+        f"At most {TOLERANCE:.0%} above the paper's error: {listed(reached, 2) or 'no practice'}; "
+        f"the paper trains for {published_epochs} epochs",
     )
-    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    return _finished(figure)
+    return finished(figure)
 
 
 def weights_plot(curves: pd.DataFrame, name: str, paper: float) -> Figure:
@@ -186,7 +209,7 @@ def weights_plot(curves: pd.DataFrame, name: str, paper: float) -> Figure:
     Args:
         curves: columns split, weights, epoch, mse.
     """
-    figure, axis = plt.subplots(figsize=(8, 4.2))
+    figure, ((axis,),) = grid(1, 1, (8, 4.6))
     for place, (split, rows) in enumerate(curves.groupby("split")):
         wide = rows.pivot_table(index="epoch", columns="weights", values="mse")
         lines = axis.plot(
@@ -195,9 +218,18 @@ def weights_plot(curves: pd.DataFrame, name: str, paper: float) -> Figure:
         lines[0].set_label(f"split {split}")
     axis.axhline(paper, linestyle="--", color=PAPER_COLOUR, label=f"paper: {paper:.4f}")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axis.set(xlabel="epoch", ylabel="test MSE", title=f"{name}: one line for each initial weights")
-    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    return _finished(figure)
+    axis.set(xlabel="epoch", ylabel="test MSE, one line for each initial weights")
+    axis_legend(figure, axis)
+    last = curves[curves["epoch"] == curves["epoch"].max()]
+    inside = "inside" if last["mse"].min() <= paper <= last["mse"].max() else "outside"
+    headline(
+        figure,
+        f"{label(name, 40)}: {splits(last['split'].nunique())} and "
+        f"{last['weights'].nunique()} initial weights each end at a test MSE of "
+        f"{last['mse'].min():.3f} to {last['mse'].max():.3f}, "
+        f"the paper's {paper:.4f} {inside}",
+    )
+    return finished(figure)
 
 
 def svd_plot(table: pd.DataFrame, paper: float, unit: str = "stars") -> Figure:
@@ -208,7 +240,7 @@ def svd_plot(table: pd.DataFrame, paper: float, unit: str = "stars") -> Figure:
         table: columns centre, factors, part, clipped, mse. unit: of the ratings.
     """
     parts = list(table["part"].unique())
-    figure, axes = _grid(1, len(parts), (5.2 * len(parts), 4), sharey=True)
+    figure, axes = grid(1, len(parts), (max(8, 4.4 * len(parts)), 5), sharey=True)
     names = {
         "none": f"0 {unit}",
         "global": "mean of all",
@@ -224,27 +256,30 @@ def svd_plot(table: pd.DataFrame, paper: float, unit: str = "stars") -> Figure:
                     & (table["clipped"] == clipped)
                 )
                 rows = table[chosen].sort_values("factors")
-                label = names[centre] + (", clipped" if clipped else "")
                 axis.plot(
                     rows["factors"],
                     rows["mse"],
                     style,
-                    marker=".",
+                    marker="osD^"[place % 4],
+                    ms=4,
                     color=PALETTE[place],
-                    label=label,
+                    label=names[centre] + (", clipped" if clipped else ""),
                 )
         axis.axhline(paper, linestyle=":", color=PAPER_COLOUR, label=f"paper: {paper:g}")
-        axis.set(
-            xscale="log",
-            yscale="log",
-            xlabel="factors",
-            ylabel="MSE",
-            title=f"Truncated SVD, {_label(part)}",
-        )
+        axis.set(xscale="log", yscale="log", xlabel="factors", title=label(part, 40))
         for side in (axis.xaxis, axis.yaxis):
             side.set(major_formatter=LogFormatter(), minor_formatter=LogFormatter())
-    axes.flat[-1].legend(title="unknown ratings are", loc="center left", bbox_to_anchor=(1, 0.5))
-    return _finished(figure)
+    axes[0, 0].set_ylabel("MSE")
+    axis_legend(figure, axes.flat[-1], title="unknown ratings are")
+    near = table.loc[(table["mse"] - paper).abs().idxmin()]
+    filled = table.loc[table["centre"] != "none", "mse"]
+    headline(
+        figure,
+        f"Truncated SVD comes nearest to the paper's {paper:g} with unknown ratings at "
+        f"{names[near['centre']]} ({near['mse']:.2f}, {label(near['part'], 40)})"
+        + (f"; at means it stays below {filled.max():.2f}" if len(filled) else ""),
+    )
+    return finished(figure)
 
 
 _PANEL_ORDER = (

@@ -6,8 +6,19 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ...experiments.specifications import CONTENTS, Specification
-from ..specification_curve import COMPARISONS, REAL, at
-from .general import PALETTE, _finished, _spread, plt
+from ..specification_curve import COMPARISONS, REAL, at, beats_controls, shown_to_help
+from .findings import listed, splits
+from .style import (
+    PALETTE,
+    axis_legend,
+    finished,
+    grid,
+    headline,
+    legend_below,
+    mark,
+    metric_name,
+    spread,
+)
 
 _READABLE = {
     "preparation": "features",
@@ -18,12 +29,12 @@ _READABLE = {
     "text_encoder": "text encoder",
     "image_encoder": "picture encoder",
 }
-_CONTROLS = {"shuffled": (PALETTE[1], "v"), "noise": (PALETTE[3], "s")}
+_LOOKS = {REAL: (PALETTE[0], "o"), "shuffled": (PALETTE[1], "v"), "noise": (PALETTE[3], "s")}
 
 
 def specification_curve(effects: pd.DataFrame, comparison: str) -> Figure:
     """Gains in percent of one comparison, sorted, with 95 % intervals; controls of the same choices
-    beside them.
+    beside them, hollow.
 
     Args:
         effects: of :func:`bonmf_lib.report.specification_curve.specification_effects`.
@@ -34,99 +45,110 @@ def specification_curve(effects: pd.DataFrame, comparison: str) -> Figure:
     choices = [name for name in _READABLE if len(real[name].unique()) > 1]
     levels = [(name, value) for name in choices for value in sorted(real[name].unique(), key=str)]
     heights = [5, max(1.0, 0.42 * len(levels))]
-    figure, (top, bottom) = plt.subplots(
-        2, 1, figsize=(10, 0.9 * sum(heights)), sharex=True, gridspec_kw={"height_ratios": heights}
+    figure, axes = grid(
+        2, 1, (10, 0.9 * sum(heights) + 0.6), sharex=True, gridspec_kw={"height_ratios": heights}
     )
-    places = np.arange(len(real))
-    spread = _spread(real["gain"], real["low"], real["high"])
-    top.errorbar(
-        places,
-        real["gain"],
-        yerr=spread,
-        fmt="o",
-        color=PALETTE[0],
-        capsize=2,
-        label="real",
-        zorder=3,
-    )
+    top, bottom = axes[:, 0]
     keys = list(_READABLE)
     where = {tuple(row): place for place, row in enumerate(real[keys].itertuples(index=False))}
-    for content, (colour, marker) in _CONTROLS.items():
-        control = own[own["content"] == content]
-        at = [where.get(tuple(row)) for row in control[keys].itertuples(index=False)]
-        drawn = [
-            (place, gain)
-            for place, gain in zip(at, control["gain"], strict=True)
-            if place is not None
-        ]
-        if drawn:
-            top.scatter(
-                *zip(*drawn, strict=True),
-                color=colour,
-                marker=marker,
-                s=28,
-                label=content,
-                zorder=2,
-            )
+    for shift, content in zip((0, -0.15, 0.15), CONTENTS, strict=True):
+        shown = own[own["content"] == content]
+        shown = shown[[tuple(row) in where for row in shown[keys].itertuples(index=False)]]
+        if shown.empty:
+            continue
+        colour, marker = _LOOKS[content]
+        top.errorbar(
+            [where[tuple(row)] + shift for row in shown[keys].itertuples(index=False)],
+            shown["gain"],
+            yerr=spread(shown, "gain"),
+            fmt=marker,
+            color=colour,
+            mfc=colour if content == REAL else "white",
+            capsize=2,
+            elinewidth=1.5 if content == REAL else 0.7,
+            label=content,
+            zorder=3 if content == REAL else 2,
+        )
     top.axhline(0, color="black", linewidth=1)
     chosen = COMPARISONS[comparison]
-    said = (
-        "; 95 % intervals over splits" if real["low"].notna().any() else "; one split, no intervals"
-    )
-    top.set(
-        ylabel=f"gain in {chosen.metric}, %",
-        title=f"{comparison}: {chosen.question}\n{len(real)} specifications, sorted{said}",
-    )
-    top.legend(loc="center left", bbox_to_anchor=(1, 0.5), title="features")
+    seen = "95 % intervals" if real["low"].notna().any() else "no intervals"
+    top.set_ylabel(f"gain in {metric_name(chosen.metric)}, %\n{seen}")
     for height, (name, value) in enumerate(reversed(levels)):
         on = (real[name] == value).to_numpy()
-        bottom.scatter(places[on], np.full(on.sum(), height), marker="|", s=70, color=PALETTE[0])
+        bottom.scatter(
+            np.flatnonzero(on), np.full(on.sum(), height), marker="|", s=70, color=PALETTE[0]
+        )
     bottom.set_yticks(
         range(len(levels)), [f"{_READABLE[name]}: {value}" for name, value in reversed(levels)]
     )
     bottom.set_ylim(-0.7, len(levels) - 0.3)
-    bottom.set(xlabel="specification", xticks=[])
-    return _finished(figure)
+    bottom.set(xlabel="specification, sorted by the gain of real content", xticks=[])
+    axis_legend(figure, top, title="content; hollow: control")
+    headline(figure, f"{chosen.question} {_found(effects, real, comparison)}")
+    return finished(figure)
+
+
+def _found(effects: pd.DataFrame, real: pd.DataFrame, comparison: str) -> str:
+    """In how many specifications it helps and harms, and beats its controls."""
+    number = f"of {len(real)} specification{'s' * (len(real) != 1)}"
+    if not real["low"].notna().any():
+        return f"On one split, better in {(real['gain'] > 0).sum()} {number}, told apart in none"
+    helps, harms = (real["low"] > 0).sum(), (real["high"] < 0).sum()
+    beaten, compared = beats_controls(effects, comparison)
+    controls = f"; better than every control in {beaten} of {compared}" if compared else ""
+    return f"It helps in {helps} {number} and harms in {harms}{controls}"
 
 
 def centre_gains(effects: pd.DataFrame, centres: dict[str, Specification]) -> Figure:
     """Gains in percent of every comparison in the centres, with 95 % intervals, and those of the
-    controls below.
+    controls below, hollow.
 
     Args:
         effects: of :func:`bonmf_lib.report.specification_curve.specification_effects`.
         centres: by name, one panel each.
     """
     names = [name for name in COMPARISONS if name in set(effects["comparison"])]
-    size = 10, 1 + 0.75 * len(names)
-    figure, axes = plt.subplots(
-        1, len(centres), figsize=size, sharex=True, sharey=True, squeeze=False
-    )
-    looks = {REAL: (PALETTE[0], "o")} | _CONTROLS
-    for axis, (title, centre) in zip(axes[0], centres.items(), strict=True):
+    figure, axes = grid(1, len(centres), (11, 1.8 + 0.62 * len(names)), sharex=True, sharey=True)
+    helping: dict[str, list[str]] = {}
+    for axis, (title, centre) in zip(axes.flat, centres.items(), strict=True):
         found = at(effects, centre)
         for place, content in enumerate(CONTENTS):
             shown = [name for name in names if (name, content) in found.index]
             if not shown:
                 continue
             rows = found.loc[[(name, content) for name in shown]]
-            spread = _spread(rows["gain"], rows["low"], rows["high"])
             heights = [names.index(name) + 0.22 * (place - 1) for name in shown]
-            colour, marker = looks[content]
+            colour, marker = _LOOKS[content]
             axis.errorbar(
                 rows["gain"],
                 heights,
-                xerr=spread,
+                xerr=spread(rows, "gain"),
                 fmt=marker,
                 color=colour,
+                mfc=colour if content == REAL else "white",
                 capsize=2,
                 label=content,
             )
         axis.axvline(0, color="black", linewidth=1)
-        splits = int(found["splits"].max()) if len(found) else 0
-        axis.set(title=f"{title}, {splits} split{'s' * (splits != 1)}", xlabel="gain, %")
-    labels = [f"{name}: {COMPARISONS[name].question}" for name in names]
-    axes[0, 0].set_yticks(range(len(names)), labels)
+        axis.set(
+            title=f"{title}, {splits(found['splits'].max() if len(found) else 0)}",
+            xlabel="gain, %, 95 % intervals",
+        )
+        helps, others = shown_to_help(found)
+        if helps + others:
+            helping.setdefault(listed(helps) or "nothing", []).append(title)
+    axes[0, 0].set_yticks(range(len(names)), [COMPARISONS[name].question for name in names])
     axes[0, 0].set_ylim(len(names) - 0.5, -0.5)
-    axes[0, -1].legend(loc="center left", bbox_to_anchor=(1, 0.5), title="features")
-    return _finished(figure)
+    drawn = set(effects["content"])
+    handles = [
+        mark(*_LOOKS[content], content, hollow=content != REAL)
+        for content in CONTENTS
+        if content in drawn
+    ]
+    legend_below(figure, handles, title="content; hollow: control")
+    said = "; ".join(f"{what} ({listed(where)})" for what, where in helping.items())
+    headline(
+        figure,
+        f"Better than IDs alone and than other items' content: {said or 'too few splits to tell'}",
+    )
+    return finished(figure)
