@@ -1,0 +1,114 @@
+"""What stands under a verdict: what a win means, and one sentence where a run decides nothing."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bonmf_lib.claims.ledger import ledger
+from bonmf_lib.report.verdicts import (
+    OWN_MODEL,
+    best_model_sentences,
+    data_sentence,
+    demonstration_sentence,
+    verdict_sentences,
+    verdict_table,
+)
+from tests.unit.test_study import table
+
+NOISE = np.array([0.001, -0.001, 0.002, -0.002, 0.0])
+# leaving the picture out helps, leaving the text out costs nothing
+ERRORS = {
+    "BoNMF": 0.70 + NOISE,
+    "NMD (ID only)": 0.75 - NOISE,
+    "BoNMF, no picture": 0.65 + NOISE / 2,
+    "BoNMF, no text": 0.70 + NOISE,
+    "SVD": 6.50 + NOISE,
+    "Global mean": 1.25 + NOISE,
+}
+
+
+def records_of(**changes) -> pd.DataFrame:
+    columns = {"experiment": "04_table1"} | changes
+    return table(**ERRORS).assign(**columns)
+
+
+def said(records: pd.DataFrame, *claims: str) -> str:
+    return verdict_sentences(ledger(records), records, *claims)
+
+
+def test_a_win_over_an_svd_that_is_worse_than_the_mean_says_little():
+    records = records_of()
+    assert said(records, "BoNMF (b)") == (
+        "BoNMF (b): holds on ml-1m, content full. That says little: that SVD (MSE 6.50) is worse "
+        "than always predicting the mean rating (1.25)."
+    )
+    better = records.assign(value=records["value"].where(records["variant"] != "SVD", 1.0))
+    assert said(better, "BoNMF (b)") == "BoNMF (b): holds on ml-1m, content full."
+    lost = records.assign(value=records["value"].where(records["variant"] != "SVD", 0.5))
+    assert "not reproduced" in said(lost, "BoNMF (b)")
+    assert "little" not in said(lost, "BoNMF (b)")
+
+
+def test_text_matters_more_where_leaving_the_picture_out_helps():
+    why = "It holds because leaving the picture out helps"
+    records = records_of()
+    assert why in said(records, "BoNMF (c)")
+    variant = records["variant"]
+    costly = records.assign(value=records["value"] + 0.1 * (variant == "BoNMF, no text"))
+    assert "holds on" in said(costly, "BoNMF (c)")
+    assert why not in said(costly, "BoNMF (c)")  # leaving the text out costs something too
+    no_harm = costly.assign(value=costly["value"] + 0.1 * (variant == "BoNMF, no picture"))
+    assert why not in said(no_harm, "BoNMF (c)")
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        (
+            {"dataset": "planted", "content": "packaged"},
+            "these data decide no claim of the paper (planted, packaged content).",
+        ),
+        (
+            {"dataset": "folder:wines"},
+            "these data decide no claim of the paper (folder:wines, full content).",
+        ),
+        ({"protocol": "2 epochs"}, "its rows decide no claim of the paper."),
+    ],
+)
+def test_a_run_that_decides_nothing_says_so_once(changes, why):
+    records = records_of(**changes)
+    sentence = demonstration_sentence(ledger(records))
+    assert why in sentence
+    assert said(records, "BoNMF (a)", "BoNMF (b)") == sentence
+    assert verdict_table(ledger(records)) is None
+
+
+def test_a_run_that_decides_something_lists_the_rest_in_one_line():
+    records = records_of()
+    assert demonstration_sentence(ledger(records)) == ""
+    lines = said(records, "BoNMF (a)", "BoNMF (h)", "BoNMF (i)").splitlines()
+    assert lines[0].startswith("BoNMF (a): holds")
+    assert lines[1:] == ["Not run: BoNMF (h), BoNMF (i)."]
+    assert list(verdict_table(ledger(records), "BoNMF (a)", "BoNMF (h)").index) == ["BoNMF (a)"]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "content", "decides"),
+    [
+        ("ml-1m", "full", True),
+        ("ml-100k", "full", True),
+        ("ml-100k", "packaged", False),
+        ("planted", "full", False),
+    ],
+)
+def test_data_that_decide_no_claim_are_a_demonstration(dataset, content, decides):
+    sentence = data_sentence(dataset, content)
+    assert f"({dataset}, {content} content)" in sentence
+    assert ("a demonstration" in sentence) is not decides
+
+
+def test_how_our_own_model_was_chosen_stands_beside_its_win():
+    tuned = table(**{"BoNMF+": 0.6 + NOISE, "FM": 0.8 - NOISE}).assign(protocol="tuned")
+    assert best_model_sentences(tuned, "mse", ["tuned"]).endswith(OWN_MODEL)
+    others = tuned.replace({"variant": {"BoNMF+": "SVD++"}})
+    assert OWN_MODEL not in best_model_sentences(others, "mse", ["tuned"])
