@@ -35,13 +35,12 @@ def data_sentence(dataset: str, content: str) -> str:
 
 
 def demonstration_sentence(judged: pd.DataFrame) -> str:
-    """That a run is a demonstration, where it decides no claim on the paper, nor a check of one; ""
-    otherwise.
+    """That a run is a demonstration, where it decides no claim of the paper; "" otherwise.
 
     Args:
         judged: the ledger of the run's records.
     """
-    own = judged[judged["claim"].str.startswith("BoNMF")]
+    own = judged[judged["source"].isin(_PAPER)]
     if not own["verdict"].isin(_UNJUDGED).all():
         return ""
     untestable = own[own["verdict"] == _UNJUDGED[0]]
@@ -61,16 +60,16 @@ def verdict_table(judged: pd.DataFrame, *claims: str) -> pd.DataFrame | None:
 
 
 def verdict_sentences(judged: pd.DataFrame, records: pd.DataFrame, *claims: str) -> str:
-    """A line per judged claim, with what its win means, and one for all the others; where the run
-    decides nothing, :func:`demonstration_sentence` alone.
+    """A line per judged claim, with what its win means, and one for all the others;
+    :func:`demonstration_sentence` alone where none of them is judged.
 
     Args:
         judged: the ledger of ``records``.
     """
-    if said := demonstration_sentence(judged):
-        return said
     rows = judged[judged["claim"].isin(claims)]
     left = rows[rows["verdict"].isin(_UNJUDGED)]
+    if len(left) == len(rows) and (said := demonstration_sentence(judged)):
+        return said
     lines = [
         " ".join(filter(None, (interpret(rows, claim), _meaning(claim, judged, records))))
         for claim in claims

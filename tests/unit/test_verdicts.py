@@ -83,6 +83,17 @@ def test_a_run_that_decides_nothing_says_so_once(changes, why):
     assert verdict_table(ledger(records)) is None
 
 
+def test_a_check_that_is_judged_is_said_although_no_claim_is():
+    models = "minilm-l6", "minilm-l3", "wordllama", "tfidf"
+    alike = table(**{f"BoNMF, {name}": 0.70 + NOISE for name in models})
+    records = alike.assign(protocol="early stopped, batch 16384")
+    assert demonstration_sentence(ledger(records))
+    assert said(records, "BoNMF (f)", "BoNMF (f), packaged").splitlines() == [
+        "BoNMF (f), packaged: holds on ml-1m, content full.",
+        "Not run: BoNMF (f).",
+    ]
+
+
 def test_a_run_that_decides_something_lists_the_rest_in_one_line():
     records = records_of()
     assert demonstration_sentence(ledger(records)) == ""
