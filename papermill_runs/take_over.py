@@ -13,11 +13,13 @@ from bonmf_lib.storage import write_text
 
 WIDGET = "application/vnd.jupyter.widget-view+json"  # tells nothing without the kernel it was in
 LARGEST = 1_500_000  # bytes a committed notebook may have
+_FOLDED = {"jupyter": {"source_hidden": True}}  # JupyterLab then shows a cell's output alone
 
 
 def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Drop injected parameters, papermill's metadata and timings, and widgets, beside which their
-    outputs hold what code hosts show; renumber the cells; shrink the figures."""
+    outputs hold what code hosts show; renumber the cells; shrink the figures. Folded cells stay
+    folded."""
     notebook.metadata = {
         "kernelspec": {
             "display_name": "Python 3 (ipykernel)",
@@ -34,7 +36,8 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     count = 0
     for cell in cells:
         tags = [tag for tag in cell.metadata.get("tags", []) if not tag.startswith("papermill")]
-        cell.metadata = {"tags": tags} if tags else {}
+        folded = cell.metadata.get("jupyter", {}).get("source_hidden", False)
+        cell.metadata = ({"tags": tags} if tags else {}) | (_FOLDED if folded else {})
         if cell.cell_type == "code":
             count += 1
             cell.execution_count = count

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from .verdicts import CHIPS, Chip
+from .chips import CHIPS, Chip
 
 # by how a verdict or a card's chip begins
 TONES = CHIPS | {

@@ -1,53 +1,107 @@
-"""One colour for each verdict, wherever verdicts are shown, and how well text is read on it."""
+"""What stands under a notebook's verdict: sentences chosen by verdicts, what a win means, and one
+sentence where a run's data decide nothing."""
 
-from dataclasses import dataclass
+import pandas as pd
 
-from ..claims.judge import VERDICTS
+from ..claims.judge import read_claims
+from ..claims.ledger import readable
+from .answer_table import hollow_sentence
+from .tables import interpret, lowest_sentence
 
-READABLE = 4.5  # least contrast of text (WCAG 2.2, level AA)
-
-
-@dataclass(frozen=True)
-class Chip:
-    """Colours of a verdict as ``#rrggbb``: of the chip or bar, and of text upon it."""
-
-    fill: str
-    text: str
-
-
-# Blue to brown and greys: told apart with every common colour blindness, and by lightness.
-CHIPS = dict(
-    zip(
-        VERDICTS,
-        (
-            Chip("#00517d", "#ffffff"),
-            Chip("#7cc4ee", "#000000"),
-            Chip("#f5dc6b", "#000000"),
-            Chip("#b04a00", "#ffffff"),
-            Chip("#c4c4c4", "#000000"),
-            Chip("#efefef", "#000000"),
-        ),
-        strict=True,
-    )
+_PAPER = "bonmf", "bonmf-review"  # the paper under audit, and its second reading
+_UNJUDGED = "not testable on this data", "not run"
+_HOLDS = "reproduced", "direction only"
+_OVER_SVD = "BoNMF (b)", "BoNMF (g)"  # claims on the paper's SVD
+OWN_MODEL = (
+    "The parts and search ranges of BoNMF+ were chosen on the first split's validation ratings; "
+    "other splits test on some of them."
 )
 
 
-def contrast(one: str, other: str) -> float:
-    """Contrast ratio of two colours ``#rrggbb`` as WCAG 2.2 defines it, from 1 to 21."""
-    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
-    return (lighter + 0.05) / (darker + 0.05)
-
-
-def luminance(colour: str) -> float:
-    """Relative luminance of ``#rrggbb`` as WCAG 2.2 defines it, from 0 (black) to 1 (white)."""
-    channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    red, green, blue = (
-        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
-        for value in channels
+def data_sentence(dataset: str, content: str) -> str:
+    """Whether data of this name and content can decide a claim of the paper on texts and pictures,
+    by ``claims.yaml``."""
+    named = f"({dataset}, {content} content)"
+    able = any(
+        claim.source in _PAPER and claim.content == content and dataset in claim.datasets
+        for claim in read_claims()
     )
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    if able:
+        return f"Live run: these data can decide claims of the paper {named}."
+    return (
+        "Live run, a demonstration: these data decide no claim of the paper "
+        f"on texts and pictures {named}."
+    )
 
 
-def text_on(colour: str) -> str:
-    """Black or white, whichever is read better on ``#rrggbb``."""
-    return max(("#000000", "#ffffff"), key=lambda text: contrast(colour, text))
+def demonstration_sentence(judged: pd.DataFrame) -> str:
+    """That a run is a demonstration, where it decides no claim of the paper; "" otherwise.
+
+    Args:
+        judged: the ledger of the run's records.
+    """
+    own = judged[judged["source"].isin(_PAPER)]
+    if not own["verdict"].isin(_UNJUDGED).all():
+        return ""
+    untestable = own[own["verdict"] == _UNJUDGED[0]]
+    if untestable.empty:
+        return "This run is a demonstration: its rows decide no claim of the paper."
+    data = untestable[["dataset", "content"]].drop_duplicates()
+    named = "; ".join(f"{row.dataset}, {row.content} content" for row in data.itertuples())
+    return f"This run is a demonstration: these data decide no claim of the paper ({named})."
+
+
+def verdict_table(judged: pd.DataFrame, *claims: str) -> pd.DataFrame | None:
+    """The judged ones of some claims, or of all, for reading; None where there are none."""
+    shown = judged[~judged["verdict"].isin(_UNJUDGED)]
+    shown = shown[shown["claim"].isin(claims)] if claims else shown
+    columns = ["statement", "paper", "ours", "seeds", "verdict"]
+    return readable(shown).set_index("claim")[columns] if len(shown) else None
+
+
+def verdict_sentences(judged: pd.DataFrame, records: pd.DataFrame, *claims: str) -> str:
+    """A line per judged claim, with what its win means, and one for all the others;
+    :func:`demonstration_sentence` alone where none of them is judged.
+
+    Args:
+        judged: the ledger of ``records``.
+    """
+    rows = judged[judged["claim"].isin(claims)]
+    left = rows[rows["verdict"].isin(_UNJUDGED)]
+    if len(left) == len(rows) and (said := demonstration_sentence(judged)):
+        return said
+    lines = [
+        " ".join(filter(None, (interpret(rows, claim), _meaning(claim, judged, records))))
+        for claim in claims
+        if not rows[rows["claim"] == claim]["verdict"].isin(_UNJUDGED).all()
+    ]
+    for verdict, group in left.groupby("verdict"):
+        lines.append(f"{verdict.capitalize()}: {', '.join(group['claim'].unique())}.")
+    return "\n".join(lines)
+
+
+def _meaning(claim: str, judged: pd.DataFrame, records: pd.DataFrame) -> str:
+    """What a win means where it says less than it seems to; "" elsewhere."""
+    if not _holds(judged, claim):
+        return ""
+    if claim in _OVER_SVD and (hollow := hollow_sentence(records)):
+        return f"That says little: {hollow}."
+    if claim == "BoNMF (c)" and not _holds(judged, "BoNMF (c), whole"):
+        picture = judged[judged["claim"] == "BoNMF (d)"]["qualifier"]
+        if (picture == "reversed").any():
+            return (
+                "It holds because leaving the picture out helps; "
+                "leaving the text out is not shown to cost anything."
+            )
+    return ""
+
+
+def _holds(judged: pd.DataFrame, claim: str) -> bool:
+    return bool(judged[judged["claim"] == claim]["verdict"].isin(_HOLDS).any())
+
+
+def best_model_sentences(records: pd.DataFrame, metric: str, protocols: list[str]) -> str:
+    """:func:`~bonmf_lib.report.tables.lowest_sentence`, and how our own model was chosen where it
+    is among the rows."""
+    said = lowest_sentence(records, metric, protocols)
+    return f"{said}\n{OWN_MODEL}" if "BoNMF+" in said else said

@@ -5,6 +5,7 @@ import ast
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 
@@ -37,8 +38,63 @@ def test_there_are_notebooks_in_order():
     assert names[-2:] == ["13_report", "14_explore"]
 
 
-def test_first_code_cell_is_the_parameters_cell_with_every_parameter(notebook):
-    first = code_cells(notebook)[0]
+REPORTS = "13_report", "14_explore"  # pages of their own kind
+WITHOUT_ANSWER = "01_data_prep", "02_embedding_extraction"  # no claim is decided there
+STUDIES = [path for path in NOTEBOOKS if path.stem not in REPORTS]
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_the_answer_stands_under_the_title(path):
+    cells = nbformat.read(path, as_version=4).cells
+    if path.stem in WITHOUT_ANSWER:
+        assert "No claim of the paper is decided here" in cells[0].source
+        return
+    assert f'answer_so_far("{path.stem}"' in cells[1].source
+    shown = [output["data"].get("text/markdown", "") for output in cells[1].outputs]
+    assert shown[0].startswith("**Answer so far**")
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_parameters_and_imports_are_folded(path):
+    """So that the first screen in JupyterLab is title, question and answer."""
+    cells = code_cells(nbformat.read(path, as_version=4))
+    opening = [
+        cell
+        for cell in cells
+        if "parameters" in cell.metadata.get("tags", [])
+        or re.search(r"answer_so_far\(|prepare_workers\(|start_run\(", cell.source)
+    ]
+    assert len(opening) >= 2
+    assert all(cell.metadata["jupyter"]["source_hidden"] for cell in opening)
+
+
+@pytest.mark.case(
+    "parameters",
+    "a notebook with folded cells is executed and taken over into `notebooks/`",
+    "folds and tags stay, papermill's own cells, tags and metadata go",
+)
+def test_folds_stay_when_executed_notebooks_are_taken_over(tmp_path):
+    make = nbformat.v4
+    cells = [
+        make.new_code_cell("print('answer')", metadata={"jupyter": {"source_hidden": True}}),
+        make.new_code_cell(
+            "size = 1", metadata={"tags": ["parameters"], "jupyter": {"source_hidden": True}}
+        ),
+        make.new_code_cell("print(size)"),
+    ]
+    source, executed = tmp_path / "source.ipynb", tmp_path / "01_executed.ipynb"
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(make.new_notebook(cells=cells, metadata={"kernelspec": kernel}), source)
+    papermill.execute_notebook(source, executed, {"size": 2}, progress_bar=False)
+    program = runpy.run_path(str(ROOT / "papermill_runs" / "take_over.py"))
+    kept = program["clean"](nbformat.read(executed, as_version=4)).cells
+    assert [dict(cell.metadata) for cell in kept] == [dict(cell.metadata) for cell in cells]
+    assert [output.text for cell in kept for output in cell.outputs] == ["answer\n", "2\n"]
+
+
+def test_the_parameters_cell_has_every_parameter(notebook):
+    """Before it stands at most the answer, which reads none."""
+    first = next(c for c in code_cells(notebook) if "answer_so_far(" not in c.source)
     assert first.metadata.get("tags") == ["parameters"]
     names = re.findall(r"^(\w+) = ", first.source, re.MULTILINE)
     assert names == list(NotebookParameters.__dataclass_fields__)
@@ -119,7 +175,7 @@ def test_a_bad_parameter_stops_at_once(tmp_path, path, parameters, message):
         papermill.execute_notebook(
             path, tmp_path / "out.ipynb", parameters, kernel_name="python3", progress_bar=False
         )
-    assert caught.value.cell_index <= 3
+    assert caught.value.cell_index <= 5  # the first that reads them
     (line,) = caught.value.traceback
     assert line == f"ConfigError: {caught.value.evalue}" and len(line.splitlines()) == 1
 

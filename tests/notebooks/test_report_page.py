@@ -9,8 +9,8 @@ import nbformat
 import pytest
 from nbconvert import HTMLExporter
 
+from bonmf_lib.report.chips import contrast
 from bonmf_lib.report.html import Sentences
-from bonmf_lib.report.verdicts import contrast
 from tests.conftest import ROOT
 from tests.notebooks.browser import CHROMIUM, Browser, browser
 

@@ -8,8 +8,8 @@ from nbconvert.filters.markdown import markdown2html
 
 from bonmf_lib.claims.judge import VERDICTS
 from bonmf_lib.report import html
+from bonmf_lib.report.chips import READABLE, contrast
 from bonmf_lib.report.html import ClaimRow, Sentences
-from bonmf_lib.report.verdicts import READABLE, contrast
 
 HOSTILE = "<script>alert('x')</script> & <b onclick=\"x\">"
 WORDS = (*VERDICTS, "helps", "harms", "depends", "no clear gain", "not by content")

@@ -1,70 +1,125 @@
-"""Colours of verdicts: each is told from the others, with colour blindness too, and text on it is
-read."""
-
-from itertools import combinations
+"""What stands under a verdict: what a win means, and one sentence where a run decides nothing."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_hex
 
-from bonmf_lib.claims.judge import VERDICTS
-from bonmf_lib.report.figures.general import verdict_bars
-from bonmf_lib.report.verdicts import CHIPS, READABLE, contrast, text_on
+from bonmf_lib.claims.ledger import ledger
+from bonmf_lib.report.verdicts import (
+    OWN_MODEL,
+    best_model_sentences,
+    data_sentence,
+    demonstration_sentence,
+    verdict_sentences,
+    verdict_table,
+)
+from tests.unit.test_study import table
 
-# from linear RGB, of full strength (Machado et al., 2009)
-SIGHT = {
-    "full": np.eye(3),
-    "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
-               [-0.003882, -0.048116, 1.051998]],
-    "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
-               [-0.011820, 0.042940, 0.968881]],
-    "tritan": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602],
-               [0.004733, 0.691367, 0.303900]],
-}  # fmt: skip
-TO_XYZ = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
-
-
-def as_seen(colour, sight):
-    """CIE L*a*b* of a colour for an eye."""
-    value = np.array([int(colour[place : place + 2], 16) for place in (1, 3, 5)]) / 255
-    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-    xyz = np.array(TO_XYZ) @ (np.array(SIGHT[sight]) @ linear).clip(0, 1) / [0.9505, 1, 1.089]
-    x, y, z = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
-    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+NOISE = np.array([0.001, -0.001, 0.002, -0.002, 0.0])
+# leaving the picture out helps, leaving the text out costs nothing
+ERRORS = {
+    "BoNMF": 0.70 + NOISE,
+    "NMD (ID only)": 0.75 - NOISE,
+    "BoNMF, no picture": 0.65 + NOISE / 2,
+    "BoNMF, no text": 0.70 + NOISE,
+    "SVD": 6.50 + NOISE,
+    "Global mean": 1.25 + NOISE,
+}
 
 
-def test_every_verdict_has_its_colours():
-    assert tuple(CHIPS) == VERDICTS
+def records_of(**changes) -> pd.DataFrame:
+    columns = {"experiment": "04_table1"} | changes
+    return table(**ERRORS).assign(**columns)
 
 
-def test_contrast_is_that_of_the_standard():
-    assert contrast("#000000", "#ffffff") == pytest.approx(21)
-    assert contrast("#767676", "#ffffff") == pytest.approx(4.54, abs=0.01)
-    assert contrast("#123456", "#123456") == 1
+def said(records: pd.DataFrame, *claims: str) -> str:
+    return verdict_sentences(ledger(records), records, *claims)
 
 
-@pytest.mark.parametrize("verdict", VERDICTS)
-def test_text_on_a_verdict_is_read(verdict):
-    chip = CHIPS[verdict]
-    assert contrast(chip.fill, chip.text) >= READABLE
-    assert text_on(chip.fill) == chip.text
-
-
-@pytest.mark.parametrize("sight", SIGHT)
-def test_verdicts_are_told_apart(sight):
-    for one, other in combinations(VERDICTS, 2):
-        apart = as_seen(CHIPS[one].fill, sight) - as_seen(CHIPS[other].fill, sight)
-        assert np.linalg.norm(apart) > 12, (one, other)
-
-
-def test_bars_have_the_colours_and_their_title_counts_what_is_judged():
-    counts = pd.Series(dict(zip(VERDICTS, (3, 1, 0, 2, 5, 7), strict=True)))
-    figure = verdict_bars(counts)
-    assert [to_hex(bar.get_facecolor()) for bar in figure.axes[0].patches] == [
-        CHIPS[verdict].fill for verdict in reversed(VERDICTS)
-    ]
-    assert figure.get_label() == (
-        "Of 18 claims, 6 are judged: 3 reproduced, 1 direction only, 0 inconclusive and "
-        "2 not reproduced"
+def test_a_win_over_an_svd_that_is_worse_than_the_mean_says_little():
+    records = records_of()
+    assert said(records, "BoNMF (b)") == (
+        "BoNMF (b): holds on ml-1m, content full. That says little: that SVD (MSE 6.50) is worse "
+        "than always predicting the mean rating (1.25)."
     )
+    better = records.assign(value=records["value"].where(records["variant"] != "SVD", 1.0))
+    assert said(better, "BoNMF (b)") == "BoNMF (b): holds on ml-1m, content full."
+    lost = records.assign(value=records["value"].where(records["variant"] != "SVD", 0.5))
+    assert "not reproduced" in said(lost, "BoNMF (b)")
+    assert "little" not in said(lost, "BoNMF (b)")
+
+
+def test_text_matters_more_where_leaving_the_picture_out_helps():
+    why = "It holds because leaving the picture out helps"
+    records = records_of()
+    assert why in said(records, "BoNMF (c)")
+    variant = records["variant"]
+    costly = records.assign(value=records["value"] + 0.1 * (variant == "BoNMF, no text"))
+    assert "holds on" in said(costly, "BoNMF (c)")
+    assert why not in said(costly, "BoNMF (c)")  # leaving the text out costs something too
+    no_harm = costly.assign(value=costly["value"] + 0.1 * (variant == "BoNMF, no picture"))
+    assert why not in said(no_harm, "BoNMF (c)")
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        (
+            {"dataset": "planted", "content": "packaged"},
+            "these data decide no claim of the paper (planted, packaged content).",
+        ),
+        (
+            {"dataset": "folder:wines"},
+            "these data decide no claim of the paper (folder:wines, full content).",
+        ),
+        ({"protocol": "2 epochs"}, "its rows decide no claim of the paper."),
+    ],
+)
+def test_a_run_that_decides_nothing_says_so_once(changes, why):
+    records = records_of(**changes)
+    sentence = demonstration_sentence(ledger(records))
+    assert why in sentence
+    assert said(records, "BoNMF (a)", "BoNMF (b)") == sentence
+    assert verdict_table(ledger(records)) is None
+
+
+def test_a_check_that_is_judged_is_said_although_no_claim_is():
+    models = "minilm-l6", "minilm-l3", "wordllama", "tfidf"
+    alike = table(**{f"BoNMF, {name}": 0.70 + NOISE for name in models})
+    records = alike.assign(protocol="early stopped, batch 16384")
+    assert demonstration_sentence(ledger(records))
+    assert said(records, "BoNMF (f)", "BoNMF (f), packaged").splitlines() == [
+        "BoNMF (f), packaged: holds on ml-1m, content full.",
+        "Not run: BoNMF (f).",
+    ]
+
+
+def test_a_run_that_decides_something_lists_the_rest_in_one_line():
+    records = records_of()
+    assert demonstration_sentence(ledger(records)) == ""
+    lines = said(records, "BoNMF (a)", "BoNMF (h)", "BoNMF (i)").splitlines()
+    assert lines[0].startswith("BoNMF (a): holds")
+    assert lines[1:] == ["Not run: BoNMF (h), BoNMF (i)."]
+    assert list(verdict_table(ledger(records), "BoNMF (a)", "BoNMF (h)").index) == ["BoNMF (a)"]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "content", "decides"),
+    [
+        ("ml-1m", "full", True),
+        ("ml-100k", "full", True),
+        ("ml-100k", "packaged", False),
+        ("planted", "full", False),
+    ],
+)
+def test_data_that_decide_no_claim_are_a_demonstration(dataset, content, decides):
+    sentence = data_sentence(dataset, content)
+    assert f"({dataset}, {content} content)" in sentence
+    assert ("a demonstration" in sentence) is not decides
+
+
+def test_how_our_own_model_was_chosen_stands_beside_its_win():
+    tuned = table(**{"BoNMF+": 0.6 + NOISE, "FM": 0.8 - NOISE}).assign(protocol="tuned")
+    assert best_model_sentences(tuned, "mse", ["tuned"]).endswith(OWN_MODEL)
+    others = tuned.replace({"variant": {"BoNMF+": "SVD++"}})
+    assert OWN_MODEL not in best_model_sentences(others, "mse", ["tuned"])

@@ -15,7 +15,7 @@ from ...datasets.summary import activity, top_share
 from ...encoders.image import decode
 from ...experiments.names import is_control, row_name
 from ...training.loop import History
-from ..verdicts import CHIPS
+from ..chips import CHIPS
 from .findings import listed, splits
 from .style import (
     PALETTE,
@@ -355,7 +355,7 @@ def model_comparison(table: pd.DataFrame, metric: str, paper: dict[str, float]) 
 
 
 def verdict_bars(counts: pd.Series) -> Figure:
-    """Number of claims by verdict, in the colours of :data:`~bonmf_lib.report.verdicts.CHIPS`."""
+    """Number of claims by verdict, in the colours of :data:`~bonmf_lib.report.chips.CHIPS`."""
     figure, ((axis,),) = grid(1, 1, (8, 2.8))
     shown = counts[::-1]
     bars = axis.barh(

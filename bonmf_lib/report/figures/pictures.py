@@ -11,7 +11,7 @@ from PIL import Image
 
 from ...datasets import Dataset
 from ...encoders.image import GRID, decode
-from ..verdicts import text_on
+from ..chips import text_on
 from .style import PALETTE, finished, grid, headline, label, short_title, spread
 
 _SIZE = (120, 180)  # pixels of a picture on a wall

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter, MaxNLocator
 
 from ...errors import RecordError
+from ..chips import text_on
 from ..practices import TOLERANCE
-from ..verdicts import text_on
 from .findings import listed, splits
 from .style import (
     PALETTE,
