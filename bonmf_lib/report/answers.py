@@ -82,7 +82,7 @@ def swap_sentence(table: pd.DataFrame, margin: float, where: str) -> str:
     if (controls == "undecided").any():
         return (
             f"On {where} it stays undecided whether the text matters: "
-            f"not every control is told apart; {alike}."
+            f"not every control differs clearly; {alike}."
         )
     listed = ", ".join(f"{name} is {verdict}" for name, verdict in controls.items())
     return f"On {where} the text is not shown to help: {listed}; {alike}."
@@ -163,9 +163,8 @@ def resolution_sentence(table: pd.DataFrame, metric: str, where: str) -> str:
         f"{name} is {sides[bool(row['favours'])]} ({abs(row['percent']):.1f} %)"
         for name, row in told.iterrows()
     ]
-    return (
-        f"{metric} on {where}, against concatenation: {'; '.join(parts) or 'no way is told apart'}."
-    )
+    said = "; ".join(parts) or "no way differs clearly"
+    return f"{metric} on {where}, against concatenation: {said}."
 
 
 def limit_sentence(records: pd.DataFrame, epochs: int) -> str:
@@ -349,7 +348,7 @@ def families_sentence(found: Sequence[Answer], level: float = LEVEL) -> str:
     )
     return (
         f"Of {families} families of adjusted tests of ways to take overlap out "
-        f"(data set, kind of split and metric), {telling} told any way apart; "
+        f"(data set, kind of split and metric), in {telling} some way differs clearly; "
         "were there nothing to find and were they independent, "
         f"at least one would with probability {chance_of_any(families, level):.2f}."
     )

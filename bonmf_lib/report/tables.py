@@ -280,7 +280,7 @@ def best_sentence(records: pd.DataFrame, metric: str, row: tuple[str, str]) -> s
     count = f"{int(beaten.sum())} of the other {len(found)} rows"
     return (
         f"{row_name(*row)} is better than {count} in {metric}; "
-        f"not told apart from, or worse than: {rest}."
+        f"not clearly different from, or worse than: {rest}."
     )
 
 
@@ -300,12 +300,12 @@ def difference_sentence(
     if found["seeds"] < LEAST_SEEDS:
         return (
             f"{ours} and {theirs} have {found['seeds']:.0f} seed(s): "
-            f"too few to tell them apart in {metric}."
+            f"too few to compare them in {metric}."
         )
     if not estimate.excludes_zero:
         return (
             f"{ours} and {theirs}: the unadjusted interval of the difference in {metric} "
-            "includes zero, they are not told apart."
+            "includes zero: no clear difference."
         )
     side = "better" if found["favours"] else "worse"
     return (

@@ -589,7 +589,7 @@ def test_controls_are_hollow_and_stand_apart_in_the_title():
     assert few == "Against all: 2 splits, too few to tell 8 rows apart (test MSE)"
     open_ = comparison_figures.forest_plot(table.assign(p_holm=0.9), "all", "ndcg@10").get_label()
     assert open_ == (
-        "Against all: none of 5 rows told apart; none of 3 controls told apart "
+        "Against all: none of 5 rows differs clearly; none of 3 controls differs clearly "
         "(test NDCG@10, 5 splits)"
     )
 

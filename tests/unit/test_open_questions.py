@@ -338,7 +338,7 @@ def test_published_records_answer_the_open_questions():
         ("text", "minilm-l6"), ("picture", "no picture"), ("overlap", "concatenation")
     ]  # fmt: skip
     assert answers.families_sentence(found).startswith("Of 2 families")
-    assert "2 told any way apart" in answers.families_sentence(found)
+    assert "in 2 some way differs clearly" in answers.families_sentence(found)
     assert answers.families_sentence(found).endswith("probability 0.10.")  # 1 - 0.95^2
     same = overlap.assign(
         value=overlap["variant"].map(dict.fromkeys(ways, 0.5)), experiment="08_resolve_cold"

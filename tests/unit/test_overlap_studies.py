@@ -209,4 +209,4 @@ def test_resolution_is_said_after_the_adjusted_tests():
     )
     said = resolution_sentence(table, "MSE", "x, cold items")
     assert said == "MSE on x, cold items, against concatenation: residual is better (1.5 %)."
-    assert "no way is told apart" in resolution_sentence(table.assign(p_holm=0.5), "MSE", "x")
+    assert "no way differs clearly" in resolution_sentence(table.assign(p_holm=0.5), "MSE", "x")

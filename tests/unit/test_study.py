@@ -315,7 +315,7 @@ def test_sentences_follow_verdicts_and_intervals():
     assert "is better than" in tables.difference_sentence(records, "mse", *pair)
     assert "is worse than" in tables.difference_sentence(records, "mse", *pair[::-1])
     close = table(A=0.70 + NOISE, B=0.70 - NOISE)
-    assert "not told apart" in tables.difference_sentence(close, "mse", *pair)
+    assert "no clear difference" in tables.difference_sentence(close, "mse", *pair)
     for values, said in (
         ({"BoNMF": 0.80 + NOISE, "NMD (ID only)": 0.70 - NOISE}, "the opposite holds"),
         (
@@ -348,7 +348,7 @@ def test_lowest_row_is_named_with_those_it_is_not_told_apart_from():
     records = pd.concat([table(B=0.69 + NOISE), tuned])
     sentence = tables.lowest_sentence(records, "mse")
     assert sentence.startswith("Lowest mse: B (as published) 0.690; A (tuned) 0.700.")
-    assert sentence.endswith("not told apart from, or worse than: C (tuned).")
+    assert sentence.endswith("not clearly different from, or worse than: C (tuned).")
 
 
 def test_means_of_several_networks_are_named_but_not_compared():
@@ -405,7 +405,7 @@ def test_our_model_is_compared_with_every_row_of_the_tables():
     sentence = tables.own_model_sentence(pd.concat([rows, own, bare]))
     assert sentence.endswith(
         "BoNMF+ (early stopped) and BoNMF+, no content (early stopped): the unadjusted interval "
-        "of the difference in mse includes zero, they are not told apart."
+        "of the difference in mse includes zero: no clear difference."
     )
 
 

@@ -33,7 +33,7 @@ _LOOKS = {
     "equivalent": (PALETTE[0], "o"),
     "better": (BETTER, "^"),
     "worse": (WORSE, "s"),
-    "not told apart": (OPEN, "D"),
+    "no clear difference": (OPEN, "D"),
     "undecided": (OPEN, "D"),
 }
 
@@ -62,7 +62,7 @@ def forest_plot(
     rows = table[["mean", "low", "high"]].astype(float)
     rows = rows.assign(low=rows["low"].mask(few), high=rows["high"].mask(few))
     sign = np.sign(rows["mean"]) * (-1 if metric in LOWER_IS_BETTER else 1)
-    kinds = sign.map({1: "better", -1: "worse"}).where(told_apart(table), "not told apart")
+    kinds = sign.map({1: "better", -1: "worse"}).where(told_apart(table), "no clear difference")
     figure, ((axis,),) = grid(1, 1, (8, 0.36 * len(table) + 2.1))
     handles = _forest(axis, rows.set_axis(names), kinds.set_axis(names))
     crosses = [

@@ -63,4 +63,4 @@ def _counted(kinds: pd.Series, phrases: Mapping[str, str], noun: str, most: int)
         if names:
             named = f" ({listed(names)})" if len(names) <= min(most, number - 1) else ""
             parts.append(f"{len(names)} of {number} {nouns} {phrase}{named}")
-    return ", ".join(parts) or f"none of {number} {nouns} told apart"
+    return ", ".join(parts) or f"none of {number} {nouns} differs clearly"

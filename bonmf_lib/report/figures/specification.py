@@ -92,7 +92,7 @@ def _found(effects: pd.DataFrame, real: pd.DataFrame, comparison: str) -> str:
     """In how many specifications it helps and harms, and beats its controls."""
     number = f"of {len(real)} specification{'s' * (len(real) != 1)}"
     if not real["low"].notna().any():
-        return f"On one split, better in {(real['gain'] > 0).sum()} {number}, told apart in none"
+        return f"On one split, better in {(real['gain'] > 0).sum()} {number}, clear in none"
     helps, harms = (real["low"] > 0).sum(), (real["high"] < 0).sum()
     beaten, compared = beats_controls(effects, comparison)
     controls = f"; better than every control in {beaten} of {compared}" if compared else ""
