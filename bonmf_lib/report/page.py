@@ -14,6 +14,7 @@ from ..claims.ledger import (
     SECOND_READING,
     UNJUDGED,
     ledger,
+    qualified,
     readable,
     undefined_claims,
     unrun_claims,
@@ -169,7 +170,7 @@ def _claim_row(row, dataset: str) -> html.ClaimRow:
         row.claim,
         row.paper,
         row.measured,
-        f"{row.verdict}: {row.qualifier}" if row.qualifier else row.verdict,
+        qualified(row),
         " ".join(filter(None, (f"On {row.dataset}." if elsewhere else "", row.note))),
     )
 
