@@ -144,7 +144,9 @@ def picture_sentence(table: pd.DataFrame, where: str) -> str:
     return words + (f"; worse than none: {', '.join(worse)}." if len(worse) else ".")
 
 
-def _ways_told_apart(table: pd.DataFrame) -> pd.DataFrame:
+def ways_told_apart(table: pd.DataFrame) -> pd.DataFrame:
+    """Ways to take overlap out that differ from concatenation by the adjusted test; controls and no
+    picture are no ways."""
     no_ways = [name.removeprefix("Fusion, ") for name in (FUSION_NO_PICTURE, *OVERLAP_CONTROLS)]
     return table[told_apart(table) & ~table.index.isin(no_ways)]
 
@@ -157,7 +159,7 @@ def resolution_sentence(table: pd.DataFrame, metric: str, where: str) -> str:
     Args:
         table: of :func:`bonmf_lib.report.tables.differences`, with short names.
     """
-    told = _ways_told_apart(table)
+    told = ways_told_apart(table)
     sides = {True: "better", False: "worse"}
     parts = [
         f"{name} is {sides[bool(row['favours'])]} ({abs(row['percent']):.1f} %)"
@@ -332,7 +334,7 @@ def _overlap_answer(records: pd.DataFrame, where: str) -> Answer:
     heard = picture_evidence(records, "mse", FUSION_NO_PICTURE, OVERLAP_CONTROLS, "Fusion, ")
     said = resolution_sentence(mse, "MSE", where), resolution_sentence(ndcg, "NDCG@10", where)
     nothing = (heard.loc[~heard["control"], "verdict"] == "not shown to help").all()
-    telling = sum(not _ways_told_apart(table).empty for table in (mse, ndcg))
+    telling = sum(not ways_told_apart(table).empty for table in (mse, ndcg))
     said = (*said, picture_sentence(heard, where))
     return Answer(
         "overlap", "concatenation", where, said, mse, bool(nothing and not telling), 2, telling

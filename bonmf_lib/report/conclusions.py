@@ -9,11 +9,11 @@ from typing import Literal
 
 import pandas as pd
 
-from ..claims.judge import read_claims
+from ..claims.judge import LEAST_SEEDS, read_claims
 from ..claims.ledger import ledger, qualified
 from .published import Published
 from .relative import gains, row_of, short_names
-from .specification_curve import COMPARISONS, REAL, at, published_effects
+from .specification_curve import COMPARISONS, OVER, REAL, at, published_effects
 
 Outcome = Literal["better", "worse", "unclear"]
 RECIPE, STOPPED, TUNED = "by the paper's recipe", "stopped early", "tuned"
@@ -29,7 +29,8 @@ class Effect:
 
     Attributes:
         gain, low, high: improvement in percent, above 0 = better, with its 95 % interval.
-        outcome: by the adjusted test of the ledger, at 5 %.
+        outcome: of claims and checks by the ledger's adjusted test at 5 %; of other readings by
+            their own interval.
     """
 
     gain: float
@@ -64,9 +65,12 @@ def percent(value: float) -> str:
     return f"{signed(value)} %"
 
 
-def _told_by_itself(gain: float, low: float, high: float, splits: int) -> Effect:
-    """An effect that is no claim, by its own interval."""
-    outcome = "better" if low > 0 else "worse" if high < 0 else "unclear"
+def _told_by_itself(gain: float, low: float, high: float, splits: int) -> Effect | None:
+    """An effect that is no claim, by its own interval; None where it has none, on one split."""
+    if pd.isna(low):
+        return None
+    told = splits >= LEAST_SEEDS
+    outcome = "better" if told and low > 0 else "worse" if told and high < 0 else "unclear"
     return Effect(gain, low, high, outcome, splits)
 
 
@@ -85,23 +89,25 @@ class Measured:
     readings: dict[str, pd.DataFrame]
 
     def effect(self, claim: str) -> Effect | None:
-        """Of a comparison that is a claim; None where it was not run."""
-        if claim not in self.claims.index or pd.isna(self.claims.loc[claim, "ours"]):
+        """Of a comparison that is a claim; None where it was not run on several splits."""
+        if claim not in self.claims.index or pd.isna(self.claims.loc[claim, "low"]):
             return None
         row = self.claims.loc[claim]
         told = row["verdict"] == "reproduced" or row["qualifier"] == "another size"
         outcome = "better" if told else "worse" if row["qualifier"] == "reversed" else "unclear"
         return Effect(row["ours"], row["low"], row["high"], outcome, int(row["seeds"]))
 
-    def reading(self, comparison: str, label: str) -> Effect | None:
+    def reading(self, comparison: str, label: str, content: str = REAL) -> Effect | None:
         """Of a comparison of ``COMPARISONS`` in one of the two centres, told by its own interval;
-        None where it was not run on several splits."""
+        None where it was not run on several splits.
+
+        Args:
+            content: of ``CONTENTS``, or of ``OVER``.
+        """
         readings = self.readings[label]
-        if (comparison, REAL) not in readings.index:
+        if (comparison, content) not in readings.index:
             return None
-        row = readings.loc[(comparison, REAL)]
-        if pd.isna(row["low"]):
-            return None
+        row = readings.loc[(comparison, content)]
         return _told_by_itself(row["gain"], row["low"], row["high"], int(row["splits"]))
 
     def standardised(self, comparison: str) -> Effect | None:
@@ -113,8 +119,10 @@ class Measured:
         )
         if not {ours, theirs} <= set(rows["variant"]) or asked.metric not in set(rows["metric"]):
             return None
-        table = short_names(gains(rows, asked.metric, row_of(rows, theirs)), "")
-        return _told_by_itself(*table.loc[ours, ["percent", "low", "high"]], rows["seed"].nunique())
+        pair = rows[rows["variant"].isin([ours, theirs])]
+        table = short_names(gains(pair, asked.metric, row_of(pair, theirs)), "")
+        splits = pair.groupby("seed")["variant"].nunique().eq(2).sum()
+        return _told_by_itself(*table.loc[ours, ["percent", "low", "high"]], int(splits))
 
     def shuffled(self, comparison: str, label: str) -> float | None:
         """Gain of shuffled features likewise, in percent."""
@@ -155,6 +163,7 @@ class Question:
         content: the same against shuffled content; a gain counts only where this one is better
             too; "" where it is no check.
         tuned: the check with searched settings; "" where there is none.
+        beside_text: the check of the same beside the text, stopped early; "" where there is none.
         comparisons: of ``COMPARISONS``, which both centres of the recipe show, with what their
             labels begin.
         notebooks: where it is studied.
@@ -170,6 +179,7 @@ class Question:
     tuned: str
     comparisons: dict[str, str]
     notebooks: tuple[str, ...]
+    beside_text: str = ""
 
     @property
     def claimed(self) -> float | None:
@@ -231,6 +241,7 @@ QUESTIONS = (
         tuned="",
         comparisons={"picture": "", "(d)": _BESIDE_TEXT},
         notebooks=("05_ablations", "07_visual_fusion"),
+        beside_text="BoNMF (d), native, early stopped",
     ),
     Question(
         name="new items",
@@ -258,7 +269,7 @@ class Card:
         answer: a sentence. chip: its one or two words. beside: the effect of every comparison
         that was run, by its label. shuffled: gain of other items' content likewise, in percent.
         claimed: the paper's number, in percent, where it prints one. verdict: on the paper's claim,
-        whose text ``paper`` is.
+        whose text ``paper`` is, and ``judged`` the effect that it rests on.
     """
 
     name: str
@@ -270,22 +281,29 @@ class Card:
     claimed: float | None
     paper: str
     verdict: str
+    judged: Effect | None
     notebooks: tuple[str, ...]
 
     @property
     def measured(self) -> str:
-        """All effects in one line."""
+        """All effects in one line, the one that the verdict rests on last."""
         parts = [
             f"{label} {effect}"
             + (f", {SHUFFLED} {percent(self.shuffled[label])}" if label in self.shuffled else "")
             for label, effect in self.beside.items()
         ]
+        if self.judged is not None:
+            parts.append(f"as claimed (recipe, standardised) {self.judged}")
         return "; ".join(parts) or "not run"
 
 
 def card(question: Question, found: Measured) -> Card:
     """The answer to a question, chosen by the verdicts on it."""
-    decides, content = found.effect(question.decides), found.effect(question.content)
+    decides = found.effect(question.decides)
+    content = found.effect(question.content)
+    if content is None:
+        (first, *_) = question.comparisons
+        content = found.reading(first, STOPPED, OVER[SHUFFLED])
     beside, controls = {}, {}
     for comparison, start in question.comparisons.items():
         for label in _CENTRES:
@@ -294,6 +312,8 @@ def card(question: Question, found: Measured) -> Card:
         beside[start + STANDARDISED] = found.standardised(comparison)
     if decides is not None:
         beside[STOPPED] = decides
+    if (beside_text := found.effect(question.beside_text)) is not None:
+        beside[_BESIDE_TEXT + STOPPED] = beside_text
     beside[TUNED] = found.effect(question.tuned)
     run = {label: effect for label, effect in beside.items() if effect is not None}
     chip, answer = _answer(question, decides, content, run)
@@ -307,6 +327,7 @@ def card(question: Question, found: Measured) -> Card:
         question.claimed,
         claimed()[question.paper],
         found.verdict(question.paper),
+        found.effect(question.paper),
         question.notebooks,
     )
 
@@ -324,25 +345,25 @@ def _answer(
         return "not run", "This was not run on this data yet."
     if decides.outcome == "worse":
         return "harms", f"No: {subject} raise {error} by {decides.size}."
+    with_text = beside.get(_BESIDE_TEXT + STOPPED)
+    harm = with_text is not None and with_text.outcome == "worse"
     if decides.outcome == "unclear":
-        return (
-            "no clear gain",
-            f"No clear gain: {subject} {decides} against {question.base}{_chance(decides)}.",
-        )
+        said = f"No clear gain: {subject} {decides} against {question.base}{_chance(decides)}"
+        if harm:
+            return "harms beside text", f"{said}; beside the text they add {with_text.size} error."
+        return "no clear gain", f"{said}."
+    gain = f"{subject} lower {error} by {decides.size}"
     if content is not None and content.outcome != "better":
         return (
             "not by content",
-            f"Not by what they say: {subject} lower {error} by {decides.size}, "
-            "but not more than other movies' do.",
+            f"Not shown to be by what they say: {gain}, other movies' perhaps as much.",
         )
+    if harm:
+        return "depends", f"It depends: {gain}, but beside the text add {with_text.size} error."
     for label in (RECIPE, STANDARDISED, TUNED):
         if label in beside and beside[label].outcome != "better":
-            return (
-                "depends",
-                f"It depends: {subject} lower {error} by {decides.size} {STOPPED}, "
-                f"but gain {beside[label]} {label}.",
-            )
-    return "helps", f"Yes: {subject} lower {error} by {decides.size}."
+            return "depends", f"It depends: {gain} {STOPPED}; {label} they gain {beside[label]}."
+    return "helps", f"Yes: {gain}."
 
 
 def _chance(effect: Effect) -> str:
@@ -360,9 +381,10 @@ def lead(found: Sequence[Card]) -> str:
         "helps": "{} helps",
         "depends": "{} helps in some training setups, not in all",
         "harms": "{} harms",
+        "harms beside text": "{} is not shown to help, and harms beside text",
         "no clear gain": "{} is not shown to help",
-        "not by content": "{} helps, but not by what it says",
-        "not run": "{} was not tried",
+        "not by content": "{} helps, but is not shown to by what it says",
+        "not run": "{} was not run",
     }
     chips = {one.name: one.chip for one in found}
     parts = [words[chips["text"]].format("Text"), words[chips["picture"]].format("the picture")]
@@ -375,9 +397,7 @@ def answer_paragraph(found: Measured) -> str:
     text, picture, both, new = (
         by_name[name] for name in ("text", "picture", "text and picture", "new items")
     )
-    splits = max(
-        (effect.splits for one in by_name.values() for effect in one.beside.values()), default=0
-    )
+    splits = max((effect.splits for effect in text.beside.values()), default=0)
     sentences = [
         f"**{lead(list(by_name.values()))}**",
         "Cut in rating error (MSE) against the same network on IDs alone, training stopped at its "

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from ..encoders.features import MODALITIES
 from ..evaluation.shapley import shapley_table
 from ..runs.records import interval_share
 from ..runs.variant import Variant
@@ -20,24 +21,26 @@ def control_shares(
     ending: str = "shuffled",
 ) -> pd.DataFrame | None:
     """:func:`~bonmf_lib.evaluation.shapley.shapley_table` where every subset that reads content
-    reads that of a control, on the seeds that the controls have; None without such a control.
+    reads that of a control, on the seeds that all of them have; None where there is none.
 
     Args:
         records: of every subset. controls: of the same on controls, named ``<row>, <ending>``.
         subsets: row by subset, of :func:`bonmf_lib.experiments.ablations.modality_rows`.
-
-    Raises:
-        RecordError: a subset has no row of a seed.
     """
-    found = {f"{row.name}, {ending}" for row in subsets.values()} & set(
-        controls["variant"] if len(controls) else ()
-    )
-    if not found:
-        return None
-    both = pd.concat([records, controls[controls["variant"].isin(found)]], ignore_index=True)
-    both = both[both["seed"].isin(controls["seed"].unique())]
     named = {
-        subset: replace(row, name=control) if (control := f"{row.name}, {ending}") in found else row
+        subset: replace(row, name=f"{row.name}, {ending}") if _reads_content(row) else row
         for subset, row in subsets.items()
     }
+    wanted = {row.name for row in named.values()}
+    both = pd.concat([records, controls], ignore_index=True) if len(controls) else records
+    own = both[(both["metric"] == metric) & both["variant"].isin(wanted)]
+    complete = own.groupby("seed")["variant"].nunique() == len(wanted)
+    seeds = complete.index[complete]
+    if not len(seeds):
+        return None
+    both = both[both["seed"].isin(seeds)]
     return shapley_table(by_subset(both, named, metric), interval_share(both))
+
+
+def _reads_content(row: Variant) -> bool:
+    return any(row.uses(modality) for modality in MODALITIES)

@@ -62,7 +62,7 @@ class Predictions(Question):
     """What models predict for an item, for all users, for those who rated it, or for one of them;
     and how that changes when its text or its picture is hidden."""
 
-    ALL, RATERS = "all users", "users who rated it"
+    ALL, RATERS = "all users", "users whose rating was held out"
 
     def __init__(self, run: Run, rows: Sequence[Variant]):
         seed = run.settings.seeds[0]
@@ -89,8 +89,14 @@ class Predictions(Question):
         item = _item(self._names, chosen)
         rated = self._rated[self._rated["item"] == item]
         own = rated[rated["label"] == chosen["for"]]
-        truth = (own if len(own) else rated)["rating"].mean()
-        users = {self.ALL: slice(None), self.RATERS: rated["user"]}.get(chosen["for"], own["user"])
+        held_out = rated[~rated["trained"]]
+        # who rated an item chose to: their mean is nothing to hold predictions for all users to
+        truth = {self.ALL: np.nan, self.RATERS: held_out["rating"].mean()}.get(
+            chosen["for"], own["rating"].mean()
+        )
+        users = {self.ALL: slice(None), self.RATERS: held_out["user"]}.get(
+            chosen["for"], own["user"]
+        )
         scale = self.dataset.scale
         found = predictions(self._models, item, scale.low, scale.high)
         table = pd.DataFrame({state: rows.loc[users].mean() for state, rows in found.items()})
@@ -111,8 +117,10 @@ class Predictions(Question):
 
 def _moved_sentence(predicted: pd.Series, truth: float, changes: pd.DataFrame) -> str:
     """Which model is nearest to what was rated, and which one each hidden part moves most."""
-    near = (predicted - truth).abs().idxmin()
-    parts = [f"Nearest to {truth:.2f} is {near} ({predicted[near]:.2f})."]
+    parts = []
+    if np.isfinite(truth) and predicted.notna().any():
+        near = (predicted - truth).abs().idxmin()
+        parts.append(f"Nearest to {truth:.2f} is {near} ({predicted[near]:.2f}).")
     for state in changes:
         moved = changes[state].dropna()
         if len(moved):

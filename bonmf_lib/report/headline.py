@@ -6,7 +6,7 @@ from matplotlib import pyplot as plt
 
 from ..errors import RecordError
 from .answer_table import answer_rows
-from .conclusions import Measured, answer_paragraph, cards
+from .conclusions import Measured, answer_paragraph, cards, lead
 from .figures.answer import answer_forest
 from .figures.general import set_style
 
@@ -19,8 +19,8 @@ def answer_block(found: Measured) -> str:
 
 
 def alt_text(found: Measured) -> str:
-    """What the figure shows, in words."""
-    return f"Gains with intervals. {' '.join(one.answer for one in cards(found))}"
+    """The finding of the figure, whose numbers are those of the table."""
+    return f"{lead(cards(found))} Gains with intervals by question, as in the table below."
 
 
 def effects_text(found: Measured) -> str:

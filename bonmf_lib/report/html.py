@@ -1,5 +1,5 @@
 """Sentences, chips, cards and rows of the report as HTML or Markdown; whatever is data is escaped
-here and nowhere else."""
+here."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -33,7 +33,8 @@ class Markup:
 
 
 # what could begin something in Markdown or HTML; entities begin nothing in either
-_SPECIAL = re.compile(r"[&<>$*_`\[\]#|~\\!^]|^[-+]|(?<=^\d)[.)]|(?<=^\d\d)[.)]")
+_SPECIAL = re.compile(r"[&<>$*_`\[\]#|~\\!^]|^[-+]")
+_NUMBERED = re.compile(r"^(\d{1,9})([.)])")  # would begin a list
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ class Sentences:
 
 def escaped_markdown(line: str) -> str:
     """One line whose characters all stand for themselves in Markdown."""
-    return _SPECIAL.sub(lambda found: f"&#{ord(found[0])};", line)
+    line = _SPECIAL.sub(lambda found: f"&#{ord(found[0])};", line)
+    return _NUMBERED.sub(lambda found: f"{found[1]}&#{ord(found[2])};", line)
 
 
 def paragraph(text: str) -> Markup:

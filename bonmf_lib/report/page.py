@@ -24,6 +24,7 @@ from .answer_table import answer_rows
 from .conclusions import Card, Measured, answer_paragraph, cards, percent, simple_sentence
 from .published import Part
 from .sections import main_rows
+from .verdicts import demonstration_sentence
 
 Parts = Iterator[Part]
 
@@ -56,6 +57,7 @@ def answer_table(found: Measured) -> Parts:
 _WORTH = {
     "helps": "worth trying",
     "harms": "leave it out",
+    "harms beside text": "leave it out where there is text",
     "depends": "worth a try, depending on the training setup",
     "no clear gain": "not shown to pay",
     "not by content": "not shown to pay by what it says",
@@ -249,10 +251,7 @@ def decided_by(records: pd.DataFrame, run: str) -> Parts:
     judged = ledger(records)
     rows = judged[~judged["verdict"].isin(UNJUDGED)]
     if rows.empty:
-        yield (
-            f"This run ({run}) decides no claim: "
-            "the claims need other data, or real plots and posters."
-        )
+        yield demonstration_sentence(judged) or f"This run ({run}) decides no claim."
         return
     yield f"This run ({run}) decides {len(rows)} claims and checks."
     own = rows["dataset"].iloc[0]

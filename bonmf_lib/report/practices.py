@@ -15,7 +15,7 @@ import pandas as pd
 
 from ..errors import RecordError
 from ..evaluation import holm
-from ..evaluation.definitions import MetricDefinition, definition_grid
+from ..evaluation.definitions import definition_grid
 
 TOLERANCE = 0.02  # relative: closer than this to a printed value counts as agreeing with it
 FIELDS = ("metric", "k", "threshold", "candidates", "averaging", "variant", "empty", "gain")
@@ -26,13 +26,6 @@ SHARED = (
     "candidates",
     "averaging",
 )
-
-
-def value_table(
-    definitions: Sequence[MetricDefinition], columns: dict[str, np.ndarray]
-) -> pd.DataFrame:
-    """Values (definitions,) per model row as a table for :func:`fit_to_paper`."""
-    return pd.DataFrame(columns, index=pd.Index(list(definitions), dtype=object, name="definition"))
 
 
 def fit_to_paper(

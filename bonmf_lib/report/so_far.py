@@ -6,10 +6,18 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 from IPython.display import Markdown
 
+from ..claims.ledger import UNJUDGED
 from ..studies.practices import leak_table
 from . import practices
 from .answer_table import AnswerRow, answer_rows, hollow_sentence
-from .answers import MARGIN, Answer, is_text_control, open_answers
+from .answers import (
+    MARGIN,
+    Answer,
+    chance_of_any,
+    is_text_control,
+    open_answers,
+    ways_told_apart,
+)
 from .conclusions import (
     RECIPE,
     STANDARDISED,
@@ -24,9 +32,9 @@ from .conclusions import (
     signed,
     simple_sentence,
 )
+from .html import escaped_markdown
 from .published import NotPublishedError, Published, read_published_run
-from .tables import paper_values, told_apart
-from .verdicts import OWN_MODEL
+from .tables import paper_values
 
 _WHOLE = "00_start_here", "13_report", "14_explore"  # they give the whole answer
 _COLUMNS = RECIPE, STOPPED, STANDARDISED, TUNED
@@ -123,8 +131,12 @@ def _as_measured(row: AnswerRow, found: Measured) -> str:
 def _factorisation(row: AnswerRow, found: Measured) -> str:
     said = []
     if (paper := found.effect("BoNMF (b)")) is not None:
-        verb = {"better": "beats", "worse": "is beaten by", "unclear": "is not shown to beat"}
-        said.append(f"BoNMF {verb[paper.outcome]} the paper's SVD by {paper.size}.")
+        verb = {
+            "better": f"beats the paper's SVD by {paper.size}",
+            "worse": f"is beaten by the paper's SVD by {paper.size}",
+            "unclear": f"is not shown to beat the paper's SVD ({paper})",
+        }
+        said.append(f"BoNMF {verb[paper.outcome]}.")
         if paper.outcome == "better" and (hollow := hollow_sentence(found.published.own)):
             said.append(f"That says little: {hollow}.")
     if (simple := found.effect("BoNMF (b), biased SVD")) is not None:
@@ -137,7 +149,7 @@ def _printed(row: AnswerRow, found: Measured) -> str:
 
 
 def _best(row: AnswerRow, found: Measured) -> str:
-    return f"{row.measured}.{f' {OWN_MODEL}' if 'BoNMF+' in row.measured else ''}"
+    return f"{row.measured}."
 
 
 def _language_models(row: AnswerRow, found: Measured) -> str:
@@ -178,7 +190,9 @@ def _text_line(answer: Answer) -> str:
         f"On {answer.where}, {alike} of {len(models)} other text models "
         f"are within {MARGIN:g} % of {answer.reference}."
     ]
-    if (controls == "worse").all():
+    if controls.empty:
+        said.append("No control was run beside them.")
+    elif (controls == "worse").all():
         said.append("The text counts: every control is worse.")
     elif (controls == "equivalent").all():
         said.append(f"The text hardly counts: every control is within {MARGIN:g} %.")
@@ -210,19 +224,20 @@ def _overlap_lines(found: Measured) -> list[str]:
     answers = _open(found, "08_")
     lines = [one.sentences[-1] for one in answers if not one.nothing_found]
     for one in answers:
-        told = one.table[told_apart(one.table) & one.table["favours"].astype(bool)]
-        lines += [
-            f"On {one.where}, {name} beats concatenation by {abs(row['percent']):.1f} %."
-            for name, row in told.iterrows()
-        ]
-    if nothing := [one.where for one in answers if one.nothing_found]:
+        for name, row in ways_told_apart(one.table).iterrows():
+            side = "beats" if row["favours"] else "is worse than"
+            where = escaped_markdown(one.where)
+            lines.append(f"On {where}, {name} {side} concatenation by {abs(row['percent']):.1f} %.")
+    families, telling = (sum(getattr(one, name) for one in answers) for name in _FAMILIES)
+    if families:
         lines.append(
-            f"No way of taking overlap out is shown to help in {len(nothing)} of {len(answers)} "
-            f"cases: {'; '.join(nothing)}."
+            f"Of {families} families of tests, {telling} tell a way from concatenation; by chance "
+            f"alone at least one would with probability {chance_of_any(families):.2f}."
         )
     return lines
 
 
+_FAMILIES = "families", "telling"
 _GROUPS = {  # of verdicts with their qualifiers; all others are not shown
     "reproduced": "Holds",
     "direction only: not told from zero": "Only the direction holds",
@@ -241,7 +256,7 @@ def _second_reading_lines(found: Measured) -> list[str]:
     order = dict.fromkeys([*_GROUPS.values(), _NOT_SHOWN])
     lines = [f"**{said}:** {'; '.join(named[said])}." for said in order if said in named]
     anchors = found.claims[found.claims.index.str.startswith("Anchor: ")]
-    run = anchors[anchors["verdict"] != "not run"]
+    run = anchors[~anchors["verdict"].isin(UNJUDGED)]
     met = (run["verdict"] == "reproduced").sum()
     if len(run):
         lines.append(f"Of {len(run)} errors that other studies print, we meet {met} within 1 %.")

@@ -446,7 +446,7 @@ def lowest_sentence(
     """The best row per protocol, and whether the best tuned one is told apart from every other
     tuned one. Means of several networks are named but not compared: a fair comparison would average
     every row."""
-    averaged = records["variant"].str.contains(_MEMBERS)
+    averaged = records["variant"].str.contains(MEMBERS)
     parts = []
     for protocol in [p for p in protocols if (records["protocol"] == p).any()]:
         found = estimates(
@@ -467,7 +467,7 @@ def lowest_sentence(
     return " ".join(sentences)
 
 
-_MEMBERS = r", \d+ members$"
+MEMBERS = r", \d+ members$"
 
 
 def fusion_sentence(records: pd.DataFrame) -> str:

@@ -5,17 +5,13 @@ import pandas as pd
 
 from ..claims.judge import read_claims
 from ..claims.ledger import readable
-from .answer_table import hollow_sentence
+from .answer_table import OWN_MODEL, hollow_sentence
 from .tables import interpret, lowest_sentence
 
 _PAPER = "bonmf", "bonmf-review"  # the paper under audit, and its second reading
 _UNJUDGED = "not testable on this data", "not run"
 _HOLDS = "reproduced", "direction only"
 _OVER_SVD = "BoNMF (b)", "BoNMF (g)"  # claims on the paper's SVD
-OWN_MODEL = (
-    "The parts and search ranges of BoNMF+ were chosen on the first split's validation ratings; "
-    "other splits test on some of them."
-)
 
 
 def data_sentence(dataset: str, content: str) -> str:
@@ -104,4 +100,4 @@ def best_model_sentences(records: pd.DataFrame, metric: str, protocols: list[str
     """:func:`~bonmf_lib.report.tables.lowest_sentence`, and how our own model was chosen where it
     is among the rows."""
     said = lowest_sentence(records, metric, protocols)
-    return f"{said}\n{OWN_MODEL}" if "BoNMF+" in said else said
+    return f"{said}\n{OWN_MODEL}." if "BoNMF+" in said else said

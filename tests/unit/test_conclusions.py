@@ -70,8 +70,16 @@ def found() -> Measured:
         ({"decides": "better"}, "helps", "Yes: plots lower the error of IDs alone by 3.0 % (2.0"),
         ({"decides": "better", "content": "better"}, "helps", "Yes: plots lower"),
         ({"decides": "smaller", "content": "better"}, "helps", "Yes: plots lower"),
-        ({"decides": "better", "content": "unclear"}, "not by content", "Not by what they say"),
-        ({"decides": "better", "content": "worse"}, "not by content", "Not by what they say"),
+        (
+            {"decides": "better", "content": "unclear"},
+            "not by content",
+            "Not shown to be by what they say",
+        ),
+        (
+            {"decides": "better", "content": "worse"},
+            "not by content",
+            "Not shown to be by what they say",
+        ),
         ({"decides": "worse", "content": "better"}, "harms", "No: plots raise the error of IDs"),
         ({"decides": "unclear"}, "no clear gain", "No clear gain: plots −0.1 % (−1.0 to +0.8)"),
         ({"decides": "perhaps"}, "no clear gain", "not certain among so many"),
@@ -129,10 +137,49 @@ def test_a_gain_that_another_reading_does_not_show_depends(label, low, chip, mon
     assert (label in answered.answer) == (chip == "depends")
 
 
+def test_a_picture_that_harms_beside_the_text_is_said_so(found):
+    picture = next(question for question in QUESTIONS if question.name == "picture")
+    answered = card(picture, found)
+    assert answered.chip == "harms beside text" and "beside the text they add" in answered.answer
+    assert "harms beside text" in lead(cards(found))
+    claims = found.claims.copy()
+    claims.loc[picture.beside_text, "qualifier"] = "not told from zero"
+    assert card(picture, replace(found, claims=claims)).chip == "no clear gain"
+
+
+def test_the_effect_that_a_verdict_rests_on_stands_beside_it(found):
+    for question in QUESTIONS:
+        judged = found.effect(question.paper)
+        assert str(judged) in card(question, found).measured
+
+
+def test_a_gain_of_few_splits_decides_nothing():
+    assert conclusions._told_by_itself(2.0, 1.0, 3.0, 2).outcome == "unclear"
+    assert conclusions._told_by_itself(2.0, 1.0, 3.0, 3).outcome == "better"
+    assert conclusions._told_by_itself(2.0, np.nan, np.nan, 1) is None
+
+
 def test_effects_are_rounded_with_their_signs():
     effect = Effect(-0.04, -1.26, 0.04, "unclear", 5)
     assert str(effect) == "0.0 % (−1.3 to 0.0)"
     assert replace(effect, low=-6.9, gain=-6.2, high=-5.5).size == "6.2 % (5.5 to 6.9)"
+
+
+def test_printed_errors_are_counted_by_verdict(found):
+    (row,) = (row for row in answer_rows(found) if row.question.startswith("Do the printed"))
+    counts = [int(count) for count in re.findall(r"(?:^|; )(\d+) ", row.measured)]
+    assert sum(counts) == 7 and "5 not reproduced: substitute encoders" in row.measured
+    claims = found.claims.copy()
+    claims.loc[claims.index.str.startswith("BoNMF Table 1"), ["verdict", "qualifier"]] = (
+        "reproduced",
+        "",
+    )
+    (row,) = (
+        row
+        for row in answer_rows(replace(found, claims=claims))
+        if row.question.startswith("Do the printed")
+    )
+    assert row.verdict == "reproduced" and row.measured.startswith("7 reproduced")
 
 
 def test_beating_an_svd_that_is_worse_than_the_mean_is_called_hollow(found):
@@ -153,7 +200,7 @@ def test_the_table_has_a_line_for_every_question_and_no_more_than_eight(found):
 def test_answers_do_without_records():
     nothing = measured(Published(pd.DataFrame(columns=COLUMNS)))
     assert {one.chip for one in cards(nothing)} == {"not run"}
-    assert lead(cards(nothing)) == "Text was not tried; the picture was not tried."
+    assert lead(cards(nothing)) == "Text was not run; the picture was not run."
     assert all("not run" in row.measured for row in answer_rows(nothing)[:6])
 
 

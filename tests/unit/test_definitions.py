@@ -28,7 +28,6 @@ from bonmf_lib.report.practices import (
     joint_sentence,
     order_evidence,
     part_sentences,
-    value_table,
 )
 
 #          user 7: by score 2, 5, 4 (predicted 4.5, 4, 1);  user 9: one rating of 3, predicted 3;
@@ -291,13 +290,13 @@ def tables():
     users = np.repeat(np.arange(80), random.integers(5, 45, 80))
     truth = random.integers(1, 6, len(users)).astype(np.float32)
     grid = definition_grid(["rated"])
-    values = value_table(grid, {
+    values = pd.DataFrame({
         f"model {row}": evaluate_definitions(
             users, truth,
             np.clip(0.6 * truth + 1.5 + random.normal(0, 0.3 + 0.3 * row, len(users)), 1, 5), grid,
         )
         for row in range(7)
-    })  # fmt: skip
+    }, index=pd.Index(grid, dtype=object, name="definition"))  # fmt: skip
     metric = np.array([d.metric for d in grid])
     return values[metric == "precision"], values[metric == "ndcg"]
 

@@ -520,7 +520,7 @@ def test_notebooks_keep_what_a_figure_says_beside_its_picture(monkeypatch):
     formatter.formatters["image/png"].for_type(plt.Figure, lambda _: "cGljdHVyZQ==")  # the backend
     figure, axis = plt.subplots()
     axis.plot([1], [1], "o")
-    common.headline(figure, 'Text "lowers" the <error>')
+    common.finding_title(figure, 'Text "lowers" the <error>')
     data, metadata = formatter.format(common.finished(figure))
     assert data["image/png"] == "cGljdHVyZQ=="
     assert metadata == {"image/png": {"alt": 'Text "lowers" the <error>'}}
@@ -535,10 +535,10 @@ def test_notebooks_keep_what_a_figure_says_beside_its_picture(monkeypatch):
 
 def test_long_findings_are_cut_in_the_title_alone():
     figure, axis = plt.subplots(figsize=(4, 3))
-    common.headline(figure, "word " * 80)
+    common.finding_title(figure, "word " * 80)
     assert figure.get_suptitle().count("\n") == 1 and figure.get_suptitle().endswith("…")
     assert figure.get_label() == " ".join(["word"] * 80)
-    common.headline(figure, "a finding that takes two lines, of about the same length each")
+    common.finding_title(figure, "a finding that takes two lines, of about the same length each")
     first, second = figure.get_suptitle().split("\n")
     assert abs(len(first) - len(second)) < 12
     plt.close(figure)

@@ -42,7 +42,11 @@ def test_the_answer_is_a_paragraph_and_a_card_per_question(study):
     [
         ("reproduced", "", "Pictures, worth a try, depending on the training setup: posters"),
         ("not reproduced", "reversed", "Pictures, leave it out: posters raise"),
-        ("not reproduced", "not told from zero", "Pictures, not shown to pay: posters "),
+        (
+            "not reproduced",
+            "not told from zero",
+            "Pictures, leave it out where there is text: ",
+        ),
     ],
 )
 def test_advice_follows_the_verdict(study, verdict, qualifier, said):
@@ -139,7 +143,7 @@ def test_encoders_are_priced_per_thousand_items(study):
 def test_a_run_that_decides_nothing_is_one_sentence():
     nothing = pd.DataFrame(columns=COLUMNS)
     (said,) = page.decided_by(nothing, "profile smoke")
-    assert said.startswith("This run (profile smoke) decides no claim")
+    assert said == "This run is a demonstration: its rows decide no claim of the paper."
 
 
 def test_a_run_shows_what_it_decides(study, judged):

@@ -120,6 +120,6 @@ def test_data_that_decide_no_claim_are_a_demonstration(dataset, content, decides
 
 def test_how_our_own_model_was_chosen_stands_beside_its_win():
     tuned = table(**{"BoNMF+": 0.6 + NOISE, "FM": 0.8 - NOISE}).assign(protocol="tuned")
-    assert best_model_sentences(tuned, "mse", ["tuned"]).endswith(OWN_MODEL)
+    assert best_model_sentences(tuned, "mse", ["tuned"]).endswith(f"{OWN_MODEL}.")
     others = tuned.replace({"variant": {"BoNMF+": "SVD++"}})
     assert OWN_MODEL not in best_model_sentences(others, "mse", ["tuned"])

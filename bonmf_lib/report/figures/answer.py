@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..conclusions import RECIPE, STANDARDISED, STOPPED, TUNED, Card, lead
-from .style import PALETTE, PAPER_COLOUR, finished, grid, headline
+from .style import PALETTE, PAPER_COLOUR, finding_title, finished, grid
 
 _COLOURS = {
     RECIPE: PALETTE[1],
@@ -33,9 +33,8 @@ def answer_forest(found: Sequence[Card]) -> Figure:
             ends = [[effect.gain - effect.low], [effect.high - effect.gain]]
             axis.errorbar(effect.gain, height, xerr=ends, fmt=marker, capsize=3, color=colour)
             if label in one.shuffled:
-                axis.plot(
-                    one.shuffled[label], height, marker, color=colour, markerfacecolor="white"
-                )
+                hollow = {"markersize": _HOLLOW, "markerfacecolor": "none"}
+                axis.plot(one.shuffled[label], height, marker, color=colour, **hollow)
     axis.axvline(0, color="black", linewidth=1)
     axis.set(
         xlabel="gain in rating error (MSE), %, above 0 = better",
@@ -47,7 +46,7 @@ def answer_forest(found: Sequence[Card]) -> Figure:
     for place in range(1, len(found)):
         axis.axhline(place - 0.5, color="lightgrey", linewidth=1)
     figure.legend(handles=_legend(), loc="outside lower center", ncols=3, frameon=False)
-    headline(figure, lead(found).removesuffix("."))
+    finding_title(figure, lead(found).removesuffix("."))
     return finished(figure)
 
 

@@ -18,9 +18,9 @@ from .style import (
     OPEN,
     PALETTE,
     PAPER_COLOUR,
+    finding_title,
     finished,
     grid,
-    headline,
     label,
     legend_below,
     mark,
@@ -86,7 +86,7 @@ def forest_plot(
         what,
         table["seeds"].max(),
     )
-    headline(figure, said)
+    finding_title(figure, said)
     return finished(figure)
 
 
@@ -113,7 +113,7 @@ def equivalence_plot(table: pd.DataFrame, reference: str, metric: str, margin: f
     phrases = {"equivalent": f"within ± {margin:g} %", "better": "better", "worse": "worse"}
     seeds = table["seeds"].max()
     said = against(label(reference), kinds, _controls(names), phrases, f"test {what}", seeds)
-    headline(figure, said)
+    finding_title(figure, said)
     return finished(figure)
 
 
@@ -200,7 +200,7 @@ def quality_per_cost(table: pd.DataFrame, metric: str) -> Figure:
     ratio = fastest["texts_per_second"] / best["texts_per_second"]
     if ratio >= 1.5:
         said += f"; {fastest['label']} ({fastest['percent']:+.1f} %) is {ratio:,.0f} times as fast"
-    headline(figure, said)
+    finding_title(figure, said)
     return finished(figure)
 
 
@@ -251,7 +251,7 @@ def shapley_bars(
         words = f"hollow: other items' content (shuffled), {splits(control['seeds'].max())}"
         handles.append(Patch(fc="white", ec=OPEN, label=words))
     legend_below(figure, handles)
-    headline(figure, _shares(table, metric, control))
+    finding_title(figure, _shares(table, metric, control))
     return finished(figure)
 
 
@@ -304,7 +304,7 @@ def search_progress(trials: pd.DataFrame) -> Figure:
     figure.supylabel("validation MSE above the best, %", fontsize="medium")
     half = -(-int(trials["trial"].max() + 1) // 2)
     near = sum(own[own.index < half].min() < _NEAR for own in excess.values())
-    headline(
+    finding_title(
         figure,
         f"After half of the trials ({half}), {near} of {len(excess)} rows are within {_NEAR:g} % "
         "of the lowest validation MSE that they found",

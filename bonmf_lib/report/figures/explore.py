@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from .style import PALETTE, PAPER_COLOUR, axis_legend, finished, grid, headline, label
+from .style import PALETTE, PAPER_COLOUR, axis_legend, finding_title, finished, grid, label
 
 
 def verdict_shift(counts: pd.DataFrame) -> Figure:
@@ -31,7 +31,7 @@ def verdict_shift(counts: pd.DataFrame) -> Figure:
         for word, was, now in zip(counts.index, before, after, strict=True)
         if was != now
     ]
-    headline(figure, f"Claims by verdict: {'; '.join(moved) or 'the rule moves no count'}")
+    finding_title(figure, f"Claims by verdict: {'; '.join(moved) or 'the rule moves no count'}")
     return finished(figure)
 
 
@@ -59,7 +59,7 @@ def beside_paper(tables: dict[str, pd.DataFrame]) -> Figure:
         f"{metric} {(table['ours'] - table['paper']).abs().max():.3f}"
         for metric, table in tables.items()
     )
-    headline(figure, f"Ours beside the paper's, largest difference: {gaps}")
+    finding_title(figure, f"Ours beside the paper's, largest difference: {gaps}")
     return finished(figure)
 
 
@@ -89,5 +89,5 @@ def item_predictions(table: pd.DataFrame, truth: float, title: str, unit: str) -
     axis.margins(x=0.08)
     axis.set(xlabel=f"predicted rating, {unit}")
     axis_legend(figure, axis)
-    headline(figure, title)
+    finding_title(figure, title)
     return finished(figure)

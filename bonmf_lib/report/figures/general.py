@@ -16,6 +16,7 @@ from ...encoders.image import decode
 from ...experiments.names import is_control, row_name
 from ...training.loop import History
 from ..chips import CHIPS
+from ..tables import MEMBERS
 from .findings import listed, splits
 from .style import (
     PALETTE,
@@ -23,9 +24,9 @@ from .style import (
     axis_legend,
     describe_figures,
     diagonal,
+    finding_title,
     finished,
     grid,
-    headline,
     label,
     short_title,
     spread,
@@ -77,7 +78,7 @@ def rating_distribution(dataset: Dataset) -> Figure:
         title="Ratings held by the most active",
     )
     right.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    headline(
+    finding_title(
         figure,
         f"The tenth of the items with most ratings holds {held['item']:.0%} of them, "
         f"the tenth of the users {held['user']:.0%}",
@@ -100,7 +101,7 @@ def picture_wall(
     for axis, item, note in zip(axes.flat, items, notes or [""] * len(items), strict=False):
         _show_picture(axis, dataset, item, note)
     words = dataset.words
-    headline(figure, title or f"{len(items)} {words.items}, each by its {words.picture}")
+    finding_title(figure, title or f"{len(items)} {words.items}, each by its {words.picture}")
     return finished(figure)
 
 
@@ -135,7 +136,7 @@ def neighbour_wall(dataset: Dataset, neighbours: dict[str, dict[int, pd.DataFram
         for axis, found in zip(row[1:], table.itertuples(), strict=False):
             _show_picture(axis, dataset, found.item, f"{found.similarity:.2f}")
     queries = len({query for _, query, _ in lines})
-    headline(
+    finding_title(
         figure,
         f"Nearest neighbours of {queries} {dataset.words.items} by "
         f"{listed([label(name) for name in neighbours])}; numbers: cosine similarity",
@@ -167,7 +168,7 @@ def feature_map(
         axis.set(title=label(name), xlabel="t-SNE 1", ylabel="t-SNE 2", xticks=[], yticks=[])
     if shown:
         axis_legend(figure, axes.flat[-1], markerscale=3)
-    headline(
+    finding_title(
         figure,
         f"Items near each other have similar features (t-SNE){'; colour: genre' if shown else ''}",
     )
@@ -199,7 +200,7 @@ def probe_bars(probe: pd.DataFrame) -> Figure:
     axis_legend(figure, axis)
     means = probe.groupby("features", sort=False)["average_precision"].mean()
     said = ", ".join(f"{label(name)} {value:.2f}" for name, value in means.items())
-    headline(
+    finding_title(
         figure,
         f"Genres that a linear probe reads, mean average precision: {said}; "
         f"chance {chance.mean():.2f}",
@@ -234,7 +235,7 @@ def learning_curves(histories: dict[str, list[History]]) -> Figure:
         axis.xaxis.get_major_locator().set_params(integer=True)
     axes[0, 0].set_ylabel("MSE")
     axis_legend(figure, axes[0, 0])
-    headline(
+    finding_title(
         figure,
         f"Epoch of the lowest mean validation MSE: {listed(best) or 'not measured'}; "
         f"bands: range over {splits(max(map(len, histories.values())))}",
@@ -261,7 +262,7 @@ def calibration(predictions: dict[str, pd.DataFrame], bins: int = 15) -> Figure:
     axis.set(xlabel="predicted rating", ylabel="mean true − predicted rating")
     axis_legend(figure, axis)
     most, least = (choose(largest, key=largest.get) for choose in (max, min))
-    headline(
+    finding_title(
         figure,
         f"Largest mean gap between true and predicted test ratings: {largest[most]:.2f} for {most}"
         + f", {largest[least]:.2f} for {least}" * (len(largest) > 1),
@@ -303,7 +304,7 @@ def error_by_activity(
         )
     axes[0, 0].set_ylabel("test MSE")
     axis_legend(figure, axes[0, 0])
-    headline(
+    finding_title(
         figure,
         f"Mean test MSE by number of training ratings: {'; '.join(ends)} (95 % intervals)",
     )
@@ -345,8 +346,9 @@ def model_comparison(table: pd.DataFrame, metric: str, paper: dict[str, float]) 
     axis.set_yticks(places, [label(name) for name in places.index])
     axis.set(xlabel=f"test {metric}, mean and 95 % interval")
     axis_legend(figure, axis)
-    lowest = table.loc[table["mean"].idxmin()]
-    headline(
+    single = table[~table["variant"].str.contains(MEMBERS)]  # a mean of networks is no one model
+    lowest = single.loc[single["mean"].idxmin()]
+    finding_title(
         figure,
         f"{label(row_name(lowest['variant'], lowest['protocol']))} has the lowest mean test "
         f"{metric}, {lowest['mean']:.3f} ({splits(lowest['seeds'])})",
@@ -369,5 +371,5 @@ def verdict_bars(counts: pd.Series) -> Figure:
     axis.grid(axis="y", visible=False)
     judged = counts.drop(["not testable on this data", "not run"], errors="ignore")
     found = listed([f"{number} {verdict}" for verdict, number in judged.items()])
-    headline(figure, f"Of {counts.sum()} claims, {judged.sum()} are judged: {found}")
+    finding_title(figure, f"Of {counts.sum()} claims, {judged.sum()} are judged: {found}")
     return finished(figure)

@@ -14,9 +14,9 @@ from .style import (
     PALETTE,
     axis_legend,
     diagonal,
+    finding_title,
     finished,
     grid,
-    headline,
     label,
     spread,
 )
@@ -43,7 +43,7 @@ def recovery_curves(recovered: pd.DataFrame) -> Figure:
     axes[0, 0].set_ylabel("estimate")
     axis_legend(figure, axes[0, -1])
     off = (recovered["found"] - recovered["truth"]).abs().groupby(recovered["estimator"]).mean()
-    headline(
+    finding_title(
         figure,
         f"Mean distance from the planted overlap: least of {label(off.idxmin())} "
         f"({off.min():.2f}), most of {label(off.idxmax())} ({off.max():.2f})",
@@ -77,7 +77,7 @@ def information_curves(planted: pd.DataFrame) -> Figure:
     axis_legend(figure, axis)
     truth = planted["truth"]
     off = {column: (planted[column] - truth).abs().mean() for column in list(names)[:2]}
-    headline(
+    finding_title(
         figure,
         "Mean distance from the planted share: "
         + listed([f"{names[column]} {value:.2f}" for column, value in off.items()]),
@@ -110,7 +110,7 @@ def information_bars(tables: dict[str, pd.DataFrame]) -> Figure:
         both = table.loc["together"]
         told = "" if both["low"] > 0 or both["high"] < 0 else ", not told from zero"
         together.append(f"{label(title)} {both['mean']:+.3f}{told}")
-    headline(
+    finding_title(
         figure,
         f"Reduction of the MSE by text and picture together: {'; '.join(together)} (scales differ)",
     )
@@ -147,7 +147,7 @@ def overlap_gain_scatter(
     if len(shown):
         _genres(axes[0, 1], shown)
     found = overlap_gain_correlation(overlap, gain.dropna())
-    headline(
+    finding_title(
         figure,
         "Gain of the picture against its overlap with the text, Spearman over "
         f"{found.items} items: {found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}]",

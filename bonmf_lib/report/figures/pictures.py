@@ -12,7 +12,7 @@ from PIL import Image
 from ...datasets import Dataset
 from ...encoders.image import GRID, decode
 from ..chips import text_on
-from .style import PALETTE, finished, grid, headline, label, short_title, spread
+from .style import PALETTE, finding_title, finished, grid, label, short_title, spread
 
 _SIZE = (120, 180)  # pixels of a picture on a wall
 
@@ -57,7 +57,7 @@ def wall(
         if known.any():
             bar = figure.colorbar(shown, ax=row, label=label(name, 30), extend="both")
             bar.solids.set_alpha(1)
-    headline(figure, title)
+    finding_title(figure, title)
     return finished(figure)
 
 
@@ -79,7 +79,7 @@ def before_after(
         axes[1, place].imshow(np.asarray(Image.fromarray(after).resize(_SIZE)))
     for axis in axes.flat:
         axis.axis("off")
-    headline(figure, title)
+    finding_title(figure, title)
     return finished(figure)
 
 
@@ -108,7 +108,7 @@ def region_heat(effects: dict[str, pd.DataFrame]) -> Figure:
     weights, changes = (
         np.concatenate([table[kind] for table in effects.values()]) for kind in ("weight", "change")
     )
-    headline(
+    finding_title(
         figure,
         f"Regions have {weights.min():.1%} to {weights.max():.1%} of the attention (evenly "
         f"{1 / GRID**2:.1%}); without one, predictions move by {changes.min():.4f} to "
@@ -141,7 +141,7 @@ def spoiling_plot(table: pd.DataFrame) -> Figure:
     axes[0, 0].set_yticks(places, [label(name) for name in table.index])
     axes[0, 0].set_ylim(-0.7, len(table) - 0.3)
     most, risen = table.loc[table["change"].idxmax()], (table["mse_low"] > 0).sum()
-    headline(
+    finding_title(
         figure,
         f"Predictions change most ({most['change']:.2f}) with: {label(most.name)}; the MSE rises, "
         f"told from zero, with {risen} of {len(table)} ways to spoil pictures",

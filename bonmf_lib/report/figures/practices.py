@@ -17,9 +17,9 @@ from .style import (
     PALETTE,
     PAPER_COLOUR,
     axis_legend,
+    finding_title,
     finished,
     grid,
-    headline,
     label,
     legend_below,
     mark,
@@ -83,7 +83,7 @@ def definition_map(fits: dict[str, pd.DataFrame], nearest: int = 3) -> Figure:
                 if group in groups_shown]  # fmt: skip
     handles += [mark("grey", "o", "hollow: all items are candidates", hollow=True)] * any_hollow
     legend_below(figure, handles)
-    headline(
+    finding_title(
         figure,
         f"Distance of the nearest reading to the paper's column: {listed(nearness)}",
     )
@@ -155,7 +155,7 @@ def definition_heat(
     pool = "own ratings" if candidates == "rated" else "all items"
     mean = "user mean" if averaging == "user" else "pooled"
     near = ((table["value"] - paper).abs() <= TOLERANCE * paper).sum()
-    headline(
+    finding_title(
         figure,
         f"{name}: {near} of {table['value'].notna().sum()} readings lie within {TOLERANCE:.0%} of "
         f"the paper's {paper:.4f} (boxed; {pool}, {mean})",
@@ -195,7 +195,7 @@ def leak_plot(curves: pd.DataFrame, paper: float, published_epochs: int) -> Figu
         epochs = curves.index[curves[name] <= near[1]]
         if len(epochs):
             reached.append(f"{label(name)} (from epoch {epochs[0]})")
-    headline(
+    finding_title(
         figure,
         f"At most {TOLERANCE:.0%} above the paper's error: {listed(reached, 2) or 'no practice'}; "
         f"the paper trains for {published_epochs} epochs",
@@ -222,7 +222,7 @@ def weights_plot(curves: pd.DataFrame, name: str, paper: float) -> Figure:
     axis_legend(figure, axis)
     last = curves[curves["epoch"] == curves["epoch"].max()]
     inside = "inside" if last["mse"].min() <= paper <= last["mse"].max() else "outside"
-    headline(
+    finding_title(
         figure,
         f"{label(name, 40)}: {splits(last['split'].nunique())} and "
         f"{last['weights'].nunique()} initial weights each end at a test MSE of "
@@ -273,11 +273,11 @@ def svd_plot(table: pd.DataFrame, paper: float, unit: str = "stars") -> Figure:
     axis_legend(figure, axes.flat[-1], title="unknown ratings are")
     near = table.loc[(table["mse"] - paper).abs().idxmin()]
     filled = table.loc[table["centre"] != "none", "mse"]
-    headline(
+    finding_title(
         figure,
         f"Truncated SVD comes nearest to the paper's {paper:g} with unknown ratings at "
         f"{names[near['centre']]} ({near['mse']:.2f}, {label(near['part'], 40)})"
-        + (f"; at means it stays below {filled.max():.2f}" if len(filled) else ""),
+        + (f"; filled with means it is at most {filled.max():.3f}" if len(filled) else ""),
     )
     return finished(figure)
 

@@ -11,9 +11,9 @@ from .findings import listed, splits
 from .style import (
     PALETTE,
     axis_legend,
+    finding_title,
     finished,
     grid,
-    headline,
     legend_below,
     mark,
     metric_name,
@@ -84,7 +84,7 @@ def specification_curve(effects: pd.DataFrame, comparison: str) -> Figure:
     bottom.set_ylim(-0.7, len(levels) - 0.3)
     bottom.set(xlabel="specification, sorted by the gain of real content", xticks=[])
     axis_legend(figure, top, title="content; hollow: control")
-    headline(figure, f"{chosen.question} {_found(effects, real, comparison)}")
+    finding_title(figure, f"{chosen.question} {_found(effects, real, comparison)}")
     return finished(figure)
 
 
@@ -147,7 +147,7 @@ def centre_gains(effects: pd.DataFrame, centres: dict[str, Specification]) -> Fi
     ]
     legend_below(figure, handles, title="content; hollow: control")
     said = "; ".join(f"{what} ({listed(where)})" for what, where in helping.items())
-    headline(
+    finding_title(
         figure,
         f"Better than IDs alone and than other items' content: {said or 'too few splits to tell'}",
     )

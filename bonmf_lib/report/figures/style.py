@@ -64,7 +64,7 @@ def grid(rows: int, columns: int, size: tuple[float, float], **given) -> tuple[F
     return plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained", **given)
 
 
-def headline(figure: Figure, finding: str) -> None:
+def finding_title(figure: Figure, finding: str) -> None:
     """Let the figure's title tell a finding, in at most two lines of the figure's width; the whole
     sentence is its alternative text."""
     said = label(finding, 1000)
@@ -112,7 +112,7 @@ def diagonal(axis: Axes, limits: tuple[float, float], words: str, colour: str = 
 
 def finished(figure: Figure) -> Figure:
     """The figure, closed for pyplot: a notebook then shows it once, as the value of its cell.
-    Without a :func:`headline`, its alternative text is made of the panels' titles.
+    Without a :func:`finding_title`, its alternative text is made of the panels' titles.
 
     Raises:
         RecordError: a panel has nothing drawn in it but its frame and reference lines.
