@@ -52,6 +52,7 @@ def test_every_list_has_rows_with_names_of_their_own_and_seeds(run):
 
 
 def test_shares_are_trained_once_and_then_only_recorded(run, monkeypatch):
+    monkeypatch.setenv("BONMF_WORKERS", "1")  # others would not note what they train
     rows, seeds = asked(run, "05_modalities")
     trained = []
     real = training.fit
