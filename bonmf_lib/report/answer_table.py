@@ -8,7 +8,8 @@ import pandas as pd
 from ..claims.ledger import qualified
 from ..experiments.names import NO_TEXT
 from .answers import is_text_control
-from .conclusions import QUESTIONS, Measured, cards, claimed, percent, signed
+from .conclusions import Measured, cards, percent, signed
+from .questions import QUESTIONS, claimed
 from .relative import gains, row_of, short_names
 from .tables import MAIN_EXPERIMENTS, estimates, paper_values
 

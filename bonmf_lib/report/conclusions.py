@@ -1,17 +1,16 @@
 """The study's answers in plain words, each chosen by the verdicts on it: one source for README,
 notebooks and report."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Literal
 
 import pandas as pd
 
-from ..claims.judge import LEAST_SEEDS, read_claims
+from ..claims.judge import LEAST_SEEDS
 from ..claims.ledger import ledger, qualified
 from .published import Published
+from .questions import BESIDE_TEXT, QUESTIONS, Question, claimed
 from .relative import gains, row_of, short_names
 from .specification_curve import COMPARISONS, OVER, REAL, at, published_effects
 
@@ -19,7 +18,6 @@ Outcome = Literal["better", "worse", "unclear"]
 RECIPE, STOPPED, TUNED = "by the paper's recipe", "stopped early", "tuned"
 STANDARDISED = "stopped early, standardised"
 _CENTRES = {RECIPE: "paper's recipe", STOPPED: "early stopped"}
-_BESIDE_TEXT = "beside the text, "
 SHUFFLED = "shuffled"
 
 
@@ -152,116 +150,6 @@ def measured(published: Published, judged: pd.DataFrame | None = None) -> Measur
 
 
 @dataclass(frozen=True)
-class Question:
-    """A question of the study, and which judged comparisons answer it.
-
-    Attributes:
-        name: short. asked: as a reader would ask it.
-        subject: what is added, in the plural. base: to what.
-        paper: the claim of the paper on it. decides: the check that answers it, on native
-        features, stopped early.
-        content: the same against shuffled content; a gain counts only where this one is better
-            too; "" where it is no check.
-        tuned: the check with searched settings; "" where there is none.
-        beside_text: the check of the same beside the text, stopped early; "" where there is none.
-        comparisons: of ``COMPARISONS``, which both centres of the recipe show, with what their
-            labels begin.
-        notebooks: where it is studied.
-    """
-
-    name: str
-    asked: str
-    subject: str
-    base: str
-    paper: str
-    decides: str
-    content: str
-    tuned: str
-    comparisons: dict[str, str]
-    notebooks: tuple[str, ...]
-    beside_text: str = ""
-
-    @property
-    def claimed(self) -> float | None:
-        """The gain that the paper prints, in percent."""
-        found = re.fullmatch(r"([+-]\d+(?:\.\d+)?) %", paper_says()[self.paper])
-        return float(found[1]) if found else None
-
-
-@cache
-def paper_says() -> dict[str, str]:
-    """What the papers print or say, by claim."""
-    return {claim.id: claim.paper for claim in read_claims()}
-
-
-@cache
-def claimed() -> dict[str, str]:
-    """The papers' claims as one phrase each, with the printed number where there is one."""
-    phrases = {}
-    for claim in read_claims():
-        statement, printed = re.sub(r" \([^()]*\)$", "", claim.statement), claim.paper
-        in_it = printed == "in words" or printed.strip("+< ") in statement
-        phrases[claim.id] = statement if in_it else f"{statement}: {printed}"
-    return phrases
-
-
-QUESTIONS = (
-    Question(
-        name="text and picture",
-        asked="Do text and pictures together help?",
-        subject="plots and posters together",
-        base="IDs alone",
-        paper="BoNMF (a), size",
-        decides="BoNMF (a), native, early stopped",
-        content="BoNMF (a), native, content, early stopped",
-        tuned="BoNMF (a), tuned",
-        comparisons={"(a)": ""},
-        notebooks=("03_model_training", "04_table1", "05_ablations"),
-    ),
-    Question(
-        name="text",
-        asked="Does text help?",
-        subject="plots",
-        base="IDs alone",
-        paper="BoNMF (c)",
-        decides="BoNMF (text), native, early stopped",
-        content="BoNMF (text), native, content, early stopped",
-        tuned="",
-        comparisons={"text": ""},
-        notebooks=("05_ablations", "06_llm_swap"),
-    ),
-    Question(
-        name="picture",
-        asked="Do pictures help?",
-        subject="posters",
-        base="IDs alone",
-        paper="BoNMF (d)",
-        decides="BoNMF (picture), native, early stopped",
-        content="BoNMF (picture), native, content, early stopped",
-        tuned="",
-        comparisons={"picture": "", "(d)": _BESIDE_TEXT},
-        notebooks=("05_ablations", "07_visual_fusion"),
-        beside_text="BoNMF (d), native, early stopped",
-    ),
-    Question(
-        name="new items",
-        asked="Does text help new items?",
-        subject="on movies with fewer than five ratings, plots",
-        base="IDs alone",
-        paper="BoNMF (e)",
-        decides="BoNMF (e), native, early stopped",
-        content="",
-        tuned="BoNMF (e), tuned",
-        comparisons={"(e)": ""},
-        notebooks=("04_table1", "05_ablations", "06_llm_swap"),
-    ),
-)
-
-
-NEW_ITEMS = QUESTIONS[-1]
-
-
-@dataclass(frozen=True)
 class Card:
     """One question with its answer.
 
@@ -313,7 +201,7 @@ def card(question: Question, found: Measured) -> Card:
     if decides is not None:
         beside[STOPPED] = decides
     if (beside_text := found.effect(question.beside_text)) is not None:
-        beside[_BESIDE_TEXT + STOPPED] = beside_text
+        beside[BESIDE_TEXT + STOPPED] = beside_text
     beside[TUNED] = found.effect(question.tuned)
     run = {label: effect for label, effect in beside.items() if effect is not None}
     chip, answer = _answer(question, decides, content, run)
@@ -345,7 +233,7 @@ def _answer(
         return "not run", "This was not run on this data yet."
     if decides.outcome == "worse":
         return "harms", f"No: {subject} raise {error} by {decides.size}."
-    with_text = beside.get(_BESIDE_TEXT + STOPPED)
+    with_text = beside.get(BESIDE_TEXT + STOPPED)
     harm = with_text is not None and with_text.outcome == "worse"
     if decides.outcome == "unclear":
         said = f"No clear gain: {subject} {decides} against {question.base}{_chance(decides)}"
@@ -405,7 +293,7 @@ def answer_paragraph(found: Measured) -> str:
         f"Plots: {_gain(text, STOPPED)}, {SHUFFLED} among movies {_shuffled(text, STOPPED)}; "
         f"as standardised features {_gain(text, STANDARDISED)}.",
         f"Posters: {_gain(picture, STOPPED)}; added to plots, against plots alone "
-        f"{_gain(picture, _BESIDE_TEXT + STOPPED)}.",
+        f"{_gain(picture, BESIDE_TEXT + STOPPED)}.",
         f"Both: {_gain(both, STOPPED)}; {RECIPE} {_gain(both, RECIPE)}, {SHUFFLED} "
         f"{_shuffled(both, RECIPE)}; {TUNED} {_gain(both, TUNED)}.",
         f"Movies with fewer than five ratings, plots: {_gain(new, STOPPED)}.",

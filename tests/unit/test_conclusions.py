@@ -14,7 +14,6 @@ from bonmf_lib.errors import RecordError
 from bonmf_lib.report import conclusions, headline
 from bonmf_lib.report.answer_table import answer_rows, hollow_sentence
 from bonmf_lib.report.conclusions import (
-    QUESTIONS,
     RECIPE,
     STANDARDISED,
     STOPPED,
@@ -30,6 +29,7 @@ from bonmf_lib.report.conclusions import (
 from bonmf_lib.report.figures import general
 from bonmf_lib.report.figures.answer import answer_forest
 from bonmf_lib.report.published import Published, read_published_run
+from bonmf_lib.report.questions import QUESTIONS, claimed
 from bonmf_lib.runs.records import COLUMNS
 from bonmf_lib.storage import project_root
 
@@ -244,4 +244,4 @@ def test_the_figure_is_drawn_alike_twice_and_says_its_finding(found, tmp_path):
 def test_only_comparisons_of_the_paper_print_a_size():
     sizes = {question.name: question.claimed for question in QUESTIONS}
     assert sizes == {"text and picture": 14.0, "text": None, "picture": 3.0, "new items": None}
-    assert conclusions.claimed()["BoNMF (d)"] == "The picture adds a little: +3 %"
+    assert claimed()["BoNMF (d)"] == "The picture adds a little: +3 %"

@@ -1,0 +1,116 @@
+"""The questions that the study answers, each with the claims and comparisons that answer it."""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from ..claims.judge import read_claims
+
+BESIDE_TEXT = "beside the text, "  # how labels of comparisons beside the text begin
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question of the study, and which judged comparisons answer it.
+
+    Attributes:
+        name: short. asked: as a reader would ask it.
+        subject: what is added, in the plural. base: to what.
+        paper: the claim of the paper on it. decides: the check that answers it, on native
+        features, stopped early.
+        content: the same against shuffled content; a gain counts only where this one is better
+            too; "" where it is no check.
+        tuned: the check with searched settings; "" where there is none.
+        beside_text: the check of the same beside the text, stopped early; "" where there is none.
+        comparisons: of ``COMPARISONS``, which both centres of the recipe show, with what their
+            labels begin.
+        notebooks: where it is studied.
+    """
+
+    name: str
+    asked: str
+    subject: str
+    base: str
+    paper: str
+    decides: str
+    content: str
+    tuned: str
+    comparisons: dict[str, str]
+    notebooks: tuple[str, ...]
+    beside_text: str = ""
+
+    @property
+    def claimed(self) -> float | None:
+        """The gain that the paper prints, in percent."""
+        found = re.fullmatch(r"([+-]\d+(?:\.\d+)?) %", paper_says()[self.paper])
+        return float(found[1]) if found else None
+
+
+@cache
+def paper_says() -> dict[str, str]:
+    """What the papers print or say, by claim."""
+    return {claim.id: claim.paper for claim in read_claims()}
+
+
+@cache
+def claimed() -> dict[str, str]:
+    """The papers' claims as one phrase each, with the printed number where there is one."""
+    phrases = {}
+    for claim in read_claims():
+        statement, printed = re.sub(r" \([^()]*\)$", "", claim.statement), claim.paper
+        in_it = printed == "in words" or printed.strip("+< ") in statement
+        phrases[claim.id] = statement if in_it else f"{statement}: {printed}"
+    return phrases
+
+
+QUESTIONS = (
+    Question(
+        name="text and picture",
+        asked="Do text and pictures together help?",
+        subject="plots and posters together",
+        base="IDs alone",
+        paper="BoNMF (a), size",
+        decides="BoNMF (a), native, early stopped",
+        content="BoNMF (a), native, content, early stopped",
+        tuned="BoNMF (a), tuned",
+        comparisons={"(a)": ""},
+        notebooks=("03_model_training", "04_table1", "05_ablations"),
+    ),
+    Question(
+        name="text",
+        asked="Does text help?",
+        subject="plots",
+        base="IDs alone",
+        paper="BoNMF (c)",
+        decides="BoNMF (text), native, early stopped",
+        content="BoNMF (text), native, content, early stopped",
+        tuned="",
+        comparisons={"text": ""},
+        notebooks=("05_ablations", "06_llm_swap"),
+    ),
+    Question(
+        name="picture",
+        asked="Do pictures help?",
+        subject="posters",
+        base="IDs alone",
+        paper="BoNMF (d)",
+        decides="BoNMF (picture), native, early stopped",
+        content="BoNMF (picture), native, content, early stopped",
+        tuned="",
+        comparisons={"picture": "", "(d)": BESIDE_TEXT},
+        notebooks=("05_ablations", "07_visual_fusion"),
+        beside_text="BoNMF (d), native, early stopped",
+    ),
+    Question(
+        name="new items",
+        asked="Does text help new items?",
+        subject="on movies with fewer than five ratings, plots",
+        base="IDs alone",
+        paper="BoNMF (e)",
+        decides="BoNMF (e), native, early stopped",
+        content="",
+        tuned="BoNMF (e), tuned",
+        comparisons={"(e)": ""},
+        notebooks=("04_table1", "05_ablations", "06_llm_swap"),
+    ),
+)
