@@ -58,6 +58,10 @@ class SplitRule(ABC):
     def identity(self, valid: float) -> list:
         """Plain values for hashes: of the rule and of the share that validates."""
 
+    def reads(self, dataset: Dataset) -> list:
+        """Plain values for hashes: of what it reads besides ratings, users, items and times."""
+        return []
+
 
 def _check_shares(rule: object, valid: float, **shares: float) -> None:
     """Raise unless shares lie in (0, 1), or (0, 1] for ``keep``, and ``valid`` in [0, 1)."""

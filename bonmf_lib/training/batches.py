@@ -3,6 +3,7 @@ them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -34,29 +35,36 @@ class Triples:
 
 class NegativeSampler:
     """Items that a user has not rated in training, uniformly (rejection until none is left that was
-    rated)."""
+    rated); or, ``over`` all, any items."""
 
-    def __init__(self, model: Recommender, train: Triples, per_positive: int):
-        self.n_items, self.per_positive = model.n_items, per_positive
+    def __init__(
+        self,
+        model: Recommender,
+        train: Triples,
+        per_positive: int,
+        over: Literal["unrated", "all"] = "unrated",
+    ):
+        self.n_items, self.per_positive, self.over = model.n_items, per_positive, over
         self.rated = torch.sort(
             train.users * model.n_items + train.items
         ).values  # one key per training rating
         full = torch.bincount(train.users, minlength=model.n_users) >= model.n_items
-        if full.any():
+        if over == "unrated" and full.any():
             raise TrainingError(
                 f"User {int(full.nonzero()[0])} rated every item in training: no negative to draw."
             )
 
     def draw(self, users: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Users (B,) -> users and unrated items, both (B * per_positive,)."""
+        """Users (B,) -> users and items, both (B * per_positive,)."""
         users = users.repeat_interleave(self.per_positive)
         # drawn on the CPU: the same on every device
         items = torch.randint(self.n_items, users.shape).to(users.device)
-        while True:
+        while self.over == "unrated":
             again = self._is_rated(users, items).nonzero().squeeze(1)
             if not len(again):
                 return users, items
             items[again] = torch.randint(self.n_items, again.shape).to(users.device)
+        return users, items
 
     def _is_rated(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
         keys = users * self.n_items + items
