@@ -20,7 +20,6 @@ from ..integrity import read_arrays, read_json, write_arrays, write_json
 from ..models import (
     Interactions,
     ModelInputs,
-    RatingModel,
     Recommender,
     build_model,
     item_fields,
@@ -73,6 +72,11 @@ class Training:
 
     def _split(self, valid: float) -> Split:
         return self.run.split(self.variant.split, self.seed, valid)
+
+    @cached_property
+    def starts(self) -> list["Training"]:
+        """The trainings whose weights it starts from."""
+        return [Training(self.run, start, self.seed) for start in self.variant.starts_from]
 
     # Files
 
@@ -162,7 +166,7 @@ class Training:
         return -math.log(negatives) if negatives else float(ratings.mean(dtype=np.float64))
 
     def untrained(self) -> Recommender:
-        """Its model with initial weights.
+        """Its model with initial weights, before it takes any from :attr:`starts`.
 
         Raises:
             ConfigError: the row searches its settings, so they are not known yet.
@@ -201,8 +205,7 @@ class Training:
             )
         if weights:
             self._keep_weights(first)
-        rates = isinstance(first, RatingModel) and not settings.training.negatives
-        self._keep(predictions, histories, rates)
+        self._keep(predictions, histories)
 
     @property
     def _keeps_weights(self) -> bool:
@@ -223,9 +226,12 @@ class Training:
     def _members(self, settings: Settings) -> Iterator[tuple[Recommender, History]]:
         """The trained members, one after the other; most rows have one."""
         inputs, validation = self.inputs(), self._validation()
+        starts = [start.model() for start in self.starts]
         for member in range(self.variant.members):
             own = member_seed(self.seed, member)
             model = build_model(self.variant.model, settings.model_config, inputs, own)
+            if starts:
+                model.start_from(starts)
             # Other code starts anew instead of going on from this code's half-trained weights.
             checkpoint = (
                 self.run.run_dir / "checkpoints" / f"{self.key}-{member}-{code_version()}.pt"
@@ -252,10 +258,10 @@ class Training:
             return None
         return self.variant.evaluation.watched(self.dataset, self.split, self.device)
 
-    def _keep(self, predictions: list[np.ndarray], histories: list[History], rates: bool) -> None:
+    def _keep(self, predictions: list[np.ndarray], histories: list[History]) -> None:
         scale, tested = self.dataset.scale, self.dataset.ratings.iloc[self.split.test]
         # scores of rankings are no ratings
-        low, high = (scale.low, scale.high) if rates else (None, None)
+        low, high = (scale.low, scale.high) if self.variant.rates else (None, None)
         kept = {side: tested[side].to_numpy() for side in ("user", "item")}
         kept["predicted"] = np.mean(predictions, axis=0).clip(low, high)
         if self.variant.members > 1:

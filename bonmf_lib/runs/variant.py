@@ -10,7 +10,8 @@ from ..encoders import Features
 from ..encoders.features import MODALITIES
 from ..encoders.preparation import Preparation
 from ..errors import ConfigError
-from ..evaluation.rules import RATED_ITEMS, EvaluationRule, identity, usual_evaluation
+from ..evaluation.rules import FULL_RANKING, RATED_ITEMS, EvaluationRule, identity
+from ..models import RatingModel, get_model
 from ..splits.rules import Ratio, SplitRule
 from ..training.config import TrainingConfig
 from ..training.search import Search
@@ -44,6 +45,8 @@ class Variant:
         evaluation: what its records hold; rows that differ in it alone are trained once, unless a
         training watches it.
         explained: a study looks into its weights on the run's first seed, where they are kept.
+        starts_from: rows trained first, on the same training part and seed, whose weights its model
+            starts from (:meth:`~bonmf_lib.models.Recommender.start_from`).
     """
 
     name: str
@@ -63,12 +66,13 @@ class Variant:
     members: int = 1
     evaluation: EvaluationRule = RATED_ITEMS
     explained: bool = False
+    starts_from: tuple["Variant", ...] = ()
 
     def __post_init__(self) -> None:
-        if self.training.negatives and self.evaluation == RATED_ITEMS:
+        if not self.rates and self.evaluation == RATED_ITEMS:
+            why = "draws negatives" if self.training.negatives else f"is of the ranker {self.model}"
             raise ConfigError(
-                f"{self.name} draws negatives, so its scores are no ratings; "
-                "evaluate it by a ranking."
+                f"{self.name} {why}, so its scores are no ratings; evaluate it by a ranking."
             )
         if self.evaluation.reads_model and (self.search or self.members > 1):
             raise ConfigError(
@@ -79,6 +83,24 @@ class Variant:
             raise ConfigError(
                 f"{self.name}: weights are kept of rows with given settings, not of a search."
             )
+        if self.starts_from and (self.search or self.members > 1):
+            raise ConfigError(
+                f"{self.name} starts from other rows, so it has given settings and is one network."
+            )
+        for start in self.starts_from:
+            if start.search or start.members > 1:
+                raise ConfigError(
+                    f"{self.name} starts from {start.name}, which is a search or several networks."
+                )
+            if (start.split, start.validates) != (self.split, self.validates):
+                raise ConfigError(
+                    f"{self.name} starts from {start.name}, which trains on other ratings."
+                )
+
+    @property
+    def rates(self) -> bool:
+        """Whether its scores are ratings."""
+        return not self.training.negatives and issubclass(get_model(self.model).model, RatingModel)
 
     def uses(self, what: str) -> bool:
         read = what in getattr(self.model_config, "modalities", ())
@@ -141,9 +163,13 @@ def variant_hash(run: Run, variant: Variant) -> str:
     features += ["residual"] if variant.residual_picture else []
     names = [variant.name, variant.protocol, variant.model, variant.members]
     search = variant.search and variant.search.described()
-    evaluation = identity(variant.evaluation, variant.training.negatives)
+    more = identity(variant.evaluation, variant.training.negatives)
+    if read := variant.split.reads(run.dataset):
+        more.append(read)
+    if variant.starts_from:
+        more.append([training_hash(run, start) for start in variant.starts_from])
     return config_hash(
-        names, data, split, features, _as_read(variant), variant.training, search, *evaluation
+        names, data, split, features, _as_read(variant), variant.training, search, *more
     )
 
 
@@ -158,7 +184,6 @@ def _as_read(variant: Variant) -> Any:
 def training_hash(run: Run, variant: Variant) -> str:
     """Like :func:`variant_hash`, without what the row is called, and without its evaluation unless
     the training watches it: rows that share it are trained once."""
-    evaluation = (
-        variant.evaluation if variant.validates else usual_evaluation(variant.training.negatives)
-    )
+    usual = RATED_ITEMS if variant.rates else FULL_RANKING
+    evaluation = variant.evaluation if variant.validates else usual
     return variant_hash(run, replace(variant, name="", protocol="", evaluation=evaluation))
