@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 
 from ..device import device_name, pick_device
-from ..errors import ConfigError, DamagedError, TrainingError
+from ..errors import DamagedError, TrainingError
 from ..evaluation.overlap import item_overlap, residual
 from ..integrity import read_arrays, read_json, write_arrays, write_json
 from ..models import (
@@ -166,14 +166,10 @@ class Training:
         return -math.log(negatives) if negatives else float(ratings.mean(dtype=np.float64))
 
     def untrained(self) -> Recommender:
-        """Its model with initial weights, before it takes any from :attr:`starts`.
-
-        Raises:
-            ConfigError: the row searches its settings, so they are not known yet.
-        """
-        if self.variant.search is not None:
-            raise ConfigError(f"{self.label} has no weights of its own: its settings are searched.")
-        return build_model(self.variant.model, self.variant.model_config, self.inputs(), self.seed)
+        """Its model with initial weights, before it takes any from :attr:`starts`; where the row
+        searches, with the settings that its search chooses."""
+        chosen = self._settings().model_config
+        return build_model(self.variant.model, chosen, self.inputs(), self.seed)
 
     def train(self, weights: bool | None = None) -> None:
         """Choose the settings where the row searches, train, predict the test ratings; keep what
@@ -220,12 +216,12 @@ class Training:
         split = self._split(VALID_SHARE)
         return choose(
             variant.model, settings, variant.search, self.dataset, split, self.inputs(split),
-            self.seed, self.device, self.trials_path, self.label,
+            self.seed, self.device, self.trials_path, self.label, self._validation(split),
         )  # fmt: skip
 
     def _members(self, settings: Settings) -> Iterator[tuple[Recommender, History]]:
         """The trained members, one after the other; most rows have one."""
-        inputs, validation = self.inputs(), self._validation()
+        inputs, validation = self.inputs(), self._validation(self.split)
         starts = [start.model() for start in self.starts]
         for member in range(self.variant.members):
             own = member_seed(self.seed, member)
@@ -253,10 +249,10 @@ class Training:
         more = {"checkpoint": checkpoint, "label": self.label, "validation": validation}
         return fit(model, self.dataset, split, training, seed, self.device, **more)
 
-    def _validation(self) -> Validation | None:
-        if not len(self.split.valid):
+    def _validation(self, split: Split) -> Validation | None:
+        if not len(split.valid):
             return None
-        return self.variant.evaluation.watched(self.dataset, self.split, self.device)
+        return self.variant.watches.watched(self.dataset, split, self.device)
 
     def _keep(self, predictions: list[np.ndarray], histories: list[History]) -> None:
         scale, tested = self.dataset.scale, self.dataset.ratings.iloc[self.split.test]
@@ -322,8 +318,8 @@ class Training:
         return read_json(self.trials_path, self.search_key)["trials"]
 
     def model(self) -> Recommender:
-        """Its trained model (the first member), in evaluation mode; of a row without search. Where
-        no weights are kept, or not those of such a model, it is trained again."""
+        """Its trained model (the first member), in evaluation mode. Where no weights are kept, or
+        not those of such a model, it is trained again."""
         model = self.untrained()
         try:
             self._load(model)

@@ -43,7 +43,8 @@ class Variant:
             with the chosen settings on training and validation ratings together.
         members: trainings from different initial weights whose predictions are averaged.
         evaluation: what its records hold; rows that differ in it alone are trained once, unless a
-        training watches it.
+        training watches it. watched_by: what a training with patience, or a search of a ranker,
+        watches instead.
         explained: a study looks into its weights on the run's first seed, where they are kept.
         starts_from: rows trained first, on the same training part and seed, whose weights its model
             starts from (:meth:`~bonmf_lib.models.Recommender.start_from`).
@@ -67,6 +68,7 @@ class Variant:
     evaluation: EvaluationRule = RATED_ITEMS
     explained: bool = False
     starts_from: tuple["Variant", ...] = ()
+    watched_by: EvaluationRule | None = None
 
     def __post_init__(self) -> None:
         if not self.rates and self.evaluation == RATED_ITEMS:
@@ -74,10 +76,14 @@ class Variant:
             raise ConfigError(
                 f"{self.name} {why}, so its scores are no ratings; evaluate it by a ranking."
             )
-        if self.evaluation.reads_model and (self.search or self.members > 1):
+        if self.evaluation.reads_model and self.members > 1:
             raise ConfigError(
-                f"{self.name}: a search and an average of members need ratings, "
-                "but it is ranked by."
+                f"{self.name}: an average of members needs ratings, but it is ranked by."
+            )
+        if self.search and self.evaluation.reads_model == self.rates:
+            raise ConfigError(
+                f"{self.name}: a search watches ratings of a model that predicts them, else a "
+                f"ranking, not {self.evaluation.name}."
             )
         if self.explained and self.search:
             raise ConfigError(
@@ -101,6 +107,11 @@ class Variant:
     def rates(self) -> bool:
         """Whether its scores are ratings."""
         return not self.training.negatives and issubclass(get_model(self.model).model, RatingModel)
+
+    @property
+    def watches(self) -> EvaluationRule:
+        """What decides when its training stops and what its search chooses."""
+        return self.watched_by or self.evaluation
 
     def uses(self, what: str) -> bool:
         read = what in getattr(self.model_config, "modalities", ())
@@ -164,6 +175,8 @@ def variant_hash(run: Run, variant: Variant) -> str:
     names = [variant.name, variant.protocol, variant.model, variant.members]
     search = variant.search and variant.search.described()
     more = identity(variant.evaluation, variant.training.negatives)
+    if variant.watched_by not in (None, variant.evaluation):
+        more.append(["watched by", variant.watched_by.name])
     if read := variant.split.reads(run.dataset):
         more.append(read)
     if variant.starts_from:
@@ -182,8 +195,10 @@ def _as_read(variant: Variant) -> Any:
 
 
 def training_hash(run: Run, variant: Variant) -> str:
-    """Like :func:`variant_hash`, without what the row is called, and without its evaluation unless
-    the training watches it: rows that share it are trained once."""
+    """Like :func:`variant_hash`, without what the row is called, and with what is watched in place
+    of its evaluation: rows that share it are trained once."""
     usual = RATED_ITEMS if variant.rates else FULL_RANKING
-    evaluation = variant.evaluation if variant.validates else usual
-    return variant_hash(run, replace(variant, name="", protocol="", evaluation=evaluation))
+    evaluation = variant.watches if variant.validates or variant.search else usual
+    return variant_hash(
+        run, replace(variant, name="", protocol="", evaluation=evaluation, watched_by=None)
+    )
