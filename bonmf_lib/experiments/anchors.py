@@ -50,6 +50,11 @@ ALGORITHMS = {
 }
 
 
+def folds(run: Run) -> tuple[int, ...]:
+    """The first so many of the five as there are seeds of comparisons."""
+    return FOLDS[: run.settings.comparison.seeds]
+
+
 def fold_rows(run: Run) -> list[Variant]:
     """Ours of scikit-surprise's models, as published elsewhere in this study, on the five folds."""
     bias = next(row for row in table1_rows(run) if row.name == "User + item bias")
@@ -69,13 +74,13 @@ def shuffled_rows(run: Run) -> list[Variant]:
 
 
 def outside_records(run: Run) -> pd.DataFrame:
-    """All of it that the run's data allow: five folds on both MovieLens sets, shuffled rows on the
+    """All of it that the run's data allow: folds on both MovieLens sets, shuffled rows on the
     larger one."""
     found = []
     if run.dataset.name in ("ml-100k", "ml-1m"):
         found = [
-            surprise_rows(run, "04_surprise", list(ALGORITHMS)),
-            run_variants(run, "04_folds", fold_rows(run), FOLDS),
+            surprise_rows(run, "04_surprise", list(ALGORITHMS), folds(run)),
+            run_variants(run, "04_folds", fold_rows(run), folds(run)),
         ]
     if run.dataset.name == "ml-1m":
         rows = absent.do_without(run, shuffled_rows(run))
@@ -84,20 +89,20 @@ def outside_records(run: Run) -> pd.DataFrame:
 
 
 def surprise_rows(
-    run: Run, experiment: str, names: Sequence[str], folds: Sequence[int] = FOLDS
+    run: Run, experiment: str, names: Sequence[str], seeds: Sequence[int]
 ) -> pd.DataFrame:
-    """scikit-surprise's models with their defaults on the five folds; returns their records.
+    """scikit-surprise's models with their defaults on some of the five folds; their records.
 
     Args:
-        names: of ``ALGORITHMS``.
+        names: of ``ALGORITHMS``. seeds: which folds.
     """
     data = [run.dataset.fingerprint, *run.dataset.order, run.dataset.content, surprise.__version__]
     configs = {name: config_hash(data, name) for name in names}
-    mark_current(run.run_dir, experiment, run.dataset, list(configs.values()), folds)
+    mark_current(run.run_dir, experiment, run.dataset, list(configs.values()), seeds)
     jobs = [
         (run, experiment, name, config, fold)
         for name, config in configs.items()
-        for fold in folds
+        for fold in seeds
         if not is_recorded(run.run_dir, experiment, config, fold)
     ]
     for _ in progress(in_parallel(_surprise_row, jobs), f"{experiment}: trainings", len(jobs)):

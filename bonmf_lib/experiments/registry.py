@@ -139,7 +139,7 @@ _LISTS = {
     "04_initialisations": Experiment(_initialisations, _first),
     "04_review": Experiment(second_reading.review_rows, _ablated),
     "04_implicit": Experiment(second_reading.implicit_rows, _ablated),
-    "04_folds": Experiment(anchors.fold_rows, lambda run: anchors.FOLDS),
+    "04_folds": Experiment(anchors.fold_rows, anchors.folds),
     "04_shuffled_rows": Experiment(
         anchors.shuffled_rows, lambda run: anchors.SHUFFLE_SEEDS, absent.do_without
     ),

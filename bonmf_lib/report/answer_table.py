@@ -1,15 +1,15 @@
 """The table of answers: questions, what the paper says, what was measured, and where."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pandas as pd
 
 from ..claims.ledger import qualified
 from ..experiments.names import NO_TEXT
 from .answers import is_text_control
-from .conclusions import Measured, cards, percent, signed
-from .questions import QUESTIONS, claimed
+from .conclusions import Card, Measured, cards, percent, signed
+from .questions import NEW_ITEMS, TEXT, claimed
 from .relative import gains, row_of, short_names
 from .tables import MAIN_EXPERIMENTS, estimates, paper_values
 
@@ -31,16 +31,8 @@ class AnswerRow:
 def answer_rows(found: Measured) -> list[AnswerRow]:
     """The table of answers: the cards, then language models, simple factorisation, printed numbers
     and the best model."""
-    asked = [
-        AnswerRow(one.question, one.paper, one.measured, one.verdict, one.notebooks)
-        for one in cards(found)
-    ]
-    more = {"new items": _unrated(found), "text": _why_text_matters_more(found)}
-    added = {one.asked: more[one.name] for one in QUESTIONS if more.get(one.name)}
-    asked = [
-        replace(row, measured="; ".join(filter(None, (row.measured, added.get(row.question)))))
-        for row in asked
-    ]
+    more = {NEW_ITEMS: _unrated(found), TEXT: _why_text_matters_more(found)}
+    asked = [_of_card(one, more.get(one.question, "")) for one in cards(found)]
     others: tuple[Callable[[Measured], AnswerRow], ...] = (
         _language_models,
         _factorisation,
@@ -48,6 +40,14 @@ def answer_rows(found: Measured) -> list[AnswerRow]:
         _best,
     )
     return [*asked, *(make(found) for make in others)]
+
+
+def _of_card(one: Card, more: str) -> AnswerRow:
+    measured = "; ".join(filter(None, (one.measured, more)))
+    question = one.question
+    return AnswerRow(
+        question.asked, claimed()[question.paper], measured, one.verdict, question.notebooks
+    )
 
 
 def _unrated(found: Measured) -> str:

@@ -10,8 +10,26 @@ import pandas as pd
 from ..claims.judge import LEAST_SEEDS
 from ..claims.ledger import ledger, qualified
 from .published import Published
-from .questions import BESIDE_TEXT, QUESTIONS, Question, claimed
+from .questions import (
+    BESIDE_TEXT,
+    BOTH,
+    NEW_ITEMS,
+    PICTURE,
+    QUESTIONS,
+    TEXT,
+    Question,
+)
 from .relative import gains, row_of, short_names
+from .short_answers import (
+    DEPENDS,
+    HARMS,
+    HARMS_BESIDE_TEXT,
+    HELPS,
+    NO_CLEAR_GAIN,
+    NOT_BY_CONTENT,
+    NOT_RUN,
+    ShortAnswer,
+)
 from .specification_curve import COMPARISONS, OVER, REAL, at, published_effects
 
 Outcome = Literal["better", "worse", "unclear"]
@@ -154,23 +172,18 @@ class Card:
     """One question with its answer.
 
     Attributes:
-        answer: a sentence. chip: its one or two words. beside: the effect of every comparison
-        that was run, by its label. shuffled: gain of other items' content likewise, in percent.
-        claimed: the paper's number, in percent, where it prints one. verdict: on the paper's claim,
-        whose text ``paper`` is, and ``judged`` the effect that it rests on.
+        answer: a sentence. short: what it comes to. beside: the effect of every comparison that was
+        run, by its label. shuffled: gain of other items' content likewise, in percent.
+        verdict: on the paper's claim, and ``judged`` the effect that it rests on.
     """
 
-    name: str
-    question: str
-    chip: str
+    question: Question
+    short: ShortAnswer
     answer: str
     beside: dict[str, Effect]
     shuffled: dict[str, float]
-    claimed: float | None
-    paper: str
     verdict: str
     judged: Effect | None
-    notebooks: tuple[str, ...]
 
     @property
     def measured(self) -> str:
@@ -204,19 +217,15 @@ def card(question: Question, found: Measured) -> Card:
         beside[BESIDE_TEXT + STOPPED] = beside_text
     beside[TUNED] = found.effect(question.tuned)
     run = {label: effect for label, effect in beside.items() if effect is not None}
-    chip, answer = _answer(question, decides, content, run)
+    short, answer = _answer(question, decides, content, run)
     return Card(
-        question.name,
-        question.asked,
-        chip,
+        question,
+        short,
         answer,
         run,
         {label: gain for label, gain in controls.items() if gain is not None},
-        question.claimed,
-        claimed()[question.paper],
         found.verdict(question.paper),
         found.effect(question.paper),
-        question.notebooks,
     )
 
 
@@ -225,33 +234,34 @@ def _answer(
     decides: Effect | None,
     content: Effect | None,
     beside: dict[str, Effect],
-) -> tuple[str, str]:
-    """Chip and sentence. Better than nothing is not enough where other items' content was tried, it
-    must be better than that too; and in every other reading ``beside`` that was run."""
+) -> tuple[ShortAnswer, str]:
+    """What it comes to, and the sentence. Better than nothing is not enough: where other items'
+    content was tried, it must be better than that too, and in every other reading ``beside`` that
+    was run."""
     subject, error = question.subject, f"the error of {question.base}"
     if decides is None:
-        return "not run", "This was not run on this data yet."
+        return NOT_RUN, "This was not run on this data yet."
     if decides.outcome == "worse":
-        return "harms", f"No: {subject} raise {error} by {decides.size}."
+        return HARMS, f"No: {subject} raise {error} by {decides.size}."
     with_text = beside.get(BESIDE_TEXT + STOPPED)
     harm = with_text is not None and with_text.outcome == "worse"
     if decides.outcome == "unclear":
         said = f"No clear gain: {subject} {decides} against {question.base}{_chance(decides)}"
         if harm:
-            return "harms beside text", f"{said}; beside the text they add {with_text.size} error."
-        return "no clear gain", f"{said}."
+            return HARMS_BESIDE_TEXT, f"{said}; beside the text they add {with_text.size} error."
+        return NO_CLEAR_GAIN, f"{said}."
     gain = f"{subject} lower {error} by {decides.size}"
     if content is not None and content.outcome != "better":
         return (
-            "not by content",
+            NOT_BY_CONTENT,
             f"Not shown to be by what they say: {gain}, other movies' perhaps as much.",
         )
     if harm:
-        return "depends", f"It depends: {gain}, but beside the text add {with_text.size} error."
+        return DEPENDS, f"It depends: {gain}, but beside the text add {with_text.size} error."
     for label in (RECIPE, STANDARDISED, TUNED):
         if label in beside and beside[label].outcome != "better":
-            return "depends", f"It depends: {gain} {STOPPED}; {label} they gain {beside[label]}."
-    return "helps", f"Yes: {gain}."
+            return DEPENDS, f"It depends: {gain} {STOPPED}; {label} they gain {beside[label]}."
+    return HELPS, f"Yes: {gain}."
 
 
 def _chance(effect: Effect) -> str:
@@ -265,29 +275,18 @@ def cards(found: Measured) -> list[Card]:
 
 def lead(found: Sequence[Card]) -> str:
     """The answer to the study's title in a few words."""
-    words = {
-        "helps": "{} helps",
-        "depends": "{} helps in some training setups, not in all",
-        "harms": "{} harms",
-        "harms beside text": "{} is not shown to help, and harms beside text",
-        "no clear gain": "{} is not shown to help",
-        "not by content": "{} helps, but is not shown to by what it says",
-        "not run": "{} was not run",
-    }
-    chips = {one.name: one.chip for one in found}
-    parts = [words[chips["text"]].format("Text"), words[chips["picture"]].format("the picture")]
+    shorts = {one.question: one.short for one in found}
+    parts = [shorts[TEXT].lead.format("Text"), shorts[PICTURE].lead.format("the picture")]
     return f"{'; '.join(parts)}."
 
 
 def answer_paragraph(found: Measured) -> str:
     """The answer with its effects and intervals, in about a hundred words."""
-    by_name = {one.name: one for one in cards(found)}
-    text, picture, both, new = (
-        by_name[name] for name in ("text", "picture", "text and picture", "new items")
-    )
+    answered = {one.question: one for one in cards(found)}
+    text, picture, both, new = (answered[asked] for asked in (TEXT, PICTURE, BOTH, NEW_ITEMS))
     splits = max((effect.splits for effect in text.beside.values()), default=0)
     sentences = [
-        f"**{lead(list(by_name.values()))}**",
+        f"**{lead(list(answered.values()))}**",
         "Cut in rating error (MSE) against the same network on IDs alone, training stopped at its "
         f"best validation epoch; MovieLens-1M, {splits} random splits, 95 % intervals.",
         f"Plots: {_gain(text, STOPPED)}, {SHUFFLED} among movies {_shuffled(text, STOPPED)}; "

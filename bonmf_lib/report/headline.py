@@ -25,7 +25,7 @@ def alt_text(found: Measured) -> str:
 
 def effects_text(found: Measured) -> str:
     """Every effect that the figure draws."""
-    return "; ".join(f"{one.question} {one.measured}" for one in cards(found))
+    return "; ".join(f"{one.question.asked} {one.measured}" for one in cards(found))
 
 
 def table_block(found: Measured) -> str:

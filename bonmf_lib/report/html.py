@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from html import escape
 
 from .chips import CHIPS, Chip
+from .short_answers import SHORT_ANSWERS
 
-# by how a verdict or a card's chip begins
-TONES = CHIPS | {
-    "helps": CHIPS["reproduced"],
-    "depends": CHIPS["direction only"],
-    "not by content": CHIPS["inconclusive"],
-    "no clear gain": CHIPS["inconclusive"],
-    "harms": CHIPS["not reproduced"],
-}
+# by how a verdict or a short answer begins
+TONES = CHIPS | {answer.word: answer.tone for answer in SHORT_ANSWERS}
+
+
+_UNIT = re.compile(r"(?<=\d) (?=%)")
+
+
+def _text(value: str) -> str:
+    """Text as HTML, numbers on one line with their unit."""
+    return escape(_UNIT.sub("\N{NO-BREAK SPACE}", value))
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def escaped_markdown(line: str) -> str:
 
 def paragraph(text: str) -> Markup:
     """A paragraph whose only markup is ``**bold**``."""
-    bold = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", escape(text))
+    bold = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", _text(text))
     return Markup(f'<p class="answer">{bold}</p>', text.replace("**", ""))
 
 
@@ -83,7 +86,7 @@ def chip(word: str) -> str:
     found = tone(word)
     return (
         f'<span class="chip" style="color:{found.text};background:{found.fill}">'
-        f"{escape(word)}</span>"
+        f"{_text(word)}</span>"
     )
 
 
@@ -91,8 +94,8 @@ def card(question: str, word: str, answer: str, measured: str) -> Markup:
     """A question with its chip, its answer and what was measured."""
     return Markup(
         '<article class="card">'
-        f'<p class="question">{escape(question)} {chip(word)}</p>'
-        f"<p>{escape(answer)}</p>"
+        f'<p class="question">{_text(question)} {chip(word)}</p>'
+        f"<p>{_text(answer)}</p>"
         f'<p class="measured">{_lines(measured)}</p></article>',
         f"{question} [{word}] {answer} ({measured})",
     )
@@ -108,7 +111,7 @@ def cards(shown: Sequence[Markup]) -> Markup:
 
 def _lines(text: str) -> str:
     """What semicolons part, a line each."""
-    return "<br>".join(map(escape, text.split("; ")))
+    return "<br>".join(map(_text, text.split("; ")))
 
 
 def lines_cell(text: str) -> Markup:
@@ -119,7 +122,7 @@ def lines_cell(text: str) -> Markup:
 def table(columns: Sequence[str], rows: Iterable[Sequence[str | Markup]]) -> Markup:
     """A table for reading; cells are text, or markup of this module."""
     rows = [list(row) for row in rows]
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns)
+    head = "".join(f'<th scope="col">{_text(name)}</th>' for name in columns)
     body = "".join(
         f"<tr>{''.join(f'<td>{_cell(value)}</td>' for value in row)}</tr>" for row in rows
     )
@@ -131,7 +134,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str | Markup]]) -> Mar
 
 
 def _cell(value: str | Markup) -> str:
-    return value.html if isinstance(value, Markup) else escape(value)
+    return value.html if isinstance(value, Markup) else _text(value)
 
 
 def chip_cell(word: str) -> Markup:
@@ -161,15 +164,15 @@ def claim_rows(rows: Sequence[ClaimRow]) -> Markup:
     shown = []
     for row in rows:
         facts = [
-            f"{label}: {escape(value)}"
+            f"{label}: {_text(value)}"
             for label, value in (("paper", row.paper), ("measured", row.measured))
             if value
         ]
-        note = f' <span class="note">{escape(row.notes)}</span>' if row.notes else ""
+        note = f' <span class="note">{_text(row.notes)}</span>' if row.notes else ""
         shown.append(
-            f'<li><p class="statement">{escape(row.statement)} {chip(row.verdict)}</p>'
+            f'<li><p class="statement">{_text(row.statement)} {chip(row.verdict)}</p>'
             f'<p class="facts">{" · ".join(facts)}{" · " if facts else ""}'
-            f"<code>{escape(row.code)}</code>{note}</p></li>"
+            f"<code>{_text(row.code)}</code>{note}</p></li>"
         )
     lines = [
         f"{row.statement}: {row.verdict} ({row.code}; paper: {row.paper}; measured: {row.measured})"

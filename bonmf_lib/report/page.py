@@ -33,7 +33,10 @@ def answer(found: Measured) -> Parts:
     """The answer in a paragraph, then a card per question."""
     yield html.paragraph(answer_paragraph(found))
     yield html.cards(
-        [html.card(one.question, one.chip, one.answer, one.measured) for one in cards(found)]
+        [
+            html.card(one.question.asked, one.short.word, one.answer, one.measured)
+            for one in cards(found)
+        ]
     )
 
 
@@ -54,30 +57,18 @@ def answer_table(found: Measured) -> Parts:
     )
 
 
-_WORTH = {
-    "helps": "worth trying",
-    "harms": "leave it out",
-    "harms beside text": "leave it out where there is text",
-    "depends": "worth a try, depending on the training setup",
-    "no clear gain": "not shown to pay",
-    "not by content": "not shown to pay by what it says",
-    "not run": "not tried yet",
-}
-_BOUGHT = {"text": "Text", "picture": "Pictures", "new items": "Text for new items"}
-
-
 def advice(found: Measured) -> Parts:
     """When to pay for text or pictures, chosen by the verdicts on them."""
-    shown = {one.name: one for one in cards(found)}
-    lines = [_advice(name, shown[bought]) for bought, name in _BOUGHT.items()]
+    lines = [_advice(one) for one in cards(found) if one.question.bought]
     if (simple := found.effect("BoNMF (b), biased SVD")) is not None:
         first = " Try it first." if simple.outcome == "worse" else ""
         lines.append(f"{simple_sentence(simple)}{first}")
     yield "\n".join(lines)
 
 
-def _advice(name: str, one: Card) -> str:
-    return f"{name}, {_WORTH[one.chip]}: {one.answer.partition(': ')[2] or one.answer}"
+def _advice(one: Card) -> str:
+    said = one.answer.partition(": ")[2] or one.answer
+    return f"{one.question.bought}, {one.short.worth}: {said}"
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,14 @@ from ..claims.judge import read_claims
 BESIDE_TEXT = "beside the text, "  # how labels of comparisons beside the text begin
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Question:
     """A question of the study, and which judged comparisons answer it.
 
     Attributes:
-        name: short. asked: as a reader would ask it.
-        subject: what is added, in the plural. base: to what.
+        asked: as a reader would ask it. subject: what is added, in the plural. base: to what.
+        row: the subject, as a row of a table is called. bought: likewise, as something to pay for;
+        "" where it is not told apart from what is bought for the other questions.
         paper: the claim of the paper on it. decides: the check that answers it, on native
         features, stopped early.
         content: the same against shuffled content; a gain counts only where this one is better
@@ -27,10 +28,10 @@ class Question:
         notebooks: where it is studied.
     """
 
-    name: str
     asked: str
     subject: str
     base: str
+    row: str
     paper: str
     decides: str
     content: str
@@ -38,6 +39,7 @@ class Question:
     comparisons: dict[str, str]
     notebooks: tuple[str, ...]
     beside_text: str = ""
+    bought: str = ""
 
     @property
     def claimed(self) -> float | None:
@@ -63,54 +65,56 @@ def claimed() -> dict[str, str]:
     return phrases
 
 
-QUESTIONS = (
-    Question(
-        name="text and picture",
-        asked="Do text and pictures together help?",
-        subject="plots and posters together",
-        base="IDs alone",
-        paper="BoNMF (a), size",
-        decides="BoNMF (a), native, early stopped",
-        content="BoNMF (a), native, content, early stopped",
-        tuned="BoNMF (a), tuned",
-        comparisons={"(a)": ""},
-        notebooks=("03_model_training", "04_table1", "05_ablations"),
-    ),
-    Question(
-        name="text",
-        asked="Does text help?",
-        subject="plots",
-        base="IDs alone",
-        paper="BoNMF (c)",
-        decides="BoNMF (text), native, early stopped",
-        content="BoNMF (text), native, content, early stopped",
-        tuned="",
-        comparisons={"text": ""},
-        notebooks=("05_ablations", "06_llm_swap"),
-    ),
-    Question(
-        name="picture",
-        asked="Do pictures help?",
-        subject="posters",
-        base="IDs alone",
-        paper="BoNMF (d)",
-        decides="BoNMF (picture), native, early stopped",
-        content="BoNMF (picture), native, content, early stopped",
-        tuned="",
-        comparisons={"picture": "", "(d)": BESIDE_TEXT},
-        notebooks=("05_ablations", "07_visual_fusion"),
-        beside_text="BoNMF (d), native, early stopped",
-    ),
-    Question(
-        name="new items",
-        asked="Does text help new items?",
-        subject="on movies with fewer than five ratings, plots",
-        base="IDs alone",
-        paper="BoNMF (e)",
-        decides="BoNMF (e), native, early stopped",
-        content="",
-        tuned="BoNMF (e), tuned",
-        comparisons={"(e)": ""},
-        notebooks=("04_table1", "05_ablations", "06_llm_swap"),
-    ),
+BOTH = Question(
+    asked="Do text and pictures together help?",
+    subject="plots and posters together",
+    base="IDs alone",
+    row="plots and posters",
+    paper="BoNMF (a), size",
+    decides="BoNMF (a), native, early stopped",
+    content="BoNMF (a), native, content, early stopped",
+    tuned="BoNMF (a), tuned",
+    comparisons={"(a)": ""},
+    notebooks=("03_model_training", "04_table1", "05_ablations"),
 )
+TEXT = Question(
+    asked="Does text help?",
+    subject="plots",
+    base="IDs alone",
+    row="plots",
+    paper="BoNMF (c)",
+    decides="BoNMF (text), native, early stopped",
+    content="BoNMF (text), native, content, early stopped",
+    tuned="",
+    comparisons={"text": ""},
+    notebooks=("05_ablations", "06_llm_swap"),
+    bought="Text",
+)
+PICTURE = Question(
+    asked="Do pictures help?",
+    subject="posters",
+    base="IDs alone",
+    row="posters",
+    paper="BoNMF (d)",
+    decides="BoNMF (picture), native, early stopped",
+    content="BoNMF (picture), native, content, early stopped",
+    tuned="",
+    comparisons={"picture": "", "(d)": BESIDE_TEXT},
+    notebooks=("05_ablations", "07_visual_fusion"),
+    beside_text="BoNMF (d), native, early stopped",
+    bought="Pictures",
+)
+NEW_ITEMS = Question(
+    asked="Does text help new items?",
+    subject="on movies with fewer than five ratings, plots",
+    base="IDs alone",
+    row="plots, on movies with fewer than five ratings",
+    paper="BoNMF (e)",
+    decides="BoNMF (e), native, early stopped",
+    content="",
+    tuned="BoNMF (e), tuned",
+    comparisons={"(e)": ""},
+    notebooks=("04_table1", "05_ablations", "06_llm_swap"),
+    bought="Text for new items",
+)
+QUESTIONS = BOTH, TEXT, PICTURE, NEW_ITEMS

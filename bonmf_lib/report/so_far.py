@@ -38,12 +38,6 @@ from .tables import paper_values
 
 _WHOLE = "00_start_here", "13_report", "14_explore"  # they give the whole answer
 _COLUMNS = RECIPE, STOPPED, STANDARDISED, TUNED
-_ROWS = {
-    "text and picture": "plots and posters",
-    "text": "plots",
-    "picture": "posters",
-    "new items": "plots, on movies with fewer than five ratings",
-}
 _KEY = (
     "In brackets: 95 % intervals. *Others'*: the same texts and pictures, given to other movies. "
     "*Stopped early*: at the best validation epoch."
@@ -85,8 +79,8 @@ def _answer(notebook: str, found: Measured) -> str:
         return "Not published yet."
     if notebook in _WHOLE:
         return answer_paragraph(found)
-    own = [one for one in cards(found) if notebook in one.notebooks]
-    lines = [f"**{one.question}** {one.answer}" for one in own]
+    own = [one for one in cards(found) if notebook in one.question.notebooks]
+    lines = [f"**{one.question.asked}** {one.answer}" for one in own]
     lines += [
         f"**{row.question}** {_SAID.get(row.question, _as_measured)(row, found)}"
         for row in answer_rows(found)[len(cards(found)) :]
@@ -107,7 +101,7 @@ def gains_table(found: Sequence[Card]) -> str:
         for label, effect in one.beside.items():
             column = next(name for name in _COLUMNS if label.endswith(name))
             beside = label.removesuffix(column).strip(", ")
-            name = ", ".join(filter(None, (_ROWS.get(one.name, one.name), beside)))
+            name = ", ".join(filter(None, (one.question.row, beside)))
             others = f"; others' {percent(one.shuffled[label])}" if label in one.shuffled else ""
             rows.setdefault(name, {})[column] = f"{effect}{others}"
     if not rows:

@@ -110,6 +110,16 @@ def test_opens_with_a_title_and_was_executed_without_noise(notebook):
             assert output.get("name") != "stderr"
 
 
+def test_sentences_of_its_prose_have_at_most_25_words(notebook):
+    """Formulas and addresses of links count as a word; rows of tables are no sentences."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            prose = re.sub(r"\$[^$]*\$", "x", re.sub(r"\]\([^)]*\)", "]", cell.source))
+            lines = (line for line in prose.splitlines() if not line.startswith("|"))
+            parts = (part for line in lines for part in re.split(r"(?<=[.:;!?])\s", line))
+            assert not [part for part in parts if len(part.split()) > 25]
+
+
 def test_is_small_and_tells_nothing_of_the_machine(notebook):
     text = json.dumps(notebook)
     assert len(text) < 1_500_000

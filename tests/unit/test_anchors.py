@@ -73,7 +73,7 @@ def test_rows_are_run_on_their_own_splits(run):
 
 
 def test_scikit_surprises_rows_are_its_own_cross_validation(run, monkeypatch):
-    records = anchors.surprise_rows(run, "x", ["Biased SVD", "User + item bias"])
+    records = anchors.surprise_rows(run, "x", ["Biased SVD", "User + item bias"], anchors.FOLDS)
     ratings = run.dataset.ratings[["user", "item", "rating"]]
     scale = surprise.Reader(rating_scale=(run.dataset.scale.low, run.dataset.scale.high))
     data = surprise.Dataset.load_from_df(ratings, scale)
@@ -86,7 +86,7 @@ def test_scikit_surprises_rows_are_its_own_cross_validation(run, monkeypatch):
         assert found["User + item bias", fold] == pytest.approx(theirs, rel=1e-3)
     assert records["protocol"].unique().tolist() == [anchors.SURPRISE]
     monkeypatch.setattr(anchors, "ALGORITHMS", {})
-    again = anchors.surprise_rows(run, "x", ["Biased SVD", "User + item bias"])
+    again = anchors.surprise_rows(run, "x", ["Biased SVD", "User + item bias"], anchors.FOLDS)
     pd.testing.assert_frame_equal(again, records)  # recorded, not run again
 
 
@@ -109,7 +109,9 @@ def test_claims_find_the_rows(run):
 )
 def test_scikit_surprises_numbers_come_out(tmp_path):
     run = Run(NotebookParameters(profile="quick", run_dir=str(tmp_path)))
-    records = anchors.surprise_rows(run, "x", ["Biased SVD", "NMF", "User + item bias"])
+    records = anchors.surprise_rows(
+        run, "x", ["Biased SVD", "NMF", "User + item bias"], anchors.FOLDS
+    )
     judged = ledger(records).set_index("claim")["verdict"]
     for name in ("Biased SVD", "NMF", "User + item bias"):
         assert judged[f"Published RMSE, ML-100K: {name}, RMSE"] == "reproduced"

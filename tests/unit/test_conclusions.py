@@ -29,11 +29,18 @@ from bonmf_lib.report.conclusions import (
 from bonmf_lib.report.figures import general
 from bonmf_lib.report.figures.answer import answer_forest
 from bonmf_lib.report.published import Published, read_published_run
-from bonmf_lib.report.questions import QUESTIONS, claimed
+from bonmf_lib.report.questions import BOTH, NEW_ITEMS, PICTURE, QUESTIONS, TEXT, claimed
+from bonmf_lib.report.short_answers import (
+    DEPENDS,
+    HARMS,
+    HARMS_BESIDE_TEXT,
+    HELPS,
+    NO_CLEAR_GAIN,
+    NOT_RUN,
+)
 from bonmf_lib.runs.records import COLUMNS
 from bonmf_lib.storage import project_root
 
-TEXT = next(question for question in QUESTIONS if question.name == "text")
 NOTHING = pd.DataFrame(index=pd.MultiIndex.from_tuples([], names=["comparison", "content"]))
 
 
@@ -87,21 +94,19 @@ def found() -> Measured:
 )
 def test_an_answer_follows_the_verdicts(outcomes, chip, said):
     answered = card(TEXT, judged(**outcomes))
-    assert answered.chip == chip and said in answered.answer
+    assert answered.short.word == chip and said in answered.answer
     assert ("not certain" in answered.answer) == ("perhaps" in outcomes.values())
 
 
 def test_the_lead_follows_the_chips(found):
-    text, picture = (
-        next(one for one in cards(found) if one.name == name) for name in ("text", "picture")
-    )
+    text, picture = (card(question, found) for question in (TEXT, PICTURE))
     chips = {
-        ("helps", "no clear gain"): "Text helps; the picture is not shown to help.",
-        ("depends", "helps"): "Text helps in some training setups, not in all; the picture helps.",
-        ("harms", "harms"): "Text harms; the picture harms.",
+        (HELPS, NO_CLEAR_GAIN): "Text helps; the picture is not shown to help.",
+        (DEPENDS, HELPS): "Text helps in some training setups, not in all; the picture helps.",
+        (HARMS, HARMS): "Text harms; the picture harms.",
     }
     for (of_text, of_picture), said in chips.items():
-        assert lead([replace(text, chip=of_text), replace(picture, chip=of_picture)]) == said
+        assert lead([replace(text, short=of_text), replace(picture, short=of_picture)]) == said
 
 
 def test_published_effects_are_those_of_the_ledger_and_of_the_curve(found):
@@ -133,18 +138,17 @@ def test_a_gain_that_another_reading_does_not_show_depends(label, low, chip, mon
     monkeypatch.setattr(Measured, "standardised", lambda *_: other if label != RECIPE else None)
     monkeypatch.setattr(Measured, "reading", lambda _, __, of: other if of == label else None)
     answered = card(TEXT, found)
-    assert answered.chip == chip
+    assert answered.short.word == chip
     assert (label in answered.answer) == (chip == "depends")
 
 
 def test_a_picture_that_harms_beside_the_text_is_said_so(found):
-    picture = next(question for question in QUESTIONS if question.name == "picture")
-    answered = card(picture, found)
-    assert answered.chip == "harms beside text" and "beside the text they add" in answered.answer
+    answered = card(PICTURE, found)
+    assert answered.short == HARMS_BESIDE_TEXT and "beside the text they add" in answered.answer
     assert "harms beside text" in lead(cards(found))
     claims = found.claims.copy()
-    claims.loc[picture.beside_text, "qualifier"] = "not told from zero"
-    assert card(picture, replace(found, claims=claims)).chip == "no clear gain"
+    claims.loc[PICTURE.beside_text, "qualifier"] = "not told from zero"
+    assert card(PICTURE, replace(found, claims=claims)).short == NO_CLEAR_GAIN
 
 
 def test_the_effect_that_a_verdict_rests_on_stands_beside_it(found):
@@ -199,7 +203,7 @@ def test_the_table_has_a_line_for_every_question_and_no_more_than_eight(found):
 
 def test_answers_do_without_records():
     nothing = measured(Published(pd.DataFrame(columns=COLUMNS)))
-    assert {one.chip for one in cards(nothing)} == {"not run"}
+    assert {one.short for one in cards(nothing)} == {NOT_RUN}
     assert lead(cards(nothing)) == "Text was not run; the picture was not run."
     assert all("not run" in row.measured for row in answer_rows(nothing)[:6])
 
@@ -242,6 +246,6 @@ def test_the_figure_is_drawn_alike_twice_and_says_its_finding(found, tmp_path):
 
 
 def test_only_comparisons_of_the_paper_print_a_size():
-    sizes = {question.name: question.claimed for question in QUESTIONS}
-    assert sizes == {"text and picture": 14.0, "text": None, "picture": 3.0, "new items": None}
+    sizes = {question: question.claimed for question in QUESTIONS}
+    assert sizes == {BOTH: 14.0, TEXT: None, PICTURE: 3.0, NEW_ITEMS: None}
     assert claimed()["BoNMF (d)"] == "The picture adds a little: +3 %"

@@ -86,3 +86,8 @@ def test_a_paragraph_has_its_bold_words():
         '<p class="answer"><strong>Yes.</strong> It does.</p>'
     )
     assert repr(html.paragraph("**Yes.** It does.")) == "Yes. It does."
+
+
+def test_a_number_stays_on_one_line_with_its_unit():
+    shown = html.card("How much?", "helps", "By 2.8 % (2.3 to 3.2).", "+2.8 % (+2.3 to +3.2)")
+    assert shown.html.count("2.8\N{NO-BREAK SPACE}%") == 2 and "2.8 %" not in shown.html

@@ -11,6 +11,8 @@ from bonmf_lib.report import published as published_module, so_far
 from bonmf_lib.report.answers import Answer
 from bonmf_lib.report.conclusions import RECIPE, STOPPED, Card, Effect, Measured, measured
 from bonmf_lib.report.published import Published, read_published_run
+from bonmf_lib.report.questions import PICTURE
+from bonmf_lib.report.short_answers import HELPS
 from bonmf_lib.report.verdicts import OWN_MODEL
 from bonmf_lib.runs.records import COLUMNS
 from tests.conftest import ROOT
@@ -144,7 +146,7 @@ def test_a_printed_error_that_a_practice_reaches_is_said(found):
 def test_gains_stand_by_training_beside_those_of_other_movies_content():
     gain = Effect(3.8, 2.4, 5.3, "better", 5)
     beside = {RECIPE: gain, f"beside the text, {STOPPED}": gain}
-    one = Card("picture", "?", "", "", beside, {RECIPE: 3.1}, None, "", "", None, ())
+    one = Card(PICTURE, HELPS, "", beside, {RECIPE: 3.1}, "", None)
     assert so_far.gains_table([one]).splitlines() == [
         f"| what is added | gain {RECIPE} | gain {STOPPED} |",
         "|---|---|---|",

@@ -23,10 +23,10 @@ def answer_forest(found: Sequence[Card]) -> Figure:
     hollow, the paper's number as a diamond."""
     figure, ((axis,),) = grid(1, 1, (9, 1.2 + 1.3 * len(found)))
     for place, one in enumerate(found):
-        marks = len(one.beside) + (one.claimed is not None)
+        marks = len(one.beside) + (one.question.claimed is not None)
         heights = iter(place + _STEP * (step - (marks - 1) / 2) for step in range(marks))
-        if one.claimed is not None:
-            axis.plot(one.claimed, next(heights), "D", color=PAPER_COLOUR)
+        if one.question.claimed is not None:
+            axis.plot(one.question.claimed, next(heights), "D", color=PAPER_COLOUR)
         for label, effect in one.beside.items():
             height, colour = next(heights), _colour(label)
             marker = "o" if label in _COLOURS else "s"
@@ -41,7 +41,7 @@ def answer_forest(found: Sequence[Card]) -> Figure:
         yticks=range(len(found)),
         ylim=(len(found) - 0.5, -0.5),
     )
-    axis.set_yticklabels([f"{one.question}\n{one.chip}" for one in found])
+    axis.set_yticklabels([f"{one.question.asked}\n{one.short.word}" for one in found])
     axis.grid(False, axis="y")
     for place in range(1, len(found)):
         axis.axhline(place - 0.5, color="lightgrey", linewidth=1)
