@@ -4,7 +4,8 @@ from functools import cache
 
 import pandas as pd
 
-from .judge import OWN_SOURCE, VERDICTS, Judgement, judge, qualifier, read_claims
+from .judge import VERDICTS, Judgement, judge, qualifier
+from .reading import OWN_SOURCE, read_claims
 
 UNJUDGED = ("not testable on this data", "not run")  # verdicts that the records do not give
 

@@ -3,7 +3,8 @@ a time."""
 
 import pandas as pd
 
-from .judge import VERDICTS, Judgement, Rules, judge, qualifier, read_claims
+from .judge import VERDICTS, Judgement, Rules, judge, qualifier
+from .reading import read_claims
 
 AS_JUDGED = "as judged"
 VARIATIONS: dict[str, Rules] = {

@@ -10,15 +10,8 @@ from typing import Literal
 
 import pandas as pd
 
-from ..claims.judge import (
-    LEAST_SEEDS,
-    LOWER_IS_BETTER,
-    VERDICTS,
-    Rules,
-    judge_measured,
-    measure,
-    read_claims,
-)
+from ..claims.judge import LEAST_SEEDS, LOWER_IS_BETTER, VERDICTS, Rules, judge_measured, measure
+from ..claims.reading import read_claims
 from ..claims.sensitivity import AS_JUDGED, verdicts
 from ..evaluation.definitions import MetricDefinition, definition_grid
 from ..experiments.names import row_name

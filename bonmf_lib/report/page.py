@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ..claims.judge import OWN_SOURCE, VERDICTS, read_claims
+from ..claims.judge import VERDICTS
 from ..claims.ledger import (
     SECOND_READING,
     UNJUDGED,
@@ -19,6 +19,7 @@ from ..claims.ledger import (
     undefined_claims,
     unrun_claims,
 )
+from ..claims.reading import OWN_SOURCE, read_claims
 from . import html, tables
 from .answer_table import answer_rows
 from .conclusions import Card, Measured, answer_paragraph, cards, percent, simple_sentence

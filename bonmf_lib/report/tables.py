@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..claims.judge import LEAST_SEEDS, LEVEL, LOWER_IS_BETTER, read_claims
+from ..claims.judge import LEAST_SEEDS, LEVEL, LOWER_IS_BETTER
+from ..claims.reading import read_claims
 from ..errors import RecordError
 from ..evaluation import Estimate, holm, mean_interval, paired_difference
 from ..experiments.names import row_name

@@ -11,18 +11,7 @@ import pandas as pd
 import pytest
 
 from bonmf_lib.__main__ import main
-from bonmf_lib.claims.judge import (
-    OWN_SOURCE,
-    VERDICTS,
-    BetterClaim,
-    EquivalentClaim,
-    Judgement,
-    Rules,
-    ValueClaim,
-    judge,
-    qualifier,
-    read_claims,
-)
+from bonmf_lib.claims.judge import VERDICTS, Judgement, Rules, judge, qualifier
 from bonmf_lib.claims.ledger import (
     ledger,
     qualified,
@@ -30,6 +19,13 @@ from bonmf_lib.claims.ledger import (
     second_reading_sentence,
     uncounted_sentence,
     verdict_counts,
+)
+from bonmf_lib.claims.reading import (
+    OWN_SOURCE,
+    BetterClaim,
+    EquivalentClaim,
+    ValueClaim,
+    read_claims,
 )
 from bonmf_lib.claims.sensitivity import changed_verdicts, sensitivity_sentence, verdicts_by_rule
 from bonmf_lib.errors import ConfigError, RecordError
