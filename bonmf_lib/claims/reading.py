@@ -25,7 +25,7 @@ class _Claim(_Model):
     datasets: tuple[str, ...]  # where it can be judged
     content: Literal["any", "full"] = "any"  # full: only with real plots and posters
     split: str = ""  # how the records' split rule must begin; empty = any split
-    evaluation: str = RATED_ITEMS.name  # how the records' evaluation must begin
+    evaluation: str = RATED_ITEMS.name  # the records' evaluation, or how it must begin
     protocol: str = "as published"
     verified: bool = True  # False: quoted from memory, never a gate
     # False: the paper leaves open what its number means; judged as we read it, not counted

@@ -243,13 +243,13 @@ def _means(records: pd.DataFrame) -> pd.Series:
     return records[chosen].groupby("variant")["value"].mean()
 
 
-def decided_by(records: pd.DataFrame, run: str) -> Parts:
+def decided_by(records: pd.DataFrame, run: str, across: pd.DataFrame | None = None) -> Parts:
     """The claims that a run's own data decide; one sentence where they decide none.
 
     Args:
-        run: what it is called.
+        run: what it is called. across: differences across users that it keeps.
     """
-    judged = ledger(records)
+    judged = ledger(records, across)
     rows = judged[~judged["verdict"].isin(UNJUDGED)]
     if rows.empty:
         yield demonstration_sentence(judged) or f"This run ({run}) decides no claim."
