@@ -93,8 +93,8 @@ class Rules:
     Attributes:
         tolerance: of values, relative; None = each claim's own.
         families: which p-values are adjusted together (Holm) on one data set and content: the
-            papers' and our own checks apart, so that what we add moves no verdict on a paper; all
-            of them; or none with another.
+            claims of each paper, and our own checks of them, apart, so that neither what we add nor
+            another paper moves a verdict on a paper; all of them; or none with another.
         competitor: where a claim names several, the one that decides: the one with the least
             evidence for the claim, or with the most.
     """
@@ -169,8 +169,8 @@ def _adjusted(judgements: list[Judgement], rules: Rules) -> list[float]:
             claim.split,
             claim.evaluation,
         )
-        families = {"apart": (claim.source == OWN_SOURCE,), "together": (), "unadjusted": test}
-        family = families[rules.families]
+        apart = (claim.about, claim.source == OWN_SOURCE)
+        family = {"apart": apart, "together": (), "unadjusted": test}[rules.families]
         tests.setdefault(family, {})[test] = (
             judgement.ours.p_value if judgement.ours is not None else float("nan")
         )

@@ -32,6 +32,11 @@ class _Claim(_Model):
     defined: bool = True
     note: str = ""
 
+    @property
+    def about(self) -> str:
+        """The paper it is about, whatever its source: the first word of its id."""
+        return self.id.partition(" ")[0]
+
 
 class ValueClaim(_Claim):
     """One number: ``variant`` has ``value`` in ``metric``."""
