@@ -705,7 +705,7 @@ def test_curves_stand_beside_the_papers_crosses():
     (crosses,) = [dots for dots in axis.collections if len(dots.get_offsets())
                   and isinstance(dots, plt.matplotlib.collections.PathCollection)]  # fmt: skip
     assert crosses.get_offsets().tolist() == [[1, 0.7], [2, 0.8]]
-    assert figure.get_label() == "HR@10 from 8 to 64 factors: GMF 0.800 to 1.600, best at 16"
+    assert figure.get_label() == "Highest mean HR@10 of 8 to 64 factors: GMF at 16 (1.600)"
     assert "the paper" in [text.get_text() for text in figure.legends[0].get_texts()]
     alone = ranking_figures.setting_curves(table, "factors", "hr@10")
     assert "the paper" not in [text.get_text() for text in alone.legends[0].get_texts()]

@@ -124,8 +124,8 @@ def setting_curves(
             axis.scatter(
                 printed["x"].map(steps) + shift, printed["value"], marker="x", s=60, color=colour
             )
-        ends, best = own["mean"].iloc[[0, -1]], own.loc[own["mean"].idxmax(), "x"]
-        found.append(f"{label(model)} {ends.iloc[0]:.3f} to {ends.iloc[1]:.3f}, best at {best:g}")
+        best = own.loc[own["mean"].idxmax()]
+        found.append(f"{label(model)} at {best['x']:g} ({best['mean']:.3f})")
     axis.set_xticks(list(steps.values()), [f"{x:g}" for x in steps])
     axis.set(xlabel=over, ylabel=f"test {metric_name(metric)}, 95 % intervals")
     handles, words = axis.get_legend_handles_labels()
@@ -135,8 +135,7 @@ def setting_curves(
     low, high = min(steps), max(steps)
     finding_title(
         figure,
-        f"{metric_name(metric)} from {low:g} to {high:g} {over}: "
-        + "; ".join(found[:3] if len(found) < 4 else [listed(found, 3)]),
+        f"Highest mean {metric_name(metric)} of {low:g} to {high:g} {over}: {listed(found, 4)}",
     )
     return finished(figure)
 
@@ -223,7 +222,7 @@ def inner_product_limits(
         planes: (users, 2) vectors by the name of their space.
         table: of :func:`bonmf_lib.studies.inner_products.order_table`.
     """
-    figure, axes = grid(1, 2 + len(planes), (3.6 * (2 + len(planes)), 4.4))
+    figure, axes = grid(1, 2 + len(planes), (3.2 * (2 + len(planes)), 4.4))
     bars, *middle, last = axes[0]
     shown = similarities[::-1]
     bars.barh([f"users {label(name)}" for name in shown.index], shown, color=OPEN)
