@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bonmf_lib.claims.judge import BetterClaim, judge
+from bonmf_lib.claims.judge import judge
+from bonmf_lib.claims.reading import BetterClaim
 from bonmf_lib.errors import ConfigError, RecordError
 from bonmf_lib.evaluation import rules
 from bonmf_lib.evaluation.candidates import candidate_metrics
