@@ -85,6 +85,7 @@ class _Table(_Model):
     split: str = ""
     evaluation: str = RATED_ITEMS.name
     protocol: str = "as published"
+    protocols: dict[str, str] = {}  # row title -> protocol where they differ
     tolerance: float = 0.02
     scale: float = 1.0  # printed value x scale = value
     verified: bool = True
@@ -110,7 +111,7 @@ class _Table(_Model):
             content="full" if row in self.full_content else "any",
             split=self.split,
             evaluation=self.evaluation,
-            protocol=self.protocol,
+            protocol=self.protocols.get(row, self.protocol),
             verified=self.verified,
             defined=title not in self.undefined,
             note=self.notes.get(title, ""),

@@ -7,6 +7,7 @@ among 99 drawn items. (He et al. chose the epoch on the test ratings.)
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
@@ -47,6 +48,15 @@ def leave_one_out(run: Run) -> SplitRule:
 def among_few(run: Run) -> EvaluationRule:
     """Each test item among the 99 that come with the data, else among 99 drawn ones."""
     return SampledRanking() if run.dataset.given is None else GivenNegatives()
+
+
+def naive_rows(run: Run) -> list[Variant]:
+    """Rows without training where a list that holds its own test item counts it as a rival; none
+    where no lists came with the data."""
+    if run.dataset.given is None:
+        return []
+    counted = GivenNegatives(naive=True)
+    return [replace(row, evaluation=counted) for row in solved_rows(run)]
 
 
 def in_both_evaluations(run: Run, rows: Sequence[Variant]) -> list[Variant]:
@@ -278,3 +288,31 @@ def bonmf_rows(run: Run) -> list[Variant]:
         for ending, modalities in subsets.items()
     ]
     return rows + control_rows(run, rows, ("shuffled",))
+
+
+# What is shown of them
+
+
+def compared_rows(run: Run) -> list[Variant]:
+    """One row of every kind, for the two evaluations side by side."""
+    shared, _ = shared_rows(run)
+    whole, *_ = bonmf_rows(run)
+    rows = [*solved_rows(run), *neumf_rows(run), *dot_product_rows(run), shared, whole]
+    return in_both_evaluations(run, rows)
+
+
+def pairs(rows: Sequence[Variant]) -> list[tuple[str, str]]:
+    """Every two names among some rows."""
+    return list(combinations(dict.fromkeys(row.name for row in rows), 2))
+
+
+# rows of the paper's tables, as regular expressions -> what curves call them
+PRINTED: dict[str, dict[str, str]] = {
+    "factors": {
+        r"MLP, \d+ factors, 3 hidden layers": "MLP",
+        r"NeuMF, \d+ factors, from scratch": "NeuMF, from scratch",
+        r"NeuMF, \d+ factors, pretrained": "NeuMF, pretrained",
+    },
+    "layers": {r"MLP, 8 factors, \d hidden layers": "MLP, 8 factors"},
+    "negatives": {},
+}
