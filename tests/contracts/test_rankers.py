@@ -51,6 +51,8 @@ OTHER = {
 }  # fmt: skip
 # what a field needs beside it before it can have an effect
 BESIDE = {("bpr-mf", "penalised"): {"regularisation": 0.5}}
+# what it needs to learn from so few ratings
+LEARNING = {"ials": {"regularisation": 0.3}}
 ELSEWHERE = {("neumf", "alpha")}  # of trained networks: tests/unit/test_neural_cf.py
 
 
@@ -97,7 +99,7 @@ def test_scores_are_finite_and_one_number_per_pair(name, inputs):
 @every
 def test_lists_are_better_than_chance(name, liked, liked_split, liked_inputs):
     """And the loss falls where there is one."""
-    model = default_model(name, liked_inputs)
+    model = default_model(name, liked_inputs, **LEARNING.get(name, {}))
     settings = own_settings(name)
     if name in TRAINED_RANKERS:
         settings = replace(settings, epochs=25)
@@ -220,7 +222,7 @@ def test_cross_entropy_is_that_of_the_scores(name, inputs):
     rated = model.score(batch.users, batch.items).double()
     drawn = model.score(*batch.negatives).double()
     terms = torch.cat([torch.log1p(torch.exp(-rated)), torch.log1p(torch.exp(drawn))])
-    assert float(model.loss(batch)[0]) == pytest.approx(float(terms.mean()), rel=1e-6)
+    assert model.loss(batch)[0].item() == pytest.approx(terms.mean().item(), rel=1e-6)
 
 
 @pytest.mark.parametrize("name", BY_BPR)
@@ -229,7 +231,7 @@ def test_bpr_compares_each_rated_item_with_its_own_negatives(name, inputs):
     scores = model.score_all_items(torch.arange(2)).double()
     triples = [(0, 2, 1), (0, 2, 0), (1, 3, 0), (1, 3, 1), (1, 4, 2), (1, 4, 1)]
     terms = [torch.log1p(torch.exp(scores[u, j] - scores[u, i])) for u, i, j in triples]
-    assert float(model.loss(batch)[0]) == pytest.approx(float(sum(terms) / 6), rel=1e-6)
+    assert model.loss(batch)[0].item() == pytest.approx(sum(terms).item() / 6, rel=1e-6)
 
 
 @trained
