@@ -8,6 +8,7 @@ import pandas as pd
 
 from ..claims.across_users import intervals
 from ..claims.reading import read_claims
+from ..errors import RecordError
 from ..evaluation.rules import FULL_RANKING
 from ..runs.run import Run
 from ..runs.training import Training
@@ -15,6 +16,8 @@ from ..runs.variant import Variant, variant_hash
 from .tables import metric_table
 
 FEW, ALL = "among few", "among all"
+# how the evaluation's name begins, by the side that figures call it
+SIDES = {"sampled": "given negatives", "full": "full ranking"}
 _SETTING = re.compile(r"^(?P<model>[^,]+), (?P<factors>\d+) factors(?P<rest>.*)$")
 
 
@@ -34,7 +37,7 @@ def is_among_all(evaluation: pd.Series) -> pd.Series:
     return evaluation == FULL_RANKING.name
 
 
-def both_evaluations(records: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
+def accuracy_table(records: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
     """One row per model: accuracy among few items and among all, and what the lists of all items
     are like. Means over seeds; ``±``: half the 95 % interval over seeds, which are initialisations.
 
@@ -49,46 +52,69 @@ def both_evaluations(records: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
     return pd.concat({FEW: few, ALL: whole}, axis=1)
 
 
-def own_means(run: Run, across: pd.DataFrame, rows: Iterable[Variant], metric: str) -> pd.DataFrame:
-    """Means of some rows with 95 % intervals across users and seeds: columns variant, evaluation
-    (``FEW`` or ``ALL``), mean, low, high, seeds.
+def of_rows(run: Run, across: pd.DataFrame, rows: Iterable[Variant]) -> pd.DataFrame:
+    """What was told across users of some rows, and of pairs of them.
 
     Args:
         across: of :func:`~bonmf_lib.claims.across_users.across_users`.
     """
-    configs = {variant_hash(run, row) for row in rows}
-    chosen = across[
-        across["config"].isin(configs) & (across["other"] == "") & (across["metric"] == metric)
-    ]
+    configs = {variant_hash(run, row) for row in rows} | {""}
+    return across[across["config"].isin(configs) & across["other_config"].isin(configs)]
+
+
+def own_means(across: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Rows' own means with 95 % intervals across users and seeds: columns variant, evaluation
+    (``FEW`` or ``ALL``), mean, low, high, seeds."""
+    chosen = across[(across["other"] == "") & (across["metric"] == metric)]
     found = intervals(chosen).drop(columns=["other", "metric", "p_value"])
     side = is_among_all(found["evaluation"]).map({True: ALL, False: FEW})
     return found.assign(evaluation=side).reset_index(drop=True)
 
 
-def places(means: pd.DataFrame) -> pd.DataFrame:
-    """Models by both evaluations, for :func:`~.figures.ranking.two_evaluations`.
+def both_evaluations(
+    across: pd.DataFrame, metric: str, sides: Mapping[str, str] = SIDES
+) -> pd.DataFrame:
+    """Models' means under two evaluations, of those that were run under both.
 
     Args:
-        means: of :func:`own_means`.
+        across: of :func:`~bonmf_lib.claims.across_users.across_users`. metric: of records.
+        sides: the evaluation's name, or how it begins, by column.
+
+    Returns:
+        index model; columns the sides, and each with ``_low`` and ``_high``, 95 % intervals across
+        users and seeds.
     """
-    sides = {"sampled": FEW, "full": ALL}
+    own = across[across["other"].eq("") & across["metric"].eq(metric)]
     columns = {}
-    for side, name in sides.items():
-        own = means[means["evaluation"] == name].set_index("variant")
-        columns |= {side: own["mean"], f"{side}_low": own["low"], f"{side}_high": own["high"]}
-    return pd.DataFrame(columns).dropna(subset=list(sides))
+    for side, evaluation in sides.items():
+        found = intervals(_under(own, evaluation)).drop_duplicates("variant").set_index("variant")
+        columns |= {side: found["mean"]}
+        columns |= {f"{side}_{end}": found[end] for end in ("low", "high")}
+    order = own["variant"].unique()
+    return pd.DataFrame(columns).reindex(order).dropna(subset=list(sides)).rename_axis("model")
 
 
-def pair_intervals(run: Run, across: pd.DataFrame, rows: Iterable[Variant], metric: str) -> dict:
-    """Intervals of the differences of all pairs by ``sampled`` and ``full``, for
-    :func:`~bonmf_lib.studies.sampled_metrics.pair_orders`."""
-    configs = {variant_hash(run, row) for row in rows}
-    own = across[
-        across["config"].isin(configs) & across["other_config"].isin(configs)
-        & (across["metric"] == metric)
-    ]  # fmt: skip
-    among_all = is_among_all(own["evaluation"])
-    return {"sampled": intervals(own[~among_all]), "full": intervals(own[among_all])}
+def pair_intervals(
+    across: pd.DataFrame, metric: str, sides: Mapping[str, str] = SIDES
+) -> dict[str, pd.DataFrame]:
+    """Pairs' differences by side, as :func:`bonmf_lib.studies.sampled_metrics.pair_orders` takes
+    them; arguments as of :func:`both_evaluations`."""
+    pairs = across[across["other"].ne("") & across["metric"].eq(metric)]
+    return {side: intervals(_under(pairs, evaluation)) for side, evaluation in sides.items()}
+
+
+def _under(table: pd.DataFrame, evaluation: str) -> pd.DataFrame:
+    """Rows of one evaluation.
+
+    Raises:
+        RecordError: several evaluations' names begin so, and none is that name.
+    """
+    named = table["evaluation"] == evaluation
+    found = table[named if named.any() else table["evaluation"].str.startswith(evaluation)]
+    names = found["evaluation"].unique()
+    if len(names) > 1:
+        raise RecordError(f"{evaluation!r} is {' and '.join(names)}; name one of them.")
+    return found
 
 
 def curve(means: pd.DataFrame, setting: str, evaluation: str = FEW) -> pd.DataFrame:

@@ -5,7 +5,7 @@ import pytest
 
 from bonmf_lib.claims.across_users import COLUMNS
 from bonmf_lib.errors import RecordError
-from bonmf_lib.report.rankings import both_evaluations, pair_intervals
+from bonmf_lib.report.rankers import both_evaluations, pair_intervals
 from bonmf_lib.studies.sampled_metrics import TURNED, pair_orders
 
 FULL, GIVEN = "full ranking, train masked", "given negatives"
