@@ -14,7 +14,13 @@ from bonmf_lib.errors import ConfigError, RecordError
 from bonmf_lib.evaluation import rules
 from bonmf_lib.evaluation.candidates import candidate_metrics
 from bonmf_lib.evaluation.ranking import ranking_metrics
-from bonmf_lib.evaluation.rules import FULL_RANKING, RATED_ITEMS, FullRanking, SampledRanking
+from bonmf_lib.evaluation.rules import (
+    FULL_RANKING,
+    RATED_ITEMS,
+    FullRanking,
+    GivenNegatives,
+    SampledRanking,
+)
 from bonmf_lib.integrity import read_arrays, read_sealed_text, sealed_text, write_arrays
 from bonmf_lib.models.rating.biased_svd import BiasedSVDConfig
 from bonmf_lib.report.tables import metric_table
@@ -63,7 +69,23 @@ def trained(monkeypatch) -> list[str]:
 
 
 def test_every_rule_has_a_name_of_its_own():
-    assert len({rule.name for rule in RULES}) == len(RULES)
+    known = (*RULES, GivenNegatives(), GivenNegatives(naive=True), GivenNegatives(ties="lost"))
+    assert len({rule.name for rule in known}) == len(known)
+
+
+@pytest.mark.parametrize("rule", RULES[1:], ids=lambda rule: rule.name)
+def test_records_are_means_of_the_values_of_users(run, rule):
+    training = Training(run, replace(IMPLICIT, evaluation=rule), 0)
+    training.train()
+    each, records = rule.per_user(training), rule.of(training)
+    means = each.drop(columns="user").mean().to_dict()
+    assert {name: records[name] for name in means} == pytest.approx(means, abs=1e-12)
+    tested = run.dataset.ratings["user"].to_numpy()[training.split.test]
+    sampled = isinstance(rule, SampledRanking)
+    assert each["user"].tolist() == (tested if sampled else np.unique(tested)).tolist()
+    assert {name for name in records if name not in means} == (
+        set() if sampled else {f"coverage@{k}" for k in (5, 10, 20)}
+    )
 
 
 def test_one_training_is_recorded_under_every_evaluation(run, trained):
@@ -215,13 +237,13 @@ def test_a_training_with_patience_watches_what_it_is_evaluated_by(run):
 
 def test_candidates_are_drawn_once_per_training_and_are_the_same_in_every_epoch(run, monkeypatch):
     drawn, ranked = [], []
-    draw, rank = rules.drawn_candidates, rules.candidate_metrics
+    draw, rank = rules.drawn_candidates, rules.rank_candidates
     monkeypatch.setattr(
         rules, "drawn_candidates", lambda *asked: drawn.append(draw(*asked)) or drawn[-1]
     )
     monkeypatch.setattr(
         rules,
-        "candidate_metrics",
+        "rank_candidates",
         lambda score, lists, device: ranked.append(lists) or rank(score, lists, device),
     )
     patient = replace(DRAWN, epochs=3, patience=3)
