@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from IPython.display import display
+
 from .chips import CHIPS, Chip
 from .short_answers import SHORT_ANSWERS
 
@@ -53,6 +55,11 @@ class Sentences:
 
     def __repr__(self) -> str:
         return self.text
+
+
+def say(*sentences: object) -> None:
+    """Show sentences of the library in a notebook as prose, where lines break between words."""
+    display(Sentences("\n".join(map(str, sentences))))
 
 
 def escaped_markdown(line: str) -> str:

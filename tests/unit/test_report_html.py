@@ -91,3 +91,10 @@ def test_a_paragraph_has_its_bold_words():
 def test_a_number_stays_on_one_line_with_its_unit():
     shown = html.card("How much?", "helps", "By 2.8 % (2.3 to 3.2).", "+2.8 % (+2.3 to +3.2)")
     assert shown.html.count("2.8\N{NO-BREAK SPACE}%") == 2 and "2.8 %" not in shown.html
+
+
+def test_what_is_said_is_shown_as_prose(monkeypatch):
+    shown = []
+    monkeypatch.setattr(html, "display", shown.append)
+    html.say("One.", 2)
+    assert shown == [Sentences("One.\n2")]
