@@ -136,7 +136,7 @@ class Recorded:
     def __init__(self, users, items):
         self.users, self.items = torch.tensor(users), torch.tensor(items)
 
-    def __call__(self, model, train, per_positive, over):
+    def __call__(self, model, train, per_positive, over="unrated"):
         return SimpleNamespace(draw=lambda users: (self.users, self.items))
 
 
