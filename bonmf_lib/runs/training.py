@@ -357,7 +357,10 @@ def member_seed(seed: int, member: int) -> int:
 
 def trained_side_by_side(trainings: Sequence[Training]) -> list[Recommender]:
     """The models of several trainings; those whose weights are not kept, or are to be measured
-    again (``BONMF_FRESH=1``), are trained side by side."""
+    again (``BONMF_FRESH=1``), are trained side by side, what they start from before them."""
+    starts = {start.key: start for training in trainings for start in training.starts}
+    if starts:
+        trained_side_by_side(list(starts.values()))
     for _ in in_parallel(Training.train, [(training, True) for training in trainings]):
         pass
     return [training.model() for training in trainings]

@@ -23,7 +23,7 @@ from bonmf_lib.models.rating.bonmf import BoNMFConfig
 from bonmf_lib.runs import training as training_module
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import run_variants, train_share
-from bonmf_lib.runs.training import Training
+from bonmf_lib.runs.training import Training, trained_side_by_side
 from bonmf_lib.runs.variant import Variant, training_hash, variant_hash
 from bonmf_lib.splits.rules import Ratio
 from bonmf_lib.training import loop
@@ -238,6 +238,12 @@ def test_a_share_holds_what_its_rows_start_from(run, trained):
     assert trained == ["GMF", "MLP", "NeuMF, pretrained", "alone"]
     run_variants(run, "one", rows, seeds=(0,))
     assert len(trained) == 4
+
+
+def test_models_asked_for_side_by_side_share_what_they_start_from(run, trained):
+    other = replace(FUSED, model_config=NeuMFConfig(**SIZES, alpha=0.2))
+    trained_side_by_side([Training(run, one, 0) for one in (FUSED, other)])
+    assert trained == ["GMF", "MLP", "NeuMF, pretrained", "NeuMF, pretrained"]
 
 
 def test_fresh_trains_starts_once(run, trained, monkeypatch):
