@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
+import numpy as np
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 
 from ..evaluation.rules import FULL_RANKING, EvaluationRule, GivenNegatives, SampledRanking
@@ -26,8 +27,9 @@ from ..models.ranking.popularity import PopularityConfig
 from ..models.rating.bonmf import BoNMFConfig
 from ..runs.run import Run
 from ..runs.variant import Variant
+from ..splits.by_time import LeaveOneOut
 from ..splits.given import Given
-from ..splits.rules import LeaveOneOut, SplitRule
+from ..splits.rules import SplitRule
 from ..training.config import TrainingConfig
 from ..training.search import Search
 from .protocols import closed_form, control_rows
@@ -46,8 +48,13 @@ def leave_one_out(run: Run) -> SplitRule:
 
 
 def among_few(run: Run) -> EvaluationRule:
-    """Each test item among the 99 that come with the data, else among 99 drawn ones."""
-    return SampledRanking() if run.dataset.given is None else GivenNegatives()
+    """Each test item among the 99 that come with the data, else among as many drawn ones, or as
+    many as every user left unrated."""
+    if run.dataset.given is not None:
+        return GivenNegatives()
+    usual = SampledRanking()
+    left = run.dataset.n_items - int(np.bincount(run.dataset.ratings["user"]).max())
+    return replace(usual, negatives=max(1, min(usual.negatives, left)))
 
 
 def naive_rows(run: Run) -> list[Variant]:
@@ -159,16 +166,17 @@ def factor_rows(run: Run) -> list[Variant]:
 
 
 def layer_rows(run: Run) -> list[Variant]:
-    """MLP by its number of hidden layers, with as many factors at its end."""
+    """MLP by its number of hidden layers, for every number of factors at its end."""
     own = run.settings.rankings
     return [
         _row(
             run,
-            f"MLP, {own.factors[0]} factors, {layers} hidden layers",
+            f"MLP, {factors} factors, {layers} hidden layers",
             LARGE_BATCHES,
             "mlp",
-            MLPConfig(factors=own.factors[0], hidden_layers=layers),
+            MLPConfig(factors=factors, hidden_layers=layers),
         )
+        for factors in own.curve_factors
         for layers in own.curve_layers
     ]
 
@@ -313,6 +321,9 @@ PRINTED: dict[str, dict[str, str]] = {
         r"NeuMF, \d+ factors, from scratch": "NeuMF, from scratch",
         r"NeuMF, \d+ factors, pretrained": "NeuMF, pretrained",
     },
-    "layers": {r"MLP, 8 factors, \d hidden layers": "MLP, 8 factors"},
+    "layers": {
+        rf"MLP, {factors} factors, \d hidden layers": f"MLP, {factors} factors"
+        for factors in (8, 16, 32, 64)
+    },
     "negatives": {},
 }

@@ -68,7 +68,7 @@ def run_variants(
     wanted = place.notna() & records["seed"].isin(seeds) & (records["experiment"] == experiment)
     ordered = (
         records[wanted]
-        .assign(place=place)
+        .assign(place=place[wanted])
         .sort_values(["place", "seed"], kind="stable", ignore_index=True)
     )
     return ordered.drop(columns="place")

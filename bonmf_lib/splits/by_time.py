@@ -19,6 +19,7 @@ class LeaveOneOut(SplitRule):
 
     name: ClassVar[str] = "leave-one-out"
     test_part: ClassVar[str] = FIXED
+    by_time: ClassVar[bool] = True
 
     def split(self, dataset: Dataset, seed: int = 0, valid: float = 0.0) -> Split:
         check_shares(self, valid)
@@ -52,6 +53,7 @@ class UserTime(SplitRule):
     test: float = 0.2
     name: ClassVar[str] = "user-time"
     test_part: ClassVar[str] = FIXED
+    by_time: ClassVar[bool] = True
 
     def split(self, dataset: Dataset, seed: int = 0, valid: float = 0.0) -> Split:
         check_shares(self, valid, test=self.test)
@@ -77,6 +79,7 @@ class GlobalTime(SplitRule):
     test: float = 0.2
     name: ClassVar[str] = "global-time"
     test_part: ClassVar[str] = FIXED
+    by_time: ClassVar[bool] = True
 
     def split(self, dataset: Dataset, seed: int = 0, valid: float = 0.0) -> Split:
         check_shares(self, valid, test=self.test)

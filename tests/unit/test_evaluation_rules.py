@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from optuna.distributions import CategoricalDistribution
 
 from bonmf_lib.claims.judge import judge
 from bonmf_lib.claims.reading import BetterClaim
@@ -168,9 +169,11 @@ def test_fresh_measures_kept_weights_again(run, trained, monkeypatch):
     assert len(trained) == 4
 
 
-def test_a_searched_row_has_no_weights_to_look_into(run):
-    with pytest.raises(ConfigError, match="its settings are searched"):
-        Training(run, replace(RATED, search=Search((), 1)), 0).model()
+def test_a_searched_rows_weights_are_of_the_chosen_settings(run):
+    space = (("model.factors", CategoricalDistribution([2, RATED.model_config.factors])),)
+    training = Training(run, replace(RATED, search=Search(space, 3)), 0)
+    model, chosen = training.model(), min(training.trials(), key=lambda trial: trial["value"])
+    assert model.user_factors.embedding_dim == chosen["params"]["model.factors"]
 
 
 def test_rankings_are_those_of_the_model_and_the_split(run):
