@@ -79,12 +79,11 @@ def rank_all(
     if min(ks, default=0) < 1 or block < 1:
         raise ConfigError(f"ks and block must be at least 1, got {tuple(ks)} and {block}.")
     device = pick_device(device) if isinstance(device, str) else device
-    seen = _by_user(*train, n_users, n_items)
-    wanted = _by_user(*test, n_users, n_items)
-    users = np.flatnonzero(np.diff(wanted[0]))
+    seen, wanted = (_distinct(*pairs, n_users, n_items) for pairs in (train, test))
+    users = _owners(wanted, n_items)
     if not len(users):
         return NOTHING_RANKED
-    shown = _Shown.of(seen, n_users, n_items, len(ks), device)
+    shown = _Shown.of(seen, n_items, len(ks), device)
     columns: dict[str, list[torch.Tensor]] = {}
     sums = 0.0
     for found in _lists(score, seen, wanted, users, n_items, max(ks), device, block):
@@ -113,25 +112,30 @@ class _Lists:
 
 
 def _lists(
-    score: Score, seen: Pairs, wanted: Pairs, users, n_items: int, longest: int, device, block: int
+    score: Score,
+    seen: np.ndarray,
+    wanted: np.ndarray,
+    users: np.ndarray,
+    n_items: int,
+    longest: int,
+    device: torch.device,
+    block: int,
 ) -> Iterator[_Lists]:
     # equal scores are ordered by these
     place_of = torch.from_numpy(np.argsort(np.random.default_rng(0).permutation(n_items)))
     place_of = place_of.to(device)
-    offsets, items = wanted
-    owners = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    keys = torch.from_numpy(owners * n_items + items).to(device)  # sorted
+    keys = torch.from_numpy(wanted).to(device)
+    every = torch.from_numpy(users).to(device)
+    known, tested = (_PairsOf(pairs, users, n_items, device) for pairs in (seen, wanted))
     for start in range(0, len(users), block):
-        chosen = users[start : start + block]
-        asked = torch.from_numpy(chosen).to(device)
+        asked = every[start : start + block]
         scores = score(asked)
-        if scores.shape != (len(chosen), n_items):
+        if scores.shape != (len(asked), n_items):
             raise ModelError(
-                f"score gave {tuple(scores.shape)} for {len(chosen)} users and {n_items} items."
+                f"score gave {tuple(scores.shape)} for {len(asked)} users and {n_items} items."
             )
         scores = scores.clone()
-        rows, known = (torch.from_numpy(part).to(device) for part in _rows_of(seen, chosen))
-        scores[rows, known] = -torch.inf
+        scores[known.between(start, start + block)] = -torch.inf
         values, best = _topk(scores, min(longest, n_items), place_of)
         if values[:, 0].isnan().any():  # NaN counts as the highest
             raise ModelError("score gave NaN for at least one item.")
@@ -139,9 +143,29 @@ def _lists(
         pairs = asked.unsqueeze(1) * n_items + best
         near = torch.searchsorted(keys, pairs).clamp(max=len(keys) - 1)
         hits = ((keys[near] == pairs) & listed).double()
-        rows, tested = (torch.from_numpy(part).to(device) for part in _rows_of(wanted, chosen))
-        n_test = torch.bincount(rows, minlength=len(chosen))
-        yield _Lists(best, listed, hits, n_test, _reciprocal_rank(scores, rows, tested, place_of))
+        rows, items = tested.between(start, start + block)
+        n_test = torch.bincount(rows, minlength=len(asked))
+        reciprocal = _reciprocal_rank(scores, rows, items, place_of)
+        yield _Lists(best, listed, hits, n_test, reciprocal)
+
+
+class _PairsOf:
+    """The pairs (as :func:`_distinct` gives them) of some users, on a device; cut at places among
+    these users."""
+
+    def __init__(self, pairs: np.ndarray, users: np.ndarray, n_items: int, device: torch.device):
+        owners, items = np.divmod(pairs, n_items)
+        rows = np.searchsorted(users, owners).clip(max=len(users) - 1)
+        theirs = users[rows] == owners
+        self._rows, items = rows[theirs], items[theirs]
+        self._on_device = [torch.from_numpy(part).to(device) for part in (self._rows, items)]
+
+    def between(self, start: int, end: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of the users from place ``start`` up to ``end``: the places, counted from ``start``, and
+        the items, int64 (pairs,) each."""
+        low, high = np.searchsorted(self._rows, (start, end))
+        rows, items = (part[low:high] for part in self._on_device)
+        return rows - start, items
 
 
 def _hit_values(found: _Lists, ks: Sequence[int]) -> dict[str, torch.Tensor]:
@@ -174,10 +198,9 @@ class _Shown:
     covered: torch.Tensor
 
     @classmethod
-    def of(cls, seen: Pairs, n_users: int, n_items: int, n_ks: int, device) -> "_Shown":
-        offsets, items = seen
-        counts = np.bincount(items, minlength=n_items)
-        trained = max(1, np.count_nonzero(np.diff(offsets)))
+    def of(cls, seen: np.ndarray, n_items: int, n_ks: int, device: torch.device) -> "_Shown":
+        counts = np.bincount(seen % n_items, minlength=n_items)
+        trained = max(1, len(_owners(seen, n_items)))
         percentile = (stats.rankdata(counts) - 0.5) / n_items
         bits = -np.log2(counts.clip(min=1) / trained)
         covered = torch.zeros(n_ks, n_items, dtype=torch.bool, device=device)
@@ -245,27 +268,16 @@ def _topk(
     return values[:, :k], columns[:, :k]
 
 
-def _by_user(
-    users: np.ndarray, items: np.ndarray, n_users: int, n_items: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct pairs as offsets (n_users + 1,) and items sorted by user."""
+def _distinct(users: np.ndarray, items: np.ndarray, n_users: int, n_items: int) -> np.ndarray:
+    """Distinct pairs as user * n_items + item, sorted."""
     for kind, ids, limit in (("user", users, n_users), ("item", items, n_items)):
         if len(ids) and (ids.min() < 0 or ids.max() >= limit):
             raise ModelError(f"A {kind} id is outside 0 to {limit - 1}.")
     pairs = np.sort(np.asarray(users, np.int64) * n_items + np.asarray(items, np.int64))
-    pairs = pairs[np.diff(pairs, prepend=-1) > 0]  # np.unique takes ten times as long
-    counts = np.bincount(pairs // n_items, minlength=n_users)
-    return np.concatenate([[0], np.cumsum(counts)]), pairs % n_items
+    return pairs[np.diff(pairs, prepend=-1) > 0]  # np.unique takes ten times as long
 
 
-def _rows_of(
-    pairs: tuple[np.ndarray, np.ndarray], chosen: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Positions within ``chosen`` and items of all pairs of the chosen users."""
-    offsets, items = pairs
-    counts = offsets[chosen + 1] - offsets[chosen]
-    ends = np.cumsum(counts)
-    places = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - counts, counts)
-    return np.repeat(np.arange(len(chosen)), counts), items[
-        np.repeat(offsets[chosen], counts) + places
-    ]
+def _owners(pairs: np.ndarray, n_items: int) -> np.ndarray:
+    """The users of such pairs, each once, sorted."""
+    owners = pairs // n_items
+    return owners[np.diff(owners, prepend=-1) > 0]

@@ -200,7 +200,7 @@ def main() -> None:
         f"PyTorch {torch.__version__}",
         flush=True,
     )
-    data, fewer = implicit_data(options.ratings), implicit_data(options.ratings // 5)
+    data, fewer = implicit_data(options.ratings), implicit_data(options.ratings // 20)
 
     def dot_product():
         inputs = ModelInputs(USERS, ITEMS, mean_rating=-math.log(PER_POSITIVE))
