@@ -59,7 +59,7 @@ def reason(run: Run, variant: Variant, seeds: Sequence[int] | None = None) -> st
                 f"a user of {_name(dataset)} left fewer than {wanted} {dataset.words.items} "
                 "unrated to rank among"
             )
-    if variant.training.negatives:
+    if variant.training.negatives and variant.training.negatives_over == "unrated":
         for seed in run.settings.seeds if seeds is None else seeds:
             users = dataset.ratings["user"].to_numpy()[Training(run, variant, seed).split.train]
             if np.bincount(users).max() >= dataset.n_items:

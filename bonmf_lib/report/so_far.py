@@ -312,6 +312,8 @@ _ASKED_OF_RANKERS = {
     "Does a network beat a dot product with care?": "NeuMF (h)",
     "Does a closed form do as well, among few items?": "NeuMF (m)",
     "And among all?": "NeuMF (m), full ranking",
+    "Is EASE better with lambda 1320 than with 250, among few items?": "NeuMF (l), sampled",
+    "Is 250 better among all?": "NeuMF (l), full ranking",
 }
 
 
