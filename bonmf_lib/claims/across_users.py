@@ -89,7 +89,7 @@ def across_users(
 
 
 def _values(training: Training, metrics: Sequence[str]) -> pd.DataFrame:
-    table = training.variant.evaluation.per_user(training)
+    table = training.user_values()
     return table[["user", *table.columns.intersection(metrics)]]
 
 

@@ -97,14 +97,15 @@ class _Ranking(EvaluationRule):
     reads_model: ClassVar[bool] = True
 
     def of(self, trained: Trained) -> dict[str, float]:
-        return self._ranked(trained).metrics
+        return self.ranked(trained).metrics
 
     def per_user(self, trained: Trained) -> pd.DataFrame:
         """What the metrics are means of: column user, then one per metric. A row per user, or per
         test rating where each is ranked in a list of its own."""
-        return self._ranked(trained).per_user()
+        return self.ranked(trained).per_user()
 
-    def _ranked(self, trained: Trained) -> Ranked:
+    def ranked(self, trained: Trained) -> Ranked:
+        """Both at once."""
         dataset, split = trained.dataset, trained.split
         return self._ranker(dataset, split, split.test, trained.device)(trained.model())
 

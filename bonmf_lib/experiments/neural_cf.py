@@ -257,20 +257,24 @@ _SPACES: dict[str, dict[str, BaseDistribution]] = {
 
 
 def tuned_rows(run: Run) -> list[Variant]:
-    """Networks and what they are compared with, two settings of each searched on validation with
-    as many trials."""
-    largest = run.settings.rankings.curve_factors[-1]
-    solved = {row.model: row for row in solved_rows(run)}
+    """Networks and what they are compared with, their settings searched on validation with as many
+    trials each."""
+    own = run.settings.rankings
+    decay = {"weight_decay": 1e-6}  # where searches start
     rows = [
-        solved["item-knn"],
-        solved["ease"],
+        *solved_rows(run)[1:3],
         *dot_product_rows(run),
-        *(make(run, largest, LARGE_BATCHES) for make in (gmf, mlp, neumf)),
+        *(
+            replace(row, training=replace(row.training, **decay))
+            for row in (
+                make(run, own.curve_factors[-1], LARGE_BATCHES) for make in (gmf, mlp, neumf)
+            )
+        ),
     ]
-    trials = run.settings.rankings.trials
     return [
-        replace(row, protocol=TUNED, search=Search(tuple(_SPACES[row.model].items()), trials))
+        replace(row, protocol=TUNED, search=Search(tuple(_SPACES[row.model].items()), own.trials))
         for row in rows
+        if row.model in own.searched
     ]
 
 
@@ -285,13 +289,17 @@ def bonmf_rows(run: Run) -> list[Variant]:
         ", no text": ("image",),
         ", IDs only": (),
     }
+    dim = run.settings.comparison.feature_dim
     rows = [
-        _row(
-            run,
-            f"BoNMF as ranker{ending}",
-            LARGE_BATCHES,
-            "bonmf",
-            BoNMFConfig(modalities=modalities),
+        replace(
+            _row(
+                run,
+                f"BoNMF as ranker{ending}",
+                LARGE_BATCHES,
+                "bonmf",
+                BoNMFConfig(modalities=modalities),
+            ),
+            feature_dim=dim,
         ).prepared("native")
         for ending, modalities in subsets.items()
     ]

@@ -100,6 +100,7 @@ class Rankings:
     curve_layers: tuple[int, ...]
     curve_negatives: tuple[_Count, ...]
     dot_product_factors: _Count
+    searched: tuple[str, ...]  # models whose settings are searched
     trials: _Count  # of every search
 
 

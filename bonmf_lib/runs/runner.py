@@ -188,7 +188,7 @@ def _measured(training: Training, experiment: str) -> list[Record]:
         training.split,
         training.noted(),
     )
-    metrics = variant.evaluation.of(training) | {"best_epoch": float(noted["best_epoch"])}
+    metrics = training.metrics() | {"best_epoch": float(noted["best_epoch"])}
     now = code_version()
     common = {
         "experiment": experiment,

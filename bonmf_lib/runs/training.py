@@ -27,6 +27,7 @@ from ..models import (
 )
 from ..parallel import in_parallel
 from ..progress import announce
+from ..splits.rules import FIXED
 from ..splits.split import Split
 from ..training.batches import Triples
 from ..training.loop import History, Validation, fit, predict
@@ -34,6 +35,9 @@ from ..training.search import Settings, choose
 from .records import code_version, fresh_wanted
 from .run import Run
 from .variant import VALID_SHARE, Variant, training_hash, variant_hash
+
+# of users, where differences are told across them
+KEPT_VALUES = ("hr@10", "ndcg@10", "recall@10", "recall@20", "ndcg@20")
 
 
 class Training:
@@ -91,6 +95,11 @@ class Training:
     @property
     def weights_path(self) -> Path:
         return self.run.run_dir / "weights" / f"{self.key}.safetensors"
+
+    @property
+    def values_path(self) -> Path:
+        """Of its evaluation too, unlike the others."""
+        return self.run.run_dir / "values" / f"{self.config}-{self.seed}.safetensors"
 
     @property
     def trials_path(self) -> Path:
@@ -268,6 +277,31 @@ class Training:
         }
         noted = first | {"best_epoch": histories[0].best_epoch, "code": code_version()}
         write_json(self.history_path, noted | {"device": device_name(self.device)}, self.key)
+
+    # Evaluation
+
+    def metrics(self) -> dict[str, float]:
+        """What its evaluation measures. Where all seeds test the same ratings, the values of users
+        that it comes from are kept (:meth:`user_values`)."""
+        rule = self.variant.evaluation
+        if not rule.reads_model or self.variant.split.test_part != FIXED:
+            return rule.of(self)
+        ranked = rule.ranked(self)
+        kept = {name: ranked.per_list[name] for name in KEPT_VALUES if name in ranked.per_list}
+        write_arrays(self.values_path, kept | {"user": ranked.users}, self.values_path.stem)
+        return ranked.metrics
+
+    def user_values(self) -> pd.DataFrame:
+        """``KEPT_VALUES`` of every list that its evaluation ranks, and whose it is: column user,
+        then one per metric. Measured again where they are not kept."""
+        if not self.values_path.exists():
+            self.metrics()
+        try:
+            kept = read_arrays(self.values_path, self.values_path.stem)
+        except DamagedError:
+            self.metrics()
+            kept = read_arrays(self.values_path, self.values_path.stem)
+        return pd.DataFrame({name: kept[name] for name in ("user", *KEPT_VALUES) if name in kept})
 
     # What is kept
 

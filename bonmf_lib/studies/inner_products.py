@@ -17,7 +17,7 @@ import torch
 USERS = ("11101", "01100", "01110", "10111")  # users by items
 PAIRS = tuple(combinations(range(len(USERS)), 2))
 EVERYTHING, BY_USER = "all six", "by user"  # what is to be ordered: all pairs, or each user's own
-STARTS, STEPS, RATE = 32, 400, 0.05
+STARTS, STEPS, RATE = 24, 300, 0.05
 MARGIN = 0.02  # by which similarities are pushed apart; in units of the largest one
 HELD = 1e-3  # the least difference that counts as ordered
 
