@@ -29,7 +29,8 @@ from bonmf_lib.runs.publication import publish
 from bonmf_lib.runs.records import add_records, read_published
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.variant import Variant, variant_hash
-from bonmf_lib.splits.rules import LeaveOneOut, redraws_test
+from bonmf_lib.splits.by_time import LeaveOneOut
+from bonmf_lib.splits.rules import redraws_test
 from bonmf_lib.training.config import TrainingConfig
 from tests.unit.test_study import record
 
