@@ -48,6 +48,7 @@ lab: .venv/ready
 
 bench: .venv/ready
 	python -m tests.benchmarks.speed
+	python -m tests.benchmarks.ranking
 
 # Keep a long run's records for every reader, beside those of experiments that this run did not repeat.
 publish: .venv/ready

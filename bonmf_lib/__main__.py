@@ -166,12 +166,17 @@ def _compare(options: argparse.Namespace) -> None:
 
 
 def _ledger(options: argparse.Namespace) -> None:
+    from .claims.across_users import kept_across_users, published_across_users
     from .claims.ledger import ledger, ledger_text
     from .report.terminal import print_ledger
     from .runs.records import read_published
 
     run_dir = options.records
-    table = ledger(read_published() if run_dir is None else _records_of(run_dir))
+    table = (
+        ledger(read_published(), published_across_users())
+        if run_dir is None
+        else ledger(_records_of(run_dir), kept_across_users(run_dir))
+    )
     if options.format == "json":
         print(table.to_json(orient="records", indent=2))
     elif sys.stdout.isatty():

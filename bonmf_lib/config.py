@@ -54,7 +54,12 @@ def _check_keys(cls: type, values: dict[str, Any], called: str) -> None:
 
 # Fields that came after the first published hashes, at the value that stands for how it was before:
 # hashes leave them out there, so that published rows keep theirs.
-_AS_BEFORE = {"text_preparation": "standardised", "image_preparation": "standardised"}
+_AS_BEFORE = {
+    "text_preparation": "standardised",
+    "image_preparation": "standardised",
+    "negatives_over": "unrated",
+    "optimiser": "adam",
+}
 
 
 def config_hash(*parts: Any) -> str:

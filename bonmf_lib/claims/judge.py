@@ -13,25 +13,25 @@ Rules (also in METHODS.md):
 * equivalent: *reproduced* when every pairwise relative difference's 90 % interval lies inside the
   claimed margin (two one-sided tests at 5 %), *direction only* when only every pair's mean does,
   else *not reproduced*.
+* Where all seeds test the same ratings, comparisons and equivalences are told across users and
+  seeds (:mod:`~bonmf_lib.claims.across_users`), else they say *seeds only*; numbers are told over
+  seeds, since the paper's is of the same users.
 * *not testable on this data*: the records are of another data set or split, or of packaged content
   where the claim is about plots or posters. *not run*: no records, or no seed in common.
 """
 
 from dataclasses import dataclass, replace
-from functools import cache
-from itertools import combinations
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from ..errors import ConfigError
-from ..evaluation import Estimate, holm, mean_interval, paired_difference
-from ..evaluation.rules import RATED_ITEMS
+from ..evaluation import Estimate, holm, mean_interval
 from ..runs.records import interval_share
+from ..splits.rules import redraws_test
+from .across_users import CLOSED_FORM, Told, pairs_of
+from .reading import OWN_SOURCE, BetterClaim, Claim, EquivalentClaim
 
 VERDICTS = (
     "reproduced",
@@ -41,10 +41,8 @@ VERDICTS = (
     "not testable on this data",
     "not run",
 )
-# the protocol of rows that are solved, not trained; answers claims of any protocol
-CLOSED_FORM = "closed form"
-OWN_SOURCE = "this-study"  # checks we add; not counted among the papers' claims
 LEAST_SEEDS = 3  # to judge a number
+USERS, SEEDS_ONLY = "users", "seeds only"  # what differences on a fixed test part are told across
 LEVEL = 0.05  # below it, an adjusted p-value tells a difference from zero
 LOWER_IS_BETTER = (
     "mse",
@@ -55,140 +53,6 @@ LOWER_IS_BETTER = (
     "seconds",
     "peak-memory",
 )
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class _Claim(_Model):
-    id: str
-    source: str  # a key of `sources`
-    statement: str
-    paper: str  # the paper's number or words, as shown in tables
-    datasets: tuple[str, ...]  # where it can be judged
-    content: Literal["any", "full"] = "any"  # full: only with real plots and posters
-    split: str = ""  # how the records' split rule must begin; empty = any split
-    evaluation: str = RATED_ITEMS.name  # how the records' evaluation must begin
-    protocol: str = "as published"
-    verified: bool = True  # False: quoted from memory, never a gate
-    # False: the paper leaves open what its number means; judged as we read it, not counted
-    defined: bool = True
-    note: str = ""
-
-
-class ValueClaim(_Claim):
-    """One number: ``variant`` has ``value`` in ``metric``."""
-
-    kind: Literal["value"]
-    variant: str
-    metric: str
-    value: float
-    tolerance: float  # relative
-
-
-class BetterClaim(_Claim):
-    """``variant`` beats ``than`` in ``metric``, by ``percent`` (low, high) where the paper says by
-    how much."""
-
-    kind: Literal["better"]
-    variant: str
-    than: tuple[str, ...]  # all of them
-    metric: str
-    percent: tuple[float, float] | None = None
-
-
-class EquivalentClaim(_Claim):
-    """All ``variants`` lie within ``margin`` percent of each other in ``metric``."""
-
-    kind: Literal["equivalent"]
-    variants: tuple[str, ...]
-    metric: str
-    margin: float
-
-
-Claim = Annotated[ValueClaim | BetterClaim | EquivalentClaim, Field(discriminator="kind")]
-
-
-class _Table(_Model):
-    """A table of a paper: one value claim per cell."""
-
-    id: str
-    source: str
-    title: str
-    datasets: tuple[str, ...]
-    columns: dict[str, str]  # column title -> metric
-    rows: dict[str, list[float | None]]  # row title -> values in column order
-    variants: dict[str, str] = {}  # row title -> variant name where they differ
-    full_content: tuple[str, ...] = ()  # rows that need real plots or posters
-    split: str = ""
-    evaluation: str = RATED_ITEMS.name
-    protocol: str = "as published"
-    tolerance: float = 0.02
-    scale: float = 1.0  # printed value x scale = value
-    verified: bool = True
-    undefined: tuple[str, ...] = ()  # columns whose definition the paper does not give
-    notes: dict[str, str] = {}  # column title -> what to know about its cells
-
-    def claims(self) -> list[ValueClaim]:
-        out = []
-        for row, values in self.rows.items():
-            for (title, metric), value in zip(self.columns.items(), values, strict=True):
-                if value is not None:
-                    out.append(self._cell(row, title, metric, value))
-        return out
-
-    def _cell(self, row: str, title: str, metric: str, value: float) -> ValueClaim:
-        return ValueClaim(
-            kind="value",
-            id=f"{self.id}: {row}, {title}",
-            source=self.source,
-            statement=f"{self.title}: {row} has {title} {value:g}",
-            paper=f"{value:g}",
-            datasets=self.datasets,
-            content="full" if row in self.full_content else "any",
-            split=self.split,
-            evaluation=self.evaluation,
-            protocol=self.protocol,
-            verified=self.verified,
-            defined=title not in self.undefined,
-            note=self.notes.get(title, ""),
-            variant=self.variants.get(row, row),
-            metric=metric,
-            value=value * self.scale,
-            tolerance=self.tolerance,
-        )
-
-
-class _File(_Model):
-    sources: dict[str, str]
-    claims: tuple[Claim, ...]
-    tables: tuple[_Table, ...]
-
-
-@cache
-def read_claims() -> tuple[Claim, ...]:
-    """All claims of ``claims.yaml``: the claims in words, then every table cell."""
-    path = Path(__file__).with_name("claims.yaml")
-    try:
-        file = TypeAdapter(_File).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(
-            f"{path.name}, {'.'.join(map(str, first['loc']))}: {first['msg']}."
-        ) from None
-    claims = [*file.claims, *(claim for table in file.tables for claim in table.claims())]
-    for claim in claims:
-        if claim.source not in file.sources:
-            raise ConfigError(f"{path.name}: {claim.id} names the unknown source {claim.source!r}.")
-    return tuple(claims)
-
-
-def read_sources() -> dict[str, str]:
-    """Source key -> citation."""
-    return yaml.safe_load(Path(__file__).with_name("claims.yaml").read_text(encoding="utf-8"))[
-        "sources"
-    ]
 
 
 @dataclass(frozen=True)
@@ -203,6 +67,8 @@ class Judgement:
         percent.
         p_holm: of a comparison, the adjusted p-value that decides; NaN of other claims and with one
         seed.
+        across: of a difference on a fixed test part, ``users`` or ``seeds only``; "" of all others,
+        where every seed tests other ratings.
     """
 
     claim: Claim
@@ -213,6 +79,7 @@ class Judgement:
     against: str = ""
     farthest_mean: float = float("nan")
     p_holm: float = float("nan")
+    across: str = ""
 
 
 Families = Literal["apart", "together", "unadjusted"]
@@ -226,8 +93,8 @@ class Rules:
     Attributes:
         tolerance: of values, relative; None = each claim's own.
         families: which p-values are adjusted together (Holm) on one data set and content: the
-            papers' and our own checks apart, so that what we add moves no verdict on a paper; all
-            of them; or none with another.
+            claims of each paper, and our own checks of them, apart, so that neither what we add nor
+            another paper moves a verdict on a paper; all of them; or none with another.
         competitor: where a claim names several, the one that decides: the one with the least
             evidence for the claim, or with the most.
     """
@@ -238,28 +105,39 @@ class Rules:
 
 
 def judge(
-    claims: tuple[Claim, ...], records: pd.DataFrame, rules: Rules | None = None
+    claims: tuple[Claim, ...],
+    records: pd.DataFrame,
+    rules: Rules | None = None,
+    across: pd.DataFrame | None = None,
 ) -> list[Judgement]:
     """Judge every claim on every data set and content of the records; claims without records are
     *not run*.
 
     Two claims that rest on the same test (a difference, and its size) count once where p-values are
     adjusted.
+
+    Args:
+        across: differences across users (:func:`~bonmf_lib.claims.across_users.across_users`).
     """
     rules = rules or Rules()
-    return judge_measured(measure(claims, records, rules.competitor), rules)
+    return judge_measured(measure(claims, records, rules.competitor, across), rules)
 
 
 def measure(
-    claims: tuple[Claim, ...], records: pd.DataFrame, competitor: Competitor
+    claims: tuple[Claim, ...],
+    records: pd.DataFrame,
+    competitor: Competitor,
+    across: pd.DataFrame | None = None,
 ) -> list[list[Judgement]]:
     """Our number for every claim, one list for each data set and content of the records: what
     :func:`judge_measured` gives verdicts on, which takes far less time."""
     groups = list(records.groupby(["dataset", "content"])) or [(("-", "-"), records)]
-    out = []
+    told, out = Told({}) if across is None else Told.of(across), []
     for (dataset, content), group in groups:
         by_variant = {str(variant): rows for variant, rows in group.groupby("variant")}
-        out.append([_measure(claim, dataset, content, by_variant, competitor) for claim in claims])
+        out.append(
+            [_measure(claim, dataset, content, by_variant, competitor, told) for claim in claims]
+        )
     return out
 
 
@@ -291,8 +169,8 @@ def _adjusted(judgements: list[Judgement], rules: Rules) -> list[float]:
             claim.split,
             claim.evaluation,
         )
-        families = {"apart": (claim.source == OWN_SOURCE,), "together": (), "unadjusted": test}
-        family = families[rules.families]
+        apart = (claim.about, claim.source == OWN_SOURCE)
+        family = {"apart": apart, "together": (), "unadjusted": test}[rules.families]
         tests.setdefault(family, {})[test] = (
             judgement.ours.p_value if judgement.ours is not None else float("nan")
         )
@@ -310,14 +188,12 @@ def _measure(
     content: str,
     by_variant: dict[str, pd.DataFrame],
     competitor: Competitor,
+    told: Told,
 ) -> Judgement:
     needed = {"value": lambda: [claim.variant], "better": lambda: [claim.variant, *claim.than]}
     names = needed.get(claim.kind, lambda: list(claim.variants))()
     rows = {name: by_variant[name] for name in names if name in by_variant}
-    rows = {
-        name: found[found["evaluation"].str.startswith(claim.evaluation)]
-        for name, found in rows.items()
-    }
+    rows = {name: _evaluated(found, claim) for name, found in rows.items()}
     if any(name not in rows or rows[name].empty for name in names):
         return Judgement(claim, dataset, content, None, "not run")
     kinds = pd.concat([rows[name]["evaluation"] for name in names]).unique()
@@ -326,61 +202,89 @@ def _measure(
             f"{claim.id} says {claim.evaluation!r}, but records are of {' and '.join(kinds)}; "
             "claims.yaml must name one."
         )
-    values = {name: _per_seed(found, claim) for name, found in rows.items()}
+    values = {name: _answering(found, claim) for name, found in rows.items()}
     chosen = pd.concat([rows[name] for name in names])  # perhaps under another protocol only
     asked = chosen[chosen["protocol"].isin([claim.protocol, CLOSED_FORM])]
     chosen = asked if len(asked) else chosen
     other_data = dataset not in claim.datasets or (claim.content == "full" and content != "full")
     if other_data or not chosen["split"].str.startswith(claim.split).all():
         return Judgement(claim, dataset, content, None, "not testable on this data")
-    if any(series.empty for series in values.values()):
+    if any(found.empty for found in values.values()):
         return Judgement(claim, dataset, content, None, "not run")
     share = interval_share(chosen)
     if claim.kind == "value":
-        ours = mean_interval(values[claim.variant].to_numpy(), share)
+        ours = mean_interval(_per_seed(values[claim.variant]).to_numpy(), share)
         return Judgement(claim, dataset, content, ours, "" if ours.n else "not run")
-    gains = _gains(claim, values, share)
+    if any(redraws_test(str(rule)) for rule in chosen["split"].unique()):
+        gains, across = _gains(claim, values, share), {}
+    else:
+        gains, across = _gains_on_fixed(claim, values, told)
     if claim.kind == "better":
         choose = min if competitor == "hardest" else max
         against = choose(gains, key=lambda other: _evidence(gains[other]))
     else:  # the pair whose interval reaches farthest from 0
         against = max(gains, key=lambda pair: max(abs(gains[pair].low), abs(gains[pair].high)))
     ours, named = gains[against], against if len(gains) > 1 else ""
-    farthest = max(abs(gain.mean) for gain in gains.values())
-    return Judgement(claim, dataset, content, ours, "" if ours.n else "not run", named, farthest)
+    return Judgement(
+        claim, dataset, content, ours, "" if ours.n else "not run", named,
+        max(abs(gain.mean) for gain in gains.values()), across=across.get(against, ""),
+    )  # fmt: skip
 
 
-def _per_seed(records: pd.DataFrame, claim: Claim) -> pd.Series:
-    """A variant's values by seed."""
+def _evaluated(records: pd.DataFrame, claim: Claim) -> pd.DataFrame:
+    """Records of the evaluation that a claim names, or whose names begin as it says."""
+    named = records["evaluation"] == claim.evaluation
+    return records[named if named.any() else records["evaluation"].str.startswith(claim.evaluation)]
+
+
+def _answering(records: pd.DataFrame, claim: Claim) -> pd.DataFrame:
+    """A variant's records that answer a claim."""
     chosen = records[records["metric"] == claim.metric]
     asked = chosen[chosen["protocol"] == claim.protocol]
-    rows = asked if len(asked) else chosen[chosen["protocol"] == CLOSED_FORM]
-    return rows.groupby("seed")["value"].first()  # the same run may stand in several experiments
+    return asked if len(asked) else chosen[chosen["protocol"] == CLOSED_FORM]
+
+
+def _per_seed(records: pd.DataFrame) -> pd.Series:
+    """Values by seed; the same run may stand in several experiments."""
+    return records.groupby("seed")["value"].first()
 
 
 def _gains(
-    claim: BetterClaim | EquivalentClaim, values: dict[str, pd.Series], share: float
+    claim: BetterClaim | EquivalentClaim, rows: dict[str, pd.DataFrame], share: float
 ) -> dict[str, Estimate]:
     """Relative improvement in percent, positive = better, over each competitor (its 95 % interval,
     with the p-value of the paired test), or of each pair of an equivalence (90 %)."""
-    better = claim.kind == "better"
-    pairs = (
-        [(claim.variant, other) for other in claim.than]
-        if better
-        else list(combinations(claim.variants, 2))
-    )
-    sign = -1 if claim.metric in LOWER_IS_BETTER else 1
-    out = {}
-    for one, other in pairs:
-        ours, theirs = (
-            series.to_numpy() for series in values[one].align(values[other], join="inner")
-        )
-        gain = sign * 100 * (ours - theirs) / np.abs(theirs)
-        if better:
-            out[other] = paired_difference(gain, np.zeros_like(gain), share)
-        else:
-            out[f"{one} / {other}"] = mean_interval(gain, share, level=0.90)
+    sign, out = _sign(claim), {}
+    for name, (one, other) in pairs_of(claim).items():
+        ours, theirs = _per_seed(rows[one]).align(_per_seed(rows[other]), join="inner")
+        gain = sign * 100 * (ours - theirs).to_numpy() / np.abs(theirs.to_numpy())
+        out[name] = mean_interval(gain, share, _level(claim))
     return out
+
+
+def _gains_on_fixed(
+    claim: BetterClaim | EquivalentClaim, rows: dict[str, pd.DataFrame], told: Told
+) -> tuple[dict[str, Estimate], dict[str, str]]:
+    """The same where all seeds test the same ratings, and what each is told across. Rows that no
+    seed changes are not told apart by seeds, however often they are solved."""
+    gains, across = _gains(claim, rows, 0.0), {}
+    for name, (one, other) in pairs_of(claim).items():
+        found = told.gain(rows[one], rows[other], claim.metric)
+        across[name] = SEEDS_ONLY if found is None else USERS
+        if found is not None:
+            signed = found if _sign(claim) > 0 else found.negated()
+            gains[name] = signed.estimate(_level(claim))
+        elif gains[name].low == gains[name].high:
+            gains[name] = Estimate(gains[name].mean, float("nan"), float("nan"), gains[name].n)
+    return gains, across
+
+
+def _sign(claim: BetterClaim | EquivalentClaim) -> int:
+    return -1 if claim.metric in LOWER_IS_BETTER else 1
+
+
+def _level(claim: BetterClaim | EquivalentClaim) -> float:
+    return 0.95 if claim.kind == "better" else 0.90
 
 
 def _evidence(gain: Estimate) -> tuple[bool, float]:

@@ -4,7 +4,8 @@ from functools import cache
 
 import pandas as pd
 
-from .judge import OWN_SOURCE, VERDICTS, Judgement, judge, qualifier, read_claims
+from .judge import SEEDS_ONLY, VERDICTS, Judgement, judge, qualifier
+from .reading import OWN_SOURCE, read_claims
 
 UNJUDGED = ("not testable on this data", "not run")  # verdicts that the records do not give
 
@@ -23,6 +24,7 @@ COLUMNS = [
     "content",
     "verdict",
     "qualifier",
+    "across",
     "note",
 ]
 
@@ -41,20 +43,25 @@ READABLE = [
 ]
 
 
-def ledger(records: pd.DataFrame) -> pd.DataFrame:
+def ledger(records: pd.DataFrame, across: pd.DataFrame | None = None) -> pd.DataFrame:
     """One row per claim, data set and content. ``ours`` is in the metric's unit for values and the
     relative improvement in percent for comparisons (positive = better), over the competitor or of
     the pair ``against`` that decides where there are several; low and high bound its 95 % interval
     (90 % for equivalence), ``p_holm`` is the adjusted p-value that decides a comparison,
     ``qualifier`` what it says where the verdict leaves that open
-    (:func:`~bonmf_lib.claims.judge.qualifier`).
+    (:func:`~bonmf_lib.claims.judge.qualifier`), ``across`` what a difference on a fixed test part
+    is told across.
 
     A claim that was run somewhere is not listed as *not run* elsewhere, and one that was run
     nowhere only once.
+
+    Args:
+        across: differences across users that were kept with the records
+            (:mod:`~bonmf_lib.claims.across_users`); without them, claims on fixed test parts are
+            told over seeds only.
     """
-    table = pd.DataFrame(
-        [_row(judgement) for judgement in judge(read_claims(), records)], columns=COLUMNS
-    )
+    judged = judge(read_claims(), records, across=across)
+    table = pd.DataFrame([_row(judgement) for judgement in judged], columns=COLUMNS)
     idle = table["verdict"] == "not run"
     elsewhere = table["claim"].isin(table.loc[~idle, "claim"]) | table.duplicated(
         ["claim", "verdict"]
@@ -130,6 +137,7 @@ def _row(judgement: Judgement) -> dict:
         "p_holm": judgement.p_holm,
         "verdict": judgement.verdict,
         "qualifier": qualifier(judgement),
+        "across": judgement.across,
         "note": claim.note,
     }
 
@@ -175,8 +183,9 @@ def readable(table: pd.DataFrame, everything: bool = False) -> pd.DataFrame:
 
 def qualified(row) -> str:
     """The verdict of a ledger's row, with what lies behind it where the verdict alone leaves that
-    open."""
-    return f"{row.verdict}: {row.qualifier}" if row.qualifier else row.verdict
+    open, and whether only other initialisations were asked."""
+    said = f"{row.verdict}: {row.qualifier}" if row.qualifier else row.verdict
+    return f"{said} ({SEEDS_ONLY})" if row.across == SEEDS_ONLY else said
 
 
 def counts_sentence(table: pd.DataFrame) -> str:

@@ -3,7 +3,8 @@ a time."""
 
 import pandas as pd
 
-from .judge import VERDICTS, Judgement, Rules, judge, qualifier, read_claims
+from .judge import VERDICTS, Judgement, Rules, judge, qualifier
+from .reading import read_claims
 
 AS_JUDGED = "as judged"
 VARIATIONS: dict[str, Rules] = {
@@ -16,9 +17,12 @@ VARIATIONS: dict[str, Rules] = {
 }
 
 
-def verdicts_by_rule(records: pd.DataFrame) -> pd.DataFrame:
+def verdicts_by_rule(records: pd.DataFrame, across: pd.DataFrame | None = None) -> pd.DataFrame:
     """Verdicts, with what lies behind them, under the study's rules and under each of
     ``VARIATIONS``.
+
+    Args:
+        across: differences across users, as of :func:`~bonmf_lib.claims.ledger.ledger`.
 
     Returns:
         index claim, dataset, content; columns ``AS_JUDGED`` and the variations; only what was
@@ -27,7 +31,7 @@ def verdicts_by_rule(records: pd.DataFrame) -> pd.DataFrame:
     rules = {AS_JUDGED: Rules(), **VARIATIONS}
     claims = read_claims()
     return pd.DataFrame(
-        {name: verdicts(judge(claims, records, own)) for name, own in rules.items()}
+        {name: verdicts(judge(claims, records, own, across)) for name, own in rules.items()}
     )
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,6 +12,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from ..errors import DatasetError, unknown_name
+from .given import GivenParts
 from .words import ITEMS, Words, words_of
 
 CONTENTS = ("packaged", "full")
@@ -59,6 +61,7 @@ class Dataset:
             (path); null = missing.
         scale: the rating scale.
         words: what items, pictures and ratings are called.
+        given_parts: how its makers split it, or what reads that when it is first asked for.
     """
 
     name: str
@@ -68,6 +71,7 @@ class Dataset:
     items: pd.DataFrame
     scale: RatingScale
     words: Words = ITEMS
+    given_parts: "GivenParts | Callable[[Dataset], GivenParts | None] | None" = None
 
     @property
     def n_users(self) -> int:
@@ -91,6 +95,28 @@ class Dataset:
         if modality == "demographics":
             return bool(self.users[["gender", "age", "occupation"]].notna().to_numpy().any())
         return bool(self.items[modality].notna().any())
+
+    @cached_property
+    def given(self) -> GivenParts | None:
+        """How its makers split it; None where they did not, or where their files cannot be had. No
+        part of the fingerprint.
+
+        Raises:
+            DatasetError: the parts are of other ratings or items.
+        """
+        parts = self.given_parts(self) if callable(self.given_parts) else self.given_parts
+        if parts is None:
+            return None
+        rivals = np.zeros(0, np.int64) if parts.negatives is None else parts.negatives.ravel()
+        if (
+            len(parts.part) != len(self.ratings)
+            or not ((rivals >= 0) & (rivals < self.n_items)).all()
+        ):
+            raise DatasetError(
+                f"{parts.source}: the parts are not those of the {len(self.ratings):,} ratings and "
+                f"{self.n_items:,} items of {self.name}."
+            )
+        return parts
 
     @cached_property
     def fingerprint(self) -> str:
@@ -263,6 +289,7 @@ def build_dataset(
     scale: RatingScale,
     source: str,
     words: Words | None = None,
+    given_parts: Callable[[Dataset], GivenParts | None] | None = None,
 ) -> Dataset:
     """Give users and items contiguous ids (in the order of their raw ids) and join the ratings to
     them.
@@ -274,6 +301,7 @@ def build_dataset(
         source: the raw data's name, for messages.
         words: what items, pictures and ratings are called; None = those known by the data set's
         name.
+        given_parts: what reads how its makers split it.
 
     Raises:
         DatasetError: duplicate ids, or a rating of an unknown user or item.
@@ -305,6 +333,6 @@ def build_dataset(
         }
     )
     table["timestamp"] = table["timestamp"].astype("Int64")
-    return Dataset(
-        name, content, table, tables["user"][0], tables["item"][0], scale, words or words_of(name)
-    )
+    words = words or words_of(name)
+    users, items = tables["user"][0], tables["item"][0]
+    return Dataset(name, content, table, users, items, scale, words, given_parts)

@@ -23,6 +23,7 @@ from ..sources import (
 from ..storage import file_sha256
 from .cards import title_cards
 from .dataset import Dataset, RatingScale, build_dataset, check_ratings
+from .official_ncf import official_parts
 from .texts import headline
 
 SCALE = RatingScale(1, 5, 1)
@@ -196,7 +197,8 @@ def load_movielens(name: str, content: str) -> Dataset:
     else:
         items["text"] = headline(items)
         items["image"] = title_cards(items)
-    dataset = build_dataset(name, content, ratings, users, items, SCALE, name)
+    parts = official_parts if name == "ml-1m" else None
+    dataset = build_dataset(name, content, ratings, users, items, SCALE, name, given_parts=parts)
     if dataset.fingerprint != FINGERPRINTS[name]:
         raise DatasetError(
             f"{name}: the ratings' fingerprint is {dataset.fingerprint[:12]}..., not the published "

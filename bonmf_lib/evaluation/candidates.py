@@ -8,13 +8,17 @@ beside the ranking of all items.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 
-from ..errors import ConfigError, ModelError
+from ..errors import ConfigError, ModelError, unknown_name
+from .ranked import NOTHING_RANKED, Ranked
 
 KS = (1, 5, 10, 20)
+Score = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+Ties = Literal["mean", "lost", "won"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,15 +82,24 @@ def drawn_candidates(
     return Candidates(users, items, out)
 
 
-@torch.inference_mode()
 def candidate_metrics(
-    score: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    score: Score, candidates: Candidates, device: torch.device, **how
+) -> dict[str, float]:
+    """The metrics of :func:`rank_candidates`, averaged over lists."""
+    return rank_candidates(score, candidates, device, **how).metrics
+
+
+@torch.inference_mode()
+def rank_candidates(
+    score: Score,
     candidates: Candidates,
     device: torch.device,
     ks: Sequence[int] = KS,
     block: int = 4096,
-) -> dict[str, float]:
-    """Hit rate, NDCG and MRR of the test item in its list, averaged over lists.
+    ties: Ties = "mean",
+    naive: bool = False,
+) -> Ranked:
+    """Hit rate, NDCG and MRR of the test item in its list.
 
     With g better negatives and t equal ones, the test item's rank is g + 1 to g + t + 1, all as
     likely: every metric is its mean over these, so that no order of equal scores decides. hr@K =
@@ -95,29 +108,45 @@ def candidate_metrics(
 
     Args:
         score: users and items, int64 (B,) each on ``device`` -> scores (B,), higher = better.
+        ties: ``mean``; or the rank is always g + t + 1 (``lost``) or g + 1 (``won``), as code does
+        that puts the test item last or first before it sorts.
+        naive: a negative that is the test item itself counts as a rival with an equal score.
 
     Returns:
-        ``hr@K`` and ``ndcg@K`` for every K, and ``mrr``; empty without lists.
+        One list per test rating: ``hr@K`` and ``ndcg@K`` for every K, and ``mrr``.
+
+    Raises:
+        ConfigError: a K below 1, or unknown ties. ModelError: NaN scores.
     """
     if min(ks, default=0) < 1:
         raise ConfigError(f"ks must be at least 1, got {tuple(ks)}.")
+    check_ties(ties)
     if not len(candidates.users):
-        return {}
+        return NOTHING_RANKED
     width = candidates.negatives.shape[1]
     ranks = np.arange(1, width + 2)
     gains = {f"hr@{k}": (ranks <= k).astype(np.float64) for k in ks}
     gains |= {f"ndcg@{k}": np.where(ranks <= k, 1 / np.log2(ranks + 1), 0.0) for k in ks}
     gains["mrr"] = 1 / ranks
-    better, equal = _rivals(score, candidates, device, max(1, block // (width + 1)))
-    found = {}
+    better, equal = _rivals(score, candidates, device, max(1, block // (width + 1)), naive)
+    low = better + equal if ties == "lost" else better  # places before the first possible one
+    high = better if ties == "won" else better + equal
+    values = {}
     for name, gain in gains.items():
         sums = np.concatenate([[0.0], np.cumsum(gain)])  # of the first so many ranks
-        found[name] = float(((sums[better + equal + 1] - sums[better]) / (equal + 1)).mean())
-    return found
+        values[name] = (sums[high + 1] - sums[low]) / (high - low + 1)
+    metrics = {name: float(value.mean()) for name, value in values.items()}
+    return Ranked(candidates.users, values, metrics)
+
+
+def check_ties(ties: str) -> None:
+    """``ConfigError`` unless equal scores can be ranked so."""
+    if ties not in get_args(Ties):
+        raise ConfigError(unknown_name("ties", ties, get_args(Ties)))
 
 
 def _rivals(
-    score, candidates: Candidates, device: torch.device, block: int
+    score: Score, candidates: Candidates, device: torch.device, block: int, naive: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Per list, how many negatives score higher than the test item, and how many the same, int64
     (N,)."""
@@ -125,7 +154,8 @@ def _rivals(
     for start in range(0, len(candidates.users), block):
         rows = slice(start, start + block)
         negatives, positives = candidates.negatives[rows], candidates.positives[rows]
-        real = torch.from_numpy((negatives >= 0) & (negatives != positives[:, None])).to(device)
+        rivals = (negatives >= 0) & (naive | (negatives != positives[:, None]))
+        real = torch.from_numpy(rivals).to(device)
         items = np.concatenate(
             [positives[:, None], np.where(negatives < 0, positives[:, None], negatives)], axis=1
         )

@@ -5,37 +5,63 @@ Sampled candidates can order models otherwise than all candidates do (Krichene &
 nothing is sampled.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy import stats
 
 from ..device import pick_device
 from ..errors import ConfigError, ModelError
+from .ranked import NOTHING_RANKED, Ranked
 
 KS = (5, 10, 20)
+Score = Callable[[torch.Tensor], torch.Tensor]
+Pairs = tuple[np.ndarray, np.ndarray]
 
 
-@torch.inference_mode()
 def ranking_metrics(
-    score: Callable[[torch.Tensor], torch.Tensor],
-    train: tuple[np.ndarray, np.ndarray],
-    test: tuple[np.ndarray, np.ndarray],
+    score: Score,
+    train: Pairs,
+    test: Pairs,
     n_users: int,
     n_items: int,
     ks: Sequence[int] = KS,
     device: torch.device | str = "auto",
     block: int = 256,
 ) -> dict[str, float]:
-    """Precision, recall, NDCG and hit rate of the K best unseen items, averaged over the users with
-    test items.
+    """The metrics of :func:`rank_all`, averaged over the users with test items."""
+    return rank_all(score, train, test, n_users, n_items, ks, device, block).metrics
+
+
+@torch.inference_mode()
+def rank_all(
+    score: Score,
+    train: Pairs,
+    test: Pairs,
+    n_users: int,
+    n_items: int,
+    ks: Sequence[int] = KS,
+    device: torch.device | str = "auto",
+    block: int = 256,
+) -> Ranked:
+    """Metrics of the K best unseen items of every user with test items.
 
     With r_j = 1 where the item at rank j is one of the user's n_u test items, and h = r_1 + ... +
-    r_K: precision@K = h / K; recall@K = h / n_u; hr@K = 1 if h > 0 else 0; ndcg@K = (sum_j r_j /
-    log2(j + 1)) / (sum over j <= min(K, n_u) of 1 / log2(j + 1)); all in [0, 1]. Training items of
-    the user are no candidates; a pair in both parts counts in n_u but is never found. Equal scores
-    are ordered at random (always the same way): the order of the ids may tell of popularity. Items
-    scored -inf, and places left empty because fewer than K candidates remain, are misses.
+    r_K: precision@K = h / K; recall@K = h / n_u; capped_recall@K = h / min(K, n_u); hr@K = 1 if
+    h > 0 else 0; ndcg@K = (sum_j r_j / log2(j + 1)) / (sum over j <= min(K, n_u) of
+    1 / log2(j + 1)); mrr = 1 / (rank of the best test item among all candidates); all in [0, 1].
+    Training items of the user are no candidates; a pair in both parts counts in n_u but is never
+    found. Equal scores are ordered at random (always the same way): the order of the ids may tell
+    of popularity. Items scored -inf, and places left empty because fewer than K candidates remain,
+    are misses.
+
+    Of the listed items, whether they are hits or not: popularity@K = mean of their percentile
+    among all items by training users, in (0, 1), equal items in the middle of their range;
+    novelty@K = mean of -log2 of the share of training users who have the item, in bits, one who
+    nobody has counting as one user's; both 0 where nothing is listed. coverage@K = share of all
+    items that stand in any user's list.
 
     Args:
         score: users (B,) int64 on ``device`` -> scores (B, n_items), higher = better; it is not
@@ -44,99 +70,214 @@ def ranking_metrics(
         block: users scored at once.
 
     Returns:
-        ``precision@K``, ``recall@K``, ``ndcg@K``, ``hr@K`` for every K; empty when there is no test
-        item.
+        One list per user with test items; every metric above for every K, ``mrr`` once.
 
     Raises:
         ConfigError: a K or block below 1. ModelError: an id out of range, scores of another shape,
-        or NaN scores.
+        or a candidate's score is NaN.
     """
     if min(ks, default=0) < 1 or block < 1:
         raise ConfigError(f"ks and block must be at least 1, got {tuple(ks)} and {block}.")
     device = pick_device(device) if isinstance(device, str) else device
-    seen = _by_user(*train, n_users, n_items)
-    wanted = _by_user(*test, n_users, n_items)
-    users = np.flatnonzero(np.diff(wanted[0]))
+    seen, wanted = (_distinct(*pairs, n_users, n_items) for pairs in (train, test))
+    users = _owners(wanted, n_items)
     if not len(users):
-        return {}
-    most = min(max(ks), n_items)
-    # orders equal scores
-    shuffled = torch.from_numpy(np.random.default_rng(0).permutation(n_items)).to(device)
+        return NOTHING_RANKED
+    shown = _Shown.of(seen, n_items, len(ks), device)
+    columns: dict[str, list[torch.Tensor]] = {}
+    sums = 0.0
+    for found in _lists(score, seen, wanted, users, n_items, max(ks), device, block):
+        values = _hit_values(found, ks) | shown.values(found, ks)
+        for name, column in values.items():
+            columns.setdefault(name, []).append(column.cpu())
+        sums = sums + torch.stack(list(values.values())).sum(1)
+    means = (sums / len(users)).tolist()
+    return Ranked(
+        users,
+        {name: torch.cat(parts).numpy() for name, parts in columns.items()},
+        dict(zip(columns, means, strict=True)) | shown.coverage(ks),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Lists:
+    """Of one block of users: the best items, whether each is listed (not scored -inf) and a hit
+    (double), (B, most), best first; the number of test items and 1 / rank of the best one, (B,)."""
+
+    items: torch.Tensor
+    listed: torch.Tensor
+    hits: torch.Tensor
+    n_test: torch.Tensor
+    reciprocal: torch.Tensor
+
+
+def _lists(
+    score: Score,
+    seen: np.ndarray,
+    wanted: np.ndarray,
+    users: np.ndarray,
+    n_items: int,
+    longest: int,
+    device: torch.device,
+    block: int,
+) -> Iterator[_Lists]:
+    # equal scores are ordered by these
+    place_of = torch.from_numpy(np.argsort(np.random.default_rng(0).permutation(n_items)))
+    place_of = place_of.to(device)
+    keys = torch.from_numpy(wanted).to(device)
+    every = torch.from_numpy(users).to(device)
+    known, tested = (_PairsOf(pairs, users, n_items, device) for pairs in (seen, wanted))
+    for start in range(0, len(users), block):
+        asked = every[start : start + block]
+        scores = score(asked)
+        if scores.shape != (len(asked), n_items):
+            raise ModelError(
+                f"score gave {tuple(scores.shape)} for {len(asked)} users and {n_items} items."
+            )
+        scores = scores.clone()
+        scores[known.between(start, start + block)] = -torch.inf
+        values, best = _topk(scores, min(longest, n_items), place_of)
+        if values[:, 0].isnan().any():  # NaN counts as the highest
+            raise ModelError("score gave NaN for at least one item.")
+        listed = values > -torch.inf
+        pairs = asked.unsqueeze(1) * n_items + best
+        near = torch.searchsorted(keys, pairs).clamp(max=len(keys) - 1)
+        hits = ((keys[near] == pairs) & listed).double()
+        rows, items = tested.between(start, start + block)
+        n_test = torch.bincount(rows, minlength=len(asked))
+        reciprocal = _reciprocal_rank(scores, rows, items, place_of)
+        yield _Lists(best, listed, hits, n_test, reciprocal)
+
+
+class _PairsOf:
+    """The pairs (as :func:`_distinct` gives them) of some users, on a device; cut at places among
+    these users."""
+
+    def __init__(self, pairs: np.ndarray, users: np.ndarray, n_items: int, device: torch.device):
+        owners, items = np.divmod(pairs, n_items)
+        rows = np.searchsorted(users, owners).clip(max=len(users) - 1)
+        theirs = users[rows] == owners
+        self._rows, items = rows[theirs], items[theirs]
+        self._on_device = [torch.from_numpy(part).to(device) for part in (self._rows, items)]
+
+    def between(self, start: int, end: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of the users from place ``start`` up to ``end``: the places, counted from ``start``, and
+        the items, int64 (pairs,) each."""
+        low, high = np.searchsorted(self._rows, (start, end))
+        rows, items = (part[low:high] for part in self._on_device)
+        return rows - start, items
+
+
+def _hit_values(found: _Lists, ks: Sequence[int]) -> dict[str, torch.Tensor]:
+    """What the hits say, (B,) double by name."""
+    device = found.hits.device
     discount = 1 / torch.log2(torch.arange(2, max(ks) + 2, dtype=torch.float64, device=device))
     ideal = discount.cumsum(0)
-    sums = torch.zeros(4, len(ks), dtype=torch.float64, device=device)
-    for start in range(0, len(users), block):
-        chosen = users[start : start + block]
-        scores = score(torch.from_numpy(chosen).to(device))
-        if scores.shape != (len(chosen), n_items):
-            raise ModelError(
-                f"score gave {tuple(scores.shape)} for {len(chosen)} users and {n_items} items."
-            )
-        if scores.isnan().any():
-            raise ModelError("score gave NaN for at least one item.")
-        relevant = torch.zeros(len(chosen), n_items, dtype=torch.bool, device=device)
-        masked = torch.zeros_like(relevant)
-        for target, pairs in ((relevant, wanted), (masked, seen)):
-            rows, items = _rows_of(pairs, chosen)
-            target[torch.from_numpy(rows).to(device), torch.from_numpy(items).to(device)] = True
-        n_test = relevant.sum(1)
-        scores = scores.masked_fill(masked, -torch.inf).index_select(1, shuffled)
-        values, places = _stable_topk(scores, most)
-        hits = relevant.gather(1, shuffled[places]) & (values > -torch.inf)
-        hits = hits.double()  # (B, most), best first
-        for column, k in enumerate(ks):
-            first = hits[:, :k]
-            found = first.sum(1)
-            gain = first @ discount[: first.shape[1]]
-            best = ideal[n_test.clamp(max=k) - 1]
-            per_user = torch.stack([found / k, found / n_test, gain / best, (found > 0).double()])
-            sums[:, column] += per_user.sum(1)
-    means = (sums / len(users)).tolist()
-    return {
-        f"{name}@{k}": value
-        for name, row in zip(("precision", "recall", "ndcg", "hr"), means, strict=True)
-        for k, value in zip(ks, row, strict=True)
+    out = {}
+    for k in ks:
+        first = found.hits[:, :k]
+        total, most = first.sum(1), found.n_test.clamp(max=k)
+        out[f"precision@{k}"] = total / k
+        out[f"recall@{k}"] = total / found.n_test
+        out[f"ndcg@{k}"] = first @ discount[: first.shape[1]] / ideal[most - 1]
+        out[f"hr@{k}"] = (total > 0).double()
+        out[f"capped_recall@{k}"] = total / most
+    names = ("precision", "recall", "ndcg", "hr", "capped_recall")
+    return {f"{name}@{k}": out[f"{name}@{k}"] for name in names for k in ks} | {
+        "mrr": found.reciprocal
     }
 
 
-def _stable_topk(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Values and columns (B, k) of each row's k highest scores; of equal ones the earlier column
-    comes first.
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """How known the listed items are: percentile and bits of every item, (n_items,) double; and
+    which of them were listed among the first K so far, bool (Ks, n_items)."""
+
+    percentile: torch.Tensor
+    bits: torch.Tensor
+    covered: torch.Tensor
+
+    @classmethod
+    def of(cls, seen: np.ndarray, n_items: int, n_ks: int, device: torch.device) -> "_Shown":
+        counts = np.bincount(seen % n_items, minlength=n_items)
+        trained = max(1, len(_owners(seen, n_items)))
+        percentile = (stats.rankdata(counts) - 0.5) / n_items
+        bits = -np.log2(counts.clip(min=1) / trained)
+        covered = torch.zeros(n_ks, n_items, dtype=torch.bool, device=device)
+        return cls(
+            torch.from_numpy(percentile).to(device), torch.from_numpy(bits).to(device), covered
+        )
+
+    def values(self, found: _Lists, ks: Sequence[int]) -> dict[str, torch.Tensor]:
+        """Of one block's lists, (B,) double by name; notes which items they hold."""
+        out = {}
+        for name, of_item in (("popularity", self.percentile), ("novelty", self.bits)):
+            told = of_item[found.items] * found.listed
+            for k in ks:
+                shown = found.listed[:, :k].sum(1).clamp(min=1)
+                out[f"{name}@{k}"] = told[:, :k].sum(1) / shown
+        for covered, k in zip(self.covered, ks, strict=True):
+            covered[found.items[:, :k][found.listed[:, :k]]] = True
+        return out
+
+    def coverage(self, ks: Sequence[int]) -> dict[str, float]:
+        shares = self.covered.double().mean(1).tolist()
+        return {f"coverage@{k}": share for k, share in zip(ks, shares, strict=True)}
+
+
+def _reciprocal_rank(
+    scores: torch.Tensor, rows: torch.Tensor, items: torch.Tensor, place_of: torch.Tensor
+) -> torch.Tensor:
+    """1 / rank of the best of each row's test items, (B,) double; 0 where all are scored -inf.
+
+    Args:
+        scores: (B, n_items). rows, items: of every test item. place_of: (n_items,), of equal scores
+        the one with the lower place ranks higher.
+    """
+    own = scores[rows, items]
+    best = scores.new_full(scores.shape[:1], -torch.inf).scatter_reduce(0, rows, own, "amax")
+    level, flags = best.unsqueeze(1), torch.empty_like(scores)
+    # flags in the scores' own type: sums of bool copy them into int64 first
+    ahead = torch.gt(scores, level, out=flags).sum(1).long()
+    tied = torch.ge(scores, level, out=flags).sum(1).long() - ahead > 1
+    if tied.any():
+        last = scores.shape[1]
+        place = torch.where(own == best[rows], place_of[items], last)
+        first = rows.new_full(best.shape, last).scatter_reduce(0, rows, place, "amin")
+        equal = scores[tied] == level[tied]
+        ahead[tied] += (equal & (place_of < first[tied].unsqueeze(1))).sum(1)
+    return torch.where(best > -torch.inf, 1 / (ahead + 1).double(), 0.0)
+
+
+def _topk(
+    scores: torch.Tensor, k: int, place_of: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Values and columns (B, k) of each row's k highest scores; of equal ones the one with the
+    lower ``place_of`` its column comes first.
 
     ``topk`` promises no order among equal scores: rows with such at or before place k + 1 are
     sorted whole.
     """
-    values, places = scores.topk(min(k + 1, scores.shape[1]), dim=1)
+    values, columns = scores.topk(min(k + 1, scores.shape[1]), dim=1)
     tied = ((values[:, 1:] == values[:, :-1]) & (values[:, 1:] > -torch.inf)).any(1)
     if tied.any():
-        again = scores[tied].sort(dim=1, descending=True, stable=True)
-        values[tied], places[tied] = (
-            again.values[:, : values.shape[1]],
-            again.indices[:, : values.shape[1]],
-        )
-    return values[:, :k], places[:, :k]
+        shuffled = place_of.argsort()
+        again = scores[tied][:, shuffled].sort(dim=1, descending=True, stable=True)
+        width = values.shape[1]
+        values[tied], columns[tied] = again.values[:, :width], shuffled[again.indices[:, :width]]
+    return values[:, :k], columns[:, :k]
 
 
-def _by_user(
-    users: np.ndarray, items: np.ndarray, n_users: int, n_items: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct pairs as offsets (n_users + 1,) and items sorted by user."""
+def _distinct(users: np.ndarray, items: np.ndarray, n_users: int, n_items: int) -> np.ndarray:
+    """Distinct pairs as user * n_items + item, sorted."""
     for kind, ids, limit in (("user", users, n_users), ("item", items, n_items)):
         if len(ids) and (ids.min() < 0 or ids.max() >= limit):
             raise ModelError(f"A {kind} id is outside 0 to {limit - 1}.")
-    pairs = np.unique(np.asarray(users, np.int64) * n_items + np.asarray(items, np.int64))
-    counts = np.bincount(pairs // n_items, minlength=n_users)
-    return np.concatenate([[0], np.cumsum(counts)]), pairs % n_items
+    pairs = np.sort(np.asarray(users, np.int64) * n_items + np.asarray(items, np.int64))
+    return pairs[np.diff(pairs, prepend=-1) > 0]  # np.unique takes ten times as long
 
 
-def _rows_of(
-    pairs: tuple[np.ndarray, np.ndarray], chosen: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Positions within ``chosen`` and items of all pairs of the chosen users."""
-    offsets, items = pairs
-    counts = offsets[chosen + 1] - offsets[chosen]
-    ends = np.cumsum(counts)
-    places = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - counts, counts)
-    return np.repeat(np.arange(len(chosen)), counts), items[
-        np.repeat(offsets[chosen], counts) + places
-    ]
+def _owners(pairs: np.ndarray, n_items: int) -> np.ndarray:
+    """The users of such pairs, each once, sorted."""
+    owners = pairs // n_items
+    return owners[np.diff(owners, prepend=-1) > 0]

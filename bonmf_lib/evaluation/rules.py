@@ -20,8 +20,9 @@ from ..models import Recommender
 from ..splits.split import Split
 from ..training.batches import Triples
 from ..training.loop import Validation, validation_mse
-from .candidates import Candidates, candidate_metrics, drawn_candidates
-from .ranking import ranking_metrics
+from .candidates import Candidates, Ties, check_ties, drawn_candidates, rank_candidates
+from .ranked import Ranked
+from .ranking import rank_all
 from .rating import cold_errors, definition_on, rating_metrics
 
 WATCHED = "ndcg@10"  # of rankings, by trainings with patience
@@ -87,25 +88,39 @@ def _pairs(dataset: Dataset, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return tuple(dataset.ratings[side].to_numpy()[rows] for side in ("user", "item"))
 
 
+Ranker = Callable[[Recommender], Ranked]
+
+
 class _Ranking(EvaluationRule):
     """Every rating of a part counts as relevant, whatever its value."""
 
     reads_model: ClassVar[bool] = True
 
     def of(self, trained: Trained) -> dict[str, float]:
+        return self.ranked(trained).metrics
+
+    def per_user(self, trained: Trained) -> pd.DataFrame:
+        """What the metrics are means of: column user, then one per metric. A row per user, or per
+        test rating where each is ranked in a list of its own."""
+        return self.ranked(trained).per_user()
+
+    def ranked(self, trained: Trained) -> Ranked:
+        """Both at once."""
         dataset, split = trained.dataset, trained.split
-        return self._measure(dataset, split, split.test, trained.device)(trained.model())
+        return self._ranker(dataset, split, split.test, trained.device)(trained.model())
 
     def watched(self, dataset: Dataset, split: Split, device: torch.device) -> Validation:
-        measure = self._measure(dataset, split, split.valid, device)
-        return Validation(WATCHED, lambda model: measure(model)[WATCHED], higher_is_better=True)
+        rank = self._ranker(dataset, split, split.valid, device)
+        return Validation(
+            WATCHED, lambda model: rank(model).metrics[WATCHED], higher_is_better=True
+        )
 
     @abstractmethod
-    def _measure(
+    def _ranker(
         self, dataset: Dataset, split: Split, part: np.ndarray, device: torch.device
-    ) -> Callable[[Recommender], dict[str, float]]:
-        """What gives a model's metrics of the ratings of one part (rows): all that does not depend
-        on the model is made once, here."""
+    ) -> Ranker:
+        """What ranks the ratings of one part (rows) by a model: all that does not depend on the
+        model is made once, here."""
 
 
 @dataclass(frozen=True)
@@ -129,15 +144,13 @@ class FullRanking(_Ranking):
     def name(self) -> str:
         return f"full ranking, {' and '.join(self.masked)} masked"
 
-    def _measure(self, dataset, split, part, device) -> Callable[[Recommender], dict[str, float]]:
+    def _ranker(self, dataset, split, part, device) -> Ranker:
         known = (
             [split.train] if part is split.valid else [getattr(split, name) for name in self.masked]
         )
         known, wanted = _pairs(dataset, np.concatenate(known)), _pairs(dataset, part)
         sizes = dataset.n_users, dataset.n_items
-        return lambda model: ranking_metrics(
-            model.score_all_items, known, wanted, *sizes, device=device
-        )
+        return lambda model: rank_all(model.score_all_items, known, wanted, *sizes, device=device)
 
 
 @dataclass(frozen=True)
@@ -163,9 +176,56 @@ class SampledRanking(_Ranking):
             _pairs(dataset, part), everything, dataset.n_items, self.negatives, self.seed
         )
 
-    def _measure(self, dataset, split, part, device) -> Callable[[Recommender], dict[str, float]]:
+    def _ranker(self, dataset, split, part, device) -> Ranker:
         lists = self.lists(dataset, part)
-        return lambda model: candidate_metrics(model.score, lists, device)
+        return lambda model: rank_candidates(model.score, lists, device)
+
+
+@dataclass(frozen=True)
+class GivenNegatives(_Ranking):
+    """Every test item among the items that the data's makers published beside it.
+
+    For validation ratings as many are drawn as by :class:`SampledRanking`, draw 0, since none were
+    published.
+
+    Attributes:
+        naive: a published negative that is the test item itself counts as a rival with an equal
+        score; else it is left out. ties: see :func:`~.candidates.rank_candidates`.
+    """
+
+    naive: bool = False
+    ties: Ties = "mean"
+
+    def __post_init__(self) -> None:
+        check_ties(self.ties)
+
+    @property
+    def name(self) -> str:
+        kept = ", own item kept" if self.naive else ""
+        return f"given negatives{kept}" + ("" if self.ties == "mean" else f", ties {self.ties}")
+
+    def lists(self, dataset: Dataset, part: np.ndarray) -> Candidates:
+        """The published lists of the test ratings (rows).
+
+        Raises:
+            ConfigError: the data came without lists, or other ratings test.
+        """
+        given = dataset.given
+        if given is None or given.negatives is None:
+            raise ConfigError(f"{dataset.name} came without lists of negatives to rank among.")
+        if not np.array_equal(part, given.test):
+            raise ConfigError(
+                f"The negatives of the {given.source} are of its own test ratings; "
+                "split by the rule Given."
+            )
+        return Candidates(*_pairs(dataset, part), given.negatives)
+
+    def _ranker(self, dataset, split, part, device) -> Ranker:
+        lists = self.lists(dataset, split.test)
+        if part is split.valid:
+            lists = SampledRanking(lists.negatives.shape[1]).lists(dataset, part)
+        how = {"ties": self.ties, "naive": self.naive}
+        return lambda model: rank_candidates(model.score, lists, device, **how)
 
 
 RATED_ITEMS, FULL_RANKING = RatedItems(), FullRanking()

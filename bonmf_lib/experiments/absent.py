@@ -7,6 +7,7 @@ import numpy as np
 
 from ..datasets import Dataset
 from ..encoders.features import MODALITIES
+from ..evaluation.rules import SampledRanking
 from ..models import item_fields
 from ..models.rating.visual_fusion import VisualFusionConfig
 from ..runs.notebooks import skip_rest
@@ -49,7 +50,16 @@ def reason(run: Run, variant: Variant, seeds: Sequence[int] | None = None) -> st
             f"fewer than {LEAST_ITEMS} {dataset.words.items} of {_name(dataset)} "
             f"have text and {dataset.words.picture}"
         )
-    if variant.training.negatives:
+    if variant.split.by_time and dataset.ratings["timestamp"].isna().any():
+        return f"the time of every rating is needed, which {_name(dataset)} has not"
+    if isinstance(variant.evaluation, SampledRanking):
+        wanted = variant.evaluation.negatives
+        if dataset.n_items - np.bincount(dataset.ratings["user"]).max() < wanted:
+            return (
+                f"a user of {_name(dataset)} left fewer than {wanted} {dataset.words.items} "
+                "unrated to rank among"
+            )
+    if variant.training.negatives and variant.training.negatives_over == "unrated":
         for seed in run.settings.seeds if seeds is None else seeds:
             users = dataset.ratings["user"].to_numpy()[Training(run, variant, seed).split.train]
             if np.bincount(users).max() >= dataset.n_items:

@@ -17,6 +17,7 @@ from . import (
     language_models,
     modality_overlap,
     model_training,
+    neural_cf,
     second_reading,
     specifications,
     table1,
@@ -116,6 +117,14 @@ def _of_encoders(rows: Callable[[Run, tuple[str, ...]], list[Variant]]) -> Rows:
     return lambda run: rows(run, language_models.text_encoders(run)[0])
 
 
+def _ranked(run: Run) -> tuple[int, ...]:
+    return run.settings.seeds[: run.settings.rankings.seeds]
+
+
+def _in_both(rows: Rows) -> Experiment:
+    return Experiment(lambda run: neural_cf.in_both_evaluations(run, rows(run)), _ranked)
+
+
 def _cold(experiment: Experiment) -> Experiment:
     return Experiment(
         lambda run: on_cold_items(experiment.rows(run)), experiment.seeds, experiment.adapt
@@ -166,6 +175,16 @@ _LISTS = {
     "07_readings": Experiment(visual_fusion.picture_encoder_rows, _compared, absent.do_without),
     "07_fusions": Experiment(visual_fusion.fusion_rows, _compared),
     "08_subsets": Experiment(_subsets, _compared),
+    "11_solved": _in_both(neural_cf.solved_rows),
+    "11_naive": Experiment(neural_cf.naive_rows, _ranked),
+    "11_neumf": _in_both(neural_cf.neumf_rows),
+    "11_factors": _in_both(neural_cf.factor_rows),
+    "11_layers": _in_both(neural_cf.layer_rows),
+    "11_negatives": _in_both(neural_cf.negative_rows),
+    "11_dot_products": _in_both(neural_cf.dot_product_rows),
+    "11_tuned": _in_both(neural_cf.tuned_rows),
+    "11_shared": _in_both(neural_cf.shared_rows),
+    "11_bonmf": _in_both(neural_cf.bonmf_rows),
     "08_resolve_random": Experiment(modality_overlap.overlap_rows, _compared, explained=True),
 }
 _ON_COLD_ITEMS = {

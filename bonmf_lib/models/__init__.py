@@ -13,6 +13,18 @@ from .base import (
     register,
 )
 from .fields import item_fields, user_fields
+from .ranking import (  # noqa: F401 - importing them registers the models
+    bpr_mf,
+    ease,
+    gmf,
+    ials,
+    item_knn,
+    logistic_mf,
+    mlp,
+    neumf,
+    neumf_shared,
+    popularity,
+)
 from .rating import (  # noqa: F401 - importing them registers the models
     bias,
     biased_svd,

@@ -1,9 +1,9 @@
 """What every model offers, what it may see, what it is trained by,
 and the registry of all models."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -76,7 +76,13 @@ class Batch:
 
 
 class Recommender(nn.Module):
-    """Scores pairs of users and items, and knows what it is trained by."""
+    """Scores pairs of users and items, and knows what it is trained by.
+
+    Attributes:
+        trained_by: names of the losses that it owns, of those that a training may ask for.
+    """
+
+    trained_by: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, inputs: ModelInputs):
         super().__init__()
@@ -98,6 +104,14 @@ class Recommender(nn.Module):
         (None = nothing)."""
         raise TypeError(f"{type(self).__name__} defines no loss.")
 
+    def start_from(self, models: Sequence["Recommender"]) -> None:
+        """Take initial weights from trained models.
+
+        Raises:
+            ModelError: it starts from no others, or not from these.
+        """
+        raise ModelError(f"{type(self).__name__} starts from no other models.")
+
     def start_epoch(self, epoch: int) -> None:
         """Called before the first batch of every epoch (from 0), where random numbers come from
         (seed, epoch): a graph can be rebuilt or thinned here."""
@@ -116,6 +130,8 @@ class Recommender(nn.Module):
 class RatingModel(Recommender):
     """Maps user and item ids (B,), (B,) to predicted ratings (B,); where negatives are drawn, to
     logits of a pair being rated."""
+
+    trained_by = ("mse", "bce")
 
     def forward(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
         raise TypeError(f"{type(self).__name__} defines no forward pass.")
@@ -141,17 +157,24 @@ class RatingModel(Recommender):
         if batch.negatives is None:
             predicted, penalty = self.with_penalty(batch.users, batch.items)
             return F.mse_loss(predicted, batch.ratings), penalty
-        pairs = zip((batch.users, batch.items), batch.negatives, strict=True)
-        logits = self(*(torch.cat(pair) for pair in pairs))
-        target = torch.zeros_like(logits)
-        target[: len(batch)] = 1
-        return F.binary_cross_entropy_with_logits(logits, target), self.penalty(
-            batch.users, batch.items
-        )
+        return cross_entropy(self, batch), self.penalty(batch.users, batch.items)
 
 
-class ClosedFormModel(RatingModel):
-    """A model solved directly from the training ratings instead of by gradient descent."""
+def cross_entropy(
+    logit: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], batch: Batch
+) -> torch.Tensor:
+    """Mean binary cross-entropy of a batch, rated pairs 1 and drawn ones 0; ``logit`` maps users
+    and items, (N,) each, to (N,)."""
+    pairs = zip((batch.users, batch.items), batch.negatives, strict=True)
+    logits = logit(*(torch.cat(pair) for pair in pairs))
+    target = torch.zeros_like(logits)
+    target[: len(batch)] = 1
+    return F.binary_cross_entropy_with_logits(logits, target)
+
+
+class ClosedFormModel(Recommender):
+    """A model solved directly from the training ratings instead of by gradient descent: it owns no
+    loss, and nothing of a training's settings changes it."""
 
     def solve(self, users: torch.Tensor, items: torch.Tensor, ratings: torch.Tensor) -> None:
         """Set the buffers from training triples, each (N,)."""

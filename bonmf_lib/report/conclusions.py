@@ -156,7 +156,7 @@ def measured(published: Published, judged: pd.DataFrame | None = None) -> Measur
     Args:
         judged: the ledger of the published records, where it is at hand.
     """
-    table = ledger(published.records) if judged is None else judged
+    table = ledger(published.records, published.across_users) if judged is None else judged
     own = table[table["dataset"].isin([published.dataset, ""]) | (table["verdict"] == "not run")]
     effects, centres = published_effects(published.own, published.run)
     nothing = pd.DataFrame(index=pd.MultiIndex.from_tuples([], names=["comparison", "content"]))

@@ -10,15 +10,8 @@ from typing import Literal
 
 import pandas as pd
 
-from ..claims.judge import (
-    LEAST_SEEDS,
-    LOWER_IS_BETTER,
-    VERDICTS,
-    Rules,
-    judge_measured,
-    measure,
-    read_claims,
-)
+from ..claims.judge import LEAST_SEEDS, LOWER_IS_BETTER, VERDICTS, Rules, judge_measured, measure
+from ..claims.reading import read_claims
 from ..claims.sensitivity import AS_JUDGED, verdicts
 from ..evaluation.definitions import MetricDefinition, definition_grid
 from ..experiments.names import row_name
@@ -200,7 +193,7 @@ class Verdicts(Question):
     """Every claim judged again by other rules."""
 
     def __init__(self, published: Published):
-        self._records, self._measured = published.records, {}
+        self._published, self._measured = published, {}
         columns = ["tolerance", "p-values", "competitor"]
         options = pd.DataFrame(product(TOLERANCES, FAMILIES, COMPETITORS), columns=columns)
         # by the study's own rules there would be no change to see
@@ -214,7 +207,10 @@ class Verdicts(Question):
     def _verdicts(self, rules: Rules) -> pd.Series:
         if rules.competitor not in self._measured:  # seconds, unlike the verdicts
             self._measured[rules.competitor] = measure(
-                read_claims(), self._records, rules.competitor
+                read_claims(),
+                self._published.records,
+                rules.competitor,
+                self._published.across_users,
             )
         return verdicts(judge_measured(self._measured[rules.competitor], rules))
 

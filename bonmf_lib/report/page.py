@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ..claims.judge import OWN_SOURCE, VERDICTS, read_claims
+from ..claims.judge import VERDICTS
 from ..claims.ledger import (
     SECOND_READING,
     UNJUDGED,
@@ -19,6 +19,7 @@ from ..claims.ledger import (
     undefined_claims,
     unrun_claims,
 )
+from ..claims.reading import OWN_SOURCE, read_claims
 from . import html, tables
 from .answer_table import answer_rows
 from .conclusions import Card, Measured, answer_paragraph, cards, percent, simple_sentence
@@ -233,13 +234,13 @@ def _means(records: pd.DataFrame) -> pd.Series:
     return records[chosen].groupby("variant")["value"].mean()
 
 
-def decided_by(records: pd.DataFrame, run: str) -> Parts:
+def decided_by(records: pd.DataFrame, run: str, across: pd.DataFrame | None = None) -> Parts:
     """The claims that a run's own data decide; one sentence where they decide none.
 
     Args:
-        run: what it is called.
+        run: what it is called. across: differences across users that it keeps.
     """
-    judged = ledger(records)
+    judged = ledger(records, across)
     rows = judged[~judged["verdict"].isin(UNJUDGED)]
     if rows.empty:
         yield demonstration_sentence(judged) or f"This run ({run}) decides no claim."

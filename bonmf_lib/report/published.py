@@ -8,6 +8,7 @@ import pandas as pd
 from IPython.display import display
 from matplotlib.figure import Figure
 
+from ..claims.across_users import published_across_users
 from ..errors import RecordError
 from ..runs.records import is_table_published, published_table, read_published
 from .html import Markup, Sentences
@@ -44,6 +45,11 @@ class Published:
         return self.records[
             (self.records["dataset"] == self.dataset) & (self.records["content"] == self.content)
         ]
+
+    @property
+    def across_users(self) -> pd.DataFrame:
+        """Differences across users that are kept with published runs."""
+        return published_across_users()
 
     def rows(self, experiment: str, what: str) -> pd.DataFrame:
         """Records of an experiment on the data set.

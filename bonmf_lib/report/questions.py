@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from ..claims.judge import read_claims
+from ..claims.reading import read_claims
 
 BESIDE_TEXT = "beside the text, "  # how labels of comparisons beside the text begin
 

@@ -306,10 +306,32 @@ def _printed_svd(published: Published, paper: pd.DataFrame) -> str:
     )
 
 
+_ASKED_OF_RANKERS = {
+    "Does NeuMF beat its parts?": "NeuMF (a)",
+    "Does pretraining help?": "NeuMF (b)",
+    "Does a network beat a dot product with care?": "NeuMF (h)",
+    "Does a closed form do as well, among few items?": "NeuMF (m)",
+    "And among all?": "NeuMF (m), full ranking",
+    "Is EASE better with lambda 1320 than with 250, among few items?": "NeuMF (l), sampled",
+    "Is 250 better among all?": "NeuMF (l), full ranking",
+}
+
+
+def _ranker_lines(found: Measured) -> list[str]:
+    """Verdicts on rankers, with what was measured; that it is not published where nothing is."""
+    lines = [
+        f"**{asked}** {found.verdict(claim).capitalize()}: {effect}."
+        for asked, claim in _ASKED_OF_RANKERS.items()
+        if (effect := found.effect(claim)) is not None
+    ]
+    return lines or ["Not published yet."]
+
+
 _OWN_LINES: dict[str, Callable[[Measured], list[str]]] = {
     "04_table1_forensics": _forensic_lines,
     "04_table1_second_reading": _second_reading_lines,
     "06_llm_swap": _text_lines,
     "07_visual_fusion": _picture_lines,
     "08_modality_overlap": _overlap_lines,
+    "11_neural_cf": _ranker_lines,
 }

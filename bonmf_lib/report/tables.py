@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..claims.judge import LEAST_SEEDS, LEVEL, LOWER_IS_BETTER, read_claims
+from ..claims.judge import LEAST_SEEDS, LEVEL, LOWER_IS_BETTER, SEEDS_ONLY
+from ..claims.reading import read_claims
 from ..errors import RecordError
 from ..evaluation import Estimate, holm, mean_interval, paired_difference
 from ..experiments.names import row_name
@@ -349,6 +350,7 @@ def _interpreted(rows: pd.DataFrame) -> str:
             said.format(
                 claim=row.claim, data=f"{row.dataset}, content {row.content}", why=_why(row)
             )
+            + (_OVER_SEEDS if row.across == SEEDS_ONLY else "")
         )
     return " ".join(sentences)
 
@@ -375,6 +377,7 @@ def _untestable(row) -> str:
     return f"{{claim}}: cannot be judged on {{data}}; it is about {' and '.join(claim.datasets)}."
 
 
+_OVER_SEEDS = " Told over seeds only, which are initialisations of one split, not across users."
 _QUALIFIERS = {
     "reversed": "the opposite holds",
     "another size": "the sign is the claimed one, the size is not",

@@ -7,8 +7,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ..claims.judge import LEVEL, OWN_SOURCE, VERDICTS, read_sources
+from ..claims.judge import LEVEL, VERDICTS
 from ..claims.ledger import counts_sentence, readable, uncounted_sentence
+from ..claims.reading import OWN_SOURCE, read_sources
 
 # of the terminal's own palette, so that they can be read on light and dark; the word stands beside
 _COLOURS = dict(zip(VERDICTS, ("green", "cyan", "yellow", "red", "dim", "dim"), strict=True))

@@ -3,8 +3,8 @@ sentence where a run's data decide nothing."""
 
 import pandas as pd
 
-from ..claims.judge import read_claims
 from ..claims.ledger import readable
+from ..claims.reading import read_claims
 from .answer_table import OWN_MODEL, hollow_sentence
 from .tables import interpret, lowest_sentence
 

@@ -84,6 +84,27 @@ class Tuning:
 
 
 @config
+class Rankings:
+    """Where items are ranked by implicit feedback (11)."""
+
+    seeds: _Count  # the first so many
+    epochs: _Count  # upper limit of every training
+    patience: _Count  # epochs without a better ranking of validation items
+    # of positives, in the paper's table: 256 pairs there, four in five of them drawn
+    batch_size: _Count
+    learning_rate: _Rate
+    large_batch_size: _Count  # everywhere else
+    large_batch_rate: _Rate
+    factors: tuple[_Count, ...]  # of the paper's table; curves have the first's
+    curve_factors: tuple[_Count, ...]
+    curve_layers: tuple[int, ...]
+    curve_negatives: tuple[_Count, ...]
+    dot_product_factors: _Count
+    searched: tuple[str, ...]  # models whose settings are searched
+    trials: _Count  # of every search
+
+
+@config
 class Studies:
     explained_pictures: _Count  # pictures that are spoilt to see what predictions make of it (07)
     # besides dataset, with content full: where overlap is taken out as well (08)
@@ -102,6 +123,7 @@ class Profile:
     comparison: Comparison
     specification: Specifications
     tuning: Tuning
+    rankings: Rankings
     studies: Studies
 
 

@@ -1,7 +1,9 @@
 """Run rows over seeds: train, evaluate once on test, record; or train a share of them. Nothing is
 done twice."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
 
 import pandas as pd
 
@@ -56,17 +58,17 @@ def run_variants(
             "are recorded already"
         )
     _note_encoders(run, experiment, variants)
-    tasks = [(experiment, group) for group in _sharing(todo)]
-    # the longest, last, would run alone
-    tasks.sort(key=lambda task: -sum(one.variant.members for one in task[1]))
-    for _ in progress(in_parallel(_run_group, tasks), f"{experiment}: trainings", len(tasks)):
-        pass
+    waves = _waves(todo)
+    for wave in waves:  # the longest, last, would run alone
+        wave.sort(key=lambda group: -sum(row.variant.members for row in group.rows))
+    tasks = [[(experiment, group) for group in wave] for wave in waves]
+    _run_waves(_run_group, tasks, f"{experiment}: trainings")
     records = read_records(run.run_dir)
     place = records["config"].map({config: place for place, config in enumerate(configs)})
     wanted = place.notna() & records["seed"].isin(seeds) & (records["experiment"] == experiment)
     ordered = (
         records[wanted]
-        .assign(place=place)
+        .assign(place=place[wanted])
         .sort_values(["place", "seed"], kind="stable", ignore_index=True)
     )
     return ordered.drop(columns="place")
@@ -76,7 +78,8 @@ def train_share(
     run: Run, variants: list[Variant], seeds: tuple[int, ...], part: int = 1, parts: int = 1
 ) -> int:
     """Train the ``part``-th of so many equal shares of all rows and seeds, and record nothing:
-    :func:`run_variants` finds them trained. What shares a training or a search stays in one share.
+    :func:`run_variants` finds them trained. What shares a training or a search, or starts from
+    another row, stays in one share with it.
 
     Returns:
         how many trainings the share has, those that were there already included.
@@ -88,40 +91,93 @@ def train_share(
         raise ConfigError(
             f"A share is one of so many parts, such as 1/4 or 4/4, got {part}/{parts}."
         )
-    groups = _sharing([Training(run, variant, seed) for seed in seeds for variant in variants])
-    tasks = [(group,) for group in groups[part - 1 :: parts]]
-    for _ in progress(
-        in_parallel(_train_group, tasks), f"share {part} of {parts}: trainings", len(tasks)
-    ):
-        pass
-    return len(tasks)
+    connected = _connected([Training(run, variant, seed) for seed in seeds for variant in variants])
+    waves = _waves(list(chain.from_iterable(connected[part - 1 :: parts])))
+    tasks = [[(group,) for group in wave] for wave in waves]
+    return _run_waves(_train_group, tasks, f"share {part} of {parts}: trainings")
 
 
-def _sharing(trainings: Sequence[Training]) -> list[list[Training]]:
-    """Trainings grouped by what they share, a training or a search,
-    which runs one after the other."""
-    groups: dict[str, list[Training]] = {}
+@dataclass(frozen=True)
+class _Group:
+    """Trainings that share a training or a search, and run one after the other.
+
+    Attributes:
+        rows: what was asked for. starts: what rows of other groups start from.
+    """
+
+    rows: list[Training] = field(default_factory=list)
+    starts: list[Training] = field(default_factory=list)
+
+
+def _waves(trainings: Sequence[Training]) -> list[list[_Group]]:
+    """The trainings and all that they start from, in groups that may run side by side within a
+    wave; what a group starts from is in an earlier wave."""
+    waves: dict[int, dict[str, _Group]] = {}
+
+    def group_of(training: Training) -> _Group:
+        wave = waves.setdefault(_generation(training), {})
+        return wave.setdefault(training.search_key, _Group())
+
     for training in trainings:
-        groups.setdefault(training.search_key, []).append(training)
-    return list(groups.values())
+        group_of(training).rows.append(training)
+        for start in _all_starts(training):
+            group_of(start).starts.append(start)
+    return [list(waves[generation].values()) for generation in sorted(waves)]
 
 
-def _train_group(group: list[Training]) -> None:
-    """Train what the group shares, each once; weights are kept where one of its rows asks."""
+def _generation(training: Training) -> int:
+    """How many trainings come one after the other before it."""
+    return max((1 + _generation(start) for start in training.starts), default=0)
+
+
+def _all_starts(training: Training) -> Iterator[Training]:
+    for start in training.starts:
+        yield from _all_starts(start)
+        yield start
+
+
+def _connected(trainings: Sequence[Training]) -> list[list[Training]]:
+    """Trainings in parts of which none shares a training, a search or a start with another."""
+    parts: list[tuple[set[str], list[Training]]] = []
+    for training in trainings:
+        keys = {one.search_key for one in (training, *_all_starts(training))}
+        touched = [part for part in parts if part[0] & keys]
+        apart = [part for part in parts if not part[0] & keys]
+        members = [one for _, earlier in touched for one in earlier]
+        whole = keys.union(*(own for own, _ in touched)), [*members, training]
+        place = parts.index(touched[0]) if touched else len(parts)
+        parts = [*apart[:place], whole, *apart[place:]]
+    return [members for _, members in parts]
+
+
+def _run_waves(function: Callable[..., None], waves: list[list[tuple]], label: str) -> int:
+    """``function(*task)`` of all tasks, those of a wave side by side; how many there are."""
+    total = sum(len(wave) for wave in waves)
+    done = chain.from_iterable(in_parallel(function, wave) for wave in waves)
+    for _ in progress(done, label, total):
+        pass
+    return total
+
+
+def _train_group(group: _Group) -> None:
+    """Train what the group shares, each once; weights are kept where one of its rows asks, or
+    another row starts from them."""
+    trainings = [*group.rows, *group.starts]
     if fresh_wanted():
-        group[0].trials_path.unlink(missing_ok=True)
-    rows: dict[str, list[Training]] = {}
-    for training in group:
-        rows.setdefault(training.key, []).append(training)
-    for same in rows.values():
+        trainings[0].trials_path.unlink(missing_ok=True)
+    started = {start.key for start in group.starts}
+    shared: dict[str, list[Training]] = {}
+    for training in trainings:
+        shared.setdefault(training.key, []).append(training)
+    for key, same in shared.items():
         asking = [one for one in same if one.variant.evaluation.reads_model]
         explained = [one for one in same if one.variant.explained]
-        (asking or explained or same)[0].train()
+        (asking or explained or same)[0].train(weights=True if key in started else None)
 
 
-def _run_group(experiment: str, group: list[Training]) -> None:
+def _run_group(experiment: str, group: _Group) -> None:
     _train_group(group)
-    for training in group:
+    for training in group.rows:
         add_records(training.run.run_dir, _measured(training, experiment))
 
 
@@ -132,7 +188,7 @@ def _measured(training: Training, experiment: str) -> list[Record]:
         training.split,
         training.noted(),
     )
-    metrics = variant.evaluation.of(training) | {"best_epoch": float(noted["best_epoch"])}
+    metrics = training.metrics() | {"best_epoch": float(noted["best_epoch"])}
     now = code_version()
     common = {
         "experiment": experiment,

@@ -14,13 +14,12 @@ import pandas as pd
 import torch
 
 from ..device import device_name, pick_device
-from ..errors import ConfigError, DamagedError, TrainingError
+from ..errors import DamagedError, TrainingError
 from ..evaluation.overlap import item_overlap, residual
 from ..integrity import read_arrays, read_json, write_arrays, write_json
 from ..models import (
     Interactions,
     ModelInputs,
-    RatingModel,
     Recommender,
     build_model,
     item_fields,
@@ -28,6 +27,7 @@ from ..models import (
 )
 from ..parallel import in_parallel
 from ..progress import announce
+from ..splits.rules import FIXED
 from ..splits.split import Split
 from ..training.batches import Triples
 from ..training.loop import History, Validation, fit, predict
@@ -35,6 +35,9 @@ from ..training.search import Settings, choose
 from .records import code_version, fresh_wanted
 from .run import Run
 from .variant import VALID_SHARE, Variant, training_hash, variant_hash
+
+# of users, where differences are told across them
+KEPT_VALUES = ("hr@10", "ndcg@10", "recall@10", "recall@20", "ndcg@20")
 
 
 class Training:
@@ -74,6 +77,11 @@ class Training:
     def _split(self, valid: float) -> Split:
         return self.run.split(self.variant.split, self.seed, valid)
 
+    @cached_property
+    def starts(self) -> list["Training"]:
+        """The trainings whose weights it starts from."""
+        return [Training(self.run, start, self.seed) for start in self.variant.starts_from]
+
     # Files
 
     @property
@@ -87,6 +95,11 @@ class Training:
     @property
     def weights_path(self) -> Path:
         return self.run.run_dir / "weights" / f"{self.key}.safetensors"
+
+    @property
+    def values_path(self) -> Path:
+        """Of its evaluation too, unlike the others."""
+        return self.run.run_dir / "values" / f"{self.config}-{self.seed}.safetensors"
 
     @property
     def trials_path(self) -> Path:
@@ -162,14 +175,10 @@ class Training:
         return -math.log(negatives) if negatives else float(ratings.mean(dtype=np.float64))
 
     def untrained(self) -> Recommender:
-        """Its model with initial weights.
-
-        Raises:
-            ConfigError: the row searches its settings, so they are not known yet.
-        """
-        if self.variant.search is not None:
-            raise ConfigError(f"{self.label} has no weights of its own: its settings are searched.")
-        return build_model(self.variant.model, self.variant.model_config, self.inputs(), self.seed)
+        """Its model with initial weights, before it takes any from :attr:`starts`; where the row
+        searches, with the settings that its search chooses."""
+        chosen = self._settings().model_config
+        return build_model(self.variant.model, chosen, self.inputs(), self.seed)
 
     def train(self, weights: bool | None = None) -> None:
         """Choose the settings where the row searches, train, predict the test ratings; keep what
@@ -201,8 +210,7 @@ class Training:
             )
         if weights:
             self._keep_weights(first)
-        rates = isinstance(first, RatingModel) and not settings.training.negatives
-        self._keep(predictions, histories, rates)
+        self._keep(predictions, histories)
 
     @property
     def _keeps_weights(self) -> bool:
@@ -217,15 +225,18 @@ class Training:
         split = self._split(VALID_SHARE)
         return choose(
             variant.model, settings, variant.search, self.dataset, split, self.inputs(split),
-            self.seed, self.device, self.trials_path, self.label,
+            self.seed, self.device, self.trials_path, self.label, self._validation(split),
         )  # fmt: skip
 
     def _members(self, settings: Settings) -> Iterator[tuple[Recommender, History]]:
         """The trained members, one after the other; most rows have one."""
-        inputs, validation = self.inputs(), self._validation()
+        inputs, validation = self.inputs(), self._validation(self.split)
+        starts = [start.model() for start in self.starts]
         for member in range(self.variant.members):
             own = member_seed(self.seed, member)
             model = build_model(self.variant.model, settings.model_config, inputs, own)
+            if starts:
+                model.start_from(starts)
             # Other code starts anew instead of going on from this code's half-trained weights.
             checkpoint = (
                 self.run.run_dir / "checkpoints" / f"{self.key}-{member}-{code_version()}.pt"
@@ -247,15 +258,15 @@ class Training:
         more = {"checkpoint": checkpoint, "label": self.label, "validation": validation}
         return fit(model, self.dataset, split, training, seed, self.device, **more)
 
-    def _validation(self) -> Validation | None:
-        if not len(self.split.valid):
+    def _validation(self, split: Split) -> Validation | None:
+        if not len(split.valid):
             return None
-        return self.variant.evaluation.watched(self.dataset, self.split, self.device)
+        return self.variant.watches.watched(self.dataset, split, self.device)
 
-    def _keep(self, predictions: list[np.ndarray], histories: list[History], rates: bool) -> None:
+    def _keep(self, predictions: list[np.ndarray], histories: list[History]) -> None:
         scale, tested = self.dataset.scale, self.dataset.ratings.iloc[self.split.test]
         # scores of rankings are no ratings
-        low, high = (scale.low, scale.high) if rates else (None, None)
+        low, high = (scale.low, scale.high) if self.variant.rates else (None, None)
         kept = {side: tested[side].to_numpy() for side in ("user", "item")}
         kept["predicted"] = np.mean(predictions, axis=0).clip(low, high)
         if self.variant.members > 1:
@@ -266,6 +277,31 @@ class Training:
         }
         noted = first | {"best_epoch": histories[0].best_epoch, "code": code_version()}
         write_json(self.history_path, noted | {"device": device_name(self.device)}, self.key)
+
+    # Evaluation
+
+    def metrics(self) -> dict[str, float]:
+        """What its evaluation measures. Where all seeds test the same ratings, the values of users
+        that it comes from are kept (:meth:`user_values`)."""
+        rule = self.variant.evaluation
+        if not rule.reads_model or self.variant.split.test_part != FIXED:
+            return rule.of(self)
+        ranked = rule.ranked(self)
+        kept = {name: ranked.per_list[name] for name in KEPT_VALUES if name in ranked.per_list}
+        write_arrays(self.values_path, kept | {"user": ranked.users}, self.values_path.stem)
+        return ranked.metrics
+
+    def user_values(self) -> pd.DataFrame:
+        """``KEPT_VALUES`` of every list that its evaluation ranks, and whose it is: column user,
+        then one per metric. Measured again where they are not kept."""
+        if not self.values_path.exists():
+            self.metrics()
+        try:
+            kept = read_arrays(self.values_path, self.values_path.stem)
+        except DamagedError:
+            self.metrics()
+            kept = read_arrays(self.values_path, self.values_path.stem)
+        return pd.DataFrame({name: kept[name] for name in ("user", *KEPT_VALUES) if name in kept})
 
     # What is kept
 
@@ -316,8 +352,8 @@ class Training:
         return read_json(self.trials_path, self.search_key)["trials"]
 
     def model(self) -> Recommender:
-        """Its trained model (the first member), in evaluation mode; of a row without search. Where
-        no weights are kept, or not those of such a model, it is trained again."""
+        """Its trained model (the first member), in evaluation mode. Where no weights are kept, or
+        not those of such a model, it is trained again."""
         model = self.untrained()
         try:
             self._load(model)
@@ -355,7 +391,10 @@ def member_seed(seed: int, member: int) -> int:
 
 def trained_side_by_side(trainings: Sequence[Training]) -> list[Recommender]:
     """The models of several trainings; those whose weights are not kept, or are to be measured
-    again (``BONMF_FRESH=1``), are trained side by side."""
+    again (``BONMF_FRESH=1``), are trained side by side, what they start from before them."""
+    starts = {start.key: start for training in trainings for start in training.starts}
+    if starts:
+        trained_side_by_side(list(starts.values()))
     for _ in in_parallel(Training.train, [(training, True) for training in trainings]):
         pass
     return [training.model() for training in trainings]

@@ -10,7 +10,8 @@ from ..encoders import Features
 from ..encoders.features import MODALITIES
 from ..encoders.preparation import Preparation
 from ..errors import ConfigError
-from ..evaluation.rules import RATED_ITEMS, EvaluationRule, identity, usual_evaluation
+from ..evaluation.rules import FULL_RANKING, RATED_ITEMS, EvaluationRule, identity
+from ..models import RatingModel, get_model
 from ..splits.rules import Ratio, SplitRule
 from ..training.config import TrainingConfig
 from ..training.search import Search
@@ -42,8 +43,11 @@ class Variant:
             with the chosen settings on training and validation ratings together.
         members: trainings from different initial weights whose predictions are averaged.
         evaluation: what its records hold; rows that differ in it alone are trained once, unless a
-        training watches it.
+        training watches it. watched_by: what a training with patience, or a search of a ranker,
+        watches instead.
         explained: a study looks into its weights on the run's first seed, where they are kept.
+        starts_from: rows trained first, on the same training part and seed, whose weights its model
+            starts from (:meth:`~bonmf_lib.models.Recommender.start_from`).
     """
 
     name: str
@@ -63,22 +67,51 @@ class Variant:
     members: int = 1
     evaluation: EvaluationRule = RATED_ITEMS
     explained: bool = False
+    starts_from: tuple["Variant", ...] = ()
+    watched_by: EvaluationRule | None = None
 
     def __post_init__(self) -> None:
-        if self.training.negatives and self.evaluation == RATED_ITEMS:
+        if not self.rates and self.evaluation == RATED_ITEMS:
+            why = "draws negatives" if self.training.negatives else f"is of the ranker {self.model}"
             raise ConfigError(
-                f"{self.name} draws negatives, so its scores are no ratings; "
-                "evaluate it by a ranking."
+                f"{self.name} {why}, so its scores are no ratings; evaluate it by a ranking."
             )
-        if self.evaluation.reads_model and (self.search or self.members > 1):
+        if self.evaluation.reads_model and self.members > 1:
             raise ConfigError(
-                f"{self.name}: a search and an average of members need ratings, "
-                "but it is ranked by."
+                f"{self.name}: an average of members needs ratings, but it is ranked by."
+            )
+        if self.search and self.evaluation.reads_model == self.rates:
+            raise ConfigError(
+                f"{self.name}: a search watches ratings of a model that predicts them, else a "
+                f"ranking, not {self.evaluation.name}."
             )
         if self.explained and self.search:
             raise ConfigError(
                 f"{self.name}: weights are kept of rows with given settings, not of a search."
             )
+        if self.starts_from and (self.search or self.members > 1):
+            raise ConfigError(
+                f"{self.name} starts from other rows, so it has given settings and is one network."
+            )
+        for start in self.starts_from:
+            if start.search or start.members > 1:
+                raise ConfigError(
+                    f"{self.name} starts from {start.name}, which is a search or several networks."
+                )
+            if (start.split, start.validates) != (self.split, self.validates):
+                raise ConfigError(
+                    f"{self.name} starts from {start.name}, which trains on other ratings."
+                )
+
+    @property
+    def rates(self) -> bool:
+        """Whether its scores are ratings."""
+        return not self.training.negatives and issubclass(get_model(self.model).model, RatingModel)
+
+    @property
+    def watches(self) -> EvaluationRule:
+        """What decides when its training stops and what its search chooses."""
+        return self.watched_by or self.evaluation
 
     def uses(self, what: str) -> bool:
         read = what in getattr(self.model_config, "modalities", ())
@@ -141,9 +174,15 @@ def variant_hash(run: Run, variant: Variant) -> str:
     features += ["residual"] if variant.residual_picture else []
     names = [variant.name, variant.protocol, variant.model, variant.members]
     search = variant.search and variant.search.described()
-    evaluation = identity(variant.evaluation, variant.training.negatives)
+    more = identity(variant.evaluation, variant.training.negatives)
+    if variant.watched_by not in (None, variant.evaluation):
+        more.append(["watched by", variant.watched_by.name])
+    if read := variant.split.reads(run.dataset):
+        more.append(read)
+    if variant.starts_from:
+        more.append([training_hash(run, start) for start in variant.starts_from])
     return config_hash(
-        names, data, split, features, _as_read(variant), variant.training, search, *evaluation
+        names, data, split, features, _as_read(variant), variant.training, search, *more
     )
 
 
@@ -156,9 +195,10 @@ def _as_read(variant: Variant) -> Any:
 
 
 def training_hash(run: Run, variant: Variant) -> str:
-    """Like :func:`variant_hash`, without what the row is called, and without its evaluation unless
-    the training watches it: rows that share it are trained once."""
-    evaluation = (
-        variant.evaluation if variant.validates else usual_evaluation(variant.training.negatives)
+    """Like :func:`variant_hash`, without what the row is called, and with what is watched in place
+    of its evaluation: rows that share it are trained once."""
+    usual = RATED_ITEMS if variant.rates else FULL_RANKING
+    evaluation = variant.watches if variant.validates or variant.search else usual
+    return variant_hash(
+        run, replace(variant, name="", protocol="", evaluation=evaluation, watched_by=None)
     )
-    return variant_hash(run, replace(variant, name="", protocol="", evaluation=evaluation))

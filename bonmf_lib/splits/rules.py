@@ -32,6 +32,7 @@ class SplitRule(ABC):
     name: ClassVar[str]  # how the rule of a Split begins
     test_part: ClassVar[str] = SEEDED
     tests_a_share_of_ratings: ClassVar[bool] = False  # and the rule of a Split says which
+    by_time: ClassVar[bool] = False  # needs the time of every rating
 
     def __init_subclass__(cls) -> None:
         if name := cls.__dict__.get("name"):
@@ -58,9 +59,14 @@ class SplitRule(ABC):
     def identity(self, valid: float) -> list:
         """Plain values for hashes: of the rule and of the share that validates."""
 
+    def reads(self, dataset: Dataset) -> list:
+        """Plain values for hashes: of what it reads besides ratings, users, items and times."""
+        return []
 
-def _check_shares(rule: object, valid: float, **shares: float) -> None:
-    """Raise unless shares lie in (0, 1), or (0, 1] for ``keep``, and ``valid`` in [0, 1)."""
+
+def check_shares(rule: object, valid: float, **shares: float) -> None:
+    """``SplitError`` unless shares lie in (0, 1), or (0, 1] for ``keep``, and ``valid`` in
+    [0, 1)."""
     fits = all(0 < share < 1 or (name == "keep" and share == 1) for name, share in shares.items())
     if not fits or not 0 <= valid < 1:
         given = ", ".join(f"{name}={share}" for name, share in (shares | {"valid": valid}).items())
@@ -84,7 +90,7 @@ class Ratio(SplitRule):
     tests_a_share_of_ratings: ClassVar[bool] = True
 
     def split(self, dataset: Dataset, seed: int = 0, valid: float = 0.0) -> Split:
-        _check_shares(self, valid, test=self.test, keep=self.keep)
+        check_shares(self, valid, test=self.test, keep=self.keep)
         total = len(dataset.ratings)
         order = np.random.default_rng(seed).permutation(total)
         n_test = round(self.test * total)
@@ -114,7 +120,7 @@ class _Cold(SplitRule):
     stream: ClassVar[int]  # of random numbers, another one than other rules have
 
     def split(self, dataset: Dataset, seed: int = 0, valid: float = 0.0) -> Split:
-        _check_shares(self, valid, test=self.test)
+        check_shares(self, valid, test=self.test)
         of_rating = dataset.ratings[self.side].to_numpy()
         ids = np.random.default_rng([seed, self.stream]).permutation(np.unique(of_rating))
         n_test = round(self.test * len(ids))
@@ -204,87 +210,6 @@ class KFold(_Blocks):
 
 
 @dataclass(frozen=True)
-class LeaveOneOut(SplitRule):
-    """The latest rating of every user with at least three tests, and with ``valid`` above 0 the one
-    before validates (He et al., 2017). Of ratings at one time, the one further down in the file is
-    the later."""
-
-    name: ClassVar[str] = "leave-one-out"
-    test_part: ClassVar[str] = FIXED
-
-    def split(self, dataset: Dataset, seed: int = 0, valid: float = 0.0) -> Split:
-        _check_shares(self, valid)
-        order, place, count = _by_time(dataset, self)
-        fits = count >= 3
-        test = order[fits & (place == count - 1)]
-        validation = order[fits & (place == count - 2)] if valid else order[:0]
-        train = np.setdiff1d(order, np.concatenate([test, validation]))
-        return Split(
-            train,
-            np.sort(validation),
-            np.sort(test),
-            f"{self.name}(valid={valid:g})",
-            seed,
-            len(order),
-        )
-
-    def identity(self, valid: float) -> list:
-        return [self.name, float(valid > 0)]
-
-
-@dataclass(frozen=True)
-class UserTime(SplitRule):
-    """The latest ratings of every user test, as many as ``test`` says of each; those before them
-    validate.
-
-    Attributes:
-        test: share of a user's ratings, in (0, 1), rounded.
-    """
-
-    test: float = 0.2
-    name: ClassVar[str] = "user-time"
-    test_part: ClassVar[str] = FIXED
-
-    def split(self, dataset: Dataset, seed: int = 0, valid: float = 0.0) -> Split:
-        _check_shares(self, valid, test=self.test)
-        order, place, count = _by_time(dataset, self)
-        n_test = np.round(self.test * count)
-        n_valid = np.round(valid * (count - n_test))
-        return _cut_by_user(
-            self, order, place, count, n_valid, n_test, seed, f"test={self.test:g}, valid={valid:g}"
-        )
-
-    def identity(self, valid: float) -> list:
-        return [self.name, self.test, valid]
-
-
-@dataclass(frozen=True)
-class GlobalTime(SplitRule):
-    """The latest ratings of all test, those before them validate: as a service would meet them.
-
-    Attributes:
-        test: share of all ratings, in (0, 1).
-    """
-
-    test: float = 0.2
-    name: ClassVar[str] = "global-time"
-    test_part: ClassVar[str] = FIXED
-
-    def split(self, dataset: Dataset, seed: int = 0, valid: float = 0.0) -> Split:
-        _check_shares(self, valid, test=self.test)
-        order = np.argsort(_times(dataset, self), kind="stable")
-        n_test = round(self.test * len(order))
-        n_valid = round(valid * (len(order) - n_test))
-        parts = np.split(order, [len(order) - n_test - n_valid, len(order) - n_test])
-        train, validation, test = (np.sort(part) for part in parts)
-        rule = f"{self.name}(test={self.test:g}, valid={valid:g})"
-        return Split(train, validation, test, rule, seed, len(order))
-
-    def identity(self, valid: float) -> list:
-        return [self.name, self.test, valid]
-
-
-@dataclass(frozen=True)
 class PerUser(SplitRule):
     """Every user's ratings at random in three parts, 8:1:1 by default; ``valid`` above 0 asks for
     the middle one, else it trains.
@@ -304,42 +229,25 @@ class PerUser(SplitRule):
         users = dataset.ratings["user"].to_numpy()
         drawn = np.random.default_rng([seed, 3]).random(len(users))
         order = np.lexsort((drawn, users))
-        place, count = _places(users[order])
+        place, count = places(users[order])
         whole = self.train + self.validate + self.test
         n_test, n_valid = (
             np.floor(count * part / whole) for part in (self.test, self.validate if valid else 0)
         )
         parts = f"{self.train}:{self.validate}:{self.test}, valid={valid:g}"
-        return _cut_by_user(self, order, place, count, n_valid, n_test, seed, parts)
+        return cut_by_user(self, order, place, count, n_valid, n_test, seed, parts)
 
     def identity(self, valid: float) -> list:
         return [self.name, self.train, self.validate, self.test, float(valid > 0)]
 
 
-def _times(dataset: Dataset, rule: SplitRule) -> np.ndarray:
-    times = dataset.ratings["timestamp"]
-    if times.isna().any():
-        raise SplitError(
-            f"{type(rule).__name__} needs the time of every rating, which {dataset.name} has not."
-        )
-    return times.to_numpy(np.int64)
-
-
-def _by_time(dataset: Dataset, rule: SplitRule) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows by user and, of each, by time (ties as in the file); each row's place among its user's,
-    and their number."""
-    users = dataset.ratings["user"].to_numpy()
-    order = np.lexsort((np.arange(len(users)), _times(dataset, rule), users))
-    return order, *_places(users[order])
-
-
-def _places(users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def places(users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Of sorted users: each row's place among its user's rows, from 0, and the number of these."""
     _, starts, counts = np.unique(users, return_index=True, return_counts=True)
     return np.arange(len(users)) - np.repeat(starts, counts), np.repeat(counts, counts)
 
 
-def _cut_by_user(rule, order, place, count, n_valid, n_test, seed: int, said: str) -> Split:
+def cut_by_user(rule, order, place, count, n_valid, n_test, seed: int, said: str) -> Split:
     """The last rows of every user test, those before them validate."""
     test = place >= count - n_test
     validation = ~test & (place >= count - n_test - n_valid)

@@ -34,8 +34,8 @@ class Split:
     unused: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __post_init__(self) -> None:
-        rows = np.concatenate([self.train, self.valid, self.test, self.unused])
-        if len(np.unique(rows)) != len(rows):
+        rows = np.sort(np.concatenate([self.train, self.valid, self.test, self.unused]))
+        if (rows[1:] == rows[:-1]).any():
             raise SplitError(f"{self.rule}: a rating stands in two parts.")
         if len(rows) != self.n_ratings or rows.min() < 0 or rows.max() >= self.n_ratings:
             raise SplitError(

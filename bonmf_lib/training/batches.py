@@ -3,6 +3,7 @@ them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -33,35 +34,58 @@ class Triples:
 
 
 class NegativeSampler:
-    """Items that a user has not rated in training, uniformly (rejection until none is left that was
-    rated)."""
+    """Items drawn beside rated ones, anew for every batch, on the device of the ratings.
 
-    def __init__(self, model: Recommender, train: Triples, per_positive: int):
-        self.n_items, self.per_positive = model.n_items, per_positive
-        self.rated = torch.sort(
-            train.users * model.n_items + train.items
-        ).values  # one key per training rating
-        full = torch.bincount(train.users, minlength=model.n_users) >= model.n_items
-        if full.any():
-            raise TrainingError(
-                f"User {int(full.nonzero()[0])} rated every item in training: no negative to draw."
-            )
+    Of ``unrated`` items each one that the user has not rated in training is as likely, exactly and
+    without rejection: with r_0 < r_1 < ... the user's n_u rated items, r_j - j of the unrated ones
+    stand before r_j; so the k-th unrated item (from 0) is k + c, where c counts the j with
+    r_j - j <= k. Of ``all`` items each one is as likely, rated or not (Rendle et al., 2020).
+    """
+
+    def __init__(
+        self,
+        model: Recommender,
+        train: Triples,
+        per_positive: int,
+        over: Literal["unrated", "all"] = "unrated",
+    ):
+        """
+        Args:
+            per_positive: items drawn for each rating. over: what is drawn from.
+
+        Raises:
+            TrainingError: a user has no unrated item.
+        """
+        self.n_items, self.per_positive, self.over = model.n_items, per_positive, over
+        if over == "all":
+            return
+        rated = torch.unique(train.users * model.n_items + train.items)  # sorted
+        users = rated.div(model.n_items, rounding_mode="floor")
+        counts = torch.bincount(users, minlength=model.n_users)
+        self.unrated = model.n_items - counts
+        if (self.unrated <= 0).any():
+            user = int((self.unrated <= 0).nonzero()[0])
+            raise TrainingError(f"User {user} rated every item in training: no negative to draw.")
+        self.first = counts.cumsum(0) - counts  # where a user's rated items begin
+        places = torch.arange(len(rated), device=rated.device) - self.first[users]
+        self.before = rated - places  # user * n_items + r_j - j, still sorted
 
     def draw(self, users: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Users (B,) -> users and unrated items, both (B * per_positive,)."""
-        users = users.repeat_interleave(self.per_positive)
-        # drawn on the CPU: the same on every device
-        items = torch.randint(self.n_items, users.shape).to(users.device)
-        while True:
-            again = self._is_rated(users, items).nonzero().squeeze(1)
-            if not len(again):
-                return users, items
-            items[again] = torch.randint(self.n_items, again.shape).to(users.device)
-
-    def _is_rated(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
-        keys = users * self.n_items + items
-        place = torch.searchsorted(self.rated, keys).clamp(max=len(self.rated) - 1)
-        return self.rated[place] == keys
+        """Users (B,) -> users and drawn items, both (B * per_positive,)."""
+        shape, device = (len(users), self.per_positive), users.device
+        if self.over == "all":
+            items = torch.randint(self.n_items, shape, device=device)
+        else:
+            # neighbours in memory are searched one after another: three times as fast
+            ordered, order = users.sort(stable=True)
+            # 53 random bits: floors are uniform up to 1 in 10^12
+            drawn = torch.rand(shape, dtype=torch.float64, device=device)
+            among = (drawn * self.unrated[ordered].unsqueeze(1)).long()
+            keys = among + (ordered * self.n_items).unsqueeze(1)
+            passed = torch.searchsorted(self.before, keys, right=True)
+            items = torch.empty_like(among)
+            items[order] = among + passed - self.first[ordered].unsqueeze(1)
+        return users.repeat_interleave(self.per_positive), items.flatten()
 
 
 def batches(train: Triples, size: int, negatives: NegativeSampler | None) -> Iterator[Batch]:

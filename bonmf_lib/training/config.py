@@ -7,6 +7,8 @@ from pydantic import Field
 from ..config import config
 from ..errors import ConfigError
 
+Loss = Literal["mse", "bce", "bpr"]  # of ratings; of pairs rated or not; of items in order
+
 
 @config
 class TrainingConfig:
@@ -19,14 +21,19 @@ class TrainingConfig:
     weight_decay: float = Field(0.0, ge=0)  # L2 on all parameters, Adam's own
     # stop after this many epochs without a better validation MSE; None = never
     patience: int | None = Field(None, gt=0)
-    loss: Literal["mse", "bce"] = (
-        "mse"  # bce: every training rating is a positive, whatever its stars
-    )
-    negatives: int = Field(0, ge=0)  # unrated items drawn per positive; bce only
+    # with bce and bpr every training rating is a positive, whatever its stars
+    loss: Loss = "mse"
+    negatives: int = Field(0, ge=0)  # items drawn per positive, anew in every epoch; bce and bpr
+    # what they are drawn from, uniformly: the items that the user has not rated in training, or all
+    negatives_over: Literal["unrated", "all"] = "unrated"
+    optimiser: Literal["adam", "sgd"] = "adam"  # sgd: without momentum
     tf32: bool = False  # allow TF32 matrix products on an NVIDIA GPU
 
     def __post_init__(self) -> None:
-        if (self.loss == "bce") != (self.negatives > 0):
+        if (self.loss != "mse") != (self.negatives > 0):
             raise ConfigError(
-                "TrainingConfig.negatives must be positive with loss 'bce' and 0 with 'mse'."
+                "TrainingConfig.negatives must be positive with loss 'bce' or 'bpr' "
+                "and 0 with 'mse'."
             )
+        if self.negatives_over != "unrated" and not self.negatives:
+            raise ConfigError("TrainingConfig.negatives_over is of negatives, but none are drawn.")

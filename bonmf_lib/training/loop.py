@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from ..datasets import Dataset
 from ..errors import ConfigError, DamagedError, TrainingError
 from ..integrity import read_sealed_bytes, sealed_bytes
-from ..models import ClosedFormModel, Recommender
+from ..models import ClosedFormModel, RatingModel, Recommender
 from ..progress import announce, progress
 from ..splits.split import Split
 from ..storage import write_bytes
@@ -23,6 +23,7 @@ from .batches import NegativeSampler, Triples, batches
 from .config import TrainingConfig
 
 _PREDICT_BATCH = 65_536
+_OPTIMISERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 
 
 @dataclass(frozen=True)
@@ -87,27 +88,36 @@ def fit(
     stop: Callable[[History], bool] | None = None,
     validation: Validation | None = None,
 ) -> History:
-    """Train in place on ``split.train``; ``split.test`` is never looked at.
+    """Train in place on ``split.train``, or solve where the model has a closed form; ``split.test``
+    is never looked at.
 
-    ``validation`` is what is watched, by default the MSE on ``split.valid``. ``stop`` is asked
-    after each epoch and may end the training early. With ``patience`` the weights of the best
-    validation epoch are restored at the end. With ``checkpoint`` the state is kept there after each
-    epoch, and a later call with the same arguments goes on from it and ends with the same weights,
-    bit for bit on one machine's CPU.
+    ``validation`` is what is watched, by default the MSE on ``split.valid`` where ratings are
+    predicted. ``stop`` is asked after each epoch and may end the training early. With ``patience``
+    the weights of the best validation epoch are restored at the end. With ``checkpoint`` the state
+    is kept there after each epoch, and a later call with the same arguments goes on from it and
+    ends with the same weights, bit for bit on one machine's CPU.
 
     Raises:
-        ConfigError: patience without anything to watch. TrainingError: the loss is not finite.
+        ConfigError: patience without anything to watch, or a loss that the model does not own.
+        TrainingError: the loss is not finite.
     """
     model.to(device)
     train = Triples.of(dataset, split.train, device)
-    if validation is None and len(split.valid) and not settings.negatives:
+    rates = isinstance(model, RatingModel) and not settings.negatives
+    if validation is None and len(split.valid) and rates:
         validation = validation_mse(Triples.of(dataset, split.valid, device))
     model.check_ids(train.users, train.items)
     if isinstance(model, ClosedFormModel):
         started = time.perf_counter()
         model.solve(train.users, train.items, train.ratings)
-        return History(
-            [_mse(model, train)], [_watched(model, validation)], [time.perf_counter() - started]
+        loss = _mse(model, train) if rates else math.nan
+        watched = _watched(model, validation)
+        seconds = time.perf_counter() - started
+        return History([loss], [watched], [seconds], _is_higher_better(validation))
+    if settings.loss not in model.trained_by:
+        raise ConfigError(
+            f"{label}: {type(model).__name__} is trained by {' or '.join(model.trained_by)}, "
+            f"not by {settings.loss}."
         )
     if settings.patience is not None and validation is None:
         raise ConfigError(
@@ -115,14 +125,13 @@ def fit(
             "(where negatives are drawn, also give a metric as validation) or set patience to None."
         )
     torch.backends.cuda.matmul.allow_tf32 = settings.tf32
-    optimiser = torch.optim.Adam(
+    optimiser = _OPTIMISERS[settings.optimiser](
         model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
-    negatives = NegativeSampler(model, train, settings.negatives) if settings.negatives else None
-    history, best = (
-        History(higher_is_better=validation is not None and validation.higher_is_better),
-        None,
-    )
+    negatives = None
+    if settings.negatives:
+        negatives = NegativeSampler(model, train, settings.negatives, over=settings.negatives_over)
+    history, best = History(higher_is_better=_is_higher_better(validation)), None
     if checkpoint is not None and checkpoint.is_file():
         history, best = _restored(checkpoint, model, optimiser, device, label)
     for epoch in progress(range(len(history.train_loss), settings.epochs), f"{label}, epoch"):
@@ -181,6 +190,10 @@ def _one_epoch(
             model.after_step()
             total += loss.detach() * len(batch)
     return float(total) / len(train)
+
+
+def _is_higher_better(validation: Validation | None) -> bool:
+    return validation is not None and validation.higher_is_better
 
 
 def _watched(model: Recommender, validation: Validation | None) -> float:

@@ -2,6 +2,7 @@
 only."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from ..models import ModelInputs, build_model
 from ..progress import announce, progress
 from ..splits.split import Split
 from .config import TrainingConfig
-from .loop import History, fit
+from .loop import History, Validation, fit
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -96,12 +97,13 @@ def choose(
     device: torch.device,
     path: Path,
     label: str,
+    validation: Validation | None = None,
 ) -> Settings:
-    """The settings of the trial with the lowest validation MSE, its ``epochs`` the best epoch,
-    without patience.
+    """The settings of the trial with the best validation value (of ``validation``, else the MSE),
+    its ``epochs`` the best epoch, without patience.
 
     Trial 0 has the settings given as ``start``; the others are drawn by a tree-structured Parzen
-    estimator, and stopped early when their best validation MSE lags behind the median trial's.
+    estimator, and stopped early when their best validation value lags behind the median trial's.
     Trials are kept in ``path`` (JSON) after each, checked by their sum; a later call goes on from
     there and chooses the same, or starts over where they were damaged. ``split.test`` is never
     looked at.
@@ -116,16 +118,22 @@ def choose(
         raise ConfigError(
             f"{label}: the search space leaves out the settings it starts from ({error})."
         ) from None
+    better = max if validation is not None and validation.higher_is_better else min
+
+    def trained(settings: Settings, stop: Callable[[History], bool]) -> History:
+        built = build_model(model, settings.model_config, inputs, seed)
+        return fit(
+            built, dataset, split, settings.training, seed, device, stop=stop, validation=validation
+        )
+
     trials = _earlier_trials(path, label)
     for number in progress(range(len(trials), search.trials), f"{label}, trial"):
-        trials.append(
-            _one_trial(model, start, search, dataset, split, inputs, seed, device, trials, number)
-        )
+        trials.append(_one_trial(trained, start, search, seed, trials, number, better))
         write_json(path, {"search": search.described(), "trials": trials}, path.stem)
     finished = [trial for trial in trials if trial["state"] == TrialState.COMPLETE.name]
     if not finished:
         raise TrainingError(f"{label}: no trial of the search finished; widen the search space.")
-    best = min(finished, key=lambda trial: trial["value"])
+    best = better(finished, key=lambda trial: trial["value"])
     chosen = start.changed(best["params"])
     return replace(
         chosen, training=replace(chosen.training, epochs=best["best_epoch"], patience=None)
@@ -145,16 +153,23 @@ def _earlier_trials(path: Path, label: str) -> list[dict]:
 
 
 def _one_trial(
-    model, start, search, dataset, split, inputs, seed, device, earlier: list[dict], number: int
+    trained: Callable[[Settings, Callable[[History], bool]], History],
+    start: Settings,
+    search: Search,
+    seed: int,
+    earlier: list[dict],
+    number: int,
+    better: Callable,
 ) -> dict:
-    study = _study(search, earlier, seed, number)
+    """What is kept of one trial; ``better`` is ``min`` or ``max``, whichever finds the best
+    value."""
+    study = _study(search, earlier, seed, number, better is max)
     if number == 0:
         study.enqueue_trial(
             {name: _as_choice(value) for name, value in start.values(search).items()}
         )
     trial = study.ask(dict(search.space))
     settings = start.changed(trial.params)
-    built = build_model(model, settings.model_config, inputs, seed)
     pruned = False
 
     def lags_behind(history: History) -> bool:
@@ -165,7 +180,7 @@ def _one_trial(
 
     result = {"number": number, "params": trial.params}
     try:
-        history = fit(built, dataset, split, settings.training, seed, device, stop=lags_behind)
+        history = trained(settings, lags_behind)
     except TrainingError:
         history = History()
     if (
@@ -180,18 +195,21 @@ def _one_trial(
         }
     return result | {
         "state": (TrialState.PRUNED if pruned else TrialState.COMPLETE).name,
-        "value": min(history.valid),
+        "value": better(history.valid),
         "best_epoch": history.best_epoch,
         "curve": history.valid,
         "seconds": round(sum(history.seconds), 2),
     }
 
 
-def _study(search: Search, earlier: list[dict], seed: int, number: int) -> optuna.Study:
+def _study(
+    search: Search, earlier: list[dict], seed: int, number: int, higher_is_better: bool
+) -> optuna.Study:
     """The study after the earlier trials. Its generator starts from (seed, number), so that a
     search that was stopped draws on as if it had not been."""
     state = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
     study = optuna.create_study(
+        direction="maximize" if higher_is_better else "minimize",
         sampler=optuna.samplers.TPESampler(seed=state, n_startup_trials=STARTUP_TRIALS),
         pruner=optuna.pruners.MedianPruner(
             n_startup_trials=STARTUP_TRIALS, n_warmup_steps=PRUNING_STARTS

@@ -1,4 +1,4 @@
-"""What every registered model must do."""
+"""What every registered model of ratings must do."""
 
 import pytest
 import torch
@@ -7,14 +7,15 @@ from torch.nn import functional as F
 from bonmf_lib.datasets import load_dataset
 from bonmf_lib.errors import ModelError
 from bonmf_lib.evaluation import rating_errors
-from bonmf_lib.models import ClosedFormModel, build_model, get_model, list_models
+from bonmf_lib.models import ClosedFormModel, build_model, get_model
 from bonmf_lib.splits.rules import Ratio
 from bonmf_lib.training.batches import Triples
 from bonmf_lib.training.config import TrainingConfig
 from bonmf_lib.training.loop import fit, predict
 from tests.conftest import CPU, model_inputs
+from tests.contracts.kinds import RATING_MODELS
 
-pytestmark = pytest.mark.parametrize("name", list_models())
+pytestmark = pytest.mark.parametrize("name", RATING_MODELS)
 SETTINGS = TrainingConfig(epochs=8, batch_size=128, learning_rate=0.003)
 
 

@@ -6,8 +6,8 @@ import pytest
 import surprise
 from surprise.model_selection import KFold as SurpriseFolds
 
-from bonmf_lib.claims.judge import read_claims
 from bonmf_lib.claims.ledger import ledger
+from bonmf_lib.claims.reading import read_claims
 from bonmf_lib.datasets import load_dataset
 from bonmf_lib.errors import SplitError
 from bonmf_lib.experiments import anchors

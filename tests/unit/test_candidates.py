@@ -7,7 +7,12 @@ import pytest
 import torch
 
 from bonmf_lib.errors import ConfigError, ModelError
-from bonmf_lib.evaluation.candidates import Candidates, candidate_metrics, drawn_candidates
+from bonmf_lib.evaluation.candidates import (
+    Candidates,
+    candidate_metrics,
+    drawn_candidates,
+    rank_candidates,
+)
 from bonmf_lib.evaluation.ranking import ranking_metrics
 from tests.conftest import CPU
 
@@ -49,6 +54,80 @@ def test_ties_below_and_above_the_cut():
     table = [[3, 9, 3, 3, 1]]  # one better, two equal: ranks 2, 3 and 4
     found = candidate_metrics(scored(table), lists([0], [[1, 2, 3, 4]]), CPU, ks=(1, 2, 3, 4))
     assert [found[f"hr@{k}"] for k in (1, 2, 3, 4)] == pytest.approx([0, 1 / 3, 2 / 3, 1])
+
+
+@pytest.mark.parametrize(
+    ("ties", "hits", "reciprocal"),
+    [("lost", [0, 0, 0, 1], 1 / 4), ("won", [0, 1, 1, 1], 1 / 2)],
+)
+def test_ties_lost_or_won(ties, hits, reciprocal):
+    """One better, two equal: rank 4 where the test item is last of its equals, 2 where first."""
+    table = [[3, 9, 3, 3, 1]]
+    how = {"ks": (1, 2, 3, 4), "ties": ties}
+    found = candidate_metrics(scored(table), lists([0], [[1, 2, 3, 4]]), CPU, **how)
+    assert [found[f"hr@{k}"] for k in (1, 2, 3, 4)] == hits
+    assert found["mrr"] == pytest.approx(reciprocal)
+    distinct = [[3, 9, 4, 2, 1]]
+    one, other = (
+        candidate_metrics(scored(distinct), lists([0], [[1, 2, 3, 4]]), CPU, ties=t)
+        for t in ("mean", ties)
+    )
+    assert one == other
+
+
+def test_an_own_test_item_rivals_itself_where_lists_are_counted_naively():
+    one, table = lists([0], [[0, 1]]), [[2, 1]]
+    ranks = {
+        (naive, ties): 1 / candidate_metrics(scored(table), one, CPU, naive=naive, ties=ties)["mrr"]
+        for naive in (False, True)
+        for ties in ("mean", "lost", "won")
+    }
+    assert [ranks[False, ties] for ties in ("mean", "lost", "won")] == [1, 1, 1]
+    assert [ranks[True, ties] for ties in ("lost", "won")] == [2, 1]
+    assert ranks[True, "mean"] == pytest.approx(1 / 0.75)
+
+
+def test_metrics_are_means_of_the_values_of_lists():
+    """Also where a user has several."""
+    draw = np.random.default_rng(0)
+    users, negatives = np.array([0, 0, 1, 1, 1]), draw.integers(1, 9, (5, 6))
+    made = Candidates(users, np.zeros(5, np.int64), negatives)
+    ranked = rank_candidates(scored(draw.random((2, 9))), made, CPU, ks=(1, 3))
+    table = ranked.per_user()
+    assert table["user"].tolist() == users.tolist()
+    assert table.drop(columns="user").mean().to_dict() == pytest.approx(ranked.metrics, abs=1e-15)
+
+
+# As measured before there were values of single lists: published records rest on these.
+BEFORE = {
+    None: {
+        "hr@1": 0.054, "hr@5": 0.2496, "hr@10": 0.496, "hr@20": 0.9564, "ndcg@1": 0.054,
+        "ndcg@5": 0.149990209322759, "ndcg@10": 0.22866779302251744,
+        "ndcg@20": 0.3432734745892664, "mrr": 0.18209162710526486,
+    },
+    6: {
+        "hr@1": 0.04856666666666666, "hr@5": 0.23979126984126983, "hr@10": 0.4728206349206349,
+        "hr@20": 0.952054126984127, "ndcg@1": 0.04856666666666666,
+        "ndcg@5": 0.1421019277305913, "ndcg@10": 0.2164256875951946,
+        "ndcg@20": 0.33610413755628976, "mrr": 0.17481549278035755,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("levels", [None, 6])
+def test_values_are_those_of_before(levels):
+    """To the last bits, which another processor may add up in another order."""
+    random = np.random.default_rng(7)
+    train, test = ((random.integers(0, 700, n), random.integers(0, 50, n)) for n in (9000, 2500))
+    table = random.normal(size=(700, 50))
+    if levels:
+        table = random.integers(0, levels, (700, 50)) * 1.0
+    both = tuple(np.concatenate(side) for side in zip(train, test, strict=True))
+    made = drawn_candidates(test, both, 50, 20, 0)
+    found = candidate_metrics(scored(table), made, CPU)
+    assert found.keys() == BEFORE[levels].keys()
+    for name, value in BEFORE[levels].items():
+        assert found[name] == pytest.approx(value, rel=1e-15, abs=0)
 
 
 def test_a_list_that_holds_its_own_test_item_is_told_and_does_not_rival_itself():
@@ -108,6 +187,8 @@ def test_what_cannot_be_is_refused():
         Candidates(np.arange(2), np.arange(2), np.zeros((3, 4), np.int64))
     with pytest.raises(ConfigError, match="at least 1"):
         candidate_metrics(scored([[1.0, 2.0]]), lists([0], [[1]]), CPU, ks=(0,))
+    with pytest.raises(ConfigError, match="Unknown ties 'first'"):
+        candidate_metrics(scored([[1.0, 2.0]]), lists([0], [[1]]), CPU, ties="first")
     with pytest.raises(ModelError, match="NaN"):
         candidate_metrics(scored([[float("nan"), 2.0]]), lists([0], [[1]]), CPU)
     nobody = Candidates(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 3), np.int64))

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from bonmf_lib.claims.judge import CLOSED_FORM, read_claims
+from bonmf_lib.claims.judge import CLOSED_FORM
+from bonmf_lib.claims.reading import read_claims
 from bonmf_lib.experiments import (
     ablations,
     language_models,

@@ -7,13 +7,21 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from optuna.distributions import CategoricalDistribution
 
-from bonmf_lib.claims.judge import BetterClaim, judge
+from bonmf_lib.claims.judge import judge
+from bonmf_lib.claims.reading import BetterClaim
 from bonmf_lib.errors import ConfigError, RecordError
 from bonmf_lib.evaluation import rules
 from bonmf_lib.evaluation.candidates import candidate_metrics
 from bonmf_lib.evaluation.ranking import ranking_metrics
-from bonmf_lib.evaluation.rules import FULL_RANKING, RATED_ITEMS, FullRanking, SampledRanking
+from bonmf_lib.evaluation.rules import (
+    FULL_RANKING,
+    RATED_ITEMS,
+    FullRanking,
+    GivenNegatives,
+    SampledRanking,
+)
 from bonmf_lib.integrity import read_arrays, read_sealed_text, sealed_text, write_arrays
 from bonmf_lib.models.rating.biased_svd import BiasedSVDConfig
 from bonmf_lib.report.tables import metric_table
@@ -62,7 +70,23 @@ def trained(monkeypatch) -> list[str]:
 
 
 def test_every_rule_has_a_name_of_its_own():
-    assert len({rule.name for rule in RULES}) == len(RULES)
+    known = (*RULES, GivenNegatives(), GivenNegatives(naive=True), GivenNegatives(ties="lost"))
+    assert len({rule.name for rule in known}) == len(known)
+
+
+@pytest.mark.parametrize("rule", RULES[1:], ids=lambda rule: rule.name)
+def test_records_are_means_of_the_values_of_users(run, rule):
+    training = Training(run, replace(IMPLICIT, evaluation=rule), 0)
+    training.train()
+    each, records = rule.per_user(training), rule.of(training)
+    means = each.drop(columns="user").mean().to_dict()
+    assert {name: records[name] for name in means} == pytest.approx(means, abs=1e-12)
+    tested = run.dataset.ratings["user"].to_numpy()[training.split.test]
+    sampled = isinstance(rule, SampledRanking)
+    assert each["user"].tolist() == (tested if sampled else np.unique(tested)).tolist()
+    assert {name for name in records if name not in means} == (
+        set() if sampled else {f"coverage@{k}" for k in (5, 10, 20)}
+    )
 
 
 def test_one_training_is_recorded_under_every_evaluation(run, trained):
@@ -145,9 +169,11 @@ def test_fresh_measures_kept_weights_again(run, trained, monkeypatch):
     assert len(trained) == 4
 
 
-def test_a_searched_row_has_no_weights_to_look_into(run):
-    with pytest.raises(ConfigError, match="its settings are searched"):
-        Training(run, replace(RATED, search=Search((), 1)), 0).model()
+def test_a_searched_rows_weights_are_of_the_chosen_settings(run):
+    space = (("model.factors", CategoricalDistribution([2, RATED.model_config.factors])),)
+    training = Training(run, replace(RATED, search=Search(space, 3)), 0)
+    model, chosen = training.model(), min(training.trials(), key=lambda trial: trial["value"])
+    assert model.user_factors.embedding_dim == chosen["params"]["model.factors"]
 
 
 def test_rankings_are_those_of_the_model_and_the_split(run):
@@ -214,13 +240,13 @@ def test_a_training_with_patience_watches_what_it_is_evaluated_by(run):
 
 def test_candidates_are_drawn_once_per_training_and_are_the_same_in_every_epoch(run, monkeypatch):
     drawn, ranked = [], []
-    draw, rank = rules.drawn_candidates, rules.candidate_metrics
+    draw, rank = rules.drawn_candidates, rules.rank_candidates
     monkeypatch.setattr(
         rules, "drawn_candidates", lambda *asked: drawn.append(draw(*asked)) or drawn[-1]
     )
     monkeypatch.setattr(
         rules,
-        "candidate_metrics",
+        "rank_candidates",
         lambda score, lists, device: ranked.append(lists) or rank(score, lists, device),
     )
     patient = replace(DRAWN, epochs=3, patience=3)

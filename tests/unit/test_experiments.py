@@ -113,10 +113,18 @@ def test_rows_that_differ_in_name_only_are_trained_once(run, trainings):
     assert records["config"].nunique() == 2
 
 
-@pytest.mark.parametrize("change", [{"members": 2}, {"search": Search((), 1)}])
-def test_rankings_are_of_one_model_with_given_settings(change):
-    with pytest.raises(ConfigError, match=r"Biased SVD: .*need ratings"):
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"members": 2}, "needs ratings"), ({"search": Search((), 1)}, "a search watches ratings")],
+)
+def test_ratings_that_are_ranked_by_are_of_one_model_with_given_settings(change, said):
+    with pytest.raises(ConfigError, match=rf"Biased SVD: .*{said}"):
         replace(ROW, evaluation=FULL_RANKING, **change)
+
+
+def test_an_experiment_without_rows_has_no_records(run):
+    run_variants(run, "one", [ROW], seeds=(0,))
+    assert run_variants(run, "none", [], seeds=(0,)).empty
 
 
 def test_workers_end_with_the_same_records(run, tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bonmf_lib.claims.judge import read_claims
+from bonmf_lib.claims.reading import read_claims
 from bonmf_lib.evaluation.diagnostics import diagnose
 from bonmf_lib.models.rating.biased_svd import BiasedSVDConfig
 from bonmf_lib.runs.run import NotebookParameters, Run

@@ -29,13 +29,16 @@ from bonmf_lib.report.figures import (
     overlap as overlap_figures,
     pictures as visual_figures,
     practices as practice_figures,
+    ranking as ranking_figures,
     specification as specification_figures,
     style as common,
 )
 from bonmf_lib.report.practices import COLUMNS, fit_to_paper
 from bonmf_lib.report.specification_curve import COMPARISONS
 from bonmf_lib.runs.profiles import read_profile
+from bonmf_lib.studies.inner_products import BY_USER, EVERYTHING, jaccard
 from bonmf_lib.studies.overlap import information_table
+from bonmf_lib.studies.sampled_metrics import chance_curve, example
 from bonmf_lib.training.loop import History
 from tests.conftest import ROOT
 
@@ -47,6 +50,7 @@ MODULES = (
     overlap_figures,
     visual_figures,
     specification_figures,
+    ranking_figures,
 )
 PLAIN = (
     "BoNMF",
@@ -185,6 +189,39 @@ def spoilt() -> pd.DataFrame:
     return curves(change=None, mse=None, **ends)
 
 
+def both_evaluations() -> pd.DataFrame:
+    ends = {f"{side}_{end}": value for side in ("sampled", "full")
+            for end, value in (("low", -9.0), ("high", 9.0))}  # fmt: skip
+    return curves(sampled=None, full=None, **ends)
+
+
+def by_setting() -> pd.DataFrame:
+    rows = [
+        (name, x, 0.1 * x, 0.1 * x - 0.05, 0.1 * x + 0.05) for name in HOSTILE[:4] for x in (8, 16)
+    ]
+    return pd.DataFrame(rows, columns=["model", "x", "mean", "low", "high"])
+
+
+def watched() -> pd.DataFrame:
+    rows = [
+        (name, seed, epoch, 1 / epoch, 0.1 * epoch + 0.01 * seed)
+        for name in HOSTILE[:4]
+        for seed in (0, 1)
+        for epoch in range(1, 5 + seed)
+    ]
+    return pd.DataFrame(rows, columns=["model", "seed", "epoch", "loss", "value"])
+
+
+def orders() -> pd.DataFrame:
+    rows = [
+        (name, size, what, 3 - size, 14)
+        for name in HOSTILE[:3]
+        for size in (1, 2, 3)
+        for what in (EVERYTHING, BY_USER)
+    ]
+    return pd.DataFrame(rows, columns=["space", "dimensions", "what", "violations", "asked"])
+
+
 SIX = list(range(6))
 KINDS = {
     "rating_distribution": figures.rating_distribution,
@@ -259,6 +296,15 @@ KINDS = {
     "specification_curve": lambda _: specification_figures.specification_curve(effects_of(), "(a)"),
     "centre_gains": lambda _: specification_figures.centre_gains(
         effects_of(), specifications.centres(PAPER)
+    ),
+    "two_evaluations": lambda _: ranking_figures.two_evaluations(both_evaluations(), "hr@10"),
+    "setting_curves": lambda _: ranking_figures.setting_curves(
+        by_setting(), "factors", "hr@10", by_setting().rename(columns={"mean": "value"})
+    ),
+    "watched_curves": lambda _: ranking_figures.watched_curves(watched(), "ndcg@10"),
+    "sampled_chances": lambda _: ranking_figures.sampled_chances(chance_curve(500), example()),
+    "inner_product_limits": lambda _: ranking_figures.inner_product_limits(
+        jaccard(), dict.fromkeys(HOSTILE[:2], RANDOM.normal(size=(4, 2))), orders()
     ),
 }
 
@@ -617,3 +663,67 @@ def test_maps_side_by_side_share_their_colours(planted):
     maps = np.stack([np.full((3, 3), 1.0), np.arange(9.0).reshape(3, 3)])
     axes = visual_figures.wall(planted, [0, 1], {"map": maps}, "title", {}).axes
     assert len({axis.images[-1].get_clim() for axis in axes[2:4]}) == 1
+
+
+BOTH = pd.DataFrame(
+    {
+        "sampled": [0.72, 0.69, 0.45], "sampled_low": [0.71, 0.68, 0.44],
+        "sampled_high": [0.73, 0.70, 0.46], "full": [0.107, 0.111, 0.041],
+        "full_low": [0.10, 0.10, 0.04], "full_high": [0.11, 0.12, 0.05],
+    },
+    ["EASE, lambda 1320", "EASE, lambda 250", "Popularity"],
+)  # fmt: skip
+
+
+def test_two_evaluations_name_both_winners():
+    figure = ranking_figures.two_evaluations(BOTH, "hr@10")
+    assert figure.get_label() == (
+        "Two evaluations, two winners: EASE, lambda 1320 among given items (HR@10 0.720), "
+        "EASE, lambda 250 among all items (HR@10 0.111)"
+    )
+    given, places, everything = figure.axes
+    ends = [line.get_ydata() for line in places.lines]
+    assert [list(pair) for pair in ends] == [[1, 2], [2, 1], [3, 3]]
+    for axis in (given, everything):
+        hollow = [bars.lines[0].get_markerfacecolor() == "white" for bars in axis.containers]
+        assert hollow == [False, False, True]
+    labels = [text.get_text() for text in everything.get_yticklabels()]
+    assert labels == ["EASE, lambda 250", "EASE, lambda 1320", "Popularity"]
+    alone = BOTH.assign(full=BOTH["sampled"])
+    assert ranking_figures.two_evaluations(alone, "hr@10").get_label() == (
+        "One winner: EASE, lambda 1320, among given items (HR@10 0.720) "
+        "and among all items (HR@10 0.720)"
+    )
+
+
+def test_curves_stand_beside_the_papers_crosses():
+    table = by_setting()[:2].assign(model="GMF")
+    paper = pd.DataFrame({"model": ["GMF", "GMF"], "x": [16, 64], "value": [0.7, 0.8]})
+    figure = ranking_figures.setting_curves(table, "factors", "hr@10", paper)
+    (axis,) = figure.axes
+    assert [text.get_text() for text in axis.get_xticklabels()] == ["8", "16", "64"]
+    (crosses,) = [dots for dots in axis.collections if len(dots.get_offsets())
+                  and isinstance(dots, plt.matplotlib.collections.PathCollection)]  # fmt: skip
+    assert crosses.get_offsets().tolist() == [[1, 0.7], [2, 0.8]]
+    assert figure.get_label() == "Highest mean HR@10 of 8 to 64 factors: GMF at 16 (1.600)"
+    assert "the paper" in [text.get_text() for text in figure.legends[0].get_texts()]
+    alone = ranking_figures.setting_curves(table, "factors", "hr@10")
+    assert "the paper" not in [text.get_text() for text in alone.legends[0].get_texts()]
+
+
+def test_watched_curves_end_with_the_first_seed_that_stops():
+    figure = ranking_figures.watched_curves(
+        watched().replace({"model": {HOSTILE[0]: "A"}}), "hr@10"
+    )
+    loss, value = figure.axes
+    assert len(loss.lines[0].get_xdata()) == len(value.lines[0].get_xdata()) == 4
+    assert figure.get_label().startswith("Epoch of the best mean HR@10: A 4 (0.405)")
+    assert figure.get_label().endswith("bands: range over 2 seeds")
+
+
+def test_the_example_prefers_another_ranker_among_drawn_items():
+    said = ranking_figures.sampled_chances(chance_curve(3541), example()).get_label()
+    assert said == (
+        "An item at rank 345 of 3,541 still hits in half of the draws; Recall@10 prefers C among "
+        "all, A among drawn; NDCG prefers C among all, A among drawn"
+    )

@@ -30,9 +30,9 @@ def triples(pairs: list[tuple[int, int]]) -> Triples:
     return Triples(users, items, torch.ones(len(pairs)))
 
 
-def sampler_of(pairs, n_users, n_items, per_positive) -> NegativeSampler:
+def sampler_of(pairs, n_users, n_items, per_positive, over="unrated") -> NegativeSampler:
     return NegativeSampler(
-        SimpleNamespace(n_users=n_users, n_items=n_items), triples(pairs), per_positive
+        SimpleNamespace(n_users=n_users, n_items=n_items), triples(pairs), per_positive, over
     )
 
 
@@ -65,6 +65,36 @@ def test_negatives_are_uniform_over_the_rest(user):
     rest = np.setdiff1d(np.arange(10), rated[user])
     assert counts[rest].sum() == 300_000
     assert stats.chisquare(counts[rest]).pvalue > 0.001
+
+
+@pytest.mark.parametrize("rated", [[0, 1, 2, 5], [0, 2, 4, 6], [7, 8, 9], list(range(1, 9)), [4]])
+def test_every_place_among_the_unrated_is_mapped_to_its_item(rated, monkeypatch):
+    """The k-th unrated item for every k, the edges of the drawn numbers, and users of unlike
+    histories in one batch."""
+    rest = np.setdiff1d(np.arange(10), rated)
+    sampler = sampler_of([(0, 9), *((1, item) for item in rated)], 3, 10, len(rest) + 2)
+    places = [0, *(np.arange(len(rest)) + 0.5) / len(rest), 1 - 2**-53]
+    drawn = torch.tensor([places] * 3, dtype=torch.float64)
+    monkeypatch.setattr(torch, "rand", lambda *shape, **kind: drawn)
+    _, items = sampler.draw(torch.tensor([0, 1, 2]))
+    assert items.view(3, -1)[1].tolist() == [rest[0], *rest, rest[-1]]
+
+
+def test_repeated_training_pairs_count_once():
+    sampler = sampler_of([(0, 1), (0, 1), (0, 1), (1, 0)], 2, 4, 300)
+    users, items = sampler.draw(torch.tensor([0, 1]))
+    assert set(items[users == 0].tolist()) == {0, 2, 3}
+    assert set(items[users == 1].tolist()) == {1, 2, 3}
+
+
+def test_negatives_over_all_items_are_not_rejected():
+    """Every item as often, rated or not; nobody is refused for having rated all."""
+    sampler = sampler_of([(0, item) for item in range(10)], 1, 10, 5, "all")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        users, items = sampler.draw(torch.zeros(20_000, dtype=torch.long))
+    assert users.shape == items.shape == (100_000,)
+    assert stats.chisquare(np.bincount(items, minlength=10)).pvalue > 0.001
 
 
 def test_one_unrated_item_is_found_among_many():
@@ -136,7 +166,7 @@ class Recorded:
     def __init__(self, users, items):
         self.users, self.items = torch.tensor(users), torch.tensor(items)
 
-    def __call__(self, model, train, per_positive):
+    def __call__(self, model, train, per_positive, over="unrated"):
         return SimpleNamespace(draw=lambda users: (self.users, self.items))
 
 

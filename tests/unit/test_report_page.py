@@ -7,8 +7,8 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from bonmf_lib.claims.judge import OWN_SOURCE
 from bonmf_lib.claims.ledger import ledger, undefined_claims
+from bonmf_lib.claims.reading import OWN_SOURCE
 from bonmf_lib.report import encoder_parts, page, sections
 from bonmf_lib.report.conclusions import Measured, cards, measured
 from bonmf_lib.report.published import read_published_run

@@ -7,18 +7,16 @@ import pandas as pd
 import pytest
 
 from bonmf_lib.errors import SplitError
+from bonmf_lib.splits.by_time import GlobalTime, LeaveOneOut, UserTime
 from bonmf_lib.splits.rules import (
     FIXED,
     ColdItems,
     ColdUsers,
-    GlobalTime,
     KFold,
-    LeaveOneOut,
     PerUser,
     Ratio,
     RowShuffle,
     SplitRule,
-    UserTime,
     redraws_test,
     resampling_share,
 )

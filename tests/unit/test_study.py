@@ -5,24 +5,15 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from bonmf_lib.__main__ import main
-from bonmf_lib.claims.judge import (
-    OWN_SOURCE,
-    VERDICTS,
-    BetterClaim,
-    EquivalentClaim,
-    Judgement,
-    Rules,
-    ValueClaim,
-    judge,
-    qualifier,
-    read_claims,
-)
+from bonmf_lib.claims.across_users import pairs_of
+from bonmf_lib.claims.judge import VERDICTS, Judgement, Rules, judge, qualifier
 from bonmf_lib.claims.ledger import (
     ledger,
     qualified,
@@ -30,6 +21,13 @@ from bonmf_lib.claims.ledger import (
     second_reading_sentence,
     uncounted_sentence,
     verdict_counts,
+)
+from bonmf_lib.claims.reading import (
+    OWN_SOURCE,
+    BetterClaim,
+    EquivalentClaim,
+    ValueClaim,
+    read_claims,
 )
 from bonmf_lib.claims.sensitivity import changed_verdicts, sensitivity_sentence, verdicts_by_rule
 from bonmf_lib.errors import ConfigError, RecordError
@@ -181,12 +179,13 @@ def test_comparisons_are_adjusted_together():
     values = {"A": 0.70 + 5 * NOISE, "B": 0.722 - 5 * NOISE}
     assert verdict(BETTER, table(**values)) == "reproduced"
     noise = {f"N{n}": 0.722 + 5 * np.roll(NOISE, n) for n in range(20)}
-    others = tuple(BETTER.model_copy(update={"id": name, "variant": name}) for name in noise)
+    others = tuple(BETTER.model_copy(update={"id": f"c {name}", "variant": name}) for name in noise)
     judged = judge((BETTER, *others), table(**values, **noise))
     assert judged[0].verdict == "direction only"
     checks = tuple(claim.model_copy(update={"source": OWN_SOURCE}) for claim in others)
-    # a family of their own
-    assert judge((BETTER, *checks), table(**values, **noise))[0].verdict == "reproduced"
+    another = tuple(claim.model_copy(update={"id": f"other {claim.variant}"}) for claim in others)
+    for apart in (checks, another):  # families of their own
+        assert judge((BETTER, *apart), table(**values, **noise))[0].verdict == "reproduced"
 
 
 def test_rows_stand_beside_their_controls():
@@ -224,8 +223,8 @@ def test_a_difference_and_its_size_are_one_test():
     """Holm's factor is the number of tests: two claims of one difference leave the p-values as one
     does."""
     records = table(A=0.70 + 5 * NOISE, B=0.722 - 5 * NOISE, C=0.73 + 4 * NOISE)
-    other = BETTER.model_copy(update={"id": "other", "than": ("C",)})
-    sized = BETTER.model_copy(update={"id": "sized", "percent": (14.0, 15.0)})
+    other = BETTER.model_copy(update={"id": "c other", "than": ("C",)})
+    sized = BETTER.model_copy(update={"id": "c sized", "percent": (14.0, 15.0)})
     expected = [judgement.p_holm for judgement in judge((BETTER, other), records)]
     whole, size, last = judge((BETTER, sized, other), records)
     assert [whole.p_holm, last.p_holm] == expected and size.p_holm == whole.p_holm
@@ -241,7 +240,7 @@ def test_rules_that_are_choices_can_be_varied():
     assert judge((claim,), records)[0].verdict == "not reproduced"
     easiest = judge((claim,), records, Rules(competitor="easiest"))[0]
     assert (easiest.verdict, easiest.against) == ("reproduced", "B")
-    check = BETTER.model_copy(update={"id": "check", "source": OWN_SOURCE, "than": ("C",)})
+    check = BETTER.model_copy(update={"id": "c check", "source": OWN_SOURCE, "than": ("C",)})
     for families, together in {"apart": False, "together": True, "unadjusted": False}.items():
         found = judge((BETTER, check), records, Rules(families=families))
         alone = [judgement.ours.p_value for judgement in found]
@@ -286,11 +285,33 @@ def test_claims_file_holds_every_number_of_the_papers():
     }
     assert len(in_table_1) == 7 * 3
     assert in_table_1["BoNMF Table 1: SVD, MSE"] == 5.011
-    assert sum(claim.id.startswith("BM3 Table 3") for claim in values) == 4 * (9 + 9 + 8)
-    assert claims["BM3 Table 3, Sports: BM3, R@20"].value == pytest.approx(0.0980)
+    assert sum(claim.source == "mmrec" for claim in values) == 4 * (9 + 9 + 8)
+    assert claims["MMRec's table, Sports: BM3, R@20"].value == pytest.approx(0.0980)
     words = {id_[7] for id_ in claims if id_.startswith("BoNMF (") and id_[8] == ")"}
     assert words == set("abcdefghijklm")
-    assert not claims["NeuMF revisited: MF, tuned, HR@10"].verified
+    numbers = Counter(claim.source for claim in values if claim.source.startswith("ncf"))
+    assert numbers == {"ncf": 2 * (8 + 4 * 5), "ncf-independent": 8, "ncf-revisited": 10}
+
+
+ROWS_OF_NEUMF = re.compile(
+    r"Popularity|ItemKNN|EASE, lambda (250|1320)|BPR-MF|iALS|MF, tuned|NeuMF, shared table"
+    r"|GMF, \d+ factors|MLP, \d+ factors(, [0-4] hidden layers)?"
+    r"|NeuMF, \d+ factors, (from scratch|pretrained|\d+ negatives)"
+)
+
+
+def test_neumfs_claims_name_its_rows_and_its_test_part():
+    own = [claim for claim in CLAIMS.values() if claim.about == "NeuMF"]
+    assert {claim.source for claim in own} == {
+        "ncf", "ncf-independent", "ncf-revisited", OWN_SOURCE,
+    }  # fmt: skip
+    for claim in own:
+        pairs = {} if claim.kind == "value" else pairs_of(claim)
+        names = {claim.variant} if claim.kind == "value" else {*sum(pairs.values(), ())}
+        assert all(ROWS_OF_NEUMF.fullmatch(name) for name in names), claim.id
+        printed = (claim.evaluation, claim.split) == ("given negatives", "given")
+        assert printed or (claim.source, claim.evaluation) == (OWN_SOURCE, "full ranking")
+        assert claim.verified and claim.content == "any"
 
 
 def test_ledger_of_no_records_is_all_not_run():
@@ -470,7 +491,7 @@ def test_another_size_needs_it_too():
     """Four competitors' claims share a family: one that is better by its own interval alone has no
     size yet."""
     claims = tuple(
-        BETTER.model_copy(update={"id": name, "than": (name,), "percent": (50, 60)})
+        BETTER.model_copy(update={"id": f"c {name}", "than": (name,), "percent": (50, 60)})
         for name in "BCDE"
     )
     noisy = dict.fromkeys("BCDE", 0.72 - 8 * NOISE)

@@ -14,8 +14,8 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from bonmf_lib.claims.judge import OWN_SOURCE, read_claims, read_sources
 from bonmf_lib.claims.ledger import ledger
+from bonmf_lib.claims.reading import OWN_SOURCE, read_claims, read_sources
 from bonmf_lib.report.terminal import print_ledger
 from bonmf_lib.runs.records import add_records
 from tests.unit.test_study import record, table as records_of

@@ -10,7 +10,7 @@ over training ratings.
 import torch
 
 from ...config import config
-from ..base import ClosedFormModel, ModelInputs, register
+from ..base import ClosedFormModel, ModelInputs, RatingModel, register
 
 
 @config
@@ -19,7 +19,7 @@ class GlobalMeanConfig:
 
 
 @register("global-mean", GlobalMeanConfig)
-class GlobalMean(ClosedFormModel):
+class GlobalMean(ClosedFormModel, RatingModel):
     """Predicts the mean training rating."""
 
     def __init__(self, config: GlobalMeanConfig, inputs: ModelInputs):
@@ -40,7 +40,7 @@ class UserItemBiasConfig:
 
 
 @register("user-item-bias", UserItemBiasConfig)
-class UserItemBias(ClosedFormModel):
+class UserItemBias(ClosedFormModel, RatingModel):
     """mu + b_u + b_i, solved by alternating exact minimisation (the problem is convex)."""
 
     def __init__(self, config: UserItemBiasConfig, inputs: ModelInputs):

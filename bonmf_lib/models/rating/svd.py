@@ -17,7 +17,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import svds
 
 from ...config import config
-from ..base import ClosedFormModel, ModelInputs, register
+from ..base import ClosedFormModel, ModelInputs, RatingModel, register
 
 
 @config
@@ -31,7 +31,7 @@ class SVDConfig:
 
 
 @register("svd", SVDConfig)
-class SVD(ClosedFormModel):
+class SVD(ClosedFormModel, RatingModel):
     """Solved by ARPACK on the sparse matrix, from a fixed starting vector."""
 
     def __init__(self, config: SVDConfig, inputs: ModelInputs):

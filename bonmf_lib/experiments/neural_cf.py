@@ -1,0 +1,337 @@
+"""11: NeuMF, its parts and what they are compared with, on implicit feedback: the latest rating of
+every user among few given or drawn items, and among all.
+
+What is watched to stop a training, and to choose settings, is each user's latest rating but one,
+among 99 drawn items. (He et al. chose the epoch on the test ratings.)
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
+
+from ..evaluation.rules import FULL_RANKING, EvaluationRule, GivenNegatives, SampledRanking
+from ..models.ranking.bpr_mf import BPRMFConfig
+from ..models.ranking.ease import EASEConfig
+from ..models.ranking.gmf import GMFConfig
+from ..models.ranking.ials import IALSConfig
+from ..models.ranking.item_knn import ItemKNNConfig
+from ..models.ranking.logistic_mf import LogisticMFConfig
+from ..models.ranking.mlp import MLPConfig
+from ..models.ranking.neumf import NeuMFConfig
+from ..models.ranking.neumf_shared import NeuMFSharedConfig
+from ..models.ranking.popularity import PopularityConfig
+from ..models.rating.bonmf import BoNMFConfig
+from ..runs.run import Run
+from ..runs.variant import Variant
+from ..splits.by_time import LeaveOneOut
+from ..splits.given import Given
+from ..splits.rules import SplitRule
+from ..training.config import TrainingConfig
+from ..training.search import Search
+from .protocols import closed_form, control_rows
+
+NEGATIVES = 4  # per positive, in the paper's trainings
+MF_NEGATIVES = 8  # of Rendle et al., drawn from all items
+HIDDEN_LAYERS = 3  # of the MLP, where nothing else is said
+EASE_PENALTIES = 250.0, 1320.0  # which of them is better depends on the evaluation
+AS_PUBLISHED, LARGE_BATCHES, TUNED = "as published", "large batches", "tuned"
+FINE_TUNING_RATE = 1e-3  # of plain gradient descent after pretraining
+
+
+def leave_one_out(run: Run) -> SplitRule:
+    """The test part that comes with the data, else the latest rating of every user."""
+    return LeaveOneOut() if run.dataset.given is None else Given()
+
+
+def among_few(run: Run) -> EvaluationRule:
+    """Each test item among the 99 that come with the data, else among as many drawn ones, or as
+    many as every user left unrated."""
+    if run.dataset.given is not None:
+        return GivenNegatives()
+    usual = SampledRanking()
+    left = run.dataset.n_items - int(np.bincount(run.dataset.ratings["user"]).max())
+    return replace(usual, negatives=max(1, min(usual.negatives, left)))
+
+
+def naive_rows(run: Run) -> list[Variant]:
+    """Rows without training where a list that holds its own test item counts it as a rival; none
+    where no lists came with the data."""
+    if run.dataset.given is None:
+        return []
+    counted = GivenNegatives(naive=True)
+    return [replace(row, evaluation=counted) for row in solved_rows(run)]
+
+
+def in_both_evaluations(run: Run, rows: Sequence[Variant]) -> list[Variant]:
+    """Every row among few items and among all; a row is trained once, watched among few."""
+    few = among_few(run)
+    return [
+        replace(row, evaluation=evaluation, watched_by=few)
+        for row in rows
+        for evaluation in (few, FULL_RANKING)
+    ]
+
+
+def _row(run: Run, name: str, protocol: str, model: str, config: Any, **training: Any) -> Variant:
+    """A row trained by the paper's loss unless told otherwise, to its best epoch on validation; in
+    batches of the paper, or large ones."""
+    own = run.settings.rankings
+    published = protocol == AS_PUBLISHED
+    terms = {
+        "epochs": own.epochs,
+        "patience": own.patience,
+        "batch_size": own.batch_size if published else own.large_batch_size,
+        "learning_rate": own.learning_rate if published else own.large_batch_rate,
+        "loss": "bce",
+        "negatives": NEGATIVES,
+    }
+    return Variant(
+        name,
+        protocol,
+        model,
+        config,
+        TrainingConfig(**terms | training),
+        split=leave_one_out(run),
+        evaluation=among_few(run),
+    )
+
+
+def _solved(run: Run, name: str, model: str, config: Any) -> Variant:
+    return closed_form(name, model, config, split=leave_one_out(run), evaluation=among_few(run))
+
+
+def solved_rows(run: Run) -> list[Variant]:
+    """What is solved from counts and products of training pairs, at usual settings."""
+    return [
+        _solved(run, "Popularity", "popularity", PopularityConfig()),
+        _solved(run, "ItemKNN", "item-knn", ItemKNNConfig(neighbours=50)),
+        *(
+            _solved(run, f"EASE, lambda {penalty:g}", "ease", EASEConfig(regularisation=penalty))
+            for penalty in EASE_PENALTIES
+        ),
+    ]
+
+
+# NeuMF and its parts
+
+
+def gmf(run: Run, factors: int, protocol: str) -> Variant:
+    return _row(run, f"GMF, {factors} factors", protocol, "gmf", GMFConfig(factors=factors))
+
+
+def mlp(run: Run, factors: int, protocol: str) -> Variant:
+    return _row(run, f"MLP, {factors} factors", protocol, "mlp", MLPConfig(factors=factors))
+
+
+def neumf(run: Run, factors: int, protocol: str) -> Variant:
+    name = f"NeuMF, {factors} factors, from scratch"
+    return _row(run, name, protocol, "neumf", NeuMFConfig(factors=factors))
+
+
+def pretrained(run: Run, factors: int, protocol: str) -> Variant:
+    """Fused from the trained parts, then trained on by plain gradient descent."""
+    row = _row(
+        run,
+        f"NeuMF, {factors} factors, pretrained",
+        protocol,
+        "neumf",
+        NeuMFConfig(factors=factors),
+        optimiser="sgd",
+        learning_rate=FINE_TUNING_RATE,
+    )
+    parts = gmf(run, factors, protocol), mlp(run, factors, protocol)
+    return replace(row, starts_from=parts)
+
+
+def neumf_rows(run: Run) -> list[Variant]:
+    """The paper's table: its networks, trained in its batches."""
+    return [
+        make(run, factors, AS_PUBLISHED)
+        for factors in run.settings.rankings.factors
+        for make in (gmf, mlp, neumf, pretrained)
+    ]
+
+
+def factor_rows(run: Run) -> list[Variant]:
+    """The paper's curves by factors, in large batches."""
+    return [
+        make(run, factors, LARGE_BATCHES)
+        for factors in run.settings.rankings.curve_factors
+        for make in (gmf, mlp, neumf, pretrained)
+    ]
+
+
+def layer_rows(run: Run) -> list[Variant]:
+    """MLP by its number of hidden layers, for every number of factors at its end."""
+    own = run.settings.rankings
+    return [
+        _row(
+            run,
+            f"MLP, {factors} factors, {layers} hidden layers",
+            LARGE_BATCHES,
+            "mlp",
+            MLPConfig(factors=factors, hidden_layers=layers),
+        )
+        for factors in own.curve_factors
+        for layers in own.curve_layers
+    ]
+
+
+def negative_rows(run: Run) -> list[Variant]:
+    """NeuMF by the number of negatives for every positive."""
+    own = run.settings.rankings
+    return [
+        _row(
+            run,
+            f"NeuMF, {own.factors[0]} factors, {negatives} negatives",
+            LARGE_BATCHES,
+            "neumf",
+            NeuMFConfig(factors=own.factors[0]),
+            negatives=negatives,
+        )
+        for negatives in own.curve_negatives
+    ]
+
+
+def shared_rows(run: Run) -> list[Variant]:
+    """The listing with one table for all four inputs, and the network that it declares."""
+    factors = run.settings.rankings.factors[0]
+    return [
+        _row(
+            run,
+            name,
+            LARGE_BATCHES,
+            "neumf-shared",
+            NeuMFSharedConfig(factors=factors, tables=tables),
+        )
+        for name, tables in (("NeuMF, shared table", "one"), ("NeuMF, four tables", "four"))
+    ]
+
+
+# What NeuMF is compared with
+
+
+def dot_product_rows(run: Run) -> list[Variant]:
+    """Dot products as their authors set them: Rendle et al.'s, BPR's and alternating least
+    squares."""
+    factors = run.settings.rankings.dot_product_factors
+    matrix = _row(
+        run, "MF, tuned", LARGE_BATCHES, "logistic-mf", LogisticMFConfig(factors=factors),
+        negatives=MF_NEGATIVES, negatives_over="all",
+    )  # fmt: skip
+    bpr = _row(
+        run, "BPR-MF", LARGE_BATCHES, "bpr-mf", BPRMFConfig(factors=factors, regularisation=1e-3),
+        loss="bpr", negatives=1,
+    )  # fmt: skip
+    return [matrix, bpr, _solved(run, "iALS", "ials", IALSConfig(factors=factors))]
+
+
+_L2 = FloatDistribution(1e-8, 1e-4, log=True)
+_RATE = FloatDistribution(1e-3, 2e-2, log=True)
+_SPACES: dict[str, dict[str, BaseDistribution]] = {
+    "item-knn": {
+        "model.neighbours": IntDistribution(20, 500, log=True),
+        "model.shrinkage": FloatDistribution(0.0, 100.0),
+    },
+    "ease": {"model.regularisation": FloatDistribution(10.0, 10_000.0, log=True)},
+    "ials": {
+        "model.regularisation": FloatDistribution(1e-4, 1e-1, log=True),
+        "model.confidence": FloatDistribution(1.0, 100.0, log=True),
+    },
+    "bpr-mf": {
+        "model.regularisation": FloatDistribution(1e-5, 1e-1, log=True),
+        "training.learning_rate": _RATE,
+    },
+    "logistic-mf": {
+        "model.regularisation": FloatDistribution(1e-5, 1e-1, log=True),
+        "training.learning_rate": _RATE,
+    },
+    "gmf": {"training.weight_decay": _L2, "training.learning_rate": _RATE},
+    "mlp": {"training.weight_decay": _L2, "training.learning_rate": _RATE},
+    "neumf": {"training.weight_decay": _L2, "training.learning_rate": _RATE},
+}
+
+
+def tuned_rows(run: Run) -> list[Variant]:
+    """Networks and what they are compared with, their settings searched on validation with as many
+    trials each."""
+    own = run.settings.rankings
+    decay = {"weight_decay": 1e-6}  # where searches start
+    rows = [
+        *solved_rows(run)[1:3],
+        *dot_product_rows(run),
+        *(
+            replace(row, training=replace(row.training, **decay))
+            for row in (
+                make(run, own.curve_factors[-1], LARGE_BATCHES) for make in (gmf, mlp, neumf)
+            )
+        ),
+    ]
+    return [
+        replace(row, protocol=TUNED, search=Search(tuple(_SPACES[row.model].items()), own.trials))
+        for row in rows
+        if row.model in own.searched
+    ]
+
+
+# The paper that this study is about, as a ranker
+
+
+def bonmf_rows(run: Run) -> list[Variant]:
+    """BoNMF's network on features at their own scale, by what it reads; then on shuffled ones."""
+    subsets = {
+        "": ("text", "image"),
+        ", no picture": ("text",),
+        ", no text": ("image",),
+        ", IDs only": (),
+    }
+    dim = run.settings.comparison.feature_dim
+    rows = [
+        replace(
+            _row(
+                run,
+                f"BoNMF as ranker{ending}",
+                LARGE_BATCHES,
+                "bonmf",
+                BoNMFConfig(modalities=modalities),
+            ),
+            feature_dim=dim,
+        ).prepared("native")
+        for ending, modalities in subsets.items()
+    ]
+    return rows + control_rows(run, rows, ("shuffled",))
+
+
+# What is shown of them
+
+
+def compared_rows(run: Run) -> list[Variant]:
+    """One row of every kind, for the two evaluations side by side."""
+    shared, _ = shared_rows(run)
+    whole, *_ = bonmf_rows(run)
+    rows = [*solved_rows(run), *neumf_rows(run), *dot_product_rows(run), shared, whole]
+    return in_both_evaluations(run, rows)
+
+
+def pairs(rows: Sequence[Variant]) -> list[tuple[str, str]]:
+    """Every two names among some rows."""
+    return list(combinations(dict.fromkeys(row.name for row in rows), 2))
+
+
+# rows of the paper's tables, as regular expressions -> what curves call them
+PRINTED: dict[str, dict[str, str]] = {
+    "factors": {
+        r"MLP, \d+ factors, 3 hidden layers": "MLP",
+        r"NeuMF, \d+ factors, from scratch": "NeuMF, from scratch",
+        r"NeuMF, \d+ factors, pretrained": "NeuMF, pretrained",
+    },
+    "layers": {
+        rf"MLP, {factors} factors, \d hidden layers": f"MLP, {factors} factors"
+        for factors in (8, 16, 32, 64)
+    },
+    "negatives": {},
+}

@@ -1,0 +1,1 @@
+"""Models of what a user takes next, one file each: the network or matrix and its equations."""

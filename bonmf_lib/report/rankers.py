@@ -1,0 +1,172 @@
+"""What records and differences across users say of rankers, as tables for reading and for
+figures."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+import pandas as pd
+
+from ..claims.across_users import intervals
+from ..claims.reading import read_claims
+from ..errors import RecordError
+from ..evaluation.rules import FULL_RANKING
+from ..runs.run import Run
+from ..runs.training import Training
+from ..runs.variant import Variant, variant_hash
+from .tables import metric_table
+
+FEW, ALL = "among few", "among all"
+# how the evaluation's name begins, by the side that figures call it
+SIDES = {"sampled": "given negatives", "full": "full ranking"}
+_SETTING = re.compile(r"^(?P<model>[^,]+), (?P<factors>\d+) factors(?P<rest>.*)$")
+
+
+def data_sentence(run: Run) -> str:
+    """Whether the run's data can decide the papers' claims on rankers."""
+    name = run.dataset.name
+    if run.dataset.given is not None:
+        return f"Live run: {name} has the papers' own test ratings, so it can decide their claims."
+    return (
+        f"Live run, a demonstration: {name} has no published test ratings, so it decides no claim "
+        "of the papers."
+    )
+
+
+def is_among_all(evaluation: pd.Series) -> pd.Series:
+    """Which names of evaluations rank all items."""
+    return evaluation == FULL_RANKING.name
+
+
+def accuracy_table(records: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
+    """One row per model: accuracy among few items and among all, and what the lists of all items
+    are like. Means over seeds; ``±``: half the 95 % interval over seeds, which are initialisations.
+
+    Returns:
+        columns of two levels, evaluation and metric.
+    """
+    shown = {"hr@10": "HR@10", "ndcg@10": "NDCG@10"}
+    lists = {"coverage@10": "coverage@10", "popularity@10": "popularity@10"}
+    among_all = is_among_all(records["evaluation"])
+    few = metric_table(records[~among_all], shown, digits).drop(columns="training, s")
+    whole = metric_table(records[among_all], shown | lists, digits)
+    return pd.concat({FEW: few, ALL: whole}, axis=1)
+
+
+def of_rows(run: Run, across: pd.DataFrame, rows: Iterable[Variant]) -> pd.DataFrame:
+    """What was told across users of some rows, and of pairs of them.
+
+    Args:
+        across: of :func:`~bonmf_lib.claims.across_users.across_users`.
+    """
+    configs = {variant_hash(run, row) for row in rows} | {""}
+    return across[across["config"].isin(configs) & across["other_config"].isin(configs)]
+
+
+def own_means(across: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Rows' own means with 95 % intervals across users and seeds: columns variant, evaluation
+    (``FEW`` or ``ALL``), mean, low, high, seeds."""
+    chosen = across[(across["other"] == "") & (across["metric"] == metric)]
+    found = intervals(chosen).drop(columns=["other", "metric", "p_value"])
+    side = is_among_all(found["evaluation"]).map({True: ALL, False: FEW})
+    return found.assign(evaluation=side).reset_index(drop=True)
+
+
+def both_evaluations(
+    across: pd.DataFrame, metric: str, sides: Mapping[str, str] = SIDES
+) -> pd.DataFrame:
+    """Models' means under two evaluations, of those that were run under both.
+
+    Args:
+        across: of :func:`~bonmf_lib.claims.across_users.across_users`. metric: of records.
+        sides: the evaluation's name, or how it begins, by column.
+
+    Returns:
+        index model; columns the sides, and each with ``_low`` and ``_high``, 95 % intervals across
+        users and seeds.
+    """
+    own = across[across["other"].eq("") & across["metric"].eq(metric)]
+    columns = {}
+    for side, evaluation in sides.items():
+        found = intervals(_under(own, evaluation)).drop_duplicates("variant").set_index("variant")
+        columns |= {side: found["mean"]}
+        columns |= {f"{side}_{end}": found[end] for end in ("low", "high")}
+    order = own["variant"].unique()
+    return pd.DataFrame(columns).reindex(order).dropna(subset=list(sides)).rename_axis("model")
+
+
+def pair_intervals(
+    across: pd.DataFrame, metric: str, sides: Mapping[str, str] = SIDES
+) -> dict[str, pd.DataFrame]:
+    """Pairs' differences by side, as :func:`bonmf_lib.studies.sampled_metrics.pair_orders` takes
+    them; arguments as of :func:`both_evaluations`."""
+    pairs = across[across["other"].ne("") & across["metric"].eq(metric)]
+    return {side: intervals(_under(pairs, evaluation)) for side, evaluation in sides.items()}
+
+
+def _under(table: pd.DataFrame, evaluation: str) -> pd.DataFrame:
+    """Rows of one evaluation.
+
+    Raises:
+        RecordError: several evaluations' names begin so, and none is that name.
+    """
+    named = table["evaluation"] == evaluation
+    found = table[named if named.any() else table["evaluation"].str.startswith(evaluation)]
+    names = found["evaluation"].unique()
+    if len(names) > 1:
+        raise RecordError(f"{evaluation!r} is {' and '.join(names)}; name one of them.")
+    return found
+
+
+def curve(means: pd.DataFrame, setting: str, evaluation: str = FEW) -> pd.DataFrame:
+    """Means as a curve over a setting in the rows' names, for
+    :func:`~.figures.ranking.setting_curves`: columns model, x, mean, low, high.
+
+    Args:
+        means: of :func:`own_means`. setting: ``factors``, or what follows a number in names, such
+            as ``hidden layers`` or ``negatives``.
+    """
+    own = means[means["evaluation"] == evaluation]
+    parts = [_parts(name, setting) for name in own["variant"]]
+    table = own.assign(model=[model for model, _ in parts], x=[x for _, x in parts])
+    return table[["model", "x", "mean", "low", "high"]].reset_index(drop=True)
+
+
+def _parts(name: str, setting: str) -> tuple[str, int]:
+    """A row's name without its setting, and the setting's value."""
+    if setting == "factors":
+        found = _SETTING.match(name)
+        return f"{found['model']}{found['rest']}", int(found["factors"])
+    model, _, value = name.removesuffix(f" {setting}").rpartition(", ")
+    return model, int(value)
+
+
+def printed_curve(models: Mapping[str, str], setting: str, metric: str) -> pd.DataFrame:
+    """The paper's numbers of rows whose names tell a setting: columns model, x, value.
+
+    Args:
+        models: regular expression of rows' names -> the model that they are called in the curve.
+    """
+    rows = []
+    for claim in read_claims():
+        if claim.source != "ncf" or claim.kind != "value" or claim.metric != metric:
+            continue
+        for pattern, model in models.items():
+            if re.fullmatch(pattern, claim.variant):
+                rows.append({"model": model, "x": _parts(claim.variant, setting)[1],
+                             "value": claim.value})  # fmt: skip
+    return pd.DataFrame(rows, columns=["model", "x", "value"])
+
+
+def watched(run: Run, rows: Sequence[Variant], seeds: Sequence[int]) -> pd.DataFrame:
+    """Training loss and the watched metric of trained rows by epoch: columns model, seed, epoch,
+    loss, value."""
+    tables = []
+    for row in dict.fromkeys(rows):
+        for seed in seeds:
+            history = Training(run, row, seed).history()
+            epochs = range(1, len(history.valid) + 1)
+            columns = {"model": row.name, "seed": seed, "epoch": epochs}
+            tables.append(
+                pd.DataFrame(columns | {"loss": history.train_loss, "value": history.valid})
+            )
+    return pd.concat(tables, ignore_index=True)

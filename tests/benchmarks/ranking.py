@@ -1,0 +1,230 @@
+"""``make bench``, second part: rankings against plain references, side by side in one run, on data
+of MovieLens-1M's size.
+
+References: negatives drawn row by row until one is found that its user has not rated, and rankings
+user by user with a heap over a dictionary of scores, both as the published code of neural
+collaborative filtering does; an epoch over a DataLoader of (user, item, label) rows. Before
+anything is timed, both sides must give the same numbers.
+"""
+
+import argparse
+import heapq
+import math
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from bonmf_lib.datasets.dataset import Dataset, RatingScale
+from bonmf_lib.device import device_name, pick_device
+from bonmf_lib.evaluation.ranking import KS, rank_all
+from bonmf_lib.models import ModelInputs, Recommender, build_model
+from bonmf_lib.models.rating.biased_svd import BiasedSVDConfig
+from bonmf_lib.splits.split import Split
+from bonmf_lib.training.batches import NegativeSampler, Triples, batches
+from bonmf_lib.training.config import TrainingConfig
+from bonmf_lib.training.loop import fit
+
+from .speed import ITEMS, LOSS_TOLERANCE, USERS, row, timed_pairs
+
+FACTORS, PER_POSITIVE = 64, 4
+SIZES = SimpleNamespace(n_users=USERS, n_items=ITEMS)
+
+
+def implicit_data(ratings: int) -> tuple[Dataset, Split]:
+    """Different random pairs, some items far more often than others; the last 10,000 test."""
+    draw = np.random.default_rng(0)
+    items = (ITEMS * draw.random(2 * ratings) ** 2).astype(np.int64)
+    keys = np.unique(draw.integers(0, USERS, 2 * ratings) * ITEMS + items)
+    keys = draw.permutation(keys)[:ratings]
+    table = pd.DataFrame({"user": keys // ITEMS, "item": keys % ITEMS, "rating": np.float32(1)})
+    table["rating"] = table["rating"].astype(np.float32)
+    users, items = (pd.DataFrame({"raw_id": range(size)}) for size in (USERS, ITEMS))
+    dataset = Dataset("synthetic", "packaged", table, users, items, RatingScale(1, 5, 1))
+    rows = np.arange(len(table))
+    return dataset, Split(rows[:-10_000], rows[:0], rows[-10_000:], "bench", 0, len(table))
+
+
+def drawn_row_by_row(rated: set[tuple[int, int]], users: list[int], n_items: int) -> list[int]:
+    """For every user ``PER_POSITIVE`` items that the user has not rated."""
+    out = []
+    for user in users:
+        for _ in range(PER_POSITIVE):
+            item = np.random.randint(n_items)  # noqa: NPY002 - as published
+            while (user, item) in rated:
+                item = np.random.randint(n_items)  # noqa: NPY002
+            out.append(item)
+    return out
+
+
+def bench_negatives(data, device, rounds: int) -> dict:
+    """The negatives of 80,000 training ratings; of a small case both sides draw every unrated item
+    as often, and no other."""
+    np.random.seed(0)  # noqa: NPY002 - as published
+    few = [(0, 1), (0, 3), (1, 0)]
+    small = Triples(*torch.tensor(few).T.to(device), torch.ones(3, device=device))
+    sampler = NegativeSampler(SimpleNamespace(n_users=2, n_items=5), small, PER_POSITIVE)
+    asked = [0, 1] * 20_000
+    users, items = sampler.draw(torch.tensor(asked, device=device))
+    expected = np.array([[1 / 3, 0, 1 / 3, 0, 1 / 3], [0, 1 / 4, 1 / 4, 1 / 4, 1 / 4]])
+    for drawn in (items.tolist(), drawn_row_by_row(set(few), asked, 5)):
+        counts = np.zeros((2, 5))
+        np.add.at(counts, (users.tolist(), drawn), 1)
+        np.testing.assert_allclose(counts / counts.sum(1, keepdims=True), expected, atol=0.01)
+        assert not counts[expected == 0].any()
+    dataset, split = data
+    train = Triples.of(dataset, split.train, device)
+    sampler = NegativeSampler(SIZES, train, PER_POSITIVE)
+    rated = set(zip(train.users.tolist(), train.items.tolist(), strict=True))
+    chosen = train.users[:80_000]
+    listed = chosen.tolist()
+    pairs = timed_pairs(
+        lambda: drawn_row_by_row(rated, listed, ITEMS), lambda: sampler.draw(chosen), rounds
+    )
+    return row(f"negatives of {len(listed):,} ratings", pairs)
+
+
+def ranked_one_by_one(score: Callable, known: list[set], wanted: list[set]) -> list[dict]:
+    """Of every user: recall, NDCG and hit rate of the best items, and the reciprocal rank."""
+    out = []
+    for user in range(len(wanted)):
+        scores = score(torch.tensor([user]))[0].tolist()
+        of_item = {}
+        for item in range(len(scores)):
+            if item not in known[user]:
+                of_item[item] = scores[item]
+        ranked = heapq.nlargest(max(KS), of_item, key=of_item.get)
+        best = max((of_item[item] for item in wanted[user] if item in of_item), default=None)
+        found = {"mrr": 0.0}
+        if best is not None:
+            found["mrr"] = 1 / (1 + sum(value > best for value in of_item.values()))
+        for k in KS:
+            hits = [item in wanted[user] for item in ranked[:k]]
+            gain = sum(hit / math.log2(place + 2) for place, hit in enumerate(hits))
+            most = sum(1 / math.log2(j + 2) for j in range(min(k, len(wanted[user]))))
+            found[f"recall@{k}"] = sum(hits) / len(wanted[user])
+            found[f"ndcg@{k}"], found[f"hr@{k}"] = gain / most, float(any(hits))
+        out.append(found)
+    return out
+
+
+def bench_full_ranking(data, device, rounds: int) -> dict:
+    """All items ranked for every user by dot products, whose seconds are the library's."""
+    dataset, split = data
+    draw = torch.Generator().manual_seed(0)
+    tables = [torch.randn(size, FACTORS, generator=draw) for size in (USERS, ITEMS)]
+    users_table, items_table = (table.to(device) for table in tables)
+    users, items = (dataset.ratings[side].to_numpy() for side in ("user", "item"))
+    train = users[split.train], items[split.train]
+    test = np.arange(USERS), np.random.default_rng(1).integers(0, ITEMS, USERS)
+    known, wanted = ([set() for _ in range(USERS)] for _ in range(2))
+    for owned, pairs in ((known, train), (wanted, test)):
+        for user, item in zip(*(side.tolist() for side in pairs), strict=True):
+            owned[user].add(item)
+
+    def reference():
+        return ranked_one_by_one(lambda user: tables[0][user] @ tables[1].T, known, wanted)
+
+    def library():
+        return rank_all(
+            lambda chosen: users_table[chosen] @ items_table.T, train, test, USERS, ITEMS,
+            device=device,
+        )  # fmt: skip
+
+    expected = pd.DataFrame(reference())
+    found = library().per_user()[expected.columns]
+    # two scores that differ in the last bit may change places
+    assert ((found - expected).abs() > 1e-9).any(axis=1).mean() < 1e-3
+    pairs = timed_pairs(reference, library, rounds)
+    return row(f"full ranking of {USERS:,} users", pairs)
+
+
+def bench_implicit_epoch(
+    build: Callable[[], Recommender], name: str, data, batch: int, device, rounds: int
+) -> dict:
+    """An epoch with four negatives a rating: a DataLoader over (user, item, label) rows against
+    ``fit``, from the same weights on the same pairs, so that the losses agree.
+
+    Args:
+        build: makes the model anew, always with the same weights. batch: positives in a step.
+    """
+    pairs = []
+    for _ in range(rounds):
+        slow, slow_loss = reference_epoch(build(), data, batch, device)
+        dataset, split = data
+        settings = TrainingConfig(epochs=1, batch_size=batch, loss="bce", negatives=PER_POSITIVE)
+        history = fit(build(), dataset, split, settings, 0, device)
+        assert abs(slow_loss - history.train_loss[0]) < LOSS_TOLERANCE * slow_loss
+        pairs.append((slow, history.seconds[0]))
+    return row(f"{name}: epoch with negatives, batch {batch}", pairs)
+
+
+def reference_epoch(model: Recommender, data, batch: int, device) -> tuple[float, float]:
+    """Seconds and mean loss of an epoch over rows that were drawn before it, as tutorials do."""
+    model = model.to(device).train()
+    optimiser = torch.optim.Adam(model.parameters(), 1e-3)
+    rows = TensorDataset(*drawn_rows(model, data, batch, device))
+    started, total = time.perf_counter(), 0.0
+    for users, items, labels in DataLoader(rows, batch_size=batch * (1 + PER_POSITIVE)):
+        scores = model.score(users.to(device), items.to(device))
+        loss = nn.functional.binary_cross_entropy_with_logits(scores, labels.to(device))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        total += loss.item() * len(labels)
+    return time.perf_counter() - started, total / len(rows)
+
+
+def drawn_rows(model: Recommender, data, batch: int, device) -> tuple[torch.Tensor, ...]:
+    """Users, items and labels (rows,) of the first epoch of ``fit``: of every step the positives,
+    then their negatives."""
+    train = Triples.of(data[0], data[1].train, device)
+    sampler, parts = NegativeSampler(model, train, PER_POSITIVE), []
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(int(np.random.SeedSequence([0, 0]).generate_state(1)[0]))
+        for step in batches(train, batch, sampler):
+            labels = torch.arange(len(step) * (1 + PER_POSITIVE)) < len(step)
+            pairs = zip((step.users, step.items), step.negatives, strict=True)
+            parts.append((*(torch.cat(pair).cpu() for pair in pairs), labels.float()))
+    return tuple(torch.cat(column) for column in zip(*parts, strict=True))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--ratings", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    device = pick_device()
+    print(
+        f"device {device_name(device)}, {torch.get_num_threads()} threads, "
+        f"PyTorch {torch.__version__}",
+        flush=True,
+    )
+    data, fewer = implicit_data(options.ratings), implicit_data(options.ratings // 20)
+
+    def dot_product():
+        inputs = ModelInputs(USERS, ITEMS, mean_rating=-math.log(PER_POSITIVE))
+        return build_model(
+            "biased-svd", BiasedSVDConfig(factors=8, regularisation=0.0), inputs, seed=0
+        )
+
+    table = [
+        bench_negatives(data, device, options.rounds),
+        bench_full_ranking(data, device, options.rounds),
+    ]
+    table += [
+        bench_implicit_epoch(dot_product, "dot product", fewer, batch, device, options.rounds)
+        for batch in (256, 8192)
+    ]
+    print(pd.DataFrame(table).to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""Rows of NeuMF's notebook: two evaluations of one training, what is watched, searches, and the
+tables that are made of their records."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from optuna.distributions import FloatDistribution
+
+from bonmf_lib.claims.across_users import across_users
+from bonmf_lib.claims.reading import read_claims
+from bonmf_lib.evaluation.rules import FULL_RANKING, SampledRanking
+from bonmf_lib.experiments import absent, neural_cf
+from bonmf_lib.experiments.registry import EXPERIMENTS, asked
+from bonmf_lib.report import rankers
+from bonmf_lib.runs.run import NotebookParameters, Run
+from bonmf_lib.runs.runner import run_variants
+from bonmf_lib.runs.training import Training
+from bonmf_lib.runs.variant import training_hash, variant_hash
+from bonmf_lib.splits.by_time import LeaveOneOut
+from bonmf_lib.training.search import Search
+
+SEEDS = (0, 1)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Run:
+    folder = tmp_path_factory.mktemp("rankers")
+    return Run(NotebookParameters(profile="smoke", run_dir=str(folder)))
+
+
+@pytest.fixture(scope="module")
+def factors(run) -> pd.DataFrame:
+    return run_variants(run, "11_factors", *asked(run, "11_factors", SEEDS))
+
+
+def test_a_row_is_trained_once_for_both_evaluations_and_watched_among_few(run):
+    few, whole = neural_cf.in_both_evaluations(run, [neural_cf.gmf(run, 4, "large batches")])
+    assert (few.evaluation, whole.evaluation) == (neural_cf.among_few(run), FULL_RANKING)
+    assert few.watches == whole.watches == neural_cf.among_few(run)
+    assert training_hash(run, few) == training_hash(run, whole)
+    assert variant_hash(run, few) != variant_hash(run, whole)
+    other = replace(whole, watched_by=None)
+    assert training_hash(run, other) != training_hash(run, whole)
+    assert variant_hash(run, other) != variant_hash(run, whole)
+    assert variant_hash(run, replace(few, watched_by=None)) == variant_hash(run, few)
+
+
+def test_both_evaluations_are_of_the_same_model(run, factors):
+    counts = factors.groupby(["variant", "evaluation"])["seed"].nunique()
+    assert len(counts) == 8 and (counts == len(SEEDS)).all()
+    first, other = asked(run, "11_factors")[0][:2]
+    assert Training(run, first, 0).key == Training(run, other, 0).key
+
+
+def test_a_ranker_is_searched_by_what_it_watches_and_the_most_is_best(run):
+    row = neural_cf.dot_product_rows(run)[1]
+    space = (("training.learning_rate", FloatDistribution(1e-4, 1e-1, log=True)),)
+    searched = replace(row, protocol="tuned", search=Search(space, 3))
+    training = Training(run, searched, 0)
+    training.train()
+    trials = training.trials()
+    assert [trial["value"] for trial in trials] == [max(trial["curve"]) for trial in trials]
+    finished = [trial for trial in trials if trial["state"] == "COMPLETE"]
+    best = max(finished, key=lambda trial: trial["value"])
+    assert training._settings().training.learning_rate == best["params"]["training.learning_rate"]
+    assert training._settings().training.epochs == best["best_epoch"]
+    assert np.isfinite(pd.Series(searched.evaluation.of(training))).all()
+
+
+@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name.startswith("11_")])
+def test_rows_of_an_experiment_have_names_of_their_own(run, name):
+    rows, _ = asked(run, name)
+    keys = [(row.name, row.protocol, row.evaluation) for row in rows]
+    assert len(set(keys)) == len(keys)
+    if name != "11_naive":  # planted data came without lists
+        assert {row.evaluation for row in rows} == {neural_cf.among_few(run), FULL_RANKING}
+
+
+def test_every_variant_that_neumfs_claims_name_is_a_row_of_the_paper_profile():
+    """On MovieLens-1M, under the protocol and evaluation that each claim names."""
+    run = Run(NotebookParameters(profile="paper", content="packaged"))
+    rows = [row for name in EXPERIMENTS if name.startswith("11_") for row in asked(run, name)[0]]
+    known = {(row.name, row.protocol, row.evaluation.name) for row in rows}
+    for claim in read_claims():
+        if claim.about != "NeuMF":
+            continue
+        named = getattr(claim, "variants", None) or (claim.variant, *getattr(claim, "than", ()))
+        for variant in named:
+            assert any(
+                name == variant and protocol in (claim.protocol, "closed form")
+                and evaluation.startswith(claim.evaluation)
+                for name, protocol, evaluation in known
+            ), (claim.id, variant)  # fmt: skip
+
+
+def test_data_without_times_or_spare_items_leave_rankers_out_with_the_reason(run, monkeypatch):
+    timeless = replace(run.dataset, ratings=run.dataset.ratings.assign(timestamp=pd.NA))
+    row = replace(neural_cf.solved_rows(run)[0], evaluation=FULL_RANKING)
+    other = run.on("planted", "packaged")
+    monkeypatch.setitem(other.__dict__, "dataset", timeless)
+    assert "time of every rating" in absent.reason(other, row)
+    many = replace(row, evaluation=SampledRanking(run.dataset.n_items))
+    assert "unrated to rank among" in absent.reason(run, many)
+    assert isinstance(row.split, LeaveOneOut) and absent.reason(run, row) is None
+
+
+# Tables
+
+
+def test_the_accuracy_table_has_both_evaluations_side_by_side(factors):
+    table = rankers.accuracy_table(factors)
+    assert list(table.columns.levels[0]) == [rankers.FEW, rankers.ALL]
+    own = factors[
+        (factors["variant"] == "GMF, 4 factors") & (factors["metric"] == "hr@10")
+        & (factors["evaluation"] == FULL_RANKING.name)
+    ]  # fmt: skip
+    (row,) = [name for name in table.index if name.startswith("GMF")]
+    assert table.loc[row, (rankers.ALL, "HR@10")].startswith(f"{own['value'].mean():.3f}")
+
+
+def test_curves_are_of_the_rows_own_means(run, factors):
+    rows, seeds = asked(run, "11_factors", SEEDS)
+    across = across_users(run, rows, seeds)
+    means = rankers.own_means(rankers.of_rows(run, across, rows[:2]), "hr@10")
+    assert set(means["variant"]) == {"GMF, 4 factors"}
+    shown = rankers.curve(means, "factors")
+    few = factors[
+        (factors["variant"] == "GMF, 4 factors") & (factors["metric"] == "hr@10")
+        & (factors["evaluation"] != FULL_RANKING.name)
+    ]  # fmt: skip
+    assert (shown["model"].item(), shown["x"].item()) == ("GMF", 4)
+    assert shown["mean"].item() == pytest.approx(few["value"].mean())
+    assert shown["low"].item() < shown["mean"].item() < shown["high"].item()
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "expected"),
+    [
+        ("NeuMF, 16 factors, from scratch", "factors", ("NeuMF, from scratch", 16)),
+        ("MLP, 8 factors, 3 hidden layers", "hidden layers", ("MLP, 8 factors", 3)),
+        ("NeuMF, 8 factors, 10 negatives", "negatives", ("NeuMF, 8 factors", 10)),
+    ],
+)
+def test_a_setting_is_read_out_of_a_name(name, setting, expected):
+    assert rankers._parts(name, setting) == expected
+
+
+def test_printed_curves_are_those_of_the_papers_tables():
+    table = rankers.printed_curve(neural_cf.PRINTED["factors"], "factors", "hr@10")
+    pretrained = table[table["model"] == "NeuMF, pretrained"].set_index("x")["value"]
+    assert pretrained.to_dict() == {8: 0.684, 16: 0.707, 32: 0.726, 64: 0.73}
+    assert len(table) == 12
+    assert rankers.printed_curve({}, "negatives", "hr@10").empty
+
+
+def test_learning_curves_have_a_line_per_row_and_epoch(run, factors):
+    rows, _ = asked(run, "11_factors")
+    table = rankers.watched(run, rows[:1], SEEDS)
+    history = Training(run, rows[0], 1).history()
+    own = table[table["seed"] == 1]
+    assert own["value"].tolist() == history.valid and own["loss"].tolist() == history.train_loss
+    assert own["epoch"].tolist() == list(range(1, len(history.valid) + 1))
