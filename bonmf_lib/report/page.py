@@ -125,7 +125,7 @@ GROUPS = {
     ),
     "checks": Group("checks of ours", lambda rows: _own(rows) & ~_second(rows) & _run(rows)),
     "others": Group(
-        "numbers of other papers",
+        "claims of other papers",
         lambda rows: ~_own(rows) & ~_paper(rows) & ~_second(rows) & _run(rows),
     ),
 }

@@ -162,3 +162,24 @@ def test_learning_curves_have_a_line_per_row_and_epoch(run, factors):
     own = table[table["seed"] == 1]
     assert own["value"].tolist() == history.valid and own["loss"].tolist() == history.train_loss
     assert own["epoch"].tolist() == list(range(1, len(history.valid) + 1))
+
+
+@pytest.mark.case("damage", "kept values of users flipped or gone", "measured again, equal")
+@pytest.mark.parametrize("how", ["flipped", "gone"])
+def test_users_values_are_kept_and_measured_again_where_they_are_damaged(run, factors, how):
+    training = Training(run, asked(run, "11_factors")[0][0], 0)
+    kept = training.user_values()
+    pd.testing.assert_frame_equal(
+        kept, training.variant.evaluation.per_user(training)[list(kept.columns)]
+    )
+    data = bytearray(training.values_path.read_bytes())
+    data[-1] ^= 1
+    training.values_path.write_bytes(bytes(data))
+    if how == "gone":
+        training.values_path.unlink()
+    pd.testing.assert_frame_equal(training.user_values(), kept)
+    own = factors[
+        (factors["config"] == training.config) & (factors["seed"] == 0)
+        & (factors["metric"] == "hr@10")
+    ]  # fmt: skip
+    assert kept["hr@10"].mean() == pytest.approx(own["value"].item())
