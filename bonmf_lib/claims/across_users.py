@@ -51,7 +51,7 @@ def across_users(
     run: Run,
     variants: Sequence[Variant],
     seeds: Sequence[int],
-    also: Sequence[tuple[str, str]] = (),
+    also: Sequence[tuple[Variant, Variant]] = (),
 ) -> pd.DataFrame:
     """Means of trained rows, and their gains over one another that claims ask for, with standard
     errors across users and seeds (:mod:`~bonmf_lib.evaluation.paired_users`).
@@ -59,8 +59,7 @@ def across_users(
     Args:
         variants: trained in the run and ranked by; those whose seeds draw other test parts are left
             out.
-        also: names of rows to be compared in ``METRICS`` besides the claims' pairs, under each
-            evaluation and protocol that both have.
+        also: pairs of them to be compared in ``METRICS`` besides the claims' pairs.
 
     Returns:
         ``COLUMNS``: ``mean``, in percent of the other's where there is an ``other``, else in the
@@ -68,7 +67,7 @@ def across_users(
         spaces; the hashes of the settings behind both rows, by which records are recognised.
     """
     fixed = [one for one in variants if one.split.test_part == FIXED and one.evaluation.reads_model]
-    asked = dict.fromkeys([*_own(fixed), *_claimed(run, fixed), *_also(fixed, also)])
+    asked = dict.fromkeys([*_own(fixed), *_claimed(run, fixed), *_also(also)])
     configs = {variant: variant_hash(run, variant) for variant in fixed}
     trainings = [Training(run, variant, seed) for variant in fixed for seed in seeds]
     metrics = sorted({metric for *_, metric in asked})
@@ -113,15 +112,9 @@ def _claimed(run: Run, variants: Sequence[Variant]) -> Iterator[Pair]:
         yield from _named(named or fits, pairs_of(claim).values(), (claim.metric,))
 
 
-def _also(variants: Sequence[Variant], also: Iterable[tuple[str, str]]) -> Iterator[Pair]:
-    kinds = {(one.evaluation, one.protocol) for one in variants}
-    for evaluation, protocol in sorted(kinds, key=lambda kind: (kind[0].name, kind[1])):
-        fits = [
-            one
-            for one in variants
-            if one.evaluation == evaluation and one.protocol in (protocol, CLOSED_FORM)
-        ]
-        yield from _named(fits, also, METRICS)
+def _also(also: Iterable[tuple[Variant, Variant]]) -> Iterator[Pair]:
+    for one, other in also:
+        yield from ((one, other, metric) for metric in METRICS)
 
 
 def _named(

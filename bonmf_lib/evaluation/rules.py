@@ -169,15 +169,17 @@ class SampledRanking(_Ranking):
     def name(self) -> str:
         return f"sampled ranking, {self.negatives} negatives, draw {self.seed}"
 
-    def lists(self, dataset: Dataset, part: np.ndarray) -> Candidates:
-        """The lists of the ratings of one part (rows)."""
-        everything = _pairs(dataset, np.arange(len(dataset.ratings)))
+    def lists(self, dataset: Dataset, split: Split, part: np.ndarray) -> Candidates:
+        """The lists of the ratings of one part (rows); what tests is not known to validation, so
+        it can be drawn there."""
+        known = [split.train, split.valid] if part is split.valid else [np.arange(split.n_ratings)]
+        rated = _pairs(dataset, np.concatenate(known))
         return drawn_candidates(
-            _pairs(dataset, part), everything, dataset.n_items, self.negatives, self.seed
+            _pairs(dataset, part), rated, dataset.n_items, self.negatives, self.seed
         )
 
     def _ranker(self, dataset, split, part, device) -> Ranker:
-        lists = self.lists(dataset, part)
+        lists = self.lists(dataset, split, part)
         return lambda model: rank_candidates(model.score, lists, device)
 
 
@@ -223,7 +225,7 @@ class GivenNegatives(_Ranking):
     def _ranker(self, dataset, split, part, device) -> Ranker:
         lists = self.lists(dataset, split.test)
         if part is split.valid:
-            lists = SampledRanking(lists.negatives.shape[1]).lists(dataset, part)
+            lists = SampledRanking(lists.negatives.shape[1]).lists(dataset, split, part)
         how = {"ties": self.ties, "naive": self.naive}
         return lambda model: rank_candidates(model.score, lists, device, **how)
 

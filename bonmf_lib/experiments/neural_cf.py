@@ -39,7 +39,8 @@ MF_NEGATIVES = 8  # of Rendle et al., drawn from all items
 HIDDEN_LAYERS = 3  # of the MLP, where nothing else is said
 EASE_PENALTIES = 250.0, 1320.0  # which of them is better depends on the evaluation
 AS_PUBLISHED, LARGE_BATCHES, TUNED = "as published", "large batches", "tuned"
-FINE_TUNING_RATE = 1e-3  # of plain gradient descent after pretraining
+# of plain gradient descent after pretraining, for each positive of a batch: 0.001 in the paper's
+FINE_TUNING_RATE = 1e-3 / 51
 
 
 def leave_one_out(run: Run) -> SplitRule:
@@ -141,10 +142,10 @@ def pretrained(run: Run, factors: int, protocol: str) -> Variant:
         "neumf",
         NeuMFConfig(factors=factors),
         optimiser="sgd",
-        learning_rate=FINE_TUNING_RATE,
     )
+    descent = replace(row.training, learning_rate=FINE_TUNING_RATE * row.training.batch_size)
     parts = gmf(run, factors, protocol), mlp(run, factors, protocol)
-    return replace(row, starts_from=parts)
+    return replace(row, training=descent, starts_from=parts)
 
 
 def neumf_rows(run: Run) -> list[Variant]:
@@ -218,16 +219,21 @@ def shared_rows(run: Run) -> list[Variant]:
 def dot_product_rows(run: Run) -> list[Variant]:
     """Dot products as their authors set them: Rendle et al.'s, BPR's and alternating least
     squares."""
-    factors = run.settings.rankings.dot_product_factors
+    own = run.settings.rankings
+    large, small = own.dot_product_factors, own.factors[-1]  # the networks' own size too
     matrix = _row(
-        run, "MF, tuned", LARGE_BATCHES, "logistic-mf", LogisticMFConfig(factors=factors),
+        run, "MF, tuned", LARGE_BATCHES, "logistic-mf", LogisticMFConfig(factors=large),
         negatives=MF_NEGATIVES, negatives_over="all",
     )  # fmt: skip
-    bpr = _row(
-        run, "BPR-MF", LARGE_BATCHES, "bpr-mf", BPRMFConfig(factors=factors, regularisation=1e-3),
-        loss="bpr", negatives=1,
-    )  # fmt: skip
-    return [matrix, bpr, _solved(run, "iALS", "ials", IALSConfig(factors=factors))]
+    rows = [matrix]
+    for ending, factors in (("", large), (f", {small} factors", small)):
+        config = BPRMFConfig(factors=factors, regularisation=1e-3)
+        terms = {"loss": "bpr", "negatives": 1}
+        rows += [
+            _row(run, f"BPR-MF{ending}", LARGE_BATCHES, "bpr-mf", config, **terms),
+            _solved(run, f"iALS{ending}", "ials", IALSConfig(factors=factors)),
+        ]
+    return rows
 
 
 _L2 = FloatDistribution(1e-8, 1e-4, log=True)
@@ -261,9 +267,11 @@ def tuned_rows(run: Run) -> list[Variant]:
     trials each."""
     own = run.settings.rankings
     decay = {"weight_decay": 1e-6}  # where searches start
+    _, neighbours, ease, _ = solved_rows(run)
     rows = [
-        *solved_rows(run)[1:3],
-        *dot_product_rows(run),
+        neighbours,
+        replace(ease, name="EASE"),
+        *dot_product_rows(run)[:3],
         *(
             replace(row, training=replace(row.training, **decay))
             for row in (
@@ -317,9 +325,9 @@ def compared_rows(run: Run) -> list[Variant]:
     return in_both_evaluations(run, rows)
 
 
-def pairs(rows: Sequence[Variant]) -> list[tuple[str, str]]:
-    """Every two names among some rows."""
-    return list(combinations(dict.fromkeys(row.name for row in rows), 2))
+def pairs(rows: Sequence[Variant]) -> list[tuple[Variant, Variant]]:
+    """Every two of some rows that are evaluated alike."""
+    return [(one, two) for one, two in combinations(rows, 2) if one.evaluation == two.evaluation]
 
 
 # rows of the paper's tables, as regular expressions -> what curves call them

@@ -27,8 +27,8 @@ def data_sentence(run: Run) -> str:
     if run.dataset.given is not None:
         return f"Live run: {name} has the papers' own test ratings, so it can decide their claims."
     return (
-        f"Live run, a demonstration: {name} has no published test ratings, so it decides no claim "
-        "of the papers."
+        f"Live run, a demonstration: {name} came without published test ratings, so it decides no "
+        "claim of the papers."
     )
 
 

@@ -309,7 +309,7 @@ def _printed_svd(published: Published, paper: pd.DataFrame) -> str:
 _ASKED_OF_RANKERS = {
     "Does NeuMF beat its parts?": "NeuMF (a)",
     "Does pretraining help?": "NeuMF (b)",
-    "Does a network beat a dot product with care?": "NeuMF (h)",
+    "Does a dot product with care beat the network?": "NeuMF (c)",
     "Does a closed form do as well, among few items?": "NeuMF (m)",
     "And among all?": "NeuMF (m), full ranking",
     "Is EASE better with lambda 1320 than with 250, among few items?": "NeuMF (l), sampled",

@@ -86,7 +86,7 @@ def records(run: Run, rows=ROWS, seeds=SEEDS) -> pd.DataFrame:
 
 
 def test_what_is_told_is_asked_for_by_claims_or_by_name(run):
-    table = across_users(run, ROWS, SEEDS, also=[("A", "C")])
+    table = across_users(run, ROWS, SEEDS, also=[(ROWS[0], ROWS[2])])
     assert list(table.columns) == COLUMNS
     pairs = {(row.variant, row.other, row.metric) for row in table.itertuples()}
     own = {(name, "", metric) for name in "ABC" for metric in told_module.METRICS}
@@ -100,7 +100,7 @@ def test_what_is_told_is_asked_for_by_claims_or_by_name(run):
 def test_a_difference_is_judged_across_users(run):
     """Over seeds alone, three that agree would tell C's loss from zero."""
     claim = BETTER.model_copy(update={"than": ("C",)})
-    found, own = records(run), across_users(run, ROWS, SEEDS, also=[("A", "C")])
+    found, own = records(run), across_users(run, ROWS, SEEDS, also=[(ROWS[0], ROWS[2])])
     (by_seeds,), (by_users,) = judge((claim,), found), judge((claim,), found, across=own)
     assert (by_seeds.across, by_users.across) == (SEEDS_ONLY, USERS)
     assert by_users.ours.mean == pytest.approx(by_seeds.ours.mean, rel=0.01)

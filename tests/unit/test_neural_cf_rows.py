@@ -106,6 +106,26 @@ def test_data_without_times_or_spare_items_leave_rankers_out_with_the_reason(run
     assert isinstance(row.split, LeaveOneOut) and absent.reason(run, row) is None
 
 
+def test_plain_descent_takes_steps_of_the_same_size_per_positive(run):
+    published, large = (
+        neural_cf.pretrained(run, 4, protocol).training
+        for protocol in ("as published", "large batches")
+    )
+    assert published.batch_size != large.batch_size
+    for one in (published, large):
+        assert one.optimiser == "sgd"
+        assert one.learning_rate / one.batch_size == pytest.approx(0.001 / 51)
+
+
+def test_pairs_are_of_rows_that_are_evaluated_alike(run):
+    rows = neural_cf.compared_rows(run)
+    pairs = neural_cf.pairs(rows)
+    assert len(pairs) == len(rows) / 2 * (len(rows) / 2 - 1)
+    assert all(one.evaluation == other.evaluation for one, other in pairs)
+    protocols = {frozenset((one.protocol, other.protocol)) for one, other in pairs}
+    assert frozenset(("as published", "large batches")) in protocols
+
+
 # Tables
 
 

@@ -8,7 +8,8 @@ Rendle et al., 2022, "Revisiting the performance of iALS on item recommendation 
     (Y^T Y + alpha Y_u^T Y_u + lambda f_u I) x_u = (1 + alpha) Y_u^T 1,   Y_u: rows that u rated
 
 nu = 0 is Hu et al.'s penalty; with nu = 1 one that, like the loss, grows with the ratings. Rendle
-et al. weigh all pairs by 1 / alpha instead, which is the same up to the scale of the scores.
+et al. weigh all pairs by 1 / alpha instead, which is the same up to the scale of the scores and of
+lambda, by alpha / (1 + alpha).
 """
 
 from collections.abc import Iterator

@@ -29,7 +29,7 @@ from .style import (
     spread,
 )
 
-_SIDES = {"sampled": "among given items", "full": "among all items"}
+_SIDES = {"sampled": "among few items", "full": "among all items"}
 _MARKERS = "osD^vPX*"
 _NOT_PERSONAL = "Popularity"  # the same list for everyone
 
