@@ -30,9 +30,8 @@ def folder_of(
     rated[-1, 0] = True
     user, item = rated.nonzero()
     rating = np.clip(np.round(2 * (3 + random.standard_normal(len(user)))) / 2, 1, 5)
-    pd.DataFrame({"user": user, "item": item, "rating": rating}).to_csv(
-        folder / "ratings.csv", index=False
-    )
+    ratings = pd.DataFrame({"user": user, "item": item, "rating": rating})
+    ratings.assign(timestamp=range(len(ratings))).to_csv(folder / "ratings.csv", index=False)
     table = pd.DataFrame(
         {"item": range(items), "title": [f"Toy {number}" for number in range(items)]}
     )
