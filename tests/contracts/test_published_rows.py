@@ -68,12 +68,13 @@ def components(features: Features, dim: int, standardised: bool = True) -> Featu
 
 
 def published(run: Run) -> pd.DataFrame:
-    """Experiment, variant, protocol and hash of every published row on the run's data."""
+    """Experiment, variant, protocol, evaluation and hash of every published row on the run's
+    data."""
     records = read_published()
     own = records[
         (records["dataset"] == run.dataset.name) & (records["content"] == run.dataset.content)
     ]
-    return own[["experiment", "variant", "protocol", "config"]].drop_duplicates()
+    return own[["experiment", "variant", "protocol", "evaluation", "config"]].drop_duplicates()
 
 
 def test_every_published_row_has_the_hash_it_was_published_with(run):
@@ -85,12 +86,13 @@ def test_every_published_row_has_the_hash_it_was_published_with(run):
             for experiment in {row.experiment for row in rows}
         }
         hashes = {
-            (key, r.name, r.protocol): variant_hash(one, r)
+            (key, r.name, r.protocol, r.evaluation.name): variant_hash(one, r)
             for key, rows in known.items()
             for r in rows
         }
         for row in rows:
-            assert hashes.get((row.experiment, row.variant, row.protocol)) == row.config, row
+            named = row.experiment, row.variant, row.protocol, row.evaluation
+            assert hashes.get(named) == row.config, row
 
 
 def test_published_leaks_have_the_hash_they_were_published_with(run):

@@ -18,12 +18,14 @@ CALL = re.compile(r'(?:run_variants|run_experiment|asked)\(\w+, (f?)"([^"]+)"')
 WRITTEN = {  # names that notebooks put together
     "06_{question}": {"06_pooling", "06_content", "06_size"},
     "06_{question}_cold": {"06_pooling_cold", "06_content_cold", "06_size_cold"},
+    "11_{name}": {"11_factors", "11_layers", "11_negatives"},
 }
 PUT_TOGETHER = {f"05_{question.replace(' ', '_')}" for question in GRIDS} | {
     "08_resolve_random",
     "08_resolve_cold",
 }
-EMPTY = {"05_specifications", "06_claims"}  # this profile varies nothing, and asks no hub
+# this profile varies nothing, asks no hub, and its data came without lists
+EMPTY = {"05_specifications", "06_claims", "11_naive"}
 OUTSIDE = {"04_folds", "04_shuffled_rows"}  # asked for by anchors.outside_records
 
 
@@ -47,7 +49,7 @@ def test_every_list_has_rows_with_names_of_their_own_and_seeds(run):
     for name, experiment in EXPERIMENTS.items():
         rows = experiment.rows(run)
         assert rows or name in EMPTY, name
-        assert len({(row.name, row.protocol) for row in rows}) == len(rows), name
+        assert len({(row.name, row.protocol, row.evaluation) for row in rows}) == len(rows), name
         assert experiment.seeds(run), name
 
 
