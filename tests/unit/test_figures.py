@@ -678,7 +678,7 @@ BOTH = pd.DataFrame(
 def test_two_evaluations_name_both_winners():
     figure = ranking_figures.two_evaluations(BOTH, "hr@10")
     assert figure.get_label() == (
-        "Two evaluations, two winners: EASE, lambda 1320 among given items (HR@10 0.720), "
+        "Two evaluations, two winners: EASE, lambda 1320 among few items (HR@10 0.720), "
         "EASE, lambda 250 among all items (HR@10 0.111)"
     )
     given, places, everything = figure.axes
@@ -691,7 +691,7 @@ def test_two_evaluations_name_both_winners():
     assert labels == ["EASE, lambda 250", "EASE, lambda 1320", "Popularity"]
     alone = BOTH.assign(full=BOTH["sampled"])
     assert ranking_figures.two_evaluations(alone, "hr@10").get_label() == (
-        "One winner: EASE, lambda 1320, among given items (HR@10 0.720) "
+        "One winner: EASE, lambda 1320, among few items (HR@10 0.720) "
         "and among all items (HR@10 0.720)"
     )
 
