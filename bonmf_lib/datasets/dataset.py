@@ -119,6 +119,13 @@ class Dataset:
         return parts
 
     @cached_property
+    def times(self) -> str:
+        """16 hex digits over the times of the ratings, for what goes by them; no part of the
+        fingerprint, since copies of one data set differ in the times that they know."""
+        known = self.ratings["timestamp"].fillna(-1).to_numpy(np.int64)
+        return hashlib.sha256(known.astype("<i8").tobytes()).hexdigest()[:16]
+
+    @cached_property
     def fingerprint(self) -> str:
         """sha256 of the int32 rows (raw user, raw item, rating in steps), sorted by user, then
         item.

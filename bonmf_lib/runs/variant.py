@@ -170,14 +170,15 @@ def variant_hash(run: Run, variant: Variant) -> str:
         data.append(run.dataset.users.to_csv())
     if variant.uses("fields"):
         data.append(run.dataset.items[["genres", "year"]].to_csv())
-    split = variant.split.identity(VALID_SHARE if variant.validates or variant.search else 0.0)
+    valid = VALID_SHARE if variant.validates or variant.search else 0.0
+    split = variant.split.identity(valid)
     features += ["residual"] if variant.residual_picture else []
     names = [variant.name, variant.protocol, variant.model, variant.members]
     search = variant.search and variant.search.described()
     more = identity(variant.evaluation, variant.training.negatives)
     if variant.watched_by not in (None, variant.evaluation):
         more.append(["watched by", variant.watched_by.name])
-    if read := variant.split.reads(run.dataset):
+    if read := variant.split.reads(run.dataset, valid):
         more.append(read)
     if variant.starts_from:
         more.append([training_hash(run, start) for start in variant.starts_from])

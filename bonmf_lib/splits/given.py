@@ -38,8 +38,10 @@ class Given(SplitRule):
     def identity(self, valid: float) -> list:
         return [self.name, float(valid > 0)]
 
-    def reads(self, dataset: Dataset) -> list:
-        return [_parts(dataset).fingerprint]
+    def reads(self, dataset: Dataset, valid: float) -> list:
+        parts = _parts(dataset)
+        goes_by_time = valid and not (parts.part == VALID).any()
+        return [parts.fingerprint, dataset.times] if goes_by_time else [parts.fingerprint]
 
 
 def _parts(dataset: Dataset) -> GivenParts:

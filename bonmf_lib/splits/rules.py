@@ -59,9 +59,9 @@ class SplitRule(ABC):
     def identity(self, valid: float) -> list:
         """Plain values for hashes: of the rule and of the share that validates."""
 
-    def reads(self, dataset: Dataset) -> list:
-        """Plain values for hashes: of what it reads besides ratings, users, items and times."""
-        return []
+    def reads(self, dataset: Dataset, valid: float) -> list:
+        """Plain values for hashes: of what it reads besides ratings, users and items."""
+        return [dataset.times] if self.by_time else []
 
 
 def check_shares(rule: object, valid: float, **shares: float) -> None:

@@ -100,7 +100,9 @@ def test_given_ratings_test_and_the_latest_others_validate(given):
     assert one.rule == "given(made up, valid=0)" != other.rule
     assert not redraws_test(one.rule) and resampling_share(one.rule, 0.1) == 0
     assert rule.identity(0.0) != rule.identity(0.1)
-    assert rule.reads(given) == [given.given.fingerprint] and Ratio().reads(given) == []
+    parts = given.given.fingerprint
+    assert rule.reads(given, valid=0.0) == [parts] and Ratio().reads(given, valid=0.1) == []
+    assert rule.reads(given, valid=0.1) == [parts, given.times]
 
 
 def test_only_users_with_all_times_validate(given):
@@ -132,7 +134,7 @@ def test_given_validation_always_validates(planted):
 def test_data_without_parts_are_refused(planted):
     for ask in (Given().split, Given().reads):
         with pytest.raises(SplitError, match="but planted came without such parts"):
-            ask(planted)
+            ask(planted, valid=0.1)
 
 
 # Ranking among given negatives

@@ -19,6 +19,7 @@ from bonmf_lib.runs.runner import run_variants
 from bonmf_lib.runs.training import Training
 from bonmf_lib.runs.variant import training_hash, variant_hash
 from bonmf_lib.splits.by_time import LeaveOneOut
+from bonmf_lib.splits.rules import Ratio
 from bonmf_lib.training.search import Search
 
 SEEDS = (0, 1)
@@ -45,6 +46,16 @@ def test_a_row_is_trained_once_for_both_evaluations_and_watched_among_few(run):
     assert training_hash(run, other) != training_hash(run, whole)
     assert variant_hash(run, other) != variant_hash(run, whole)
     assert variant_hash(run, replace(few, watched_by=None)) == variant_hash(run, few)
+
+
+def test_other_times_are_another_training_where_rows_go_by_them(run, monkeypatch):
+    other = run.on("planted", "packaged")
+    later = run.dataset.ratings.assign(timestamp=run.dataset.ratings["timestamp"] + 1)
+    monkeypatch.setitem(other.__dict__, "dataset", replace(run.dataset, ratings=later))
+    row = neural_cf.gmf(run, 4, "large batches")
+    assert variant_hash(other, row) != variant_hash(run, row)
+    elsewhere = replace(row, split=Ratio())
+    assert variant_hash(other, elsewhere) == variant_hash(run, elsewhere)
 
 
 def test_both_evaluations_are_of_the_same_model(run, factors):

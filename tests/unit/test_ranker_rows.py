@@ -265,7 +265,7 @@ def test_what_a_row_starts_from_is_part_of_its_hash(run):
 
 def test_what_the_split_reads_is_part_of_the_hash(run, monkeypatch):
     before = variant_hash(run, GMF)
-    monkeypatch.setattr(Ratio, "reads", lambda self, dataset: ["parts"])
+    monkeypatch.setattr(Ratio, "reads", lambda self, dataset, valid: ["parts"])
     assert variant_hash(run, GMF) != before
 
 
