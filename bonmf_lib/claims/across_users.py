@@ -5,6 +5,7 @@ The table holds numbers of pairs, not of users: users' own values would be megab
 training, and tell of people. So a claim that is added later needs the run's weights again.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -36,6 +37,7 @@ COLUMNS = [
     "freedom", "users", "seeds", "config", "other_config",
 ]  # fmt: skip
 _TABLE = "across_users"  # how the tables' names begin
+_SAME = 1e-5  # of a mean, since tables are kept with six digits; less than one hit of 10,000 lists
 
 Pair = tuple[Variant, Variant | None, str]  # a row, what it is compared with, and the metric
 
@@ -213,14 +215,26 @@ class Told:
 
     def gain(self, ours: pd.DataFrame, theirs: pd.DataFrame, metric: str) -> AcrossUsers | None:
         """The gain of one row's records over another's; None where it was not told, or of other
-        seeds than the records have in common."""
+        seeds than the records have in common, or before one of the rows was measured again."""
         configs = [set(rows["config"]) for rows in (ours, theirs)]
         if any(len(found) != 1 for found in configs):
             return None
         (one,), (other,) = configs
         found = self.by_pair.get((one, other, metric))
         seeds = set(ours["seed"]) & set(theirs["seed"])
-        return found if found is not None and set(found.seeds) == seeds else None
+        if found is None or set(found.seeds) != seeds:
+            return None
+        same = (self._is_of(one, ours, metric), self._is_of(other, theirs, metric))
+        return found if all(same) else None
+
+    def _is_of(self, config: str, records: pd.DataFrame, metric: str) -> bool:
+        """Whether the records have the mean that was told of their row."""
+        own = self.by_pair.get((config, "", metric))
+        if own is None:
+            return True
+        told_of = records[records["seed"].isin(own.seeds)]
+        mean = told_of.groupby("seed")["value"].first().mean()
+        return math.isclose(mean, own.mean, rel_tol=_SAME)
 
 
 def told(row) -> AcrossUsers:

@@ -20,6 +20,7 @@ Rules (also in METHODS.md):
   where the claim is about plots or posters. *not run*: no records, or no seed in common.
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -274,7 +275,7 @@ def _gains_on_fixed(
         if found is not None:
             signed = found if _sign(claim) > 0 else found.negated()
             gains[name] = signed.estimate(_level(claim))
-        elif gains[name].low == gains[name].high:
+        elif math.isclose(gains[name].low, gains[name].high, rel_tol=1e-9):  # but for rounding
             gains[name] = Estimate(gains[name].mean, float("nan"), float("nan"), gains[name].n)
     return gains, across
 

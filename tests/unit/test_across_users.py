@@ -129,9 +129,19 @@ def test_what_was_told_of_other_records_is_not_used(run, other):
     assert found.across == SEEDS_ONLY
 
 
-def test_rows_that_no_seed_changes_are_not_told_apart_by_seeds(run):
+def test_what_was_told_before_a_row_was_measured_again_is_not_used(run):
+    own, found = across_users(run, ROWS, SEEDS), records(run)
+    again = found.assign(value=found["value"] + (found["variant"] == "B") / 400)
+    (before,), (after,) = (judge((BETTER,), table, across=own) for table in (found, again))
+    assert (before.across, after.across) == (USERS, SEEDS_ONLY)
+
+
+def test_rows_that_no_seed_changes_are_not_told_apart_by_seeds(run, monkeypatch):
+    monkeypatch.setattr(
+        told_module, "_values", lambda training, _: values(training.variant.name, 0)
+    )
     same = records(run)
-    same["value"] = same["variant"].map(CHANCES)
+    same["value"] = same["variant"].map({name: values(name, 0)["hr@10"].mean() for name in CHANCES})
     (found,) = judge((BETTER,), same)
     assert found.verdict == "direction only"
     assert qualifier(found) == "not told from zero"
