@@ -231,6 +231,7 @@ class GivenNegatives(_Ranking):
 
 
 RATED_ITEMS, FULL_RANKING = RatedItems(), FullRanking()
+ALL_KNOWN_MASKED = FullRanking(("train", "valid"))
 
 
 def usual_evaluation(negatives: int) -> EvaluationRule:

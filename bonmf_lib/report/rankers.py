@@ -9,7 +9,7 @@ import pandas as pd
 from ..claims.across_users import intervals
 from ..claims.reading import read_claims
 from ..errors import RecordError
-from ..evaluation.rules import FULL_RANKING
+from ..evaluation.rules import ALL_KNOWN_MASKED
 from ..runs.run import Run
 from ..runs.training import Training
 from ..runs.variant import Variant, variant_hash
@@ -34,7 +34,7 @@ def data_sentence(run: Run) -> str:
 
 def is_among_all(evaluation: pd.Series) -> pd.Series:
     """Which names of evaluations rank all items."""
-    return evaluation == FULL_RANKING.name
+    return evaluation == ALL_KNOWN_MASKED.name
 
 
 def accuracy_table(records: pd.DataFrame, digits: int = 3) -> pd.DataFrame:

@@ -71,8 +71,8 @@ class Training:
 
     @cached_property
     def split(self) -> Split:
-        """Its split: with validation ratings only where its last training uses them."""
-        return self._split(VALID_SHARE if self.variant.validates else 0.0)
+        """Its split: with validation ratings only where its last training leaves them out."""
+        return self._split(self.variant.valid_share)
 
     def _split(self, valid: float) -> Split:
         return self.run.split(self.variant.split, self.seed, valid)

@@ -41,6 +41,8 @@ class Variant:
         split: the rule by which ratings train and test; the paper's 7:3 unless another is given.
         search: what is chosen on validation first, anew for every seed; the model is then trained
             with the chosen settings on training and validation ratings together.
+        holds_out: its last training leaves the validation ratings out even though it watches none,
+            as those of rows do that stop by them.
         members: trainings from different initial weights whose predictions are averaged.
         evaluation: what its records hold; rows that differ in it alone are trained once, unless a
         training watches it. watched_by: what a training with patience, or a search of a ranker,
@@ -64,6 +66,7 @@ class Variant:
     feature_dim: int | None = None
     split: SplitRule = PAPERS_SPLIT
     search: Search | None = None
+    holds_out: bool = False
     members: int = 1
     evaluation: EvaluationRule = RATED_ITEMS
     explained: bool = False
@@ -98,7 +101,7 @@ class Variant:
                 raise ConfigError(
                     f"{self.name} starts from {start.name}, which is a search or several networks."
                 )
-            if (start.split, start.validates) != (self.split, self.validates):
+            if (start.split, start.valid_share) != (self.split, self.valid_share):
                 raise ConfigError(
                     f"{self.name} starts from {start.name}, which trains on other ratings."
                 )
@@ -151,6 +154,11 @@ class Variant:
         """Whether its training, once its settings are chosen, watches validation ratings."""
         return self.training.patience is not None and self.search is None
 
+    @property
+    def valid_share(self) -> float:
+        """Of the training part, what its last training leaves out."""
+        return VALID_SHARE if self.validates or self.holds_out else 0.0
+
 
 def variant_hash(run: Run, variant: Variant) -> str:
     """Over everything that decides the numbers, besides the code and the seed."""
@@ -170,7 +178,7 @@ def variant_hash(run: Run, variant: Variant) -> str:
         data.append(run.dataset.users.to_csv())
     if variant.uses("fields"):
         data.append(run.dataset.items[["genres", "year"]].to_csv())
-    valid = VALID_SHARE if variant.validates or variant.search else 0.0
+    valid = VALID_SHARE if variant.search else variant.valid_share
     split = variant.split.identity(valid)
     features += ["residual"] if variant.residual_picture else []
     names = [variant.name, variant.protocol, variant.model, variant.members]
@@ -180,6 +188,8 @@ def variant_hash(run: Run, variant: Variant) -> str:
         more.append(["watched by", variant.watched_by.name])
     if read := variant.split.reads(run.dataset, valid):
         more.append(read)
+    if variant.search and variant.holds_out:
+        more.append("held out")
     if variant.starts_from:
         more.append([training_hash(run, start) for start in variant.starts_from])
     return config_hash(

@@ -10,7 +10,7 @@ from optuna.distributions import FloatDistribution
 
 from bonmf_lib.claims.across_users import across_users
 from bonmf_lib.claims.reading import read_claims
-from bonmf_lib.evaluation.rules import FULL_RANKING, SampledRanking
+from bonmf_lib.evaluation.rules import ALL_KNOWN_MASKED, SampledRanking
 from bonmf_lib.experiments import absent, neural_cf
 from bonmf_lib.experiments.registry import EXPERIMENTS, asked
 from bonmf_lib.report import rankers
@@ -38,7 +38,7 @@ def factors(run) -> pd.DataFrame:
 
 def test_a_row_is_trained_once_for_both_evaluations_and_watched_among_few(run):
     few, whole = neural_cf.in_both_evaluations(run, [neural_cf.gmf(run, 4, "large batches")])
-    assert (few.evaluation, whole.evaluation) == (neural_cf.among_few(run), FULL_RANKING)
+    assert (few.evaluation, whole.evaluation) == (neural_cf.among_few(run), ALL_KNOWN_MASKED)
     assert few.watches == whole.watches == neural_cf.among_few(run)
     assert training_hash(run, few) == training_hash(run, whole)
     assert variant_hash(run, few) != variant_hash(run, whole)
@@ -46,6 +46,17 @@ def test_a_row_is_trained_once_for_both_evaluations_and_watched_among_few(run):
     assert training_hash(run, other) != training_hash(run, whole)
     assert variant_hash(run, other) != variant_hash(run, whole)
     assert variant_hash(run, replace(few, watched_by=None)) == variant_hash(run, few)
+
+
+@pytest.mark.parametrize("experiment", sorted(name for name in EXPERIMENTS if name[:2] == "11"))
+def test_no_row_trains_on_what_validates(run, experiment):
+    rows, _ = asked(run, experiment, SEEDS)
+    if not rows:
+        pytest.skip("its rows need lists that came with the data")
+    parts = [Training(run, row, 0).split for row in rows]
+    assert all(len(part.valid) for part in parts)
+    (held_out,) = {tuple(part.valid) for part in parts}
+    assert not any(set(held_out) & set(part.train) for part in parts)
 
 
 def test_other_times_are_another_training_where_rows_go_by_them(run, monkeypatch):
@@ -86,7 +97,7 @@ def test_rows_of_an_experiment_have_names_of_their_own(run, name):
     keys = [(row.name, row.protocol, row.evaluation) for row in rows]
     assert len(set(keys)) == len(keys)
     if name != "11_naive":  # planted data came without lists
-        assert {row.evaluation for row in rows} == {neural_cf.among_few(run), FULL_RANKING}
+        assert {row.evaluation for row in rows} == {neural_cf.among_few(run), ALL_KNOWN_MASKED}
 
 
 def test_every_variant_that_neumfs_claims_name_is_a_row_of_the_paper_profile():
@@ -108,7 +119,7 @@ def test_every_variant_that_neumfs_claims_name_is_a_row_of_the_paper_profile():
 
 def test_data_without_times_or_spare_items_leave_rankers_out_with_the_reason(run, monkeypatch):
     timeless = replace(run.dataset, ratings=run.dataset.ratings.assign(timestamp=pd.NA))
-    row = replace(neural_cf.solved_rows(run)[0], evaluation=FULL_RANKING)
+    row = replace(neural_cf.solved_rows(run)[0], evaluation=ALL_KNOWN_MASKED)
     other = run.on("planted", "packaged")
     monkeypatch.setitem(other.__dict__, "dataset", timeless)
     assert "time of every rating" in absent.reason(other, row)
@@ -145,7 +156,7 @@ def test_the_accuracy_table_has_both_evaluations_side_by_side(factors):
     assert list(table.columns.levels[0]) == [rankers.FEW, rankers.ALL]
     own = factors[
         (factors["variant"] == "GMF, 4 factors") & (factors["metric"] == "hr@10")
-        & (factors["evaluation"] == FULL_RANKING.name)
+        & (factors["evaluation"] == ALL_KNOWN_MASKED.name)
     ]  # fmt: skip
     (row,) = [name for name in table.index if name.startswith("GMF")]
     assert table.loc[row, (rankers.ALL, "HR@10")].startswith(f"{own['value'].mean():.3f}")
@@ -159,7 +170,7 @@ def test_curves_are_of_the_rows_own_means(run, factors):
     shown = rankers.curve(means, "factors")
     few = factors[
         (factors["variant"] == "GMF, 4 factors") & (factors["metric"] == "hr@10")
-        & (factors["evaluation"] != FULL_RANKING.name)
+        & (factors["evaluation"] != ALL_KNOWN_MASKED.name)
     ]  # fmt: skip
     assert (shown["model"].item(), shown["x"].item()) == ("GMF", 4)
     assert shown["mean"].item() == pytest.approx(few["value"].mean())

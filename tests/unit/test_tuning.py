@@ -18,6 +18,7 @@ from bonmf_lib.models import ClosedFormModel, RatingModel, build_model, get_mode
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import run_variants
 from bonmf_lib.runs.training import Training, read_trials
+from bonmf_lib.runs.variant import variant_hash
 from bonmf_lib.splits.rules import Ratio
 from bonmf_lib.training import search as tuning
 from bonmf_lib.training.batches import Triples
@@ -455,3 +456,15 @@ def test_tuned_row_is_trained_on_training_and_validation_ratings_together(tmp_pa
     history = Training(run, row, 0).history()
     assert len(history.train_loss) == best["best_epoch"]
     assert np.isnan(history.valid).all()
+
+
+def test_a_tuned_row_may_leave_validation_ratings_out(tmp_path):
+    run = Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path)))
+    (joined,) = (row for row in tuned_rows(run) if row.name == "Biased SVD")
+    row = replace(joined, holds_out=True)
+    assert variant_hash(run, row) != variant_hash(run, joined)
+    records = run_variants(run, "e", [row], seeds=(0,))
+    assert set(records["split"]) == {"ratio(test=0.3, valid=0.1)"}
+    (trials,) = (timeless(path) for path in (tmp_path / "tuning").glob("*.json"))
+    best = min((t for t in trials if t["state"] == "COMPLETE"), key=lambda trial: trial["value"])
+    assert min(Training(run, row, 0).history().valid) == pytest.approx(best["value"], rel=1e-6)
