@@ -140,11 +140,11 @@ GRIDS = (
 )
 _LISTS = {
     "03_model_training": Experiment(model_training.recipe_rows, _every, absent.do_without),
-    "03_controls": Experiment(_controls_of(_recipe_networks, ("shuffled",)), _compared),
+    "03_controls": Experiment(_controls_of(_recipe_networks, ("shuffled",)), _ablated),
     "04_table1": Experiment(table1.table1_rows, _compared, explained=True),
     "04_controls": Experiment(_controls_of(table1.table1_rows), _ablated),
     "04_native": Experiment(table1.native_rows, _ablated),
-    "04_tuned": Experiment(_tuned, _compared, _ours_do_without),
+    "04_tuned": Experiment(_tuned, _ablated, _ours_do_without),
     "04_initialisations": Experiment(_initialisations, _first),
     "04_review": Experiment(second_reading.review_rows, _ablated),
     "04_implicit": Experiment(second_reading.implicit_rows, _ablated),
