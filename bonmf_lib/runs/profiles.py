@@ -90,7 +90,7 @@ class Rankings:
     seeds: _Count  # the first so many
     epochs: _Count  # upper limit of every training
     patience: _Count  # epochs without a better ranking of validation items
-    # of positives, in the paper's table: 256 pairs there, four in five of them drawn
+    # of positives, in the paper's table; its code counts their negatives in the batch too
     batch_size: _Count
     learning_rate: _Rate
     large_batch_size: _Count  # everywhere else
