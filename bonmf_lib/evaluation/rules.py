@@ -69,6 +69,7 @@ class RatedItems(EvaluationRule):
     name: ClassVar[str] = "rated items"
 
     def of(self, trained: Trained) -> dict[str, float]:
+        _check_rated(trained.dataset)
         dataset, table = trained.dataset, trained.predictions()
         users, items, truth, predicted = (
             table[name].to_numpy() for name in ("user", "item", "rating", "predicted")
@@ -80,7 +81,16 @@ class RatedItems(EvaluationRule):
         return metrics | cold_errors(items, truth, predicted, counts)
 
     def watched(self, dataset: Dataset, split: Split, device: torch.device) -> Validation:
+        _check_rated(dataset)
         return validation_mse(Triples.of(dataset, split.valid, device))
+
+
+def _check_rated(dataset: Dataset) -> None:
+    if not dataset.scale.rates:
+        raise ConfigError(
+            f"{dataset.name} holds pairs without ratings, of which there are no errors; "
+            "evaluate by a ranking."
+        )
 
 
 def _pairs(dataset: Dataset, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -125,7 +125,7 @@ class Variant:
         return [
             what
             for what in ("text", "image", "demographics")
-            if self.uses(what) and not dataset.has(what)
+            if self.uses(what) and not dataset.offers(what)
         ]
 
     def features(self, run: Run, modality: str) -> Features | None:
