@@ -19,6 +19,7 @@ from ..errors import ConfigError
 from ..models import Recommender
 from ..splits.split import Split
 from ..training.batches import Triples
+from ..training.config import TrainingConfig
 from ..training.loop import Validation, validation_mse
 from .candidates import Candidates, Ties, check_ties, drawn_candidates, rank_candidates
 from .ranked import Ranked
@@ -234,13 +235,13 @@ RATED_ITEMS, FULL_RANKING = RatedItems(), FullRanking()
 ALL_KNOWN_MASKED = FullRanking(("train", "valid"))
 
 
-def usual_evaluation(negatives: int) -> EvaluationRule:
-    """What a training is evaluated by where nothing else is said: a ranking where it draws
-    negatives, else errors."""
-    return FULL_RANKING if negatives else RATED_ITEMS
+def usual_evaluation(training: TrainingConfig) -> EvaluationRule:
+    """What a training is evaluated by where nothing else is said: a ranking where ratings are
+    positives, else errors."""
+    return FULL_RANKING if training.is_implicit else RATED_ITEMS
 
 
-def identity(rule: EvaluationRule, negatives: int) -> list[Any]:
+def identity(rule: EvaluationRule, training: TrainingConfig) -> list[Any]:
     """Plain values for hashes; none of the usual rule, as records were hashed before there were
     others."""
-    return [] if rule == usual_evaluation(negatives) else [rule.name]
+    return [] if rule == usual_evaluation(training) else [rule.name]

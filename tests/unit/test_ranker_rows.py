@@ -74,6 +74,7 @@ def trained(monkeypatch) -> list[str]:
     ("values", "message"),
     [
         ({"loss": "bpr"}, "must be positive with loss 'bce' or 'bpr'"),
+        ({"loss": "bootstrap", "negatives": 1}, "and 0 with the others"),
         ({"negatives_over": "all"}, "none are drawn"),
     ],
 )
@@ -134,10 +135,11 @@ def test_bonmf_ranks_under_the_new_settings(planted, split, inputs, changes):
     assert not torch.allclose(*scores)
 
 
-def test_models_of_ratings_are_not_trained_by_bpr(planted, split, inputs):
+@pytest.mark.parametrize(("loss", "negatives"), [("bpr", 1), ("bootstrap", 0)])
+def test_models_of_ratings_have_no_loss_of_rankers(planted, split, inputs, loss, negatives):
     model = build_model("biased-svd", BiasedSVDConfig(), inputs, seed=0)
-    with pytest.raises(ConfigError, match="BiasedSVD is trained by mse or bce, not by bpr"):
-        fit(model, planted, split, TrainingConfig(loss="bpr", negatives=1), 0, CPU)
+    with pytest.raises(ConfigError, match=f"BiasedSVD is trained by mse or bce, not by {loss}"):
+        fit(model, planted, split, TrainingConfig(loss=loss, negatives=negatives), 0, CPU)
 
 
 def test_a_ranker_in_closed_form_has_no_loss(planted, split, inputs):
