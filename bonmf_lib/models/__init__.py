@@ -15,10 +15,12 @@ from .base import (
 from .fields import item_fields, user_fields
 from .ranking import (  # noqa: F401 - importing them registers the models
     bpr_mf,
+    buir,
     ease,
     gmf,
     ials,
     item_knn,
+    lightgcn,
     logistic_mf,
     mlp,
     neumf,
