@@ -26,6 +26,7 @@ from .ranking import (  # noqa: F401 - importing them registers the models
     neumf,
     neumf_shared,
     popularity,
+    vbpr,
 )
 from .rating import (  # noqa: F401 - importing them registers the models
     bias,
