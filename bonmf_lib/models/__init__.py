@@ -14,6 +14,7 @@ from .base import (
 )
 from .fields import item_fields, user_fields
 from .ranking import (  # noqa: F401 - importing them registers the models
+    bm3,
     bpr_mf,
     buir,
     ease,
