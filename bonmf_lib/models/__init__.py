@@ -16,9 +16,11 @@ from .fields import item_fields, user_fields
 from .ranking import (  # noqa: F401 - importing them registers the models
     bpr_mf,
     ease,
+    freedom,
     gmf,
     ials,
     item_knn,
+    lattice,
     logistic_mf,
     mlp,
     neumf,
