@@ -7,7 +7,7 @@ import torch
 from ...errors import ModelError
 from ..base import Batch, ModelInputs
 from ..layers import SparseRows, rows_of
-from .base import PairwiseRanker, bpr
+from .base import PairwiseRanker, bpr_of_rows
 
 
 def rated_edges(inputs: ModelInputs) -> tuple[torch.Tensor, torch.Tensor]:
@@ -85,9 +85,18 @@ class EmbeddingRanker(PairwiseRanker):
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Bayesian personalised ranking of rated items above drawn ones."""
-        vectors = self.embed()
-        rated, drawn = dots(*vectors, batch.users, batch.items), dots(*vectors, *batch.negatives)
-        return bpr(rated, drawn), self.penalty(batch)
+        return bpr_of_rows(*triple_rows(*self.embed(), batch)), self.penalty(batch)
+
+
+def triple_rows(
+    of_users: torch.Tensor, of_items: torch.Tensor, batch: Batch
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Rows of a batch's users, rated and drawn items: (U, D), (I, D) -> (B, D), (B, D),
+    (B * n, D)."""
+    _, drawn = batch.negatives
+    # looked up together, so that the backward pass makes one gradient of the table
+    items = rows_of(of_items, torch.cat([batch.items, drawn]))
+    return rows_of(of_users, batch.users), *items.split([len(batch), len(drawn)])
 
 
 def dots(
