@@ -55,11 +55,12 @@ OTHER = {
     "neumf-shared": {"factors": 4, "alpha": 0.9, "tables": "four"},
     "freedom": {
         "factors": 3, "layers": 1, "item_layers": 2, "neighbours": 3, "image_share": 0.5,
-        "pruned": 0.0, "content_weight": 0.5, **READ,
+        "pruned": 0.0, "content_weight": 0.5, "features": "trained", **READ,
     },
     "lattice": {
         "factors": 3, "layers": 1, "item_layers": 2, "projected": 3, "neighbours": 3,
-        "frozen_share": 0.1, "regularisation": 0.5, "built": "every step", **READ,
+        "frozen_share": 0.1, "regularisation": 0.5, "built": "every step",
+        "features": "trained", **READ,
     },
 }  # fmt: skip
 # what a field needs beside it before it can have an effect

@@ -13,6 +13,8 @@ int((1 - p) |R|) of the edges of A, drawn without replacement with chances in pr
 not at hand.) Without modalities S is 0: LightGCN on thinned graphs.
 """
 
+from typing import Literal
+
 import torch
 from pydantic import Field
 from torch import nn
@@ -22,9 +24,9 @@ from ...encoders.features import MODALITIES, Modalities
 from ...encoders.preparation import Preparation
 from ...errors import ModelError
 from ..base import Batch, ModelInputs, register
-from ..layers import ProjectedFeatures, SparseRows, gathered, rows_of, wanted_features
-from .base import bpr
-from .graph import EmbeddingRanker, dots, mean_of_layers, normalised_edges, rated_edges
+from ..layers import ProjectedFeatures, SparseRows, gathered, wanted_features
+from .base import bpr_of_rows
+from .graph import EmbeddingRanker, mean_of_layers, normalised_edges, rated_edges, triple_rows
 from .neighbours import fixed, item_edges, mixed, normalised
 
 
@@ -40,6 +42,7 @@ class FREEDOMConfig:
     image_share: float = Field(0.1, ge=0, le=1)  # alpha of the picture beside the text
     pruned: float = Field(0.8, ge=0, lt=1)  # p; 0 = every epoch trains on all edges
     content_weight: float = Field(1e-3, ge=0)  # lambda; there is no L2
+    features: Literal["frozen", "trained"] = "frozen"  # f; trained in public code
 
 
 @register("freedom", FREEDOMConfig)
@@ -68,7 +71,9 @@ class FREEDOM(EmbeddingRanker):
             binary = edges._replace(weights=torch.ones_like(edges.weights))
             structures[name] = normalised(binary, inputs.n_items)
             if config.content_weight:
-                self.projections[name] = ProjectedFeatures(features, config.factors, preparation)
+                self.projections[name] = ProjectedFeatures(
+                    features, config.factors, preparation, config.features == "trained"
+                )
         shares = {"text": 1 - config.image_share, "image": config.image_share}
         if len(structures) == 1:
             shares = dict.fromkeys(structures, 1.0)
@@ -97,19 +102,16 @@ class FREEDOM(EmbeddingRanker):
         return of_users, of_items + alike
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | None]:
-        of_users, of_items = self.embed()
-        rated = dots(of_users, of_items, batch.users, batch.items)
-        drawn = dots(of_users, of_items, *batch.negatives)
-        return bpr(rated, drawn), self._content_loss(of_users, batch)
+        of_users, rated, drawn = triple_rows(*self.embed(), batch)
+        return bpr_of_rows(of_users, rated, drawn), self._content_loss(of_users, batch)
 
     def _content_loss(self, of_users: torch.Tensor, batch: Batch) -> torch.Tensor | None:
-        """lambda sum over m of BPR(h_u . W_m f_mi); None = nothing."""
+        """lambda sum over m of BPR(h_u . W_m f_mi), of the batch's users (B, D); None = nothing."""
         if not len(self.projections):
             return None
-        pairs = zip((batch.users, batch.items), batch.negatives, strict=True)
-        users, items = (torch.cat(pair) for pair in pairs)
-        asking, total = rows_of(of_users, users), 0.0
+        _, drawn = batch.negatives
+        items, total = torch.cat([batch.items, drawn]), 0.0
         for features in self.projections.values():
-            scores = (asking * gathered(features, items, self.n_items)).sum(1)
-            total = total + bpr(scores[: len(batch)], scores[len(batch) :])
+            made = gathered(features, items, self.n_items).split([len(batch), len(drawn)])
+            total = total + bpr_of_rows(of_users, *made)
         return self.config.content_weight * total

@@ -29,9 +29,9 @@ from ...encoders.features import MODALITIES, Modalities
 from ...encoders.preparation import Preparation
 from ...errors import ModelError
 from ..base import Batch, ModelInputs, register
-from ..layers import FeatureTable, SparseRows, rows_of, wanted_features
-from .base import bpr
-from .graph import EmbeddingRanker, dots, rated_edges
+from ..layers import FeatureTable, SparseRows, wanted_features
+from .base import bpr_of_rows, triple_penalty
+from .graph import EmbeddingRanker, rated_edges, triple_rows
 from .neighbours import (
     Edges,
     edges_among,
@@ -57,6 +57,7 @@ class LATTICEConfig:
     neighbours: int = Field(10, ge=1)  # k
     frozen_share: float = Field(0.9, ge=0, lt=1)  # mu
     regularisation: float = Field(1e-4, ge=0)  # lambda
+    features: Literal["frozen", "trained"] = "frozen"  # f of L_m; trained in public code
     # when S is made of the current weights; held until then, it has no gradient
     built: Literal["once an epoch", "every step"] = "once an epoch"
 
@@ -68,7 +69,9 @@ class Structure(nn.Module):
         super().__init__()
         self.n_items, self.neighbours = len(features.matrix), config.neighbours
         items = with_direction(features)
-        self.table = FeatureTable(_of(items, features), config.projected, preparation)
+        self.table = FeatureTable(
+            _of(items, features), config.projected, preparation, config.features == "trained"
+        )
         self.linear = nn.Linear(self.table.size, config.projected)
         self.register_buffer("items", torch.from_numpy(items), persistent=False)  # (N,)
         frozen = normalised(item_edges(features, config.neighbours), self.n_items)
@@ -159,19 +162,8 @@ class LATTICE(EmbeddingRanker):
         return total_users / count, total_items / count + F.normalize(alike, dim=1)
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | None]:
-        vectors = self.embed()
-        loss = bpr(
-            dots(*vectors, batch.users, batch.items),
-            dots(*vectors, *batch.negatives),
-        )
-        return loss, self._squares(*vectors, batch) if self.config.regularisation else None
-
-    def _squares(
-        self, of_users: torch.Tensor, of_items: torch.Tensor, batch: Batch
-    ) -> torch.Tensor:
-        """lambda/2 mean of |h_u|^2 + |h_i|^2 + |h_j|^2; a rated pair counts once per negative."""
-        users, drawn = batch.negatives
-        squares = rows_of(of_users, users).square().sum() + rows_of(of_items, drawn).square().sum()
-        repeated = len(drawn) // len(batch)
-        squares = squares + repeated * rows_of(of_items, batch.items).square().sum()
-        return self.config.regularisation / 2 * squares / len(drawn)
+        rows = triple_rows(*self.embed(), batch)
+        regularisation, loss = self.config.regularisation, bpr_of_rows(*rows)
+        if not regularisation:
+            return loss, None
+        return loss, regularisation * triple_penalty(*rows, "squared norms")
