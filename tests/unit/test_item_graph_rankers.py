@@ -215,6 +215,19 @@ def test_no_epoch_is_without_edges():
         freedom(pruned=0.95)
 
 
+def test_trained_features_leave_the_frozen_graph_as_it_was():
+    model = freedom(features="trained")
+    before = model.item_graph.forth_weights.clone()
+    optimiser = torch.optim.Adam(model.parameters(), 0.1)
+    sum(model.loss(BATCH)).backward()
+    optimiser.step()
+    for name in ("text", "image"):
+        assert not np.array_equal(
+            model.projections[name].matrix.detach().numpy(), getattr(INPUTS, name).matrix
+        )
+    assert torch.equal(model.item_graph.forth_weights, before)
+
+
 # LATTICE
 
 
@@ -304,15 +317,19 @@ def content_gradients(model) -> list:
     return [part.grad for part in parts]
 
 
-@pytest.mark.parametrize("modalities", [("text", "image"), ("image",)])
-def test_the_graph_learns_in_an_epochs_first_batch_alone(modalities):
-    model = lattice(modalities=modalities)
+@pytest.mark.parametrize(
+    "values",
+    [{}, {"modalities": ("image",)}, {"features": "trained"}],
+    ids=["both", "one", "trained"],
+)
+def test_the_graph_learns_in_an_epochs_first_batch_alone(values):
+    model = lattice(**values)
     for epoch in range(2):
         model.start_epoch(epoch)
         first = content_gradients(model)
         assert all(grad is not None and grad.any() for grad in first)
         assert all(grad is None for grad in content_gradients(model))
-    steps = lattice(modalities=modalities, built="every step")
+    steps = lattice(built="every step", **values)
     steps.start_epoch(0)
     for _ in range(2):
         assert all(grad.any() for grad in content_gradients(steps))

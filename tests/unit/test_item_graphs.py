@@ -1,10 +1,13 @@
 """Graphs of items by their features: nearest neighbours in blocks, normalisation, products."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
 from bonmf_lib.encoders import Features
+from bonmf_lib.errors import ModelError
 from bonmf_lib.models.ranking import neighbours
 from bonmf_lib.models.ranking.neighbours import (
     Edges,
@@ -107,6 +110,25 @@ def test_other_features_have_another_graph():
     """Nothing is kept from an earlier call."""
     one, other = (dense_of(item_edges(random_features(seed=seed), 5), 40) for seed in (0, 1))
     assert not np.array_equal(one, other)
+
+
+def with_neighbours(features: Features, items, cosines) -> Features:
+    """Features that came with their neighbours."""
+    given = SimpleNamespace(items=np.array(items), cosines=np.array(cosines, np.float32))
+    object.__setattr__(features, "neighbours", given)
+    return features
+
+
+def test_neighbours_that_the_data_came_with_are_taken_as_they_are():
+    """Also where the features say otherwise, and item 2 is not its own neighbour."""
+    items, cosines = [[0, 2], [1, 0], [1, 0]], [[1, 0.5], [1, -0.25], [0.75, 0.5]]
+    features = with_neighbours(random_features(items=3), items, cosines)
+    expected = np.array([[1, 0, 0.5], [-0.25, 1, 0], [0.5, 0.75, 0]])
+    np.testing.assert_array_equal(dense_of(item_edges(features, 2), 3), expected)
+    nearer = np.array([[1, 0, 0], [0, 1, 0], [0, 0.75, 0]])
+    np.testing.assert_array_equal(dense_of(item_edges(features, 1), 3), nearer)
+    with pytest.raises(ModelError, match="came with 2 neighbours of every item, not 3"):
+        item_edges(features, 3)
 
 
 # Normalisation
