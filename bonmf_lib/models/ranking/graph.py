@@ -36,16 +36,24 @@ def normalised_edges(
     return SparseRows(users, items, (of_user[users] * of_item[items]).rsqrt(), shape)
 
 
-def mean_of_layers(
+def sum_of_layers(
     graph: SparseRows, users: torch.Tensor, items: torch.Tensor, layers: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean of H^0 to H^L, H^(l+1) = graph H^l (He et al., 2020, equations 3, 4 and 8): (U, D),
-    (I, D) -> the same shapes."""
+    """Sum of H^0 to H^L, H^(l+1) = graph H^l: (U, D), (I, D) -> the same shapes."""
     total_users, total_items = users, items
     for _ in range(layers):
         users, items = graph(items), graph.transposed(users)
         total_users, total_items = total_users + users, total_items + items
-    return total_users / (layers + 1), total_items / (layers + 1)
+    return total_users, total_items
+
+
+def mean_of_layers(
+    graph: SparseRows, users: torch.Tensor, items: torch.Tensor, layers: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean of H^0 to H^L (He et al., 2020, equations 3, 4 and 8): (U, D), (I, D) -> the same
+    shapes."""
+    users, items = sum_of_layers(graph, users, items, layers)
+    return users / (layers + 1), items / (layers + 1)
 
 
 class EmbeddingRanker(PairwiseRanker):
