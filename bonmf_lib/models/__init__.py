@@ -21,6 +21,7 @@ from .ranking import (  # noqa: F401 - importing them registers the models
     item_knn,
     logistic_mf,
     mlp,
+    mmgcn,
     neumf,
     neumf_shared,
     popularity,
