@@ -17,6 +17,7 @@ from .ranking import (  # noqa: F401 - importing them registers the models
     bpr_mf,
     ease,
     gmf,
+    grcn,
     ials,
     item_knn,
     logistic_mf,
