@@ -15,6 +15,7 @@ from .base import (
 from .fields import item_fields, user_fields
 from .ranking import (  # noqa: F401 - importing them registers the models
     bpr_mf,
+    dualgnn,
     ease,
     gmf,
     grcn,
