@@ -31,6 +31,7 @@ BY_BCE, BY_BPR = (
     [name for name in TRAINED_RANKERS if loss in get_model(name).model.trained_by]
     for loss in ("bce", "bpr")
 )
+ON_GRAPHS = ["dualgnn", "grcn", "mmgcn"]  # vectors of a batch are made of neighbours' too
 
 
 def default_model(name: str, inputs: ModelInputs, seed: int = 0, **values) -> Recommender:

@@ -20,6 +20,7 @@ from tests.contracts.kinds import (
     BY_BCE,
     BY_BPR,
     CLOSED,
+    ON_GRAPHS,
     RANKERS,
     RATING_MODELS,
     TRAINED_RANKERS,
@@ -33,6 +34,10 @@ from tests.contracts.kinds import (
 every = pytest.mark.parametrize("name", RANKERS)
 trained = pytest.mark.parametrize("name", TRAINED_RANKERS)
 
+# another choice of features
+READ = {
+    "modalities": ("image",), "text_preparation": "standardised", "image_preparation": "unit",
+}  # fmt: skip
 # another value of every field of every configuration
 OTHER = {
     "popularity": {},
@@ -48,6 +53,15 @@ OTHER = {
     "mlp": {"factors": 4, "hidden_layers": 1},
     "neumf": {"factors": 4, "hidden_layers": 1, "alpha": 0.9},
     "neumf-shared": {"factors": 4, "alpha": 0.9, "tables": "four"},
+    "mmgcn": {
+        "factors": 3, "layers": 1, "concat": False, "text_projection": 4, "image_projection": None,
+        "frozen_preferences": True, "regularisation": 0.5, **READ,
+    },
+    "grcn": {
+        "factors": 3, "content_factors": 3, "layers": 1, "routings": 0, "regularisation": 0.5,
+        **READ,
+    },
+    "dualgnn": {"factors": 3, "layers": 1, "neighbours": 5, "regularisation": 0.5, **READ},
 }  # fmt: skip
 # what a field needs beside it before it can have an effect
 BESIDE = {("bpr-mf", "penalised"): {"regularisation": 0.5}}
@@ -184,13 +198,14 @@ def test_every_parameter_moves_in_training(name, planted, split, inputs):
 
 @trained
 def test_no_gradient_reaches_who_is_not_in_the_batch(name, inputs):
-    """Rows of users and items from 5 on; the batch has none of them."""
+    """Rows of users and items from 5 on; the batch has none of them. On graphs it reaches their
+    neighbours."""
     model = default_model(name, inputs)
     loss, penalty = model.loss(small_batch())
     (loss if penalty is None else loss + penalty).backward()
     tables = [p for p in model.parameters() if len(p.shape) and len(p) >= inputs.n_items]
     assert tables
-    assert not any(table.grad[5:].any() for table in tables)
+    assert all(bool(table.grad[5:].any()) == (name in ON_GRAPHS) for table in tables)
 
 
 @pytest.mark.parametrize("name", [name for name in CLOSED if name in RANKERS])
