@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from bonmf_lib.models.ranking import edges as edges_module, user_graph
+from bonmf_lib.models.ranking import user_graph
 from bonmf_lib.models.ranking.edges import LearnedEdges, softmax_within
 from bonmf_lib.models.ranking.user_graph import NearestUsers, nearest_by_shared_items
 
@@ -20,9 +20,8 @@ def drawn(*shape: int) -> torch.Tensor:
     return torch.randn(shape, generator=DRAW, dtype=torch.float64, requires_grad=True)
 
 
-@pytest.fixture(params=[4096, 3], ids=["one block", "blocks"])
-def edges(request, monkeypatch) -> LearnedEdges:
-    monkeypatch.setattr(edges_module, "_EDGES_AT_ONCE", request.param)
+@pytest.fixture
+def edges() -> LearnedEdges:
     return LearnedEdges(USERS, ITEMS, SHAPE)
 
 
