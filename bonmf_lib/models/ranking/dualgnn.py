@@ -65,7 +65,8 @@ class DualGNN(EmbeddingRanker):
     def embed(self) -> tuple[torch.Tensor, torch.Tensor]:
         parts = [channel(self.graph, self.layers) for channel in self.channels.values()]
         of_users, of_items = zip(*parts, strict=True)
-        taste = (torch.stack(of_users, 2) * self.modality_weights.unsqueeze(1)).sum(2)
+        weights = self.modality_weights.split(1, 1)  # of each modality (U, 1)
+        taste = sum(weight * part for weight, part in zip(weights, of_users, strict=True))
         return taste + self.nearest(taste), sum(of_items)
 
     def penalty(self, batch: Batch) -> torch.Tensor | None:
