@@ -7,10 +7,10 @@
     s_ui = v_u . v_i                                                 shared, a: softmax of how many
     minimise BPR + lambda (sum over m of mean P_u^2 over a batch + mean w^2)
 
-Equations as in public code, which differs in three points that are no choice of the model's: it
-adds one modality's vectors into the other's in place, so that users read them twice; its logarithm
-is that of base 2, which makes lambda weigh less; and it penalises weights of items too, which
-nothing reads.
+Equations as in public code; their numbers in the paper are not at hand. Three points are left out:
+public code adds one modality's vectors into the other's in place, so that users read them twice;
+its logarithm is that of base 2, which makes lambda weigh less; and it penalises weights of items,
+which nothing reads.
 """
 
 import torch

@@ -8,9 +8,9 @@
     s_ui = dot product of [x + x' + x'' ; r of every modality]
     minimise BPR + lambda (mean E^2 + sum over m of mean P^2)      of a batch's rows
 
-Equations as in public code, with two differences: there edges run from users to items while
-preferences are routed, so p_u stays P_u / norm (``routings=0``); and one publication penalises the
-picture's P twice.
+Equations as in public code, with two differences; their numbers in the paper are not at hand.
+There edges run from users to items while preferences are routed, so p_u stays P_u / norm
+(``routings=0``); and one publication penalises the picture's P twice.
 """
 
 import torch

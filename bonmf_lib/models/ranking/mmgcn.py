@@ -7,8 +7,9 @@
     s_ui = x_u . x_i                     x: mean of the last layers over modalities
     minimise BPR + lambda (mean e^2 over a batch + mean P_v^2)    v: pictures
 
-Equations as in public code, where P and e never learn and text enters at its own width, pictures
-projected to 256. There P of other modalities is not penalised either.
+Equations as in public code; their numbers in the paper are not at hand. There P and e never learn,
+layers are three and h and y side by side whatever is asked for, text enters at its own width and
+pictures projected to 256; P of other modalities than pictures is not penalised.
 """
 
 import torch
