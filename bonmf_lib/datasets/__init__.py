@@ -1,17 +1,24 @@
 """Raw files -> :class:`Dataset`."""
 
+import re
+
 from ..errors import ConfigError, SourceError, unknown_name
 from ..storage import mirror_dir
 from .dataset import CONTENTS, Dataset, RatingScale
 from .folder import load_folder
+from .implicit import implicit_view
+from .mmrec import interaction_files, load_mmrec
 from .movielens import load_movielens
+from .multimodal import NAMES as MULTIMODAL, load_multimodal
 from .planted import PlantedTruth, load_planted
 
 __all__ = ["CONTENTS", "Dataset", "PlantedTruth", "RatingScale", "load_dataset", "load_planted"]
 
 # Other domains; no public host serves them in this form.
 MIRROR_FOLDERS = ("boardgames", "anime", "amazon-office", "xwines")
-_NAMES = ("ml-100k", "ml-1m", "planted", *MIRROR_FOLDERS, "folder:<path>")
+_NAMES = ("ml-100k", "ml-1m", "planted", *MIRROR_FOLDERS, *MULTIMODAL, "folder:<path>")
+# what implicit_view calls the data set that it makes
+_VIEW = re.compile(r"(?P<name>.+?)(\+from(?P<at_least>\d+(\.\d+)?))?(\+core(?P<core>[1-9]\d*))?")
 
 
 def load_dataset(name: str, content: str = "packaged") -> Dataset:
@@ -19,7 +26,9 @@ def load_dataset(name: str, content: str = "packaged") -> Dataset:
 
     Args:
         name: ``ml-100k``, ``ml-1m``, ``planted``, ``folder:<path>``, or one of ``MIRROR_FOLDERS``
-            where ``BONMF_MIRROR`` has it.
+            and ``MULTIMODAL`` where ``BONMF_MIRROR`` has it. Behind any of them ``+from4`` keeps
+            ratings of at least 4 and ``+core5`` a 5-core
+            (:func:`~bonmf_lib.datasets.implicit.implicit_view`).
         content: ``packaged`` or ``full`` (real plots and posters; an error when they cannot be
         had).
 
@@ -30,8 +39,24 @@ def load_dataset(name: str, content: str = "packaged") -> Dataset:
         raise ConfigError(unknown_name("content", content, CONTENTS))
     if not isinstance(name, str):
         raise ConfigError(f"dataset must be a name, got {name!r}.")
+    whole, at_least, core = split_view(name)
+    return implicit_view(_load(whole, content), at_least, core)
+
+
+def split_view(name: str) -> tuple[str, float | None, int]:
+    """The name of a whole data set, and what is kept of it: the lowest rating (None = all) and the
+    core (0 = all)."""
+    found = _VIEW.fullmatch(name)
+    if found is None:
+        return name, None, 0
+    at_least = found["at_least"]
+    return found["name"], None if at_least is None else float(at_least), int(found["core"] or 0)
+
+
+def _load(name: str, content: str) -> Dataset:
     if name.startswith("folder:"):
-        return load_folder(name.removeprefix("folder:"), content)
+        path = name.removeprefix("folder:")
+        return load_mmrec(path, content) if interaction_files(path) else load_folder(path, content)
     if name == "planted":
         return load_planted()[0]
     if name in MIRROR_FOLDERS:
@@ -42,6 +67,8 @@ def load_dataset(name: str, content: str = "packaged") -> Dataset:
                 "set it, or use folder:<path>."
             )
         return load_folder(str(root / name), content)
+    if name in MULTIMODAL:
+        return load_multimodal(name, content)
     if name in ("ml-100k", "ml-1m"):
         return load_movielens(name, content)
     raise ConfigError(unknown_name("dataset", name, _NAMES))

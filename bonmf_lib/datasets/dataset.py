@@ -3,8 +3,8 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +13,7 @@ import pandera.pandas as pa
 
 from ..errors import DatasetError, unknown_name
 from .given import GivenParts
+from .vectors import GivenVectors
 from .words import ITEMS, Words, words_of
 
 CONTENTS = ("packaged", "full")
@@ -41,8 +42,18 @@ class RatingScale:
     high: float
     step: float
 
+    @property
+    def rates(self) -> bool:
+        """Whether ratings differ; else a pair of a user and an item is all that is known."""
+        return self.low < self.high
+
     def __str__(self) -> str:
+        if not self.rates:
+            return "none: pairs of users and items without ratings"
         return f"{self.low:g} to {self.high:g} in steps of {self.step:g}"
+
+
+UNRATED = RatingScale(1, 1, 1)  # of implicit feedback: every pair counts as 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +64,8 @@ class Dataset:
         name: for instance ``ml-100k``.
         content: what items carry: ``packaged`` (title, year, genres; drawn title card) or ``full``
             (plot or description; real picture).
-        ratings: columns user, item (contiguous int64 ids), rating (float32), timestamp (Int64,
-        nullable).
+        ratings: columns user, item (contiguous int64 ids), rating (float32; 1 where nobody rated,
+            see :data:`UNRATED`), timestamp (Int64, nullable).
         users: one row per user id: raw_id, gender, age, occupation (null where unknown).
         items: one row per item id: raw_id, title, year, genres (tuple), plot (or description),
             people (cast and crew), text (all that encoders read unless told otherwise), image
@@ -62,6 +73,13 @@ class Dataset:
         scale: the rating scale.
         words: what items, pictures and ratings are called.
         given_parts: how its makers split it, or what reads that when it is first asked for.
+        vectors: of items, by modality (``text``, ``image``), where it came with them in place of
+            texts or pictures. No part of the fingerprint.
+        part_of: the data set whose items these are some of, and which, int64 (items,): they are
+            encoded together with the others.
+
+    Raises:
+        DatasetError: the vectors are of another number of items.
     """
 
     name: str
@@ -72,6 +90,16 @@ class Dataset:
     scale: RatingScale
     words: Words = ITEMS
     given_parts: "GivenParts | Callable[[Dataset], GivenParts | None] | None" = None
+    vectors: Mapping[str, GivenVectors] = field(default_factory=dict)
+    part_of: "tuple[Dataset, np.ndarray] | None" = None
+
+    def __post_init__(self) -> None:
+        for modality, vectors in self.vectors.items():
+            if len(vectors.matrix) != self.n_items:
+                raise DatasetError(
+                    f"{self.name}: {len(vectors.matrix):,} {modality} vectors do not belong to "
+                    f"{self.n_items:,} items; give one for each."
+                )
 
     @property
     def n_users(self) -> int:
@@ -95,6 +123,11 @@ class Dataset:
         if modality == "demographics":
             return bool(self.users[["gender", "age", "occupation"]].notna().to_numpy().any())
         return bool(self.items[modality].notna().any())
+
+    def offers(self, modality: str) -> bool:
+        """Whether a model can read anything of a modality: what it :meth:`has`, or vectors that it
+        came with."""
+        return modality in self.vectors or self.has(modality)
 
     @cached_property
     def given(self) -> GivenParts | None:
@@ -296,7 +329,8 @@ def build_dataset(
     scale: RatingScale,
     source: str,
     words: Words | None = None,
-    given_parts: Callable[[Dataset], GivenParts | None] | None = None,
+    given_parts: GivenParts | Callable[[Dataset], GivenParts | None] | None = None,
+    vectors: Mapping[str, GivenVectors] | None = None,
 ) -> Dataset:
     """Give users and items contiguous ids (in the order of their raw ids) and join the ratings to
     them.
@@ -308,7 +342,8 @@ def build_dataset(
         source: the raw data's name, for messages.
         words: what items, pictures and ratings are called; None = those known by the data set's
         name.
-        given_parts: what reads how its makers split it.
+        given_parts: how its makers split it, or what reads that.
+        vectors: of the items by modality, in the order of their raw ids.
 
     Raises:
         DatasetError: duplicate ids, or a rating of an unknown user or item.
@@ -342,4 +377,4 @@ def build_dataset(
     table["timestamp"] = table["timestamp"].astype("Int64")
     words = words or words_of(name)
     users, items = tables["user"][0], tables["item"][0]
-    return Dataset(name, content, table, users, items, scale, words, given_parts)
+    return Dataset(name, content, table, users, items, scale, words, given_parts, vectors or {})

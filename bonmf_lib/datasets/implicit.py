@@ -23,8 +23,8 @@ def implicit_view(dataset: Dataset, at_least: float | None = None, core: int = 0
 
     Returns:
         The data set itself where nothing is left out. Else one of another name, with the rows of
-        the users and items that are left under new contiguous ids in the old order, and without
-        the parts that the data came with.
+        the users and items that are left under new contiguous ids in the old order, with their
+        vectors, and without the parts and the neighbours that the data came with.
 
     Raises:
         ConfigError: a bad ``at_least`` or ``core``. DatasetError: nothing is left.
@@ -42,9 +42,9 @@ def implicit_view(dataset: Dataset, at_least: float | None = None, core: int = 0
     sizes = {"user": dataset.n_users, "item": dataset.n_items}
     rows = _core(rated, sizes, np.flatnonzero(positive), core)
     if not len(rows):
+        wanted = "" if at_least is None else f" of at least {at_least:g}"
         raise DatasetError(
-            f"{dataset.name}: no rating of at least {at_least} is left in a {core}-core; "
-            "lower at_least or core."
+            f"{dataset.name}: no rating{wanted} is left in a {core}-core; lower at_least or core."
         )
     kept = {side: np.arange(sizes[side]) for side in rated}
     if core:
@@ -67,6 +67,11 @@ def implicit_view(dataset: Dataset, at_least: float | None = None, core: int = 0
         users=dataset.users.iloc[kept["user"]].reset_index(drop=True),
         items=dataset.items.iloc[kept["item"]].reset_index(drop=True),
         given_parts=None,
+        vectors={
+            modality: vectors if len(kept["item"]) == sizes["item"] else vectors.of(kept["item"])
+            for modality, vectors in dataset.vectors.items()
+        },
+        part_of=(dataset, kept["item"]),
     )
 
 

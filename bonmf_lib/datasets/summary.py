@@ -15,7 +15,7 @@ def summary(dataset: Dataset) -> pd.DataFrame:
         "users": f"{dataset.n_users:,}",
         "items": f"{dataset.n_items:,} ({int((per_item > 0).sum()):,} rated)",
         "rating scale": str(dataset.scale),
-        "mean rating": f"{ratings['rating'].mean():.3f}",
+        **({"mean rating": f"{ratings['rating'].mean():.3f}"} if dataset.scale.rates else {}),
         "density of the rating matrix": f"{len(ratings) / dataset.n_users / dataset.n_items:.2%}",
         "ratings per user, median (least to most)": (
             f"{per_user.median():.0f} ({per_user.min()} to {per_user.max()})"

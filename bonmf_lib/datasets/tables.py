@@ -15,13 +15,13 @@ from ..errors import DatasetError
 
 MOST_BYTES = 4 * 2**30  # that a file may unpack to
 _LONGEST_LINE = 64 * 2**20
-_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _WHOLE_NUMBER = (
     r"0|-?[1-9][0-9]{0,17}"  # as a number is written without need of anything else; int64 holds it
 )
 
 
-def read_table(path: Path, needed: tuple[str, ...]) -> pd.DataFrame:
+def read_table(path: Path, needed: tuple[str, ...], separator: str = ",") -> pd.DataFrame:
     """A CSV file (``.gz``: packed) as text; the index holds the line on which each row begins,
     counted from 1.
 
@@ -30,13 +30,14 @@ def read_table(path: Path, needed: tuple[str, ...]) -> pd.DataFrame:
 
     Args:
         needed: columns that must be there.
+        separator: of the fields of a row, one of ``SEPARATORS``.
 
     Raises:
-        DatasetError: no UTF-8, NUL bytes, another separator than the comma, a column that is
-            missing or named twice, a row with too few or too many fields, a quote that is not
-            closed, a damaged or too large file.
+        DatasetError: no UTF-8, NUL bytes, another separator, a column that is missing or named
+            twice, a row with too few or too many fields, a quote that is not closed, a damaged or
+            too large file.
     """
-    rows: Iterator[list[str]] = csv.reader(_lines(path), strict=True)
+    rows: Iterator[list[str]] = csv.reader(_lines(path), strict=True, delimiter=separator)
     begins, header, kept = 1, None, _Columns()
     try:
         for row in rows:
@@ -45,14 +46,14 @@ def read_table(path: Path, needed: tuple[str, ...]) -> pd.DataFrame:
             ):
                 pass
             elif header is None:
-                header = _header(path, row, needed)
+                header = _header(path, row, needed, separator)
             elif len(row) == len(header):
                 kept.add(row, begins)
             else:
                 raise DatasetError(
                     f"{path}, line {begins}: has {len(row)} fields where the header names "
-                    f"{len(header)}; mend the row "
-                    "(a field that holds a comma must stand in double quotes)."
+                    f"{len(header)}; mend the row (a field that holds a "
+                    f"{SEPARATORS[separator].removesuffix('s')} must stand in double quotes)."
                 )
             begins = rows.line_num + 1
     except csv.Error as error:
@@ -97,13 +98,14 @@ class _Columns:
         self._rows = []
 
 
-def _header(path: Path, row: list[str], needed: tuple[str, ...]) -> list[str]:
+def _header(path: Path, row: list[str], needed: tuple[str, ...], separator: str) -> list[str]:
     header = [name.strip() for name in row]
     absent = [name for name in needed if name not in header]
-    for separator, word in _SEPARATORS.items():
-        if absent and separator in "".join(row):
+    for other, word in SEPARATORS.items():
+        if absent and other != separator and other in "".join(row):
             raise DatasetError(
-                f"{path}: the fields are separated by {word}; save the file with commas."
+                f"{path}: the fields are separated by {word}; "
+                f"save the file with {SEPARATORS[separator]}."
             )
     if absent:
         found = ", ".join(filter(None, header))[:300] or "nothing"

@@ -18,12 +18,16 @@ class Words:
 
 ITEMS = Words()
 _MOVIES = Words("movie", "movies", "poster", "stars")
+_PRODUCTS = Words("product", "products", "photograph", "stars")
 _KNOWN = {
     "ml-100k": _MOVIES,
     "ml-1m": _MOVIES,
     "boardgames": Words("game", "games", "cover", "points"),
     "anime": Words("anime", "anime", "poster", "points"),
-    "amazon-office": Words("product", "products", "photograph", "stars"),
+    "amazon-office": _PRODUCTS,
+    "amazon-baby": _PRODUCTS,
+    "amazon-sports": _PRODUCTS,
+    "tiktok": Words("video", "videos", "cover", "points"),
     "xwines": Words("wine", "wines", "label", "stars"),
 }
 

@@ -1,4 +1,5 @@
-"""Texts and pictures -> :class:`Features`, by any registered encoder, through one cache."""
+"""Texts and pictures -> :class:`Features`, by any registered encoder, through one cache; and
+vectors that data came with, as they are."""
 
 import textwrap
 import warnings
@@ -12,7 +13,7 @@ from ..datasets.texts import compose_texts
 from ..device import pick_device
 from ..errors import EncoderError, unknown_name
 from ..storage import json_sha256
-from . import cnn, controls, image, masked_text, onnx_text, text  # noqa: F401 - importing them registers the encoders
+from . import cnn, controls, given, image, masked_text, onnx_text, text  # noqa: F401 - importing them registers the encoders
 from .features import Features, cached_poolings
 from .registry import Encoder, get_encoder, list_encoders, register_encoder
 
@@ -28,7 +29,7 @@ def encode_items(
     text_parts: tuple[str, ...] | None = None,
     device: str = "auto",
 ) -> Features:
-    """Encode every item's text or picture.
+    """Encode every item's text or picture; those of a part of a data set with the whole of it.
 
     Args:
         modality: ``text`` or ``image``.
@@ -39,8 +40,9 @@ def encode_items(
             None = the items' column ``text``.
 
     Raises:
-        EncoderError: unknown encoder or pooling, or nothing to encode. SourceError: weights cannot
-        be had.
+        EncoderError: unknown encoder or pooling, nothing to encode, or vectors that the data came
+            with are asked for where there are none, or of parts of texts. SourceError: weights
+            cannot be had.
     """
     if isinstance(encoder, str):
         encoder = get_encoder(encoder, modality)
@@ -57,6 +59,13 @@ def encode_items(
         return encoder.dealt(
             encode_items(dataset, modality, encoder.base, pooling, image_size, text_parts, device)
         )
+    if isinstance(encoder, given.GivenEncoder):
+        if text_parts is not None:
+            raise EncoderError(f"{encoder.name} are of whole items, not of parts of their texts.")
+        return encoder.features(dataset)
+    if dataset.part_of is not None:
+        whole, items = dataset.part_of
+        return encode_items(whole, modality, encoder, pooling, None, text_parts, device).of(items)
     contents = _contents(dataset, modality, text_parts)
     description = {"encoder": encoder.name, "version": encoder.version, **encoder.preprocessing}
 

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from ..datasets.vectors import Neighbours
 from ..storage import json_sha256
 from .features import Features
 from .registry import get_encoder, register_control, register_encoder
@@ -74,14 +75,22 @@ class FeatureControl(ABC):
         """The control's features of the same items; missing items stay missing."""
         matrix = features.matrix.copy()
         matrix[features.present] = self.rows(features.matrix[features.present])
-        key = json_sha256([features.key, self.name, self.version])
         return replace(
-            features, matrix=matrix, encoder=f"{features.encoder}, {self.ending}", key=key
+            features,
+            matrix=matrix,
+            encoder=f"{features.encoder}, {self.ending}",
+            key=json_sha256([features.key, self.name, self.version]),
+            neighbours=self.neighbours(features),
         )
 
     @abstractmethod
     def rows(self, rows: np.ndarray) -> np.ndarray:
         """What stands in for the present items' rows (N, dim)."""
+
+    def neighbours(self, features: Features) -> Neighbours | None:
+        """What stands in for the given neighbours of the items; None where they go with the
+        content."""
+        return None
 
 
 class Shuffled(FeatureControl):
@@ -92,10 +101,23 @@ class Shuffled(FeatureControl):
 
     def rows(self, rows: np.ndarray) -> np.ndarray:
         """Rotated by one place in a random order: no item keeps its own."""
-        order = np.random.default_rng(0).permutation(len(rows))
-        dealt = np.empty_like(rows)
-        dealt[order] = rows[np.roll(order, 1)]
-        return dealt
+        return rows[self._sources(len(rows))]
+
+    def neighbours(self, features: Features) -> Neighbours | None:
+        """The same graph with its items in the places of the others."""
+        if features.neighbours is None:
+            return None
+        sources, present = np.arange(len(features.matrix)), np.flatnonzero(features.present)
+        sources[present] = present[self._sources(len(present))]
+        return features.neighbours.dealt(sources)
+
+    @staticmethod
+    def _sources(count: int) -> np.ndarray:
+        """Whose row each of so many rows gets."""
+        order = np.random.default_rng(0).permutation(count)
+        sources = np.empty_like(order)
+        sources[order] = np.roll(order, 1)
+        return sources
 
 
 class Noise(FeatureControl):
@@ -121,10 +143,22 @@ class Noise(FeatureControl):
         )
 
 
+class Constant(FeatureControl):
+    """The mean of another encoder's vectors for every item: the right size of the input, nothing
+    that tells items apart. Standardised, it is zero."""
+
+    ending = "constant"
+
+    def rows(self, rows: np.ndarray) -> np.ndarray:
+        """Equal rows (N, dim)."""
+        return np.broadcast_to(rows.mean(axis=0, dtype=np.float64), rows.shape).astype(np.float32)
+
+
 register_encoder(RandomVectors("text"))
 register_encoder(RandomVectors("image"))
 register_control(Shuffled.ending, Shuffled)
 register_control(Noise.ending, Noise)
+register_control(Constant.ending, Constant)
 for _base, _modality in (  # those that lists show
     ("minilm-l6", "text"),
     ("mpnet-base", "text"),

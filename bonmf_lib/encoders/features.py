@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import AfterValidator
 from sklearn.decomposition import PCA
 
+from ..datasets.vectors import Neighbours
 from ..errors import DamagedError, EncoderError
 from ..integrity import read_arrays, write_arrays
 from ..storage import cache_dir, json_sha256
@@ -40,6 +41,8 @@ class Features:
         version: version of the encoder's weights.
         key: sha256 of encoder, version, preprocessing and the content of all texts or pictures.
         regions: number of region vectors that ``matrix`` lays side by side (1 = one global vector).
+        neighbours: of the items by the cosine of the original vectors, where the data came with
+            them; a graph of neighbours made of ``matrix`` is no better than ``matrix``.
     """
 
     matrix: np.ndarray
@@ -48,12 +51,18 @@ class Features:
     version: str
     key: str
     regions: int = 1
+    neighbours: Neighbours | None = None
 
     def __post_init__(self) -> None:
         if self.matrix.ndim != 2 or self.present.shape != self.matrix.shape[:1]:
             raise EncoderError(
                 f"{self.encoder}: matrix {self.matrix.shape} and mask {self.present.shape} "
                 "disagree."
+            )
+        if self.neighbours is not None and len(self.neighbours.items) != len(self.matrix):
+            raise EncoderError(
+                f"{self.encoder}: neighbours of {len(self.neighbours.items)} items and "
+                f"{len(self.matrix)} vectors disagree."
             )
         if not np.isfinite(self.matrix).all():
             raise EncoderError(
@@ -86,7 +95,7 @@ class Features:
     def principal(self, dim: int, standardised: bool = True) -> "Features":
         """The first ``dim`` principal components of the present rows, standardised first or at
         their own scale; of regions those that they share (``dim`` for each region); as they are, if
-        not more, and at most as many as there are rows."""
+        not more, and at most as many as there are rows. Components come without neighbours."""
         size = self.dim // self.regions
         rows = self.standardized() if standardised else self.matrix
         seen = rows[self.present].astype(np.float64).reshape(-1, size)  # one row per region
@@ -98,9 +107,14 @@ class Features:
             PCA(dim, svd_solver="full").fit_transform(seen).reshape(-1, self.regions * dim)
         )
         name = f"{self.encoder}, {dim} components"
-        return replace(
-            self, matrix=matrix, encoder=name, key=self.components_key(dim, standardised)
-        )
+        key = self.components_key(dim, standardised)
+        return replace(self, matrix=matrix, encoder=name, key=key, neighbours=None)
+
+    def of(self, items: np.ndarray) -> "Features":
+        """Those of some items (N,), in the order given; without neighbours."""
+        key = json_sha256([self.key, hashlib.sha256(items.astype("<i8").tobytes()).hexdigest()])
+        matrix, present = self.matrix[items], self.present[items]
+        return replace(self, matrix=matrix, present=present, key=key, neighbours=None)
 
     def components_key(self, dim: int, standardised: bool) -> str:
         """The key of its principal components."""

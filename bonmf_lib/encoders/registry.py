@@ -25,6 +25,7 @@ class Encoder(Protocol):
 
 
 _ENCODERS: dict[str, Encoder] = {}
+_GIVEN: dict[tuple[str, str], Encoder] = {}  # by name and modality
 _CONTROLS: dict[
     str, Callable[[str, str], Encoder]
 ] = {}  # ending of a name -> control of that base and modality
@@ -33,6 +34,11 @@ _CONTROLS: dict[
 def register_encoder(encoder: Encoder) -> None:
     """Make an encoder known under its name."""
     _ENCODERS[encoder.name] = encoder
+
+
+def register_given(encoder: Encoder) -> None:
+    """Make vectors that data came with known under a name, which no list shows."""
+    _GIVEN[encoder.name, encoder.modality] = encoder
 
 
 def register_control(ending: str, make: Callable[[str, str], Encoder]) -> None:
@@ -48,10 +54,11 @@ def list_encoders(modality: str) -> list[str]:
 def get_encoder(name: str, modality: str) -> Encoder:
     """The encoder of that name, or the control of one; ``EncoderError`` when there is none for the
     modality."""
-    known = list_encoders(modality)
+    known = {name: _ENCODERS[name] for name in list_encoders(modality)}
+    known |= {given: encoder for (given, of), encoder in _GIVEN.items() if of == modality}
     base, _, ending = name.rpartition("-")
     if name not in known and base in known and ending in _CONTROLS:
         return _CONTROLS[ending](base, modality)
     if name not in known:
         raise EncoderError(unknown_name(f"{modality} encoder", name, known))
-    return _ENCODERS[name]
+    return known[name]

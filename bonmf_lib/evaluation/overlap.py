@@ -224,9 +224,8 @@ def residual(features: Features, given: Features, rows: np.ndarray) -> Features:
     matrix[both] -= predicted[both]
     matrix[:, matrix[learn].var(axis=0) < NOTHING_LEFT * y[learn].var(axis=0)] = 0
     key = json_sha256([features.key, given.key, np.unique(rows).tolist()])
-    return replace(
-        features, matrix=matrix, encoder=f"{features.encoder} without {given.encoder}", key=key
-    )
+    name = f"{features.encoder} without {given.encoder}"
+    return replace(features, matrix=matrix, encoder=name, key=key, neighbours=None)
 
 
 def item_overlap(features: Features, given: Features, rows: np.ndarray) -> np.ndarray:

@@ -19,6 +19,7 @@ from ..errors import ConfigError
 from ..models import Recommender
 from ..splits.split import Split
 from ..training.batches import Triples
+from ..training.config import TrainingConfig
 from ..training.loop import Validation, validation_mse
 from .candidates import Candidates, Ties, check_ties, drawn_candidates, rank_candidates
 from .ranked import Ranked
@@ -69,6 +70,7 @@ class RatedItems(EvaluationRule):
     name: ClassVar[str] = "rated items"
 
     def of(self, trained: Trained) -> dict[str, float]:
+        _check_rated(trained.dataset)
         dataset, table = trained.dataset, trained.predictions()
         users, items, truth, predicted = (
             table[name].to_numpy() for name in ("user", "item", "rating", "predicted")
@@ -80,7 +82,16 @@ class RatedItems(EvaluationRule):
         return metrics | cold_errors(items, truth, predicted, counts)
 
     def watched(self, dataset: Dataset, split: Split, device: torch.device) -> Validation:
+        _check_rated(dataset)
         return validation_mse(Triples.of(dataset, split.valid, device))
+
+
+def _check_rated(dataset: Dataset) -> None:
+    if not dataset.scale.rates:
+        raise ConfigError(
+            f"{dataset.name} holds pairs without ratings, of which there are no errors; "
+            "evaluate by a ranking."
+        )
 
 
 def _pairs(dataset: Dataset, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -95,6 +106,7 @@ class _Ranking(EvaluationRule):
     """Every rating of a part counts as relevant, whatever its value."""
 
     reads_model: ClassVar[bool] = True
+    watches: str = WATCHED
 
     def of(self, trained: Trained) -> dict[str, float]:
         return self.ranked(trained).metrics
@@ -112,7 +124,7 @@ class _Ranking(EvaluationRule):
     def watched(self, dataset: Dataset, split: Split, device: torch.device) -> Validation:
         rank = self._ranker(dataset, split, split.valid, device)
         return Validation(
-            WATCHED, lambda model: rank(model).metrics[WATCHED], higher_is_better=True
+            self.watches, lambda model: rank(model).metrics[self.watches], higher_is_better=True
         )
 
     @abstractmethod
@@ -130,9 +142,11 @@ class FullRanking(_Ranking):
     Attributes:
         masked: ``train``, or ``train`` and ``valid``, where what validated is known when the test
             part is ranked; validation itself masks what trained.
+        watches: the metric that trainings with patience and searches go by.
     """
 
     masked: tuple[str, ...] = ("train",)
+    watches: str = WATCHED
 
     def __post_init__(self) -> None:
         if self.masked not in (("train",), ("train", "valid")):
@@ -142,7 +156,8 @@ class FullRanking(_Ranking):
 
     @property
     def name(self) -> str:
-        return f"full ranking, {' and '.join(self.masked)} masked"
+        watched = "" if self.watches == WATCHED else f", by {self.watches}"
+        return f"full ranking, {' and '.join(self.masked)} masked{watched}"
 
     def _ranker(self, dataset, split, part, device) -> Ranker:
         known = (
@@ -234,13 +249,13 @@ RATED_ITEMS, FULL_RANKING = RatedItems(), FullRanking()
 ALL_KNOWN_MASKED = FullRanking(("train", "valid"))
 
 
-def usual_evaluation(negatives: int) -> EvaluationRule:
-    """What a training is evaluated by where nothing else is said: a ranking where it draws
-    negatives, else errors."""
-    return FULL_RANKING if negatives else RATED_ITEMS
+def usual_evaluation(training: TrainingConfig) -> EvaluationRule:
+    """What a training is evaluated by where nothing else is said: a ranking where ratings are
+    positives, else errors."""
+    return FULL_RANKING if training.is_implicit else RATED_ITEMS
 
 
-def identity(rule: EvaluationRule, negatives: int) -> list[Any]:
+def identity(rule: EvaluationRule, training: TrainingConfig) -> list[Any]:
     """Plain values for hashes; none of the usual rule, as records were hashed before there were
     others."""
-    return [] if rule == usual_evaluation(negatives) else [rule.name]
+    return [] if rule == usual_evaluation(training) else [rule.name]

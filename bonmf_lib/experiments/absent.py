@@ -45,6 +45,8 @@ def reason(run: Run, variant: Variant, seeds: Sequence[int] | None = None) -> st
     dataset = run.dataset
     if lacking := variant.lacks(dataset):
         return sentence(dataset, lacking[0])
+    if variant.rates and not dataset.scale.rates:
+        return f"nobody rated the {dataset.words.items} of {_name(dataset)}"
     if _relates_modalities(variant) and paired(dataset) < LEAST_ITEMS:
         return (
             f"fewer than {LEAST_ITEMS} {dataset.words.items} of {_name(dataset)} "
@@ -99,7 +101,7 @@ def do_without(run: Run, rows: Sequence[Variant], tell: bool = True) -> list[Var
     that what else they ask can be asked; what changes is printed. Rows that are then an earlier
     one's equals, or are still not possible, are left out as by :func:`leave_out`; BoNMF takes the
     name that it has in Table 1."""
-    lacking = [what for what in ("image", "text") if not run.dataset.has(what)]
+    lacking = [what for what in ("image", "text") if not run.dataset.offers(what)]
     lacking += [] if item_fields(run.dataset) else ["fields"]
     called = {"image": "pictures", "text": "texts", "fields": "fields of items"}
     for what in lacking:

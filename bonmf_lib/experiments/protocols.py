@@ -87,8 +87,8 @@ def with_content(rows: Sequence[Variant]) -> list[Variant]:
 def on_control(run: Run, row: Variant, ending: str) -> Variant:
     """The row on controls of its encoders (:mod:`~bonmf_lib.encoders.controls`), by the ending of
     their names."""
-    own = {"text": row.text_encoder or run.settings.encoders.text}
-    own["image"] = row.image_encoder or run.settings.encoders.image
+    own = {"text": row.text_encoder or run.encoder("text")}
+    own["image"] = row.image_encoder or run.encoder("image")
     encoders = {
         f"{name}_encoder": f"{encoder}-{ending}" for name, encoder in own.items() if row.uses(name)
     }

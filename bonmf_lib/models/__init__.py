@@ -14,16 +14,25 @@ from .base import (
 )
 from .fields import item_fields, user_fields
 from .ranking import (  # noqa: F401 - importing them registers the models
+    bm3,
     bpr_mf,
+    buir,
+    dualgnn,
     ease,
+    freedom,
     gmf,
+    grcn,
     ials,
     item_knn,
+    lattice,
+    lightgcn,
     logistic_mf,
     mlp,
+    mmgcn,
     neumf,
     neumf_shared,
     popularity,
+    vbpr,
 )
 from .rating import (  # noqa: F401 - importing them registers the models
     bias,

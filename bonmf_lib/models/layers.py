@@ -104,14 +104,19 @@ def wanted_features(
 
 
 class FeatureTable(nn.Module):
-    """Frozen features of all items, prepared (:mod:`~bonmf_lib.encoders.preparation`), and a
-    learned vector of size ``dim`` that stands in for what is made of them where they are missing.
-    """
+    """Features of all items, prepared (:mod:`~bonmf_lib.encoders.preparation`), and a learned
+    vector of size ``dim`` that stands in for what is made of them where they are missing. They are
+    frozen, or where training starts from (``trained``)."""
 
-    def __init__(self, features: Features, dim: int, preparation: Preparation):
+    def __init__(
+        self, features: Features, dim: int, preparation: Preparation, trained: bool = False
+    ):
         super().__init__()
-        matrix = prepared(features, preparation)
-        self.register_buffer("matrix", torch.from_numpy(matrix), persistent=False)  # (I, features)
+        matrix = torch.from_numpy(prepared(features, preparation))  # (I, features)
+        if trained:
+            self.matrix = nn.Parameter(matrix)
+        else:
+            self.register_buffer("matrix", matrix, persistent=False)
         self.size, self.regions = matrix.shape[1], features.regions
         self.norm = nn.LayerNorm(self.size // self.regions) if preparation == "layer norm" else None
         self.missing = None
@@ -123,9 +128,10 @@ class FeatureTable(nn.Module):
     def rows(self, items: torch.Tensor | None) -> torch.Tensor:
         """What a model reads of the items, zero where they are missing: (N,) -> (N, features)."""
         rows = rows_of(self.matrix, items)
-        if self.norm is None:
+        if self.norm is not None:
+            rows = self.norm(rows.unflatten(1, (self.regions, -1))).flatten(1)
+        elif not self.matrix.requires_grad:  # zero as they were prepared
             return rows
-        rows = self.norm(rows.unflatten(1, (self.regions, -1))).flatten(1)
         return rows if self.missing is None else rows * (1 - rows_of(self.absent, items))
 
     def filled(self, made: torch.Tensor, items: torch.Tensor | None) -> torch.Tensor:
@@ -135,11 +141,19 @@ class FeatureTable(nn.Module):
 
 
 class ProjectedFeatures(FeatureTable):
-    """W x_i of frozen features, or a learned vector where x_i is missing: (N,) -> (N, dim)."""
+    """W x_i, with ``bias`` W x_i + b, or a learned vector in the place of W x_i where x_i is
+    missing: (N,) -> (N, dim)."""
 
-    def __init__(self, features: Features, dim: int, preparation: Preparation):
-        super().__init__(features, dim, preparation)
-        self.linear = nn.Linear(self.size, dim, bias=False)
+    def __init__(
+        self,
+        features: Features,
+        dim: int,
+        preparation: Preparation,
+        trained: bool = False,
+        bias: bool = False,
+    ):
+        super().__init__(features, dim, preparation, trained)
+        self.linear = nn.Linear(self.size, dim, bias)
 
     def forward(self, items: torch.Tensor | None) -> torch.Tensor:
         return self.filled(self.linear(self.rows(items)), items)
@@ -183,6 +197,16 @@ class SparseRows(nn.Module):
         """The transpose's product, (R, dim) -> (C, dim): with :meth:`forward` one layer of a
         bipartite graph."""
         return _Product.apply(table, *self._both_ways()[::-1])
+
+    def thinned(self, share: float) -> "SparseRows":
+        """Each entry left out with probability ``share`` below 1, drawn anew, and the others times
+        1 / (1 - share)."""
+        weights, columns = self.forth_weights, self.forth_members
+        counts = self.forth_starts.diff(append=self.forth_starts.new_tensor([len(columns)]))
+        rows = torch.arange(len(counts), device=counts.device).repeat_interleave(counts)
+        kept = torch.rand(len(columns), device=columns.device) >= share
+        shape = len(self.forth_starts), len(self.back_starts)
+        return SparseRows(rows[kept], columns[kept], weights[kept] / (1 - share), shape)
 
     def _both_ways(self) -> tuple[tuple[torch.Tensor, ...], tuple[torch.Tensor, ...]]:
         forth = self.forth_members, self.forth_starts, self.forth_weights

@@ -36,7 +36,7 @@ class Neighbours(Question):
         self._features: dict[str, Features] = {
             name: run.features(modality)
             for name, modality in names.items()
-            if run.dataset.has(modality)
+            if run.dataset.offers(modality)
         }
         self._names = item_names(run.dataset)
         item = run.dataset.words.item

@@ -11,7 +11,7 @@ import yaml
 from pydantic import Field
 
 from ..config import config, make_config
-from ..datasets import _NAMES, CONTENTS
+from ..datasets import _NAMES, CONTENTS, split_view
 from ..errors import ConfigError, unknown_name
 from ..storage import project_root
 
@@ -105,6 +105,21 @@ class Rankings:
 
 
 @config
+class Multimodal:
+    """Where rankers read text and pictures (12)."""
+
+    also_on: tuple[str, ...]  # data sets besides the run's own
+    small_on: tuple[str, ...]  # those where few models are trained
+    seeds: _Count  # the first so many
+    side_seeds: _Count  # likewise, where one model is varied
+    epochs: _Count  # upper limit of every training
+    patience: _Count  # epochs without a better ranking of validation items
+    batch_size: _Count
+    learning_rate: _Rate
+    trials: _Count  # of every search
+
+
+@config
 class Studies:
     explained_pictures: _Count  # pictures that are spoilt to see what predictions make of it (07)
     # besides dataset, with content full: where overlap is taken out as well (08)
@@ -124,6 +139,7 @@ class Profile:
     specification: Specifications
     tuning: Tuning
     rankings: Rankings
+    multimodal: Multimodal
     studies: Studies
 
 
@@ -187,16 +203,17 @@ def chosen_data(chosen: Profile, dataset: str | None, content: str | None) -> tu
     content = ("full" if own else chosen.content) if content is None else content
     if content not in CONTENTS:
         raise ConfigError(unknown_name("content", content, CONTENTS))
-    if dataset.startswith("folder:"):
-        path = dataset.removeprefix("folder:")
+    whole, *_ = split_view(dataset)
+    if whole.startswith("folder:"):
+        path = whole.removeprefix("folder:")
         # os.path.isdir: False, too, for a name that is too long
         if not path or "\0" in path or not os.path.isdir(path):  # noqa: PTH112
             raise ConfigError(
                 f"dataset {dataset!r}: {path!r} is not a folder; "
                 "give folder:<path> with one that exists."
             )
-    elif dataset not in _NAMES:
-        raise ConfigError(unknown_name("dataset", dataset, _NAMES))
+    elif whole not in _NAMES:
+        raise ConfigError(unknown_name("dataset", whole, _NAMES))
     return dataset, content
 
 

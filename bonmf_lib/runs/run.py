@@ -111,6 +111,12 @@ class Run:
         wanted, last = self.settings.specification.centre_seeds, max(self.settings.seeds)
         return (*self.settings.seeds, *range(last + 1, last + 1 + wanted))[:wanted]
 
+    def encoder(self, modality: str) -> str:
+        """What this run reads ``text`` or ``image`` by: the vectors that its data came with, or
+        else its encoder."""
+        given = self.dataset.vectors.get(modality)
+        return getattr(self.settings.encoders, modality) if given is None else given.kind
+
     def features(
         self,
         modality: str,
@@ -120,12 +126,10 @@ class Run:
         text_parts: tuple[str, ...] | None = None,
         standardised: bool = True,
     ) -> Features:
-        """Features of ``text`` or ``image``, by this run's encoder unless another is named; with
-        ``dim`` only their first principal components, of standardised columns or of columns at
+        """Features of ``text`` or ``image``, by this run's :meth:`encoder` unless another is named;
+        with ``dim`` only their first principal components, of standardised columns or of columns at
         their own scale. See :func:`~bonmf_lib.encoders.encode_items`."""
-        encoder = encoder or (
-            self.settings.encoders.text if modality == "text" else self.settings.encoders.image
-        )
+        encoder = encoder or self.encoder(modality)
         key = modality, pooling, encoder, dim, text_parts, standardised
         if key not in self._features:
             size = self.settings.encoders.image_size if modality == "image" else None

@@ -75,7 +75,8 @@ class Variant:
 
     def __post_init__(self) -> None:
         if not self.rates and self.evaluation == RATED_ITEMS:
-            why = "draws negatives" if self.training.negatives else f"is of the ranker {self.model}"
+            ranker, loss = f"is of the ranker {self.model}", self.training.loss
+            why = f"is trained by {loss}" if self.training.is_implicit else ranker
             raise ConfigError(
                 f"{self.name} {why}, so its scores are no ratings; evaluate it by a ranking."
             )
@@ -109,7 +110,8 @@ class Variant:
     @property
     def rates(self) -> bool:
         """Whether its scores are ratings."""
-        return not self.training.negatives and issubclass(get_model(self.model).model, RatingModel)
+        of_ratings = issubclass(get_model(self.model).model, RatingModel)
+        return of_ratings and not self.training.is_implicit
 
     @property
     def watches(self) -> EvaluationRule:
@@ -125,7 +127,7 @@ class Variant:
         return [
             what
             for what in ("text", "image", "demographics")
-            if self.uses(what) and not dataset.has(what)
+            if self.uses(what) and not dataset.offers(what)
         ]
 
     def features(self, run: Run, modality: str) -> Features | None:
@@ -183,7 +185,7 @@ def variant_hash(run: Run, variant: Variant) -> str:
     features += ["residual"] if variant.residual_picture else []
     names = [variant.name, variant.protocol, variant.model, variant.members]
     search = variant.search and variant.search.described()
-    more = identity(variant.evaluation, variant.training.negatives)
+    more = identity(variant.evaluation, variant.training)
     if variant.watched_by not in (None, variant.evaluation):
         more.append(["watched by", variant.watched_by.name])
     if read := variant.split.reads(run.dataset, valid):

@@ -10,13 +10,13 @@ users.
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from ..datasets import Dataset
 from ..errors import SplitError
-from .split import Split
+from .split import PARTS, Split
 
 SEEDED = "seeded"  # every seed draws another test part
 FOLDS = "folds"  # every seed is another fold
@@ -215,30 +215,53 @@ class PerUser(SplitRule):
     the middle one, else it trains.
 
     Attributes:
-        train, validate, test: parts of each user's ratings; what is left over by rounding trains.
+        train, validate, test: parts of each user's ratings.
+        odd: what rounding leaves over. ``train``: both other parts are rounded down, the rest
+            trains. ``test`` (code of BM3) or ``valid`` (code of LATTICE): they are rounded down
+            together and then halved, or parted as they are to each other, and the odd rating goes
+            there; at least one rating validates and one tests, of users with three or more.
     """
 
     train: int = 8
     validate: int = 1
     test: int = 1
+    odd: Literal["train", "valid", "test"] = "train"
     name: ClassVar[str] = "per-user"
 
     def split(self, dataset: Dataset, seed: int = 0, valid: float = 0.0) -> Split:
-        if min(self.train, self.validate, self.test) < 1:
-            raise SplitError(f"{self}: all three parts must be positive.")
+        if min(self.train, self.validate, self.test) < 1 or self.odd not in PARTS:
+            raise SplitError(
+                f"{self}: all three parts must be positive, and odd one of {', '.join(PARTS)}."
+            )
         users = dataset.ratings["user"].to_numpy()
         drawn = np.random.default_rng([seed, 3]).random(len(users))
         order = np.lexsort((drawn, users))
         place, count = places(users[order])
-        whole = self.train + self.validate + self.test
-        n_test, n_valid = (
-            np.floor(count * part / whole) for part in (self.test, self.validate if valid else 0)
-        )
-        parts = f"{self.train}:{self.validate}:{self.test}, valid={valid:g}"
-        return cut_by_user(self, order, place, count, n_valid, n_test, seed, parts)
+        n_valid, n_test = self._held_out(count)
+        if not valid:
+            n_valid = np.zeros_like(n_valid)
+        parts = f"{self.train}:{self.validate}:{self.test}"
+        said = f"{parts}, valid={valid:g}"
+        if self.odd != "train":
+            share = (n_test / count).mean()
+            validates = (n_valid / count).mean() / (1 - share)
+            said = f"test={share:.4g}, valid={validates:.4g}, {parts}, odd {self.odd}"
+        return cut_by_user(self, order, place, count, n_valid, n_test, seed, said)
+
+    def _held_out(self, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """How many of so many ratings validate and test, each (N,)."""
+        held = self.validate + self.test
+        whole = self.train + held
+        if self.odd == "train":
+            return count * self.validate // whole, count * self.test // whole
+        both = count * held // whole
+        fewer = both * (self.validate if self.odd == "test" else self.test) // held
+        fewer, more = (np.where(count < 3, 0, part.clip(1)) for part in (fewer, both - fewer))
+        return (fewer, more) if self.odd == "test" else (more, fewer)
 
     def identity(self, valid: float) -> list:
-        return [self.name, self.train, self.validate, self.test, float(valid > 0)]
+        odd = [] if self.odd == "train" else [self.odd]
+        return [self.name, self.train, self.validate, self.test, float(valid > 0), *odd]
 
 
 def places(users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

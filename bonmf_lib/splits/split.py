@@ -53,8 +53,8 @@ class Split:
 
 
 def part_summary(dataset: Dataset, split: Split) -> pd.DataFrame:
-    """Per part: ratings, share of all, mean rating, and shares of ratings on users and items
-    without training."""
+    """Per part: ratings, share of all, mean rating (where there are ratings), and shares of ratings
+    on users and items without training."""
     ratings = dataset.ratings
     seen = {
         side: np.isin(ratings[side], ratings[side].to_numpy()[split.train])
@@ -67,8 +67,14 @@ def part_summary(dataset: Dataset, split: Split) -> pd.DataFrame:
             rows[part] = {
                 "ratings": len(chosen),
                 "share": len(chosen) / split.n_ratings,
-                "mean rating": float(ratings["rating"].to_numpy()[chosen].mean(dtype=np.float64)),
+                **_mean_rating(dataset, chosen),
                 "unseen users": 1 - seen["user"][chosen].mean(),
                 "unseen items": 1 - seen["item"][chosen].mean(),
             }
     return pd.DataFrame(rows).T.astype({"ratings": int}).rename_axis("part")
+
+
+def _mean_rating(dataset: Dataset, rows: np.ndarray) -> dict[str, float]:
+    if not dataset.scale.rates:
+        return {}
+    return {"mean rating": float(dataset.ratings["rating"].to_numpy()[rows].mean(dtype=np.float64))}

@@ -7,7 +7,10 @@ from pydantic import Field
 from ..config import config
 from ..errors import ConfigError
 
-Loss = Literal["mse", "bce", "bpr"]  # of ratings; of pairs rated or not; of items in order
+# of ratings; of pairs rated or not; of items in order; of rated pairs alone, each side near what is
+# made of the other
+Loss = Literal["mse", "bce", "bpr", "bootstrap"]
+_WITH_NEGATIVES = "bce", "bpr"
 
 
 @config
@@ -19,9 +22,9 @@ class TrainingConfig:
     batch_size: int = Field(256, gt=0)
     learning_rate: float = Field(1e-3, gt=0)  # Adam's usual default; the paper gives none
     weight_decay: float = Field(0.0, ge=0)  # L2 on all parameters, Adam's own
-    # stop after this many epochs without a better validation MSE; None = never
+    # stop after this many epochs without a better validation value; None = never
     patience: int | None = Field(None, gt=0)
-    # with bce and bpr every training rating is a positive, whatever its stars
+    # with all but mse every training rating is a positive, whatever its stars
     loss: Loss = "mse"
     negatives: int = Field(0, ge=0)  # items drawn per positive, anew in every epoch; bce and bpr
     # what they are drawn from, uniformly: the items that the user has not rated in training, or all
@@ -30,10 +33,15 @@ class TrainingConfig:
     tf32: bool = False  # allow TF32 matrix products on an NVIDIA GPU
 
     def __post_init__(self) -> None:
-        if (self.loss != "mse") != (self.negatives > 0):
+        if (self.loss in _WITH_NEGATIVES) != (self.negatives > 0):
             raise ConfigError(
                 "TrainingConfig.negatives must be positive with loss 'bce' or 'bpr' "
-                "and 0 with 'mse'."
+                "and 0 with the others."
             )
         if self.negatives_over != "unrated" and not self.negatives:
             raise ConfigError("TrainingConfig.negatives_over is of negatives, but none are drawn.")
+
+    @property
+    def is_implicit(self) -> bool:
+        """Whether every training rating is a positive, whatever its stars."""
+        return self.loss != "mse"

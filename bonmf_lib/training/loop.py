@@ -103,7 +103,7 @@ def fit(
     """
     model.to(device)
     train = Triples.of(dataset, split.train, device)
-    rates = isinstance(model, RatingModel) and not settings.negatives
+    rates = isinstance(model, RatingModel) and not settings.is_implicit
     if validation is None and len(split.valid) and rates:
         validation = validation_mse(Triples.of(dataset, split.valid, device))
     model.check_ids(train.users, train.items)
@@ -122,7 +122,8 @@ def fit(
     if settings.patience is not None and validation is None:
         raise ConfigError(
             "Early stopping needs something to watch: split with valid > 0 "
-            "(where negatives are drawn, also give a metric as validation) or set patience to None."
+            "(where no ratings are predicted, also give a metric as validation) or set patience to "
+            "None."
         )
     torch.backends.cuda.matmul.allow_tf32 = settings.tf32
     optimiser = _OPTIMISERS[settings.optimiser](

@@ -1,10 +1,12 @@
 """``make bench``, second part: rankings against plain references, side by side in one run, on data
-of MovieLens-1M's size.
+of MovieLens-1M's size; graphs of Amazon Baby's.
 
 References: negatives drawn row by row until one is found that its user has not rated, and rankings
 user by user with a heap over a dictionary of scores, both as the published code of neural
-collaborative filtering does; an epoch over a DataLoader of (user, item, label) rows. Before
-anything is timed, both sides must give the same numbers.
+collaborative filtering does; an epoch over a DataLoader of (user, item, label) rows; of a step of
+LightGCN its bare sparse products, which no step can be faster than (to be at most 1.5 times as
+long); of an epoch of BM3 one of LightGCN. Before anything is timed, both sides must give the same
+numbers, BM3 and LightGCN aside.
 """
 
 import argparse
@@ -22,9 +24,12 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from bonmf_lib.datasets.dataset import Dataset, RatingScale
 from bonmf_lib.device import device_name, pick_device
+from bonmf_lib.encoders import Features
 from bonmf_lib.evaluation.ranking import KS, rank_all
-from bonmf_lib.models import ModelInputs, Recommender, build_model
+from bonmf_lib.models import Interactions, ModelInputs, Recommender, build_model
+from bonmf_lib.models.ranking.bm3 import BM3Config
 from bonmf_lib.models.ranking.gmf import GMFConfig
+from bonmf_lib.models.ranking.lightgcn import LightGCNConfig
 from bonmf_lib.splits.split import Split
 from bonmf_lib.training.batches import NegativeSampler, Triples, batches
 from bonmf_lib.training.config import TrainingConfig
@@ -34,17 +39,21 @@ from .speed import ITEMS, LOSS_TOLERANCE, USERS, row, timed_pairs
 
 FACTORS, PER_POSITIVE = 64, 4
 SIZES = SimpleNamespace(n_users=USERS, n_items=ITEMS)
+# Amazon Baby: users, items, training pairs; batches and features as its rankers have them here
+BABY, BABY_PAIRS, BABY_BATCH, BABY_DIM = (19_445, 7_050), 118_551, 2048, 128
 
 
-def implicit_data(ratings: int) -> tuple[Dataset, Split]:
+def implicit_data(
+    ratings: int, n_users: int = USERS, n_items: int = ITEMS
+) -> tuple[Dataset, Split]:
     """Different random pairs, some items far more often than others; the last 10,000 test."""
     draw = np.random.default_rng(0)
-    items = (ITEMS * draw.random(2 * ratings) ** 2).astype(np.int64)
-    keys = np.unique(draw.integers(0, USERS, 2 * ratings) * ITEMS + items)
+    items = (n_items * draw.random(2 * ratings) ** 2).astype(np.int64)
+    keys = np.unique(draw.integers(0, n_users, 2 * ratings) * n_items + items)
     keys = draw.permutation(keys)[:ratings]
-    table = pd.DataFrame({"user": keys // ITEMS, "item": keys % ITEMS, "rating": np.float32(1)})
-    table["rating"] = table["rating"].astype(np.float32)
-    users, items = (pd.DataFrame({"raw_id": range(size)}) for size in (USERS, ITEMS))
+    pairs = {"user": keys // n_items, "item": keys % n_items}
+    table = pd.DataFrame(pairs | {"rating": np.float32(1)}).astype({"rating": np.float32})
+    users, items = (pd.DataFrame({"raw_id": range(size)}) for size in (n_users, n_items))
     dataset = Dataset("synthetic", "packaged", table, users, items, RatingScale(1, 5, 1))
     rows = np.arange(len(table))
     return dataset, Split(rows[:-10_000], rows[:0], rows[-10_000:], "bench", 0, len(table))
@@ -194,6 +203,67 @@ def drawn_rows(model: Recommender, data, batch: int, device) -> tuple[torch.Tens
     return tuple(torch.cat(column) for column in zip(*parts, strict=True))
 
 
+def graph_inputs(data, dim: int) -> ModelInputs:
+    """Training pairs on a graph of Baby's size, and random features."""
+    train, draw = data[0].ratings.iloc[data[1].train], np.random.default_rng(0)
+    rows = (draw.standard_normal((BABY[1], dim), dtype=np.float32) for _ in range(2))
+    text, image = (Features(one, np.ones(len(one), bool), "random", "1", "k") for one in rows)
+    known = Interactions(*(train[name].to_numpy() for name in ("user", "item", "rating")))
+    return ModelInputs(*BABY, 0.0, text, image, interactions=known)
+
+
+def bench_graph_step(data, inputs: ModelInputs, device, rounds: int, layers: int = 2) -> dict:
+    """Steps of LightGCN, its negatives drawn, against the sparse products of its layers alone, of
+    the forward and the backward pass."""
+    model = build_model("lightgcn", LightGCNConfig(FACTORS, layers), inputs, seed=0).to(device)
+    optimiser = torch.optim.Adam(model.parameters(), 1e-3, fused=True)
+    train = Triples.of(data[0], data[1].train, device)
+    sampler = NegativeSampler(model, train, 1)
+
+    @torch.no_grad()
+    def products(times: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        out = [(model.user_factors.weight, model.item_factors.weight)]
+        for _ in range(times):
+            users, items = out[-1]
+            out.append((model.graph(items), model.graph.transposed(users)))
+        return out
+
+    def reference():
+        for _ in range(20):
+            products(2 * layers)
+
+    def library():
+        for _, batch in zip(range(20), batches(train, BABY_BATCH, sampler), strict=False):
+            optimiser.zero_grad(set_to_none=True)
+            sum(model.loss(batch)).backward()
+            optimiser.step()
+
+    for found, summed in zip(model.embed(), zip(*products(layers), strict=True), strict=True):
+        torch.testing.assert_close(found.detach(), sum(summed) / (layers + 1))
+    pairs = timed_pairs(reference, library, rounds)
+    return row(f"LightGCN, {layers} layers: 20 steps", pairs)
+
+
+def bench_bootstrap_epoch(
+    data, inputs: ModelInputs, device, rounds: int, layers: int, dim: int
+) -> dict:
+    """An epoch of BM3 with frozen features against one of LightGCN with as many layers."""
+
+    def epoch(name: str, config, **loss) -> float:
+        model = build_model(name, config, inputs, seed=0)
+        settings = TrainingConfig(epochs=1, batch_size=BABY_BATCH, **loss)
+        return fit(model, *data, settings, 0, device).seconds[0]
+
+    pairs = [
+        (
+            epoch("lightgcn", LightGCNConfig(FACTORS, layers), loss="bpr", negatives=1),
+            epoch("bm3", BM3Config(FACTORS, layers), loss="bootstrap"),
+        )
+        for _ in range(rounds)
+    ]
+    return row(f"BM3, layers {layers}, features {2 * dim}: epoch", pairs)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -220,6 +290,13 @@ def main() -> None:
     table += [
         bench_implicit_epoch(gmf, "GMF", fewer, batch, device, options.rounds)
         for batch in (256, 8192)
+    ]
+    graph = implicit_data(BABY_PAIRS + 10_000, *BABY)
+    inputs = graph_inputs(graph, BABY_DIM)
+    table.append(bench_graph_step(graph, inputs, device, options.rounds))
+    table += [
+        bench_bootstrap_epoch(graph, inputs, device, options.rounds, layers, BABY_DIM)
+        for layers in (1, 2)
     ]
     print(pd.DataFrame(table).to_string(index=False))
 

@@ -27,10 +27,12 @@ def _of_kind(*kinds: type) -> list[str]:
 RATING_MODELS, CLOSED = _of_kind(RatingModel), _of_kind(ClosedFormModel)
 RANKERS = [name for name in list_models() if name not in RATING_MODELS]
 TRAINED_RANKERS = [name for name in RANKERS if name not in CLOSED]
-BY_BCE, BY_BPR = (
+BY_BCE, BY_BPR, BY_BOOTSTRAP = (
     [name for name in TRAINED_RANKERS if loss in get_model(name).model.trained_by]
-    for loss in ("bce", "bpr")
+    for loss in ("bce", "bpr", "bootstrap")
 )
+# vectors of a batch are made of neighbours' too
+ON_GRAPHS = ["bm3", "buir", "dualgnn", "freedom", "grcn", "lattice", "lightgcn", "mmgcn"]
 
 
 def default_model(name: str, inputs: ModelInputs, seed: int = 0, **values) -> Recommender:
@@ -42,7 +44,8 @@ def own_settings(name: str, **values) -> TrainingConfig:
     if name in CLOSED:
         return TrainingConfig()
     (loss, *_), usual = get_model(name).model.trained_by, {"epochs": 4, "learning_rate": 0.01}
-    return TrainingConfig(loss=loss, negatives=2, batch_size=256, **usual | values)
+    negatives = 0 if loss == "bootstrap" else 2
+    return TrainingConfig(loss=loss, negatives=negatives, batch_size=256, **usual | values)
 
 
 def fitted_ranker(

@@ -317,7 +317,7 @@ def test_noise_has_the_mean_and_covariance_of_the_vectors_and_none_of_their_cont
     assert not np.array_equal(noise.matrix, Noise("tfidf", "image").dealt(own).matrix)
 
 
-@pytest.mark.parametrize("ending", ["shuffled", "noise"])
+@pytest.mark.parametrize("ending", ["shuffled", "noise", "constant"])
 def test_every_encoder_has_its_controls(planted, ending):
     """Also those that no list shows: a run may choose any encoder, and its controls stand beside
     it."""

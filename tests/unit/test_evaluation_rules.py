@@ -280,7 +280,7 @@ def test_scores_of_rankings_are_not_clipped_to_the_rating_scale(run):
 
 
 def test_scores_of_trainings_with_negatives_are_no_ratings():
-    with pytest.raises(ConfigError, match="Biased SVD draws negatives"):
+    with pytest.raises(ConfigError, match="Biased SVD is trained by bce"):
         replace(RATED, training=DRAWN)
 
 

@@ -15,6 +15,7 @@ from bonmf_lib.models.ranking.graph import (
     mean_of_layers,
     normalised_edges,
     rated_edges,
+    rows_of_mean,
 )
 
 # user 0 rated item 1 twice; user 3 and item 3 have no edge
@@ -52,6 +53,32 @@ def test_the_mean_of_layers_is_that_of_powers_of_the_dense_matrix(graph, layers)
     users, items = mean_of_layers(graph, nodes[:4], nodes[4:], layers)
     torch.testing.assert_close(torch.cat([users, items]), expected)
     assert torch.isfinite(users).all()
+
+
+@pytest.mark.parametrize("layers", [0, 1, 3])
+def test_rows_of_the_mean_have_its_numbers_and_gradients(graph, layers):
+    """Repeated ids and those without edges too."""
+    draw = torch.Generator().manual_seed(0)
+    ids = torch.tensor([2, 0, 2, 3]), torch.tensor([1, 3, 1, 0, 1])
+    tables = [torch.randn(4, 5, generator=draw).requires_grad_() for _ in range(2)]
+    factors = [torch.randn(len(of), 5, generator=draw) for of in (*ids, *ids)]
+    every = (*mean_of_layers(graph, *tables, layers), *tables)
+    dense = [vectors[of] for vectors, of in zip(every, (*ids, *ids), strict=True)]
+    rows = rows_of_mean(graph, tuple(tables), layers, ids)
+    gradients = []
+    for found in (dense, rows):
+        total = sum((part * factor).sum() for part, factor in zip(found, factors, strict=True))
+        gradients.append(torch.autograd.grad(total, tables))
+    torch.testing.assert_close(list(rows), dense)
+    torch.testing.assert_close(*gradients)
+
+
+def test_rows_that_a_loss_leaves_out_have_no_gradient(graph):
+    tables = [torch.ones(4, 2, requires_grad=True) for _ in range(2)]
+    own = rows_of_mean(graph, tuple(tables), 2, (torch.tensor([1]), torch.tensor([2])))[2]
+    users, items = torch.autograd.grad(own.sum(), tables)
+    assert users.tolist() == [[0, 0], [1, 1], [0, 0], [0, 0]]
+    assert not items.any()
 
 
 class Ranker(EmbeddingRanker):

@@ -12,6 +12,7 @@ from bonmf_lib.errors import ConfigError
 from bonmf_lib.evaluation.rules import FULL_RANKING, RATED_ITEMS, SampledRanking
 from bonmf_lib.integrity import read_arrays
 from bonmf_lib.models import build_model
+from bonmf_lib.models.ranking.buir import BUIRConfig
 from bonmf_lib.models.ranking.ease import EASEConfig
 from bonmf_lib.models.ranking.gmf import GMFConfig
 from bonmf_lib.models.ranking.mlp import MLPConfig
@@ -47,6 +48,8 @@ MLP = row("MLP", "mlp", MLPConfig(factors=4, hidden_layers=1))
 SIZES = {"factors": 4, "hidden_layers": 1}
 NEUMF = row("NeuMF", "neumf", NeuMFConfig(**SIZES), SGD)
 FUSED = replace(NEUMF, name="NeuMF, pretrained", starts_from=(GMF, MLP))
+ALONE = TrainingConfig(epochs=30, batch_size=512, learning_rate=0.01, loss="bootstrap", patience=1)
+BUIR = row("BUIR", "buir", BUIRConfig(factors=4, layers=1), ALONE)
 
 
 @pytest.fixture
@@ -74,6 +77,7 @@ def trained(monkeypatch) -> list[str]:
     ("values", "message"),
     [
         ({"loss": "bpr"}, "must be positive with loss 'bce' or 'bpr'"),
+        ({"loss": "bootstrap", "negatives": 1}, "and 0 with the others"),
         ({"negatives_over": "all"}, "none are drawn"),
     ],
 )
@@ -134,10 +138,11 @@ def test_bonmf_ranks_under_the_new_settings(planted, split, inputs, changes):
     assert not torch.allclose(*scores)
 
 
-def test_models_of_ratings_are_not_trained_by_bpr(planted, split, inputs):
+@pytest.mark.parametrize(("loss", "negatives"), [("bpr", 1), ("bootstrap", 0)])
+def test_models_of_ratings_have_no_loss_of_rankers(planted, split, inputs, loss, negatives):
     model = build_model("biased-svd", BiasedSVDConfig(), inputs, seed=0)
-    with pytest.raises(ConfigError, match="BiasedSVD is trained by mse or bce, not by bpr"):
-        fit(model, planted, split, TrainingConfig(loss="bpr", negatives=1), 0, CPU)
+    with pytest.raises(ConfigError, match=f"BiasedSVD is trained by mse or bce, not by {loss}"):
+        fit(model, planted, split, TrainingConfig(loss=loss, negatives=negatives), 0, CPU)
 
 
 def test_a_ranker_in_closed_form_has_no_loss(planted, split, inputs):
@@ -158,9 +163,22 @@ def test_rankers_are_not_evaluated_as_ratings():
     for other in (
         lambda: row("EASE", "ease", EASEConfig(), TrainingConfig(), evaluation=RATED_ITEMS),
         lambda: replace(GMF, evaluation=RATED_ITEMS),
+        lambda: replace(BUIR, evaluation=RATED_ITEMS),
     ):
         with pytest.raises(ConfigError, match="scores are no ratings; evaluate it by a ranking"):
             other()
+
+
+def test_rows_without_negatives_are_stopped_by_the_ranking(run):
+    """The watched values are NDCG@10 of the validation part, and the best epoch's are kept."""
+    records = run_variants(run, "one", [BUIR], seeds=(0,))
+    assert {"ndcg@10", "recall@10"} <= set(records["metric"])
+    training = Training(run, BUIR, 0)
+    history = training.history()
+    assert history.higher_is_better
+    assert len(history.valid) == history.best_epoch + 1 < ALONE.epochs
+    watched = FULL_RANKING.watched(run.dataset, training.split, training.device)
+    assert watched.of(training.model()) == pytest.approx(max(history.valid), abs=1e-12)
 
 
 def test_closed_forms_are_ranked_and_solved_once_for_all_evaluations(run, trained):

@@ -1,11 +1,13 @@
 """Splits: shares, disjointness, determinism, and refusal of impossible ones."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from bonmf_lib.datasets.dataset import UNRATED
 from bonmf_lib.errors import SplitError
 from bonmf_lib.splits.by_time import GlobalTime, LeaveOneOut, UserTime
 from bonmf_lib.splits.rules import (
@@ -183,6 +185,8 @@ EVERY = [
     UserTime(),
     GlobalTime(),
     PerUser(),
+    PerUser(odd="test"),
+    PerUser(odd="valid"),
 ]
 BY_TIME = [LeaveOneOut(), UserTime(), GlobalTime()]
 
@@ -200,7 +204,7 @@ def items_of(data, rows: np.ndarray) -> dict[int, list[int]]:
     return data.ratings.iloc[rows].groupby("user")["item"].apply(sorted).to_dict()
 
 
-@pytest.mark.parametrize("rule", EVERY, ids=lambda rule: rule.name)
+@pytest.mark.parametrize("rule", EVERY, ids=str)
 def test_every_rule_splits_without_moving_the_test_part(rule):
     """With and without validation; what a rule says of itself is what its split is called."""
     data = timed(list(range(20)), users=30)
@@ -285,6 +289,39 @@ def test_eight_to_one_to_one_of_every_user():
     assert items_of(data, split.test) != items_of(data, PerUser().split(data, 4).test)
     with pytest.raises(SplitError, match="must be positive"):
         PerUser(8, 0, 1).split(data)
+
+
+@pytest.mark.parametrize("odd", ["test", "valid"])
+def test_an_odd_rating_goes_where_it_is_told(odd):
+    """Of n ratings below ten one validates and one tests; else h = int(0.2 n) are held out, the odd
+    one where the rule says."""
+    counts = [1, 2, 3, 5, 9, 10, 14, 15, 19, 20, 25, 35, 296]
+    fewer = [0, 0, 1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 29]
+    more = [0, 0, 1, 1, 1, 1, 1, 2, 2, 2, 3, 4, 30]
+    for n, one, other in zip(counts[5:], fewer[5:], more[5:], strict=True):
+        held = int(0.2 * n)
+        assert (one, other) == (held // 2, held - held // 2)
+    users = np.repeat(np.arange(len(counts)), counts)
+    data = SimpleNamespace(name="by hand", ratings=pd.DataFrame({"user": users}))
+    split = PerUser(odd=odd).split(data, 3, valid=0.1)
+    found = {
+        part: np.bincount(users[getattr(split, part)], minlength=len(counts)).tolist()
+        for part in PARTS
+    }
+    assert (found["valid"], found["test"]) == ((fewer, more) if odd == "test" else (more, fewer))
+    bare = PerUser(odd=odd).split(data, 3)
+    assert np.array_equal(bare.test, split.test) and not len(bare.valid)
+
+
+def test_an_unknown_place_of_the_odd_rating_is_refused(planted):
+    with pytest.raises(SplitError, match="odd one of train, valid, test"):
+        PerUser(odd="tests").split(planted)
+
+
+def test_what_nobody_rated_has_no_mean_rating(planted):
+    split = Ratio().split(planted)
+    assert "mean rating" in part_summary(planted, split)
+    assert "mean rating" not in part_summary(replace(planted, scale=UNRATED), split)
 
 
 def test_cold_users_have_no_ratings_in_training_or_validation(planted):

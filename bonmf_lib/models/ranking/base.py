@@ -1,5 +1,7 @@
 """What rankers share: the losses they are trained by, and scores made from whole histories."""
 
+from typing import Literal
+
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix
@@ -8,6 +10,8 @@ from torch.nn import functional as F
 from ...errors import ModelError
 from ..base import Batch, ClosedFormModel, ModelInputs, Recommender, cross_entropy
 
+# of the rows of a batch's users, rated and drawn items, see :func:`triple_penalty`
+Penalised = Literal["squared norms", "norms"]
 _USERS_AT_ONCE = 256
 
 
@@ -50,6 +54,32 @@ def bpr(positive: torch.Tensor, negative: torch.Tensor) -> torch.Tensor:
     """Mean of -ln sigma(s_ui - s_uj) over rated items i and their n drawn items j (Rendle et al.,
     2009): scores (B,), (B * n,), the n of a row next to each other -> scalar."""
     return F.softplus(negative.view(len(positive), -1) - positive.unsqueeze(1)).mean()
+
+
+def bpr_of_rows(users: torch.Tensor, rated: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
+    """:func:`bpr` of dot products of a batch's users (B, D) with rated items (B, D) and drawn ones
+    (B * n, D)."""
+    beside = drawn.view(len(users), -1, users.shape[1])  # (B, n, D)
+    return bpr((users * rated).sum(1), (users.unsqueeze(1) * beside).sum(2))
+
+
+def triple_penalty(
+    users: torch.Tensor, rated: torch.Tensor, drawn: torch.Tensor, penalised: Penalised
+) -> torch.Tensor:
+    """N of a batch's users (B, D), rated items (B, D) and drawn ones (B * n, D); a rated pair
+    stands in as many of the T = B * n triples as it has drawn items.
+
+    squared norms  1/2 mean (|p_u|^2 + |q_i|^2 + |q_j|^2)   of the triples
+    norms          (|P|_F + |Q_i|_F + |Q_j|_F) / T          P, Q_i, Q_j hold their T rows
+    """
+    triples = len(drawn)
+    repeated = triples // len(users)
+    squares = (
+        repeated * users.square().sum(), repeated * rated.square().sum(), drawn.square().sum()
+    )  # fmt: skip
+    if penalised == "norms":
+        return sum(part.sqrt() for part in squares) / triples
+    return 0.5 * sum(squares) / triples
 
 
 def rated_pairs(users: torch.Tensor, items: torch.Tensor, shape: tuple[int, int]) -> csr_matrix:

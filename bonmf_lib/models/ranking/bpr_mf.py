@@ -8,22 +8,20 @@
 The second is what public code of multimodal rankers subtracts; the same lambda weighs otherwise.
 """
 
-from typing import Literal
-
 import torch
 from pydantic import Field
 from torch import nn
 
 from ...config import config
 from ..base import Batch, ModelInputs, register
-from .base import PairwiseRanker
+from .base import PairwiseRanker, Penalised, triple_penalty
 
 
 @config
 class BPRMFConfig:
     factors: int = Field(64, ge=1)
     regularisation: float = Field(0.0, ge=0)  # lambda
-    penalised: Literal["squared norms", "norms"] = "squared norms"  # N
+    penalised: Penalised = "squared norms"  # N
 
 
 @register("bpr-mf", BPRMFConfig)
@@ -45,16 +43,9 @@ class BPRMF(PairwiseRanker):
         if not self.regularisation:
             return None
         _, drawn = batch.negatives
-        triples = len(drawn)  # a rated pair stands in as many as it has negatives
-        repeated = triples // len(batch)
-        squares = (
-            repeated * self.user_factors(batch.users).square().sum(),
-            repeated * self.item_factors(batch.items).square().sum(),
-            self.item_factors(drawn).square().sum(),
-        )
-        if self.penalised == "norms":
-            return self.regularisation * sum(part.sqrt() for part in squares) / triples
-        return self.regularisation * 0.5 * sum(squares) / triples
+        items = self.item_factors(batch.items), self.item_factors(drawn)
+        rows = self.user_factors(batch.users), *items
+        return self.regularisation * triple_penalty(*rows, self.penalised)
 
     @torch.no_grad()
     def score_all_items(self, users: torch.Tensor) -> torch.Tensor:

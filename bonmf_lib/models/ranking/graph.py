@@ -3,11 +3,12 @@ and vectors that are made once for all pairs."""
 
 import numpy as np
 import torch
+from torch.autograd.function import once_differentiable
 
 from ...errors import ModelError
 from ..base import Batch, ModelInputs
 from ..layers import SparseRows, rows_of
-from .base import PairwiseRanker, bpr
+from .base import PairwiseRanker, bpr_of_rows
 
 
 def rated_edges(inputs: ModelInputs) -> tuple[torch.Tensor, torch.Tensor]:
@@ -36,16 +37,72 @@ def normalised_edges(
     return SparseRows(users, items, (of_user[users] * of_item[items]).rsqrt(), shape)
 
 
-def mean_of_layers(
+def sum_of_layers(
     graph: SparseRows, users: torch.Tensor, items: torch.Tensor, layers: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean of H^0 to H^L, H^(l+1) = graph H^l (He et al., 2020, equations 3, 4 and 8): (U, D),
-    (I, D) -> the same shapes."""
+    """Sum of H^0 to H^L, H^(l+1) = graph H^l: (U, D), (I, D) -> the same shapes."""
     total_users, total_items = users, items
     for _ in range(layers):
         users, items = graph(items), graph.transposed(users)
         total_users, total_items = total_users + users, total_items + items
-    return total_users / (layers + 1), total_items / (layers + 1)
+    return total_users, total_items
+
+
+def mean_of_layers(
+    graph: SparseRows, users: torch.Tensor, items: torch.Tensor, layers: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean of H^0 to H^L (He et al., 2020, equations 3, 4 and 8): (U, D), (I, D) -> the same
+    shapes."""
+    users, items = sum_of_layers(graph, users, items, layers)
+    return users / (layers + 1), items / (layers + 1)
+
+
+def rows_of_mean(
+    graph: SparseRows,
+    tables: tuple[torch.Tensor, torch.Tensor],
+    layers: int,
+    ids: tuple[torch.Tensor, torch.Tensor],
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """What the loss of a batch reads of :func:`mean_of_layers`: users (U, D) and items (I, D), ids
+    of users (B,) and of items (C,) -> rows of the means, (B, D) and (C, D), and of the tables
+    themselves.
+
+    The same numbers and gradients; besides its sparse products nothing is as large as the tables.
+    """
+    return _RowsOfMean.apply(*tables, graph, layers, *ids)
+
+
+class _RowsOfMean(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, users, items, graph: SparseRows, layers: int, user_ids, item_ids):
+        ctx.graph, ctx.layers = graph, layers
+        ctx.ids, ctx.sizes = (user_ids, item_ids), (len(users), len(items))
+        own = rows_of(users, user_ids), rows_of(items, item_ids)
+        of_users, of_items = (rows.clone() for rows in own)
+        for _ in range(layers):
+            users, items = graph(items), graph.transposed(users)
+            of_users += rows_of(users, user_ids)
+            of_items += rows_of(items, item_ids)
+        return of_users.div_(layers + 1), of_items.div_(layers + 1), *own
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, of_users, of_items, of_own_users, of_own_items):
+        """(G + Â (G + Â (G + ...))) / (L + 1), G being zero but for the rows: the graph is its own
+        transpose."""
+        parts = [part / (ctx.layers + 1) for part in (of_users, of_items)]
+        last = [part + own for part, own in zip(parts, (of_own_users, of_own_items), strict=True)]
+        totals = [
+            part.new_zeros(size, part.shape[1]) for part, size in zip(parts, ctx.sizes, strict=True)
+        ]
+        for layer in range(ctx.layers + 1):
+            if layer:
+                users, items = totals
+                totals = [ctx.graph(items), ctx.graph.transposed(users)]
+            added = last if layer == ctx.layers else parts
+            for total, ids, part in zip(totals, ctx.ids, added, strict=True):
+                total.index_add_(0, ids, part)
+        return *totals, None, None, None, None
 
 
 class EmbeddingRanker(PairwiseRanker):
@@ -85,9 +142,18 @@ class EmbeddingRanker(PairwiseRanker):
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Bayesian personalised ranking of rated items above drawn ones."""
-        vectors = self.embed()
-        rated, drawn = dots(*vectors, batch.users, batch.items), dots(*vectors, *batch.negatives)
-        return bpr(rated, drawn), self.penalty(batch)
+        return bpr_of_rows(*triple_rows(*self.embed(), batch)), self.penalty(batch)
+
+
+def triple_rows(
+    of_users: torch.Tensor, of_items: torch.Tensor, batch: Batch
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Rows of a batch's users, rated and drawn items: (U, D), (I, D) -> (B, D), (B, D),
+    (B * n, D)."""
+    _, drawn = batch.negatives
+    # looked up together, so that the backward pass makes one gradient of the table
+    items = rows_of(of_items, torch.cat([batch.items, drawn]))
+    return rows_of(of_users, batch.users), *items.split([len(batch), len(drawn)])
 
 
 def dots(
