@@ -2,7 +2,7 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -133,7 +133,7 @@ def read_claims() -> tuple[Claim, ...]:
     """All claims of ``claims.yaml``: the claims in words, then every table cell."""
     path = Path(__file__).with_name("claims.yaml")
     try:
-        file = TypeAdapter(_File).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
+        file = TypeAdapter(_File).validate_python(_loaded(path))
     except ValidationError as error:
         first = error.errors()[0]
         raise ConfigError(
@@ -148,6 +148,10 @@ def read_claims() -> tuple[Claim, ...]:
 
 def read_sources() -> dict[str, str]:
     """Source key -> citation."""
-    return yaml.safe_load(Path(__file__).with_name("claims.yaml").read_text(encoding="utf-8"))[
-        "sources"
-    ]
+    return _loaded(Path(__file__).with_name("claims.yaml"))["sources"]
+
+
+def _loaded(path: Path) -> Any:
+    """A YAML file, by the C parser where PyYAML has it, ten times as fast."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load(path.read_text(encoding="utf-8"), loader)
