@@ -30,7 +30,7 @@ from ..runs.variant import Variant, variant_hash
 from ..splits.rules import FIXED
 from .reading import Claim, read_claims
 
-METRICS = ("hr@10", "ndcg@10")  # whose means every row has
+METRICS = ("hr@10", "ndcg@10")  # of tables, where no others are named
 CLOSED_FORM = "closed form"  # the protocol of rows that are solved; answers claims of any protocol
 COLUMNS = [
     "dataset", "content", "split", "evaluation", "metric", "variant", "other", "mean", "error",
@@ -54,6 +54,7 @@ def across_users(
     variants: Sequence[Variant],
     seeds: Sequence[int],
     also: Sequence[tuple[Variant, Variant]] = (),
+    metrics: Sequence[str] = METRICS,
 ) -> pd.DataFrame:
     """Means of trained rows, and their gains over one another that claims ask for, with standard
     errors across users and seeds (:mod:`~bonmf_lib.evaluation.paired_users`).
@@ -61,7 +62,8 @@ def across_users(
     Args:
         variants: trained in the run and ranked by; those whose seeds draw other test parts are left
             out.
-        also: pairs of them to be compared in ``METRICS`` besides the claims' pairs.
+        also: pairs of them to be compared besides the claims' pairs. metrics: of these, and of
+            rows' own means.
 
     Returns:
         ``COLUMNS``: ``mean``, in percent of the other's where there is an ``other``, else in the
@@ -69,12 +71,14 @@ def across_users(
         spaces; the hashes of the settings behind both rows, by which records are recognised.
     """
     fixed = [one for one in variants if one.split.test_part == FIXED and one.evaluation.reads_model]
-    asked = dict.fromkeys([*_own(fixed), *_claimed(run, fixed), *_also(also)])
     configs = {variant: variant_hash(run, variant) for variant in fixed}
+    asked = dict.fromkeys(
+        [*_own(fixed, metrics), *_claimed(run, fixed), *_also(also, metrics, configs)]
+    )
     trainings = [Training(run, variant, seed) for variant in fixed for seed in seeds]
-    metrics = sorted({metric for *_, metric in asked})
+    read = sorted({metric for *_, metric in asked})
     made = progress(
-        in_parallel(_values, [(one, metrics) for one in trainings]),
+        in_parallel(_values, [(one, read) for one in trainings]),
         "values by user",
         len(trainings),
     )
@@ -94,9 +98,9 @@ def _values(training: Training, metrics: Sequence[str]) -> pd.DataFrame:
     return table[["user", *table.columns.intersection(metrics)]]
 
 
-def _own(variants: Iterable[Variant]) -> Iterator[Pair]:
+def _own(variants: Iterable[Variant], metrics: Sequence[str]) -> Iterator[Pair]:
     for variant in variants:
-        yield from ((variant, None, metric) for metric in METRICS)
+        yield from ((variant, None, metric) for metric in metrics)
 
 
 def _claimed(run: Run, variants: Sequence[Variant]) -> Iterator[Pair]:
@@ -114,9 +118,14 @@ def _claimed(run: Run, variants: Sequence[Variant]) -> Iterator[Pair]:
         yield from _named(named or fits, pairs_of(claim).values(), (claim.metric,))
 
 
-def _also(also: Iterable[tuple[Variant, Variant]]) -> Iterator[Pair]:
+def _also(
+    also: Iterable[tuple[Variant, Variant]],
+    metrics: Sequence[str],
+    known: Mapping[Variant, str],
+) -> Iterator[Pair]:
     for one, other in also:
-        yield from ((one, other, metric) for metric in METRICS)
+        if one in known and other in known:
+            yield from ((one, other, metric) for metric in metrics)
 
 
 def _named(

@@ -1,7 +1,7 @@
 """Every list of rows under the name of its experiment: what a notebook asks for, and what can be
 trained before it does, in shares."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -17,6 +17,7 @@ from . import (
     language_models,
     modality_overlap,
     model_training,
+    multimodal_ranking,
     neural_cf,
     second_reading,
     specifications,
@@ -121,6 +122,14 @@ def _ranked(run: Run) -> tuple[int, ...]:
     return run.settings.seeds[: run.settings.rankings.seeds]
 
 
+def _ranked_by_content(run: Run) -> tuple[int, ...]:
+    return run.settings.seeds[: run.settings.multimodal.seeds]
+
+
+def _varied(run: Run) -> tuple[int, ...]:
+    return run.settings.seeds[: run.settings.multimodal.side_seeds]
+
+
 def _in_both(rows: Rows) -> Experiment:
     return Experiment(lambda run: neural_cf.in_both_evaluations(run, rows(run)), _ranked)
 
@@ -185,6 +194,12 @@ _LISTS = {
     "11_tuned": _in_both(neural_cf.tuned_rows),
     "11_shared": _in_both(neural_cf.shared_rows),
     "11_bonmf": _in_both(neural_cf.bonmf_rows),
+    **{
+        f"12_{name}": Experiment(
+            rows, _varied if name in multimodal_ranking.SIDE_QUESTIONS else _ranked_by_content
+        )
+        for name, rows in multimodal_ranking.QUESTIONS.items()
+    },
     "08_resolve_random": Experiment(modality_overlap.overlap_rows, _compared, explained=True),
 }
 _ON_COLD_ITEMS = {
@@ -220,3 +235,9 @@ def asked(
 def run_experiment(run: Run, experiment: str) -> pd.DataFrame:
     """Run the rows of an experiment that the run's data allow; its records."""
     return run_variants(run, experiment, *asked(run, experiment))
+
+
+def run_on_each(runs: Mapping[str, Run], experiment: str) -> dict[str, pd.DataFrame]:
+    """:func:`run_experiment` on several data sets; the records of those that have its rows."""
+    found = {name: run_experiment(run, experiment) for name, run in runs.items()}
+    return {name: records for name, records in found.items() if len(records)}

@@ -1,0 +1,454 @@
+"""12: rankers with text and pictures, and without: BM3, what it is compared with, and the controls
+that tell content from more parameters.
+
+The protocol is BM3's: all items compete that the user has no training rating of, validation items
+too, and the epoch is the one with the best Recall@20 on validation ratings, which train no row.
+Epochs and settings were chosen on test ratings in the published code; here they never are.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+
+from ..encoders.preparation import Preparation
+from ..evaluation.rules import FULL_RANKING, FullRanking
+from ..models.ranking.bm3 import BM3Config
+from ..models.ranking.bpr_mf import BPRMFConfig
+from ..models.ranking.buir import BUIRConfig
+from ..models.ranking.dualgnn import DualGNNConfig
+from ..models.ranking.ease import EASEConfig
+from ..models.ranking.freedom import FREEDOMConfig
+from ..models.ranking.grcn import GRCNConfig
+from ..models.ranking.item_knn import ItemKNNConfig
+from ..models.ranking.lattice import LATTICEConfig
+from ..models.ranking.lightgcn import LightGCNConfig
+from ..models.ranking.mmgcn import MMGCNConfig
+from ..models.ranking.popularity import PopularityConfig
+from ..models.ranking.vbpr import VBPRConfig
+from ..models.rating.bonmf import BoNMFConfig
+from ..runs.run import Run
+from ..runs.variant import Variant
+from ..splits.by_time import GlobalTime, UserTime
+from ..splits.given import Given
+from ..splits.rules import ColdItems, PerUser, SplitRule
+from ..training.config import TrainingConfig
+from ..training.search import Search
+from .protocols import COLD_ITEM_SHARE, closed_form, on_control
+
+FIXED_SETTINGS, TUNED = "as published", "tuned"
+CHOSEN_BY = FullRanking(watches="recall@20")  # when a training stops, and what a search chooses
+KNOCK_OUTS = ("shuffled", "noise", "constant")  # controls of content, by the ending of their names
+PREPARATIONS: tuple[Preparation, ...] = ("native", "unit", "standardised")
+DROPOUTS, PENALTIES = (0.1, 0.2, 0.3, 0.4, 0.5), (0.1, 0.01, 0.001)
+LAYERS = (1, 2, 3, 4)
+CORE = 5  # ratings that every user and item has at least
+SMALL = ("BPR", "LightGCN", "VBPR", "FREEDOM", "BM3")  # where no more than five models are trained
+_RATE = FloatDistribution(1e-4, 1e-2, log=True)
+_L2 = CategoricalDistribution((1e-2, 1e-3, 1e-4, 1e-5, 1e-6))
+
+
+@dataclass(frozen=True)
+class Ranker:
+    """A model as rows have it.
+
+    Attributes:
+        config: at the settings that its authors chose on Amazon Baby or, where they are not known,
+        at usual ones. space: what a search varies, within the published grids. loss: that it is
+        trained by, ``solved`` where it is not trained. without: that it means something without
+        any content.
+    """
+
+    model: str
+    config: Any
+    space: dict[str, BaseDistribution]
+    loss: Literal["bpr", "bootstrap", "solved"] = "bpr"
+    without: bool = False
+
+    @property
+    def reads_content(self) -> bool:
+        return hasattr(self.config, "modalities")
+
+
+RANKERS = {
+    "Popularity": Ranker("popularity", PopularityConfig(), {}, "solved"),
+    "ItemKNN": Ranker(
+        "item-knn",
+        ItemKNNConfig(neighbours=100),
+        {
+            "model.neighbours": CategoricalDistribution((50, 100, 200, 500, 1000)),
+            "model.shrinkage": CategoricalDistribution((0.0, 10.0, 100.0, 1000.0)),
+        },
+        "solved",
+    ),
+    "EASE": Ranker(
+        "ease",
+        EASEConfig(regularisation=250.0),
+        {"model.regularisation": CategoricalDistribution((1.0, 10.0, 100.0, 250.0, 1e3, 1e4))},
+        "solved",
+    ),
+    "BPR": Ranker(
+        "bpr-mf",
+        BPRMFConfig(regularisation=1e-3),
+        {"model.regularisation": CategoricalDistribution((1e-1, 1e-2, 1e-3, 1e-4, 1e-5))},
+    ),
+    "LightGCN": Ranker(
+        "lightgcn",
+        LightGCNConfig(layers=2),
+        {"model.layers": CategoricalDistribution((1, 2, 3, 4)), "model.regularisation": _L2},
+    ),
+    "BUIR": Ranker(
+        "buir",
+        BUIRConfig(layers=2),
+        {
+            "model.layers": CategoricalDistribution((1, 2, 3, 4)),
+            "model.momentum": CategoricalDistribution((0.99, 0.995, 0.999)),
+        },
+        "bootstrap",
+    ),
+    "VBPR": Ranker(
+        "vbpr",
+        VBPRConfig(regularisation=1e-3),
+        {"model.regularisation": CategoricalDistribution((1e-1, 1e-2, 1e-3, 1e-4, 1e-5))},
+        without=True,
+    ),
+    "MMGCN": Ranker(
+        "mmgcn",
+        MMGCNConfig(regularisation=1e-3),
+        {
+            "model.regularisation": CategoricalDistribution((0.0, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)),
+            "training.learning_rate": _RATE,
+        },
+    ),
+    "GRCN": Ranker(
+        "grcn",
+        GRCNConfig(regularisation=1e-3),
+        {
+            "model.regularisation": CategoricalDistribution((1e-1, 1e-2, 1e-3, 1e-4, 1e-5)),
+            "training.learning_rate": _RATE,
+        },
+    ),
+    "DualGNN": Ranker(
+        "dualgnn",
+        DualGNNConfig(regularisation=1e-3),
+        {
+            "model.regularisation": CategoricalDistribution((1e-1, 1e-2, 1e-3, 1e-4, 1e-5)),
+            "training.learning_rate": _RATE,
+        },
+    ),
+    "LATTICE": Ranker(
+        "lattice",
+        LATTICEConfig(),
+        {
+            "model.regularisation": CategoricalDistribution((0.0, 1e-5, 1e-4, 1e-3)),
+            "training.learning_rate": _RATE,
+        },
+    ),
+    "FREEDOM": Ranker(
+        "freedom",
+        FREEDOMConfig(),
+        {
+            "model.content_weight": CategoricalDistribution((0.0, 1e-5, 1e-4, 1e-3)),
+            "model.pruned": CategoricalDistribution((0.8, 0.9)),
+        },
+    ),
+    "BM3": Ranker(
+        "bm3",
+        # the published choice of lambda belongs to the penalty of the authors' code
+        BM3Config(penalised="norms of all"),
+        {
+            "model.layers": CategoricalDistribution((1, 2)),
+            "model.dropout": CategoricalDistribution((0.3, 0.5)),
+            "model.regularisation": CategoricalDistribution((0.1, 0.01)),
+        },
+        "bootstrap",
+        without=True,
+    ),
+}
+
+
+def data_sets(run: Run) -> list[Run]:
+    """The run on its own data, in which everybody has five ratings, and on the others of its
+    profile."""
+    settings = run.settings
+    names = [f"{settings.dataset}+core{CORE}", *settings.multimodal.also_on]
+    return [run.on(name, settings.content) for name in names]
+
+
+def data_sentence(run: Run) -> str:
+    """What the run's data decide."""
+    names = [sub.settings.dataset for sub in data_sets(run)]
+    if any(name.startswith("amazon") for name in names):
+        return f"Live run: {', '.join(names)}."
+    return (
+        f"Live run, a demonstration: {', '.join(names)} with few epochs; it decides no claim of "
+        "the papers."
+    )
+
+
+def ranking_split(run: Run) -> SplitRule:
+    """The parts that come with the data, else every user's pairs at random, 8:1:1."""
+    return PerUser(odd="test") if run.dataset.given is None else Given()
+
+
+def row(run: Run, name: str, ranker: Ranker, **changes: Any) -> Variant:
+    """A row at a ranker's own settings but for ``changes`` of its configuration."""
+    own = run.settings.multimodal
+    config, split = replace(ranker.config, **changes), ranking_split(run)
+    terms = {"split": split, "evaluation": FULL_RANKING, "holds_out": True}
+    if ranker.loss == "solved":
+        return closed_form(name, ranker.model, config, **terms)
+    training = TrainingConfig(
+        epochs=own.epochs,
+        patience=own.patience,
+        batch_size=own.batch_size,
+        learning_rate=own.learning_rate,
+        loss=ranker.loss,
+        negatives=int(ranker.loss == "bpr"),
+    )
+    if ranker.reads_content:
+        terms["feature_dim"] = run.settings.comparison.feature_dim
+    return Variant(
+        name, FIXED_SETTINGS, ranker.model, config, training, watched_by=CHOSEN_BY, **terms
+    )
+
+
+def _named(run: Run, names: Iterable[str], **changes: Any) -> list[Variant]:
+    return [row(run, name, RANKERS[name], **changes) for name in names]
+
+
+def models(run: Run) -> tuple[str, ...]:
+    """The models that the profile trains on such data."""
+    own = run.settings.multimodal
+    return SMALL if run.dataset.name in own.small_on else tuple(RANKERS)
+
+
+def content_models(run: Run) -> list[str]:
+    """Those of them that read texts or pictures."""
+    return [name for name in models(run) if RANKERS[name].reads_content]
+
+
+def compared_rows(run: Run) -> list[Variant]:
+    """Every model once, at fixed settings."""
+    return _named(run, models(run))
+
+
+def tuned_rows(run: Run) -> list[Variant]:
+    """Every model that has settings to search, within its published grid, all with as many
+    trials."""
+    own = run.settings.multimodal
+    return [
+        replace(
+            one, protocol=TUNED, search=Search(tuple(RANKERS[one.name].space.items()), own.trials)
+        )
+        for one in compared_rows(run)
+        if RANKERS[one.name].space
+    ]
+
+
+# Content or more parameters?
+
+
+def knocked_out(run: Run, name: str) -> dict[str, Variant]:
+    """A model on its content, on one modality, on none where that means something, and on controls
+    of both; by what is left."""
+    ranker = RANKERS[name]
+    whole = row(run, name, ranker)
+    kept = {
+        "text only": ("text",),
+        "picture only": ("image",),
+    } | ({"no modality": ()} if ranker.without else {})
+    rows = {"": whole} | {
+        ending: row(run, f"{name}, {ending}", ranker, **_only(ranker, modalities))
+        for ending, modalities in kept.items()
+    }
+    return rows | {ending: on_control(run, whole, ending) for ending in KNOCK_OUTS}
+
+
+def _only(ranker: Ranker, modalities: tuple[str, ...]) -> dict[str, Any]:
+    """What a configuration says where only these modalities are read."""
+    terms = ("modalities", "aligned", "masked")
+    return {term: modalities for term in terms if hasattr(ranker.config, term)}
+
+
+def knock_out_rows(run: Run) -> list[Variant]:
+    """Of every model that reads content."""
+    return [one for name in content_models(run) for one in knocked_out(run, name).values()]
+
+
+def preparation_rows(run: Run) -> list[Variant]:
+    """Every model that reads content, by how its features are prepared; native is its own."""
+    return [
+        replace(one.prepared(preparation), name=_prepared_name(one.name, preparation))
+        for one in _named(run, content_models(run))
+        for preparation in PREPARATIONS
+    ]
+
+
+def _prepared_name(name: str, preparation: Preparation) -> str:
+    return name if preparation == "native" else f"{name}, {preparation} features"
+
+
+# BM3's own tables and figures
+
+
+def _bm3(run: Run, ending: str, **changes: Any) -> Variant:
+    name = f"BM3, {ending}" if ending else "BM3"
+    return row(run, name, RANKERS["BM3"], **changes)
+
+
+def term_rows(run: Run) -> list[Variant]:
+    """BM3 without the terms that align modalities with items, that mask modalities, or both."""
+    return [
+        _bm3(run, ""),
+        _bm3(run, "no alignment", aligned=()),
+        _bm3(run, "no mask", masked=()),
+        _bm3(run, "no modality", **_only(RANKERS["BM3"], ())),
+    ]
+
+
+def layer_rows(run: Run) -> list[Variant]:
+    """BM3 and LightGCN by their number of layers."""
+    return [
+        row(run, name if layers == usual else f"{name}, {_layers(layers)}", RANKERS[name],
+            layers=layers)
+        for name, usual in usual_layers().items()
+        for layers in LAYERS
+    ]  # fmt: skip
+
+
+def usual_layers() -> dict[str, int]:
+    """Layers of the rows that do not name them."""
+    return {name: RANKERS[name].config.layers for name in ("BM3", "LightGCN")}
+
+
+def _layers(count: int) -> str:
+    return f"{count} layer{'s' * (count > 1)}"
+
+
+def dropout_rows(run: Run) -> list[Variant]:
+    """BM3 by dropout and penalty."""
+    return [
+        _bm3(run, dropout_name(dropout, penalty), dropout=dropout, regularisation=penalty)
+        for dropout in DROPOUTS
+        for penalty in PENALTIES
+    ]
+
+
+def dropout_name(dropout: float, penalty: float) -> str:
+    usual = penalty == RANKERS["BM3"].config.regularisation
+    return f"dropout {dropout:g}" + ("" if usual else f", penalty {penalty:g}")
+
+
+# Where equations and common code differ
+
+IN_CODE: dict[str, tuple[str, dict[str, Any]]] = {
+    "BM3, trained features": ("BM3", {"features": "trained"}),
+    "BM3, auxiliary terms doubled": ("BM3", {"auxiliary_weight": 2.0}),
+    "BM3, as its code has it": ("BM3", {"features": "trained", "auxiliary_weight": 2.0}),
+    "BM3, penalty of equation 12": ("BM3", {"penalised": "squared norms"}),
+    "LightGCN, norms penalised": ("LightGCN", {"penalised": "norms", "initial": "xavier"}),
+    "VBPR, without biases": ("VBPR", {"form": "without biases", "penalised": "norms"}),
+    "BUIR, edges dropped": ("BUIR", {"edge_dropout": 1.0}),
+    "MMGCN, frozen preferences": ("MMGCN", {"frozen_preferences": True}),
+    "GRCN, no routing": ("GRCN", {"routings": 0}),
+    "LATTICE, trained features": ("LATTICE", {"features": "trained"}),
+    "LATTICE, rebuilt in every step": ("LATTICE", {"built": "every step"}),
+    "FREEDOM, trained features": ("FREEDOM", {"features": "trained"}),
+    "FREEDOM, all edges": ("FREEDOM", {"pruned": 0.0}),
+}
+
+
+def code_rows(run: Run) -> list[Variant]:
+    """Every model of which it is known that common code does something else, both ways."""
+    known = {name: found for name, found in IN_CODE.items() if found[0] in models(run)}
+    bases = dict.fromkeys(base for base, _ in known.values())
+    return _named(run, bases) + [
+        row(run, name, RANKERS[base], **changes) for name, (base, changes) in known.items()
+    ]
+
+
+# Other parts of the data
+
+
+def time_rows(run: Run) -> list[Variant]:
+    """Few models where the latest ratings of every user, or of everybody, test."""
+    rules = {"user-time split": UserTime(), "global-time split": GlobalTime()}
+    return [
+        replace(one, name=f"{one.name}, {said}", split=rule)
+        for one in _named(run, SMALL)
+        for said, rule in rules.items()
+    ]
+
+
+def cold_rows(run: Run) -> list[Variant]:
+    """Models that read content, their content shuffled, and what reads none, tested on items that
+    have no training rating."""
+    rows = _named(run, [name for name in SMALL if not RANKERS[name].reads_content])
+    for one in _named(run, content_models(run)):
+        rows += [one, on_control(run, one, "shuffled")]
+    return [
+        replace(one, protocol=f"cold items, {one.protocol}", split=ColdItems(COLD_ITEM_SHARE))
+        for one in rows
+    ]
+
+
+def bonmf_rows(run: Run) -> list[Variant]:
+    """The network that this study is about, as a ranker under the same protocol."""
+    own = run.settings.multimodal
+    training = TrainingConfig(
+        epochs=own.epochs, patience=own.patience, batch_size=own.batch_size,
+        learning_rate=own.learning_rate, loss="bce", negatives=4,
+    )  # fmt: skip
+    whole = Variant(
+        "BoNMF as ranker", FIXED_SETTINGS, "bonmf", BoNMFConfig(), training,
+        split=ranking_split(run), evaluation=FULL_RANKING, holds_out=True, watched_by=CHOSEN_BY,
+        feature_dim=run.settings.comparison.feature_dim,
+    ).prepared("native")  # fmt: skip
+    ids = replace(
+        whole,
+        name="BoNMF as ranker, IDs only",
+        model_config=replace(whole.model_config, modalities=()),
+    )
+    return [whole, ids, on_control(run, whole, "shuffled")]
+
+
+def forms(rows: Iterable[Variant]) -> dict[str, dict[str, Variant]]:
+    """Rows by the model whose form they are, its usual one under ``""``: what a comparison of forms
+    takes. Rows are called ``<model>`` or ``<model>, <form>``."""
+    known = {name: {} for name in (*RANKERS, "BoNMF as ranker")}
+    for one in rows:
+        model, _, form = one.name.partition(", ")
+        known[model][form] = one
+    return {
+        model: by_form for model, by_form in known.items() if "" in by_form and len(by_form) > 1
+    }
+
+
+def form_pairs(rows: Iterable[Variant]) -> list[tuple[Variant, Variant]]:
+    """Every model's usual form with each other one."""
+    return [
+        (by_form[""], one)
+        for by_form in forms(rows).values()
+        for form, one in by_form.items()
+        if form
+    ]
+
+
+QUESTIONS: dict[str, Callable[[Run], list[Variant]]] = {
+    "models": compared_rows,
+    "tuned": tuned_rows,
+    "knock_outs": knock_out_rows,
+    "preparations": preparation_rows,
+    "terms": term_rows,
+    "layers": layer_rows,
+    "dropout": dropout_rows,
+    "code": code_rows,
+    "times": time_rows,
+    "cold": cold_rows,
+    "bonmf": bonmf_rows,
+}
+SIDE_QUESTIONS = (
+    "tuned", "preparations", "terms", "layers", "dropout", "code", "times", "cold", "bonmf",
+)  # fmt: skip
