@@ -11,7 +11,7 @@ import seaborn as sns
 from IPython import get_ipython
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.collections import PathCollection
+from matplotlib.collections import PathCollection, QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
@@ -154,9 +154,10 @@ def _has_data(axis: Axes) -> bool:
         bar.get_bbox().get_points() for bar in axis.patches
         if isinstance(bar, Rectangle) and bar.get_data_transform() == axis.transData
     ]  # fmt: skip
+    meshes = [mesh for mesh in axis.collections if isinstance(mesh, QuadMesh)]
     pictures = [
         np.ma.filled(picture.get_array().astype(float), np.nan).reshape(-1, 1)
-        for picture in axis.images
+        for picture in (*axis.images, *meshes)
     ]
     return any(
         np.isfinite(points).all(axis=-1).any() for points in (*lines, *dots, *bars, *pictures)

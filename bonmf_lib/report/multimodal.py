@@ -1,0 +1,110 @@
+"""Tables of rankers with text and pictures: accuracy beside printed numbers, and the order of
+models in both."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+from scipy import stats
+
+from ..claims.reading import read_claims
+from ..evaluation import mean_interval
+from ..experiments.multimodal_ranking import DROPOUTS, PENALTIES, dropout_name
+from ..runs.records import interval_share
+from ..runs.run import Run
+from .figures.style import metric_name
+from .tables import metric_table
+
+SHOWN = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")
+LISTS = ("coverage@10", "popularity@10")
+
+
+def data_table(runs: Mapping[str, Run]) -> pd.DataFrame:
+    """Sizes of data sets, and what their items carry."""
+    rows = {}
+    for name, run in runs.items():
+        data = run.dataset
+        rows[name] = {
+            "users": f"{data.n_users:,}",
+            "items": f"{data.n_items:,}",
+            "pairs": f"{len(data.ratings):,}",
+            "known pairs, %": f"{100 * len(data.ratings) / data.n_users / data.n_items:.3f}",
+            "text": run.encoder("text") if data.offers("text") else "none",
+            "picture": run.encoder("image") if data.offers("image") else "none",
+            "parts": "given" if data.given is not None else "drawn by user, 8:1:1",
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("data")
+
+
+def accuracy_table(records: pd.DataFrame, digits: int = 4) -> pd.DataFrame:
+    """One row per model: means over seeds, ``±`` half the 95 % interval, and what the lists are
+    like."""
+    shown = {metric: metric_name(metric) for metric in SHOWN} | {name: name for name in LISTS}
+    return metric_table(records, shown, digits)
+
+
+def printed(dataset: str, metric: str = "recall@20") -> pd.Series:
+    """The printed values of a data set's models by name; of several tables the first one's."""
+    known = {}
+    for claim in read_claims():
+        if claim.kind == "value" and claim.metric == metric and dataset in claim.datasets:
+            known.setdefault(claim.variant, claim.value)
+    return pd.Series(known, name="printed", dtype=float)
+
+
+def beside_printed(records: pd.DataFrame, dataset: str, metric: str = "recall@20") -> pd.DataFrame:
+    """Models by their printed value and ours: index model; columns printed, ours, and the ranks of
+    both among the models that have both."""
+    own = records[(records["metric"] == metric)].groupby("variant", sort=False)["value"].mean()
+    both = pd.DataFrame({"printed": printed(dataset, metric), "ours": own}).dropna()
+    ranks = both.rank(ascending=False, method="min").astype(int)
+    named = {column: f"rank, {column}" for column in both}
+    return both.join(ranks.rename(columns=named)).sort_values("printed", ascending=False)
+
+
+def order_sentence(both: pd.DataFrame, where: str) -> str:
+    """How far ours and the printed values order models alike.
+
+    Args:
+        both: of :func:`beside_printed`.
+    """
+    if len(both) < 3:
+        return f"{where}: too few models have printed values to compare orders."
+    tau = stats.kendalltau(both["printed"], both["ours"]).statistic
+    first = both["ours"].idxmax()
+    same = (
+        "also the best in print" if first == both["printed"].idxmax() else "not the best in print"
+    )
+    return (
+        f"{where}: Kendall's tau between printed and our order of {len(both)} models is {tau:.2f}; "
+        f"the best here, {first}, is {same}."
+    )
+
+
+def dropout_grid(records: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """BM3's mean metric over seeds: index penalty, columns dropout."""
+    own = records[records["metric"] == metric].groupby("variant")["value"].mean()
+    values = {
+        dropout: {
+            penalty: own.get(f"BM3, {dropout_name(dropout, penalty)}") for penalty in PENALTIES
+        }
+        for dropout in DROPOUTS
+    }
+    return pd.DataFrame(values).rename_axis("penalty").rename_axis("dropout", axis=1).astype(float)
+
+
+def layer_table(records: pd.DataFrame, metric: str, usual: Mapping[str, int]) -> pd.DataFrame:
+    """Means over seeds with 95 % intervals by model and layers: columns model, x, mean, low, high,
+    as curves take them.
+
+    Args:
+        usual: layers of the rows that do not name them.
+    """
+    share, rows = interval_share(records), []
+    for name, found in records[records["metric"] == metric].groupby("variant", sort=False):
+        model, _, layers = name.partition(", ")
+        one = mean_interval(found["value"].to_numpy(), share)
+        count = int(layers.split()[0]) if layers else usual[model]
+        rows.append(
+            {"model": model, "x": count, "mean": one.mean, "low": one.low, "high": one.high}
+        )
+    return pd.DataFrame(rows).sort_values(["model", "x"], ignore_index=True)
