@@ -99,6 +99,29 @@ def rank_all(
     )
 
 
+@torch.inference_mode()
+def hits_by_item(
+    score: Score,
+    train: Pairs,
+    test: Pairs,
+    n_users: int,
+    n_items: int,
+    k: int = 20,
+    device: torch.device | str = "auto",
+    block: int = 256,
+) -> np.ndarray:
+    """How many of each item's test pairs stand among the K best unseen items of their users, int64
+    (n_items,); arguments as of :func:`rank_all`."""
+    device = pick_device(device) if isinstance(device, str) else device
+    seen, wanted = (_distinct(*pairs, n_users, n_items) for pairs in (train, test))
+    users, found = _owners(wanted, n_items), torch.zeros(n_items, dtype=torch.int64)
+    if len(users):
+        for lists in _lists(score, seen, wanted, users, n_items, k, device, block):
+            hit = lists.items[lists.hits > 0].cpu()
+            found += torch.bincount(hit, minlength=n_items)
+    return found.numpy()
+
+
 @dataclass(frozen=True, eq=False)
 class _Lists:
     """Of one block of users: the best items, whether each is listed (not scored -inf) and a hit

@@ -1,0 +1,227 @@
+"""What training a ranker costs: seconds of an epoch and memory, side by side in one run; and how
+the seconds of a step grow with the data."""
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ..encoders.features import Features
+from ..models import Batch, Interactions, ModelInputs, build_model
+from ..parallel import in_own_processes
+from ..runs.run import Run
+from ..runs.training import Training
+from ..runs.variant import Variant
+from ..training.batches import NegativeSampler, Triples, batches
+from ..training.loop import fit
+
+# Table 1 of BM3's paper, as far as it is at hand: what a step's seconds grow with, by model
+STATED = {
+    "BM3": {"pairs": 1.0, "features": 1.0, "items": 1.0},
+    "LATTICE": {"features": 1.0, "items": 2.0},
+}
+
+
+# An epoch
+
+
+def epoch_costs(run: Run, rows: Sequence[Variant], rounds: int, seed: int = 0) -> pd.DataFrame:
+    """Seconds of an epoch of every row, in turns, so that all meet the same machine; the first
+    round warms up and is not told. And the memory that building the model and an epoch take at
+    most, each in a process of its own.
+
+    Returns:
+        columns variant, round, seconds (of ``rounds`` each) and memory (MiB, the same in all).
+    """
+    own = [Training(run, row, seed) for row in rows]
+    models = [one.untrained() for one in own]
+    found = []
+    for turn in range(rounds + 1):
+        for one, model in zip(own, models, strict=True):
+            seconds = _epoch(one, model)
+            if turn:
+                found.append({"variant": one.variant.name, "round": turn, "seconds": seconds})
+    memory = dict(zip([row.name for row in rows], peak_memory(run, rows, seed), strict=True))
+    table = pd.DataFrame(found)
+    return table.assign(memory=table["variant"].map(memory))
+
+
+def _epoch(training: Training, model) -> float:
+    once = replace(training.variant.training, epochs=1, patience=None)
+    history = fit(model, training.dataset, training.split, once, training.seed, training.device)
+    return history.seconds[0]
+
+
+def peak_memory(run: Run, rows: Sequence[Variant], seed: int = 0) -> list[float]:
+    """MiB that building the model and an epoch take at most, besides the data and the library."""
+    for row in rows:  # encoded before any process is measured
+        for modality in ("text", "image"):
+            row.features(run, modality)
+    return list(in_own_processes(_memory_of, [(run, row, seed) for row in rows]))
+
+
+def _memory_of(run: Run, row: Variant, seed: int) -> float:
+    training = Training(run, row, seed)
+    training.inputs()  # loads data and features
+    return _peak_of(lambda: _epoch(training, training.untrained()))
+
+
+def _peak_of(action: Callable[[], Any]) -> float:
+    """How far memory rises above what it was before, MiB."""
+    reset = Path("/proc/self/clear_refs")
+    if reset.exists():
+        reset.write_text("5", encoding="ascii")  # forgets the peak so far
+    before = _peak()
+    action()
+    return _peak() - before
+
+
+def _peak() -> float:
+    """The most memory that this process has taken, MiB."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        lines = status.read_text(encoding="ascii", errors="replace").splitlines()
+        (line,) = (line for line in lines if line.startswith("VmHWM:"))
+        return int(line.split()[1]) / 1024
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def cost_table(costs: pd.DataFrame, reference: str) -> pd.DataFrame:
+    """Median seconds and memory by row, and both against those of ``reference``.
+
+    Args:
+        costs: of :func:`epoch_costs`.
+    """
+    by_row = costs.groupby("variant", sort=False)
+    table = pd.DataFrame(
+        {"s per epoch": by_row["seconds"].median(), "memory, MiB": by_row["memory"].first()}
+    )
+    for column in table.columns.tolist():
+        table[f"{column}, over {reference}"] = table[column] / table.loc[reference, column]
+    return table.rename_axis("model")
+
+
+# Growth
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of planted data; ``features`` is the length of the vectors of text and picture."""
+
+    users: int
+    items: int
+    pairs: int
+    features: int
+
+
+def grown(base: Sizes, factors: Sequence[int]) -> dict[str, list[Sizes]]:
+    """Sizes of which one grows by the factors, by its name."""
+    return {
+        what: [replace(base, **{what: factor * getattr(base, what)}) for factor in factors]
+        for what in ("pairs", "items", "features")
+    }
+
+
+def step_growth(
+    models: Mapping[str, tuple[str, Any, str]],
+    sizes: Mapping[str, Sequence[Sizes]],
+    batch_size: int = 1024,
+    rounds: int = 3,
+) -> pd.DataFrame:
+    """Seconds of a training step, with what happens at the start of an epoch, on random pairs and
+    features.
+
+    Args:
+        models: name -> registered name, configuration and loss.
+
+    Returns:
+        columns model, grown, size, seconds (the median of the rounds).
+    """
+    rows = []
+    for what, grows in sizes.items():
+        for size in grows:
+            inputs, train = planted(size)
+            for name, (model, config, loss) in models.items():
+                seconds = _step_seconds(model, config, loss, inputs, train, batch_size, rounds)
+                rows.append(
+                    {"model": name, "grown": what, "size": getattr(size, what), "seconds": seconds}
+                )
+    return pd.DataFrame(rows)
+
+
+def planted(size: Sizes, seed: int = 0) -> tuple[ModelInputs, Triples]:
+    """Random pairs, all different, and normal features; no user and no item is without a pair where
+    there are enough."""
+    draw = np.random.default_rng(seed)
+    keys = np.unique(draw.integers(0, size.users * size.items, 2 * size.pairs))
+    users, items = np.divmod(draw.permutation(keys)[: size.pairs], size.items)
+    ratings = np.ones(len(users), np.float32)
+    features = [
+        Features(
+            draw.normal(size=(size.items, size.features)).astype(np.float32),
+            np.ones(size.items, bool), "planted", "1", f"{size}-{modality}",
+        )
+        for modality in ("text", "image")
+    ]  # fmt: skip
+    inputs = ModelInputs(
+        size.users, size.items, 0.0, *features, interactions=Interactions(users, items, ratings)
+    )
+    return inputs, Triples(*map(torch.from_numpy, (users, items, ratings)))
+
+
+def _step_seconds(
+    model: str,
+    config: Any,
+    loss: str,
+    inputs: ModelInputs,
+    train: Triples,
+    batch_size: int,
+    rounds: int,
+) -> float:
+    built = build_model(model, config, inputs, 0).train()
+    optimiser = torch.optim.Adam(built.parameters())
+    negatives = NegativeSampler(built, train, 1) if loss == "bpr" else None
+    batch, seconds = next(iter(batches(train, batch_size, negatives))), []
+    for turn in range(rounds + 1):
+        started = time.perf_counter()
+        _step(built, optimiser, batch, turn)
+        seconds.append(time.perf_counter() - started)
+    return median(seconds[1:])
+
+
+def _step(model, optimiser: torch.optim.Optimizer, batch: Batch, epoch: int) -> None:
+    model.start_epoch(epoch)
+    mean, penalty = model.loss(batch)
+    optimiser.zero_grad(set_to_none=True)
+    (mean if penalty is None else mean + penalty).backward()
+    optimiser.step()
+    model.after_step()
+
+
+def exponents(growth: pd.DataFrame) -> pd.DataFrame:
+    """How a step's seconds grow, as powers of what grows (slope on log axes): index model, columns
+    what was grown, and what is stated beside it where that is known.
+
+    Args:
+        growth: of :func:`step_growth`.
+    """
+    slopes = growth.groupby(["model", "grown"], sort=False).apply(_slope).rename("power")
+    table = slopes.reset_index().pivot_table("power", "model", "grown", sort=False)
+    for what in table.columns.tolist():
+        stated = {model: powers.get(what) for model, powers in STATED.items()}
+        if any(value is not None for value in stated.values()):
+            table[f"{what}, stated at most"] = pd.Series(stated, dtype=float)
+    return table.rename_axis(None, axis=1)
+
+
+def _slope(own: pd.DataFrame) -> float:
+    return float(np.polyfit(np.log(own["size"]), np.log(own["seconds"]), 1)[0])

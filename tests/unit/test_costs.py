@@ -1,0 +1,74 @@
+"""What training costs: told of every row in turns, memory in processes of their own, growth as
+powers."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bonmf_lib.experiments import multimodal_ranking as rows_of
+from bonmf_lib.models.ranking.lightgcn import LightGCNConfig
+from bonmf_lib.parallel import in_own_processes
+from bonmf_lib.runs.run import NotebookParameters, Run
+from bonmf_lib.studies import costs
+from bonmf_lib.studies.costs import Sizes
+
+
+def test_every_row_is_timed_in_every_round(tmp_path):
+    whole = Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path)))
+    (run,) = rows_of.data_sets(whole)
+    rows = [row for row in rows_of.compared_rows(run) if row.name in ("LightGCN", "BM3")]
+    table = costs.epoch_costs(run, rows, rounds=2)
+    assert table.groupby("variant")["round"].apply(list).to_dict() == {
+        "LightGCN": [1, 2], "BM3": [1, 2],
+    }  # fmt: skip
+    assert (table["seconds"] > 0).all()
+    assert (table["memory"] >= 0).all()
+    shown = costs.cost_table(table, "BM3")
+    assert shown.loc["BM3", "s per epoch, over BM3"] == 1
+    assert list(shown.index) == ["LightGCN", "BM3"]
+
+
+def _holding(megabytes: int) -> float:
+    return costs._peak_of(lambda: np.ones(megabytes * 2**17).sum())
+
+
+def test_memory_is_that_of_the_action_alone():
+    """A job sees nothing of what the one before it took."""
+    large, small = in_own_processes(_holding, [(200,), (20,)])
+    assert 190 < large < 230
+    assert 10 < small < 50
+
+
+def test_powers_are_slopes_on_log_axes():
+    growth = pd.DataFrame(
+        [
+            {"model": model, "grown": "items", "size": size, "seconds": 1e-3 * size**power}
+            for model, power in (("LATTICE", 2.0), ("BM3", 0.5))
+            for size in (100, 200, 400)
+        ]
+    )
+    table = costs.exponents(growth)
+    assert table.loc["LATTICE", "items"] == pytest.approx(2)
+    assert table.loc["BM3", "items"] == pytest.approx(0.5)
+    assert table.loc["LATTICE", "items, stated at most"] == 2
+
+
+def test_planted_data_have_the_sizes_asked_for():
+    size = Sizes(50, 30, 400, 7)
+    inputs, train = costs.planted(size)
+    assert (inputs.n_users, inputs.n_items, len(train)) == (50, 30, 400)
+    pairs = set(zip(train.users.tolist(), train.items.tolist(), strict=True))
+    assert len(pairs) == 400
+    assert inputs.text.matrix.shape == inputs.image.matrix.shape == (30, 7)
+    assert costs.planted(size)[1].items.equal(train.items)
+
+
+def test_growth_has_a_row_for_every_size_and_model():
+    models = {"LightGCN": ("lightgcn", LightGCNConfig(factors=8), "bpr")}
+    sizes = costs.grown(Sizes(20, 20, 100, 4), (1, 2))
+    assert [one.pairs for one in sizes["pairs"]] == [100, 200]
+    table = costs.step_growth(models, sizes, batch_size=16, rounds=1)
+    assert table.groupby("grown", sort=False)["size"].apply(list).to_dict() == {
+        "pairs": [100, 200], "items": [20, 40], "features": [4, 8],
+    }  # fmt: skip
+    assert (table["seconds"] > 0).all()
