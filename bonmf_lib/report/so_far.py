@@ -1,7 +1,7 @@
 """What stands under the title of every notebook: the answer so far, from the published records."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 from IPython.display import Markdown
@@ -317,14 +317,28 @@ _ASKED_OF_RANKERS = {
 }
 
 
-def _ranker_lines(found: Measured) -> list[str]:
-    """Verdicts on rankers, with what was measured; that it is not published where nothing is."""
-    lines = [
-        f"**{asked}** {found.verdict(claim).capitalize()}: {effect}."
-        for asked, claim in _ASKED_OF_RANKERS.items()
-        if (effect := found.effect(claim)) is not None
-    ]
-    return lines or ["Not published yet."]
+_ASKED_OF_MULTIMODAL = {
+    "Is BM3 the best, on Amazon Baby?": "BM3 (a), Baby",
+    "Do both modalities help it?": "BM3 (c)",
+    "Do both auxiliary losses?": "BM3 (d)",
+    "Is BUIR close to LightGCN?": "BM3 (e)",
+    "Are one or two layers best?": "BM3 (f)",
+}
+
+
+def _verdict_lines(asked_of: Mapping[str, str]) -> Callable[[Measured], list[str]]:
+    """Verdicts on claims, by the question that they answer, with what was measured; that it is not
+    published where nothing is."""
+
+    def lines(found: Measured) -> list[str]:
+        known = [
+            f"**{asked}** {found.verdict(claim).capitalize()}: {effect}."
+            for asked, claim in asked_of.items()
+            if (effect := found.effect(claim)) is not None
+        ]
+        return known or ["Not published yet."]
+
+    return lines
 
 
 _OWN_LINES: dict[str, Callable[[Measured], list[str]]] = {
@@ -333,5 +347,6 @@ _OWN_LINES: dict[str, Callable[[Measured], list[str]]] = {
     "06_llm_swap": _text_lines,
     "07_visual_fusion": _picture_lines,
     "08_modality_overlap": _overlap_lines,
-    "11_neural_cf": _ranker_lines,
+    "11_neural_cf": _verdict_lines(_ASKED_OF_RANKERS),
+    "12_multimodal_ranking": _verdict_lines(_ASKED_OF_MULTIMODAL),
 }
