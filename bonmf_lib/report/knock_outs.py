@@ -92,7 +92,8 @@ def _gain(ours: pd.DataFrame, theirs: pd.DataFrame, metric: str, told: Told) -> 
 
 def verdict(found: Sequence[KnockOut], what: str) -> str:
     """Whether a model uses its ``content``, its ``text`` beside the picture, or its ``picture``
-    beside the text: only where it beats everything that is asked; ``""`` where nothing was run.
+    beside the text: only where it beats everything that is asked; ``""`` where nothing was run. Few
+    seeds tell nothing.
 
     Args:
         found: of one model.
@@ -102,6 +103,8 @@ def verdict(found: Sequence[KnockOut], what: str) -> str:
         return ""
     if all(one.beaten for one in asked):
         return USES
+    if any(one.gain.n < LEAST_SEEDS for one in asked):
+        return UNCERTAIN
     if any(one.gain.mean <= 0 for one in asked):
         return UNUSED
     return UNCERTAIN
@@ -129,6 +132,12 @@ def sentence(found: Sequence[KnockOut], where: str) -> str:
     models = dict.fromkeys(one.model for one in found)
     if not models:
         return f"{where}: no ranker was run on what is left of its content."
+    seeds = min(one.gain.n for one in found)
+    if seeds < LEAST_SEEDS:
+        return (
+            f"{where}: {seeds} seed{'s' * (seeds > 1)}, too few to tell whether {len(models)} "
+            "rankers use their content."
+        )
     words = {
         what: [verdict([one for one in found if one.model == model], what) for model in models]
         for what in ASKED

@@ -63,4 +63,4 @@ def test_recall_by_popularity_adds_up_to_all_test_pairs(tmp_path):
             own = table[(table["variant"] == row.name) & (table["seed"] == seed)]
             assert own["pairs"].sum() == len(Training(run, row, seed).split.test)
     assert table["recall"].between(0, 1).all()
-    assert "training pairs" in figures.recall_strata(table, "planted").get_label()
+    assert "by training pairs" in figures.recall_strata(table, "planted").get_label()

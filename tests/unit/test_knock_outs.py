@@ -60,6 +60,9 @@ def test_few_seeds_tell_nothing(rows):
     found = told.knock_outs(records(rows, GAINS, range(2)), rows, "recall@20")
     assert told.verdict(found, "content") == told.UNCERTAIN
     assert not any(one.beaten for one in found)
+    assert told.sentence(found, "planted").startswith("planted: 2 seeds, too few to tell")
+    found = told.knock_outs(records(rows, {"shuffled": -0.01}, range(2)), rows, "recall@20")
+    assert told.verdict(found, "content") == told.UNCERTAIN
 
 
 def test_what_was_not_run_has_no_verdict(rows):

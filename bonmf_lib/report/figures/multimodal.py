@@ -106,10 +106,9 @@ def recall_strata(table: pd.DataFrame, where: str, k: int = 20) -> Figure:
     axis.set_xticks(list(places.values()), strata)
     axis.set(xlabel="training pairs of the item", ylabel=f"test Recall@{k} of its pairs")
     axis_legend(figure, axis)
-    rare, often = strata[0], strata[-1]
-    finding_title(
-        figure,
-        f"{where}: best on items with {rare} training pairs is {best[rare][0]} "
-        f"({best[rare][1]:.3f}), with {often} {best[often][0]} ({best[often][1]:.3f})",
-    )
+    ends = [(name, *best[name]) for name in (strata[0], strata[-1])]
+    said = [
+        f"{model if value else 'none'} ({value:.3f}) with {name}" for name, model, value in ends
+    ]
+    finding_title(figure, f"{where}: best by training pairs of the item: {' and '.join(said)}")
     return finished(figure)
