@@ -123,8 +123,8 @@ def test_user_who_rated_everything_is_named():
     ("values", "message"),
     [
         ({"loss": "bce"}, "must be positive with loss 'bce'"),
-        ({"negatives": 1}, "and 0 with 'mse'"),
-        ({"loss": "mse", "negatives": 3}, "and 0 with 'mse'"),
+        ({"negatives": 1}, "and 0 with the others"),
+        ({"loss": "mse", "negatives": 3}, "and 0 with the others"),
     ],
 )
 def test_impossible_settings(values, message):
