@@ -3,30 +3,15 @@ that tell content from more parameters.
 
 The protocol is BM3's: all items compete that the user has no training rating of, validation items
 too, and the epoch is the one with the best Recall@20 on validation ratings, which train no row.
-Epochs and settings were chosen on test ratings in the published code; here they never are.
+Common code chooses settings by test pairs; here they never decide.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Any, Literal
-
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from dataclasses import replace
+from typing import Any
 
 from ..encoders.preparation import Preparation
 from ..evaluation.rules import FULL_RANKING, FullRanking
-from ..models.ranking.bm3 import BM3Config
-from ..models.ranking.bpr_mf import BPRMFConfig
-from ..models.ranking.buir import BUIRConfig
-from ..models.ranking.dualgnn import DualGNNConfig
-from ..models.ranking.ease import EASEConfig
-from ..models.ranking.freedom import FREEDOMConfig
-from ..models.ranking.grcn import GRCNConfig
-from ..models.ranking.item_knn import ItemKNNConfig
-from ..models.ranking.lattice import LATTICEConfig
-from ..models.ranking.lightgcn import LightGCNConfig
-from ..models.ranking.mmgcn import MMGCNConfig
-from ..models.ranking.popularity import PopularityConfig
-from ..models.ranking.vbpr import VBPRConfig
 from ..models.rating.bonmf import BoNMFConfig
 from ..runs.run import Run
 from ..runs.variant import Variant
@@ -35,6 +20,7 @@ from ..splits.given import Given
 from ..splits.rules import ColdItems, PerUser, SplitRule
 from ..training.config import TrainingConfig
 from ..training.search import Search
+from .multimodal_settings import RANKERS, Ranker
 from .protocols import COLD_ITEM_SHARE, closed_form, on_control
 
 FIXED_SETTINGS, TUNED = "as published", "tuned"
@@ -45,127 +31,6 @@ DROPOUTS, PENALTIES = (0.1, 0.2, 0.3, 0.4, 0.5), (0.1, 0.01, 0.001)
 LAYERS = (1, 2, 3, 4)
 CORE = 5  # ratings that every user and item has at least
 SMALL = ("BPR", "LightGCN", "VBPR", "FREEDOM", "BM3")  # where no more than five models are trained
-_RATE = FloatDistribution(1e-4, 1e-2, log=True)
-_L2 = CategoricalDistribution((1e-2, 1e-3, 1e-4, 1e-5, 1e-6))
-
-
-@dataclass(frozen=True)
-class Ranker:
-    """A model as rows have it.
-
-    Attributes:
-        config: at the settings that its authors chose on Amazon Baby or, where they are not known,
-        at usual ones. space: what a search varies, within the published grids. loss: that it is
-        trained by, ``solved`` where it is not trained. without: that it means something without
-        any content.
-    """
-
-    model: str
-    config: Any
-    space: dict[str, BaseDistribution]
-    loss: Literal["bpr", "bootstrap", "solved"] = "bpr"
-    without: bool = False
-
-    @property
-    def reads_content(self) -> bool:
-        return hasattr(self.config, "modalities")
-
-
-RANKERS = {
-    "Popularity": Ranker("popularity", PopularityConfig(), {}, "solved"),
-    "ItemKNN": Ranker(
-        "item-knn",
-        ItemKNNConfig(neighbours=100),
-        {
-            "model.neighbours": CategoricalDistribution((50, 100, 200, 500, 1000)),
-            "model.shrinkage": CategoricalDistribution((0.0, 10.0, 100.0, 1000.0)),
-        },
-        "solved",
-    ),
-    "EASE": Ranker(
-        "ease",
-        EASEConfig(regularisation=250.0),
-        {"model.regularisation": CategoricalDistribution((1.0, 10.0, 100.0, 250.0, 1e3, 1e4))},
-        "solved",
-    ),
-    "BPR": Ranker(
-        "bpr-mf",
-        BPRMFConfig(regularisation=1e-3),
-        {"model.regularisation": CategoricalDistribution((1e-1, 1e-2, 1e-3, 1e-4, 1e-5))},
-    ),
-    "LightGCN": Ranker(
-        "lightgcn",
-        LightGCNConfig(layers=2),
-        {"model.layers": CategoricalDistribution((1, 2, 3, 4)), "model.regularisation": _L2},
-    ),
-    "BUIR": Ranker(
-        "buir",
-        BUIRConfig(layers=2),
-        {
-            "model.layers": CategoricalDistribution((1, 2, 3, 4)),
-            "model.momentum": CategoricalDistribution((0.99, 0.995, 0.999)),
-        },
-        "bootstrap",
-    ),
-    "VBPR": Ranker(
-        "vbpr",
-        VBPRConfig(regularisation=1e-3),
-        {"model.regularisation": CategoricalDistribution((1e-1, 1e-2, 1e-3, 1e-4, 1e-5))},
-        without=True,
-    ),
-    "MMGCN": Ranker(
-        "mmgcn",
-        MMGCNConfig(regularisation=1e-3),
-        {
-            "model.regularisation": CategoricalDistribution((0.0, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)),
-            "training.learning_rate": _RATE,
-        },
-    ),
-    "GRCN": Ranker(
-        "grcn",
-        GRCNConfig(regularisation=1e-3),
-        {
-            "model.regularisation": CategoricalDistribution((1e-1, 1e-2, 1e-3, 1e-4, 1e-5)),
-            "training.learning_rate": _RATE,
-        },
-    ),
-    "DualGNN": Ranker(
-        "dualgnn",
-        DualGNNConfig(regularisation=1e-3),
-        {
-            "model.regularisation": CategoricalDistribution((1e-1, 1e-2, 1e-3, 1e-4, 1e-5)),
-            "training.learning_rate": _RATE,
-        },
-    ),
-    "LATTICE": Ranker(
-        "lattice",
-        LATTICEConfig(),
-        {
-            "model.regularisation": CategoricalDistribution((0.0, 1e-5, 1e-4, 1e-3)),
-            "training.learning_rate": _RATE,
-        },
-    ),
-    "FREEDOM": Ranker(
-        "freedom",
-        FREEDOMConfig(),
-        {
-            "model.content_weight": CategoricalDistribution((0.0, 1e-5, 1e-4, 1e-3)),
-            "model.pruned": CategoricalDistribution((0.8, 0.9)),
-        },
-    ),
-    "BM3": Ranker(
-        "bm3",
-        # the published choice of lambda belongs to the penalty of the authors' code
-        BM3Config(penalised="norms of all"),
-        {
-            "model.layers": CategoricalDistribution((1, 2)),
-            "model.dropout": CategoricalDistribution((0.3, 0.5)),
-            "model.regularisation": CategoricalDistribution((0.1, 0.01)),
-        },
-        "bootstrap",
-        without=True,
-    ),
-}
 
 
 def data_sets(run: Run) -> list[Run]:

@@ -1,10 +1,13 @@
 """Rows of 12: one protocol for all, knock-outs that differ in content alone, forms by name."""
 
+from dataclasses import replace
+
 import pytest
 
 from bonmf_lib.claims.reading import read_claims
 from bonmf_lib.encoders.controls import FeatureControl
 from bonmf_lib.encoders.registry import get_encoder
+from bonmf_lib.errors import ModelError
 from bonmf_lib.experiments import multimodal_ranking as rows_of
 from bonmf_lib.experiments.registry import asked
 from bonmf_lib.models import get_model
@@ -67,6 +70,19 @@ def test_knock_outs_change_content_alone(run, model):
         assert row.model_config.modalities == kept
         assert [m for m in ("text", "image") if row.uses(m)] == list(kept)
     assert ("no modality" in rows) == rows_of.RANKERS[model].without
+
+
+@pytest.mark.parametrize("model", [name for name, r in rows_of.RANKERS.items() if r.reads_content])
+def test_no_control_is_left_out_that_the_model_allows(run, model):
+    """A model that can be built without content is knocked out without it too."""
+    bare = replace(rows_of.knocked_out(run, model)["text only"], name="bare")
+    config = replace(bare.model_config, **rows_of._only(rows_of.RANKERS[model], ()))
+    bare = Training(run, replace(bare, model_config=config), 0)
+    if rows_of.RANKERS[model].without:
+        assert bare.untrained().n_items == run.dataset.n_items
+    else:
+        with pytest.raises(ModelError):
+            bare.untrained()
 
 
 def test_usual_forms_are_trained_once_for_all_questions(run):
