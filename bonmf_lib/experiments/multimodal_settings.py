@@ -1,4 +1,4 @@
-"""The rankers of 12 as rows have them: settings, and what a search varies within the published grids."""
+"""The rankers of 12: settings, and what a search varies within the published grids."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
