@@ -54,7 +54,8 @@ def finish(process) -> str:
 
 def measured(runs) -> pd.DataFrame:
     files = sorted((runs / "smoke" / "records").rglob("*.csv"))
-    tables = [pd.read_csv(file, skiprows=1) for file in files]  # the first line is a checksum
+    # the first line is a checksum; a hash of digits alone is no number
+    tables = [pd.read_csv(file, skiprows=1, dtype={"config": "str"}) for file in files]
     return pd.concat(tables)[MEASURED].sort_values(MEASURED[:-1], ignore_index=True)
 
 
