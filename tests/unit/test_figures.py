@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from IPython.core.formatters import DisplayFormatter
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from nbconvert import HTMLExporter
 
 from bonmf_lib.errors import RecordError
@@ -33,6 +34,7 @@ from bonmf_lib.report.figures import (
     specification as specification_figures,
     style as common,
 )
+from bonmf_lib.report.forests import forest
 from bonmf_lib.report.practices import COLUMNS, fit_to_paper
 from bonmf_lib.report.specification_curve import COMPARISONS
 from bonmf_lib.runs.profiles import read_profile
@@ -638,6 +640,15 @@ def test_controls_are_hollow_and_stand_apart_in_the_title():
         "Against all: none of 5 rows differs clearly; none of 3 controls differs clearly "
         "(test NDCG@10, 5 splits)"
     )
+
+
+def test_a_forest_without_any_interval_is_a_sentence():
+    table = intervals("difference", seeds=2, p_holm=1.0)
+    assert list(forest(table, "none at all", "mse")) == [
+        "Differences to none at all are not drawn: intervals need at least 3 splits."
+    ]
+    (figure,) = forest(table.assign(seeds=3), "none at all", "mse")
+    assert isinstance(figure, Figure) and figure.axes[0].containers
 
 
 def test_shapley_values_stand_beside_their_control():
