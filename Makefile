@@ -2,7 +2,7 @@
 PROFILE ?= quick
 DATASET ?=
 CONTENT ?=
-JOBS ?= 1
+JOBS ?= 2
 FRESH ?=
 VERBOSE ?=
 PYTHON ?= python3
