@@ -23,7 +23,7 @@ from ..training.search import Search
 from .multimodal_settings import RANKERS, Ranker
 from .protocols import COLD_ITEM_SHARE, closed_form, on_control
 
-FIXED_SETTINGS, TUNED = "as published", "tuned"
+FIXED_SETTINGS, TUNED = "fixed settings", "tuned"
 CHOSEN_BY = FullRanking(watches="recall@20")  # when a training stops, and what a search chooses
 KNOCK_OUTS = ("shuffled", "noise", "constant")  # controls of content, by the ending of their names
 PREPARATIONS: tuple[Preparation, ...] = ("native", "unit", "standardised")
