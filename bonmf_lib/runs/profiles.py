@@ -88,7 +88,8 @@ class Rankings:
     """Where items are ranked by implicit feedback (11)."""
 
     seeds: _Count  # the first so many
-    epochs: _Count  # upper limit of every training
+    published_epochs: _Count  # of the paper's table, none of them chosen
+    epochs: _Count  # upper limit of every other training
     patience: _Count  # epochs without a better ranking of validation items
     # of positives, in the paper's table; its code counts their negatives in the batch too
     batch_size: _Count

@@ -20,6 +20,7 @@ from bonmf_lib.runs.training import Training
 from bonmf_lib.runs.variant import training_hash, variant_hash
 from bonmf_lib.splits.by_time import LeaveOneOut
 from bonmf_lib.splits.rules import Ratio
+from bonmf_lib.studies import chosen_epochs
 from bonmf_lib.training.search import Search
 
 SEEDS = (0, 1)
@@ -48,8 +49,21 @@ def test_a_row_is_trained_once_for_both_evaluations_and_watched_among_few(run):
     assert variant_hash(run, replace(few, watched_by=None)) == variant_hash(run, few)
 
 
-@pytest.mark.parametrize("experiment", sorted(name for name in EXPERIMENTS if name[:2] == "11"))
-def test_no_row_trains_on_what_validates(run, experiment):
+CHOSEN = sorted(name for name in EXPERIMENTS if name[:2] == "11" and name != "11_neumf")
+
+
+def test_rows_as_published_train_on_all_but_the_latest_for_fixed_epochs(run):
+    rows, _ = asked(run, "11_neumf", SEEDS)
+    for row in rows:
+        split = Training(run, row, 0).split
+        assert not len(split.valid)
+        assert len(split.train) + len(split.test) == len(run.dataset.ratings)
+        epochs = run.settings.rankings.published_epochs
+        assert (row.training.epochs, row.training.patience) == (epochs, None)
+
+
+@pytest.mark.parametrize("experiment", CHOSEN)
+def test_no_other_row_trains_on_what_validates(run, experiment):
     rows, _ = asked(run, experiment, SEEDS)
     if not rows:
         pytest.skip("its rows need lists that came with the data")
@@ -225,3 +239,14 @@ def test_users_values_are_kept_and_measured_again_where_they_are_damaged(run, fa
         & (factors["metric"] == "hr@10")
     ]  # fmt: skip
     assert kept["hr@10"].mean() == pytest.approx(own["value"].item())
+
+
+def test_the_last_tested_epoch_is_the_row_itself(run):
+    row = neural_cf.gmf(run, 4, "as published")
+    table = chosen_epochs.tested_by_epoch(run, [row], 0)
+    assert table["epoch"].tolist() == [1, 2, 3]
+    training = Training(run, row, 0)
+    training.train()
+    assert table["value"].iloc[-1] == training.metrics()["hr@10"]
+    (gain,) = chosen_epochs.gain_by_choice(table)["gained by the choice"]
+    assert gain == table["value"].max() - table["value"].iloc[-1]

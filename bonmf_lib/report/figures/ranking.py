@@ -140,12 +140,13 @@ def setting_curves(
     return finished(figure)
 
 
-def watched_curves(table: pd.DataFrame, metric: str) -> Figure:
-    """Training loss and the watched metric by epoch, a line per model: mean over seeds up to the
-    first one's stop, band = range.
+def watched_curves(table: pd.DataFrame, metric: str, measured_on: str = "validation") -> Figure:
+    """Training loss and a metric by epoch, a line per model: mean over seeds up to the first one's
+    stop, band = range.
 
     Args:
         table: columns model, seed, epoch (from 1), loss, value of the metric, better when higher.
+        measured_on: the part of the data that the metric is of.
     """
     figure, axes = grid(1, 2, (11, 4.6))
     best, seeds = [], table.groupby("model")["seed"].nunique().max()
@@ -159,13 +160,14 @@ def watched_curves(table: pd.DataFrame, metric: str) -> Figure:
             axis.fill_between(mean.index, low[column], high[column], color=colour, alpha=0.2)
         best.append(f"{label(model)} {mean['value'].idxmax()} ({mean['value'].max():.3f})")
     for axis, title in zip(
-        axes[0], ("training loss", f"watched {metric_name(metric)}"), strict=True
+        axes[0], ("training loss", f"{measured_on} {metric_name(metric)}"), strict=True
     ):
         axis.set(xlabel="epoch", ylabel=title)
         axis.xaxis.get_major_locator().set_params(integer=True)
     axis_legend(figure, axes[0, 0])
     over = f"; bands: range over {seeds} seeds" if seeds > 1 else ", one seed"
-    finding_title(figure, f"Epoch of the best mean {metric_name(metric)}: {listed(best)}{over}")
+    said = f"Epoch of the best mean {metric_name(metric)} ({measured_on})"
+    finding_title(figure, f"{said}: {listed(best)}{over}")
     return finished(figure)
 
 
