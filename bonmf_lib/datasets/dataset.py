@@ -234,7 +234,11 @@ def _whole_numbers(raw: pd.Series) -> np.ndarray | None:
 
 
 def check_ratings(
-    ratings: pd.DataFrame, scale: RatingScale | None, source: str, first_line: int | None
+    ratings: pd.DataFrame,
+    scale: RatingScale | None,
+    source: str,
+    first_line: int | None,
+    unique: bool = True,
 ) -> pd.DataFrame:
     """Validate raw rating rows and return them typed.
 
@@ -244,6 +248,7 @@ def check_ratings(
         scale: the allowed ratings; None skips that check (the scale is then inferred from the
         values).
         source: the file's name, for messages.
+        unique: whether a user may rate an item but once.
 
     Raises:
         DatasetError: names the file, the line and the mend of the first bad row: an empty id, a
@@ -284,7 +289,9 @@ def check_ratings(
         checks=pa.Check(
             lambda df: ~df.duplicated(["user", "item"]),
             error="the same user and item were rated before; keep one of the rows",
-        ),
+        )
+        if unique
+        else None,
     )
     try:
         schema.validate(ratings, lazy=True)

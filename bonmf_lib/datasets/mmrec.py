@@ -14,10 +14,10 @@ import pandas as pd
 
 from ..errors import DatasetError
 from .dataset import UNRATED, Dataset, RatingScale, build_dataset, check_ratings
-from .folder import observed_scale
 from .given import GivenParts
 from .multimodal import check_full
-from .tables import empty, line_of, read_table
+from .scales import observed_scale
+from .tables import TableForm, empty, line_of, read_table
 from .vectors import GIVEN, GivenVectors, read_vectors
 
 _IDS = {"user": "userID", "item": "itemID"}
@@ -48,7 +48,7 @@ def load_mmrec(path: str, content: str) -> Dataset:
     source, *more = interaction_files(path)
     if more:
         raise DatasetError(f"{folder} holds both {source.name} and {more[0].name}; keep one.")
-    table = read_table(source, (*_IDS.values(), _PART), "\t")
+    table = read_table(source, (*_IDS.values(), _PART), TableForm("\t"))
     pairs = pd.DataFrame({kind: _ids(source, table[column]) for kind, column in _IDS.items()})
     ratings, scale = _ratings(source, table, pairs)
     vectors = _vectors(folder)

@@ -1,10 +1,13 @@
 """CSV files as they stand: every cell as text, with the line on which its row begins."""
 
+import codecs
 import csv
 import gzip
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,16 +15,35 @@ import numpy as np
 import pandas as pd
 
 from ..errors import DatasetError
+from .plain_tables import read_plain
 
 MOST_BYTES = 4 * 2**30  # that a file may unpack to
 _LONGEST_LINE = 64 * 2**20
+_PIECE = 2**20  # bytes that are read at once
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _WHOLE_NUMBER = (
     r"0|-?[1-9][0-9]{0,17}"  # as a number is written without need of anything else; int64 holds it
 )
 
 
-def read_table(path: Path, needed: tuple[str, ...], separator: str = ",") -> pd.DataFrame:
+@dataclass(frozen=True)
+class TableForm:
+    """How a table is written: the sign between fields, one of ``SEPARATORS``, and the encoding."""
+
+    separator: str = ","
+    encoding: str = "utf-8"
+
+
+UTF8 = TableForm()
+Naming = Callable[[Path, list[str]], list[str]]  # the names that a file's columns get; "" = none
+
+
+def read_table(
+    path: Path,
+    needed: tuple[str, ...],
+    form: TableForm = UTF8,
+    naming: Naming | None = None,
+) -> pd.DataFrame:
     """A CSV file (``.gz``: packed) as text; the index holds the line on which each row begins,
     counted from 1.
 
@@ -29,15 +51,24 @@ def read_table(path: Path, needed: tuple[str, ...], separator: str = ",") -> pd.
     an empty text. Spaces around the names of columns are dropped, empty lines are passed over.
 
     Args:
-        needed: columns that must be there.
-        separator: of the fields of a row, one of ``SEPARATORS``.
+        needed: columns that must be there, once they have their names.
+        form: how the file is written.
+        naming: gives the columns their names; None = those in the file.
 
     Raises:
-        DatasetError: no UTF-8, NUL bytes, another separator, a column that is missing or named
-            twice, a row with too few or too many fields, a quote that is not closed, a damaged or
-            too large file.
+        DatasetError: another encoding, NUL bytes, another separator, a column that is missing or
+            named twice, a row with too few or too many fields, a quote that is not closed, a
+            damaged or too large file.
     """
-    rows: Iterator[list[str]] = csv.reader(_lines(path), strict=True, delimiter=separator)
+    separator = form.separator
+
+    def header_of(row: list[str]) -> list[str]:
+        return _header(path, row, needed, separator, naming)
+
+    plain = read_plain(path, separator, header_of) if form == TableForm(separator) else None
+    if plain is not None:
+        return plain
+    rows: Iterator[list[str]] = csv.reader(_lines(path, form), strict=True, delimiter=separator)
     begins, header, kept = 1, None, _Columns()
     try:
         for row in rows:
@@ -46,7 +77,7 @@ def read_table(path: Path, needed: tuple[str, ...], separator: str = ",") -> pd.
             ):
                 pass
             elif header is None:
-                header = _header(path, row, needed, separator)
+                header = header_of(row)
             elif len(row) == len(header):
                 kept.add(row, begins)
             else:
@@ -98,17 +129,21 @@ class _Columns:
         self._rows = []
 
 
-def _header(path: Path, row: list[str], needed: tuple[str, ...], separator: str) -> list[str]:
-    header = [name.strip() for name in row]
+def _header(
+    path: Path, row: list[str], needed: tuple[str, ...], separator: str, naming: Naming | None
+) -> list[str]:
+    written = [name.strip() for name in row]
+    header = naming(path, written) if naming else written
     absent = [name for name in needed if name not in header]
     for other, word in SEPARATORS.items():
         if absent and other != separator and other in "".join(row):
+            declared = f", or write separator = {other!r} in dataset.toml" if naming else ""
             raise DatasetError(
                 f"{path}: the fields are separated by {word}; "
-                f"save the file with {SEPARATORS[separator]}."
+                f"save the file with {SEPARATORS[separator]}{declared}."
             )
     if absent:
-        found = ", ".join(filter(None, header))[:300] or "nothing"
+        found = ", ".join(filter(None, written))[:300] or "nothing"
         raise DatasetError(
             f"{path}: the column {absent[0]!r} is missing; "
             f"the header must name {', '.join(needed)}, it names {found}."
@@ -121,12 +156,12 @@ def _header(path: Path, row: list[str], needed: tuple[str, ...], separator: str)
     return header
 
 
-def _lines(path: Path) -> Iterator[str]:
+def _lines(path: Path, form: TableForm) -> Iterator[str]:
     """The file's lines with their ends, told apart at newlines and carriage returns."""
     number = 1
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            for number, line in enumerate(_raw_lines(path, file), 1):
+            for number, line in enumerate(_raw_lines(path, _pieces(path, file, form)), 1):
                 if b"\0" in line:
                     raise DatasetError(
                         f"{path}, line {number}: holds NUL bytes (is it UTF-16?); "
@@ -146,17 +181,37 @@ def _lines(path: Path) -> Iterator[str]:
         ) from error
 
 
-def _raw_lines(path: Path, file: BinaryIO) -> Iterator[bytes]:
-    """Lines that end with a newline, a carriage return or both; a file is read in pieces and held
-    to a limit."""
+def _pieces(path: Path, file: BinaryIO, form: TableForm) -> Iterator[bytes]:
+    """The file in pieces; what is written in another encoding as UTF-8."""
+    if form.encoding == UTF8.encoding:
+        yield from iter(lambda: file.read(_PIECE), b"")
+        return
+    decoder, line = codecs.getincrementaldecoder(form.encoding)(), 1
+    for piece in chain(iter(lambda: file.read(_PIECE), b""), [b""]):
+        try:
+            text = decoder.decode(piece, final=not piece)
+        except UnicodeDecodeError as error:
+            line += error.object[: error.start].decode(form.encoding, "ignore").count("\n")
+            raise DatasetError(
+                f"{path}, line {line}: is not {form.encoding}, which dataset.toml names; "
+                "correct the encoding there, or save the file as UTF-8."
+            ) from None
+        line += text.count("\n")
+        yield text.encode()
+
+
+def _raw_lines(path: Path, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Lines that end with a newline, a carriage return or both, held to a limit."""
     found, rest = 0, b""
-    while piece := file.read(1 << 20):
+    for piece in pieces:
         found += len(piece)
         if found > MOST_BYTES or len(rest) > _LONGEST_LINE:
             limit = f"{MOST_BYTES:,} bytes in all or {_LONGEST_LINE:,} in a line"
             raise DatasetError(
                 f"{path}: holds more than {limit}; give fewer rows, each on a line of its own."
             )
+        if not piece:
+            continue
         lines = (rest + piece).splitlines(keepends=True)
         rest = lines.pop()  # it may go on, or its carriage return be followed by a newline
         yield from lines

@@ -95,9 +95,8 @@ def read_vectors(path: Path) -> np.ndarray:
         DatasetError: no such file of numbers (a pickle is never read), another shape, or a row with
             NaN or infinity.
     """
-    with _readable(path):
-        found = np.load(path, mmap_mode="r")  # so that a false size in the header reserves nothing
-    if not isinstance(found, np.ndarray) or found.dtype.kind not in "fiu" or found.ndim != 2:
+    found = _numbers(path)
+    if found is None or found.ndim != 2 or not found.shape[1]:
         raise DatasetError(f"{path}: holds no table of numbers; save one row of them per item.")
     with np.errstate(over="ignore"):
         matrix = found.astype(np.float32)
@@ -108,6 +107,33 @@ def read_vectors(path: Path) -> np.ndarray:
             "too large for float32; correct it, or give zeros where the vector is missing."
         )
     return matrix
+
+
+def read_vector(path: Path) -> np.ndarray:
+    """A ``.npy`` file of one vector, as a row or a line of numbers, float32 (dim,).
+
+    Raises:
+        DatasetError: no such file of numbers (a pickle is never read), another shape, or NaN or
+            infinity.
+    """
+    found = _numbers(path)
+    if found is None or not found.size or found.shape not in ((found.size,), (1, found.size)):
+        raise DatasetError(f"{path}: holds no single vector of numbers; save one per file.")
+    with np.errstate(over="ignore"):
+        vector = found.astype(np.float32).reshape(-1)
+    if not np.isfinite(vector).all():
+        raise DatasetError(
+            f"{path}: holds NaN, infinity or a number too large for float32; correct it, or "
+            "leave the file out where the vector is missing."
+        )
+    return vector
+
+
+def _numbers(path: Path) -> np.ndarray | None:
+    """An array of numbers; None where the file holds something else."""
+    with _readable(path):
+        found = np.load(path, mmap_mode="r")  # so that a false size in the header reserves nothing
+    return found if isinstance(found, np.ndarray) and found.dtype.kind in "fiu" else None
 
 
 def read_neighbours(path: Path) -> Neighbours:

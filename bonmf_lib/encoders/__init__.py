@@ -19,6 +19,8 @@ from .registry import Encoder, get_encoder, list_encoders, register_encoder
 
 __all__ = ["Features", "encode_items", "get_encoder", "list_encoders", "register_encoder"]
 
+_SHOWN = 5  # unreadable pictures that are named
+
 
 def encode_items(
     dataset: Dataset,
@@ -87,10 +89,10 @@ def encode_items(
         if content is not None and not present[place]
     ]
     if broken and modality == "image":
-        first = ", ".join(_named(dataset, place, contents[place]) for place in broken[:3])
+        first = ", ".join(_named(dataset, place, contents[place]) for place in broken[:_SHOWN])
         warnings.warn(
             f"{dataset.name}: {len(broken)} unreadable pictures count as missing: {first}"
-            f"{f', and {len(broken) - 3} more' if len(broken) > 3 else ''}.",
+            f"{f', and {len(broken) - _SHOWN} more' if len(broken) > _SHOWN else ''}.",
             stacklevel=2,
         )
     if pooling != encoder.default_pooling:

@@ -248,7 +248,7 @@ def test_bad_ratings_name_file_row_and_mend(folder, ratings, message):
 @pytest.mark.parametrize(
     ("items", "message"),
     [
-        ("item,name\n1,Alpha\n", "column 'title' is missing"),
+        ("thing,name\n1,Alpha\n", "column 'item' is missing"),
         ("item,title\n1,Alpha\n2,\n", "line 3: 'title' is empty"),
         ("item,title\n1,Alpha\n1,Beta\n", "line 3: the item 1 is listed twice, first on line 2"),
         ("item,title,image\n1,Alpha,../secret.jpg\n2,Beta,\n", "lies outside the folder"),
@@ -276,7 +276,7 @@ def test_truncated_gzip(folder):
         ("scale = 5", r"scale must be \[low, high, step\]"),
         ("scale = [1, 5, 0]", "positive step"),
         ('text_columns = "plot"', "list of column names"),
-        ('text_columns = ["plot"]', "text column 'plot' is not in"),
+        ('text_columns = ["plot"]', "text column 'plot' is not in items.csv, which names item"),
     ],
 )
 def test_bad_settings(folder, settings, message):

@@ -170,21 +170,23 @@ def test_unreadable_pictures_are_named_with_their_reason(empty_cache, tmp_path):
         packed(Image.fromarray(PIXELS), "EPS"),
         packed(Image.fromarray(PIXELS), "PNG")[:300],
         b"",
-        b"x",
+        *[b"x"] * 3,
     ]
     data = with_pictures(tmp_path, hostile)
     for _ in range(2):  # encoded, then from the cache
         with pytest.warns(UserWarning) as caught:
             found = encode_items(data, "image", "pixels")
         assert str(caught[0].message) == (
-            "planted: 4 unreadable pictures count as missing: "
+            "planted: 6 unreadable pictures count as missing: "
             "that of 'Planted 0' (0.jpg: it is none of JPEG, PNG, WEBP, GIF, BMP), "
             "that of 'Planted 1' (1.jpg: it is damaged or cut off), "
             "that of 'Planted 2' (2.jpg: its file is empty, cannot be opened "
             "or has more than 100,000,000 bytes), "
+            "that of 'Planted 3' (3.jpg: it is none of JPEG, PNG, WEBP, GIF, BMP), "
+            "that of 'Planted 4' (4.jpg: it is none of JPEG, PNG, WEBP, GIF, BMP), "
             "and 1 more."
         )
-        assert found.present.tolist() == [False] * 4 + [True] * 76
+        assert found.present.tolist() == [False] * 6 + [True] * 74
 
 
 @pytest.mark.case(

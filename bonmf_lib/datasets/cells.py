@@ -1,0 +1,88 @@
+"""Columns of a table that is all text: what their cells are."""
+
+import re
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..errors import DatasetError
+from .tables import empty, is_numeric, line_of, stripped
+
+# of times and of what is known about users and items; any case
+_UNKNOWN = ("", "na", "n/a", "nan", "null", "none", "<na>")
+_LINK = re.compile(r"(?:https?://|www\.|ftp://)\S+", re.IGNORECASE)
+_CODE = re.compile(r"(?=\S*\d)\S+")  # one word with a digit: SKU-17, B003D7NSPG, 2020-01-01
+
+
+def unknown(cells: pd.Series) -> pd.Series:
+    """Which cells say that something is not known."""
+    return cells.str.strip().str.lower().isin(_UNKNOWN)
+
+
+def ids(path: Path, table: pd.DataFrame, column: str) -> pd.Series:
+    """A column of ids without spaces around them, none of them empty or there twice.
+
+    Raises:
+        DatasetError: one is; names the line.
+    """
+    found = stripped(table[column])
+    if (found == "").any():
+        raise DatasetError(f"{path}, line {line_of(found == '')}: {column!r} is empty; fill it in.")
+    twice = found.duplicated()
+    if twice.any():
+        name = found[twice].iloc[0]
+        raise DatasetError(
+            f"{path}, line {line_of(twice)}: the {column} {name} is listed twice, first on line "
+            f"{line_of(found == name)}; keep one row."
+        )
+    return found
+
+
+def whole_numbers(path: Path, cells: pd.Series, bounds: tuple[int, int], what: str) -> pd.Series:
+    """Whole numbers within bounds; others count as unknown, with a warning."""
+    nothing = unknown(cells)
+    numbers = pd.to_numeric(cells.mask(nothing), errors="coerce")
+    bad = ~nothing & ~numbers.between(*bounds)
+    if bad.any():
+        warnings.warn(
+            f"{path}: {bad.sum()} {what} are no numbers from {bounds[0]} to {bounds[1]} and count "
+            f"as unknown, the first is {cells[bad].iloc[0][:40]!r} on line {line_of(bad)}.",
+            stacklevel=2,
+        )
+    return numbers.mask(bad).round().astype("Int64")
+
+
+def kind(cells: pd.Series) -> str:
+    """What a column's filled cells all are: ``numbers``, ``links``, ``codes`` (one word with a
+    digit each), or else ``words``; of a column without any, ``nothing``."""
+    filled = pd.Series(cells[~empty(cells)].str.strip().unique())
+    if filled.empty:
+        return "nothing"
+    if is_numeric(filled):
+        return "numbers"
+    for name, form in (("links", _LINK), ("codes", _CODE)):
+        if all(form.fullmatch(cell) for cell in filled):
+            return name
+    return "words"
+
+
+def seconds(path: Path, cells: pd.Series) -> pd.Series:
+    """Times as text, null where they are unknown. Where all of them are days or times of a day
+    (``2020-01-31``, ``2020-01-31T12:00:00+01:00``), seconds since 1970, and that is said; those
+    without a zone are read as UTC."""
+    cells = cells.mask(unknown(cells))
+    known = cells.dropna().str.strip()
+    if known.empty or not known.str.match(r"\d{4}-\d\d-\d\d").all():
+        return cells
+    times = pd.to_datetime(known, format="ISO8601", utc=True, errors="coerce")
+    if times.isna().any():
+        return cells
+    warnings.warn(
+        f"{path}: times such as {known.iloc[0]!r} are read as dates, in UTC unless they name a "
+        "zone.",
+        stacklevel=2,
+    )
+    since = (times.dt.as_unit("s").astype(np.int64)).astype("str")
+    return since.reindex(cells.index)

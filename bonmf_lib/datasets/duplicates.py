@@ -1,0 +1,61 @@
+"""What counts where a user rated an item more than once."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+
+from ..errors import DatasetError
+from .dataset import RatingScale
+from .tables import line_of
+
+RULES = ("refuse", "first", "last", "latest", "mean")  # the first: what holds unless one is named
+_PAIR = ["user", "item"]
+
+
+def resolved(ratings: pd.DataFrame, rule: str, scale: RatingScale, source: str) -> pd.DataFrame:
+    """The ratings with one row for each user and item; how many rows go is said as a warning.
+
+    Args:
+        ratings: checked rows (user, item, rating, timestamp); the index holds their lines.
+        rule: ``first`` or ``last`` row of the file; ``latest`` by time (of equal times the last
+            row); ``mean`` of a pair's rows, rounded to the scale's steps (half a step to the even
+            one), in place of the first, with the latest time. ``refuse`` leaves all as it is.
+        scale: the rating scale.
+        source: the file's name, for messages.
+
+    Raises:
+        DatasetError: ``latest`` where a pair that was rated again has a row without its time.
+    """
+    again = ratings.duplicated(_PAIR, keep=False)
+    if rule == "refuse" or not again.any():
+        return ratings
+    if rule == "latest":
+        if (unknown := again & ratings["timestamp"].isna()).any():
+            raise DatasetError(
+                f'{source}, line {line_of(unknown)}: duplicates = "latest" needs the time of every '
+                'rating that was given again; fill it in, or choose "last" or "mean".'
+            )
+        by_time = ratings.sort_values("timestamp", kind="stable")
+        kept = by_time[~by_time.duplicated(_PAIR, keep="last")].sort_index()
+    elif rule == "mean":
+        pairs = ratings[again].groupby(_PAIR, sort=False)
+        steps = (pairs["rating"].transform("mean") - scale.low) / scale.step
+        mean, latest = (
+            scale.low + np.rint(steps.round(6)) * scale.step,
+            pairs["timestamp"].transform("max"),
+        )
+        kept = ratings.assign(
+            rating=mean.reindex(ratings.index).fillna(ratings["rating"]),
+            timestamp=latest.reindex(ratings.index).fillna(ratings["timestamp"]),
+        )
+        kept = kept[~kept.duplicated(_PAIR)]
+    else:
+        kept = ratings[~ratings.duplicated(_PAIR, keep=rule)]
+    pairs = len(ratings[again].drop_duplicates(_PAIR))
+    warnings.warn(
+        f"{source}: {pairs:,} pairs of a user and an item were rated more than once; "
+        f'by duplicates = "{rule}" {len(ratings) - len(kept):,} rows are left out.',
+        stacklevel=2,
+    )
+    return kept

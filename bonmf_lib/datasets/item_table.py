@@ -1,0 +1,102 @@
+"""``items.csv`` of a folder: what its items are called, their texts, genres and pictures."""
+
+import html
+import re
+import warnings
+from pathlib import Path
+
+import pandas as pd
+
+from ..errors import DatasetError
+from .cards import title_cards
+from .cells import ids, kind, whole_numbers
+from .columns import ColumnNames
+from .item_pictures import picture_paths
+from .settings import NAME, FolderSettings
+from .tables import empty, line_of, read_table
+from .texts import headline
+
+_SAID = ("links", "codes")  # left out of the texts with a word; plain numbers without
+_NO_TEXT = {"item", "id", "title", "year", "image", "image_source", "mal_id"}
+_YEARS = (-9999, 9999)  # other years count as unknown
+
+
+def read_items(
+    path: Path, content: str, settings: FolderSettings, reviews: pd.Series | None = None
+) -> pd.DataFrame:
+    """The items, ids as text; the index holds the line of each.
+
+    With ``content="full"`` an item's text is its title and its text columns; where these are empty,
+    the title alone. Without a column of titles items are called by their ids, which are no text.
+
+    Args:
+        reviews: more text of an item, by its id.
+
+    Raises:
+        DatasetError: names the file, the line and the mend.
+    """
+    naming = ColumnNames("items", ("item", "title"), settings.columns)
+    called: dict[str, str] = {}  # what the file's columns are called here
+
+    def named(path: Path, header: list[str]) -> list[str]:
+        names = naming(path, header)
+        called.update(zip(header, names, strict=True))
+        return names
+
+    table = read_table(path, ("item",), settings.form, named)
+    items = pd.DataFrame({"raw_id": ids(path, table, "item")})
+    titled = "title" in table
+    items["title"] = table["title"].map(html.unescape).astype("str") if titled else items["raw_id"]
+    if (untitled := empty(items["title"])).any():
+        raise DatasetError(f"{path}, line {line_of(untitled)}: 'title' is empty; fill it in.")
+    nothing = pd.Series("", index=table.index, dtype="str")
+    items["year"] = whole_numbers(path, table.get("year", nothing), _YEARS, "years")
+    items["genres"] = [
+        tuple(sorted({g.strip() for g in re.split(r"[|,]", row) if g.strip()}))
+        for row in table.get("genres", table.get("categories", nothing))
+    ]
+    if content == "packaged":
+        if not titled:
+            raise DatasetError(
+                f"{path}: packaged content is made of titles, and there is no column title; add "
+                "it, or load with content=full."
+            )
+        items["text"] = headline(items)
+        items["image"] = title_cards(items)
+        return items
+    columns = _text_columns(path, table, called, settings)
+    parts = table[columns].apply(lambda column: column.str.replace("|", ", ").str.strip())
+    if reviews is not None:
+        parts["reviews"] = items["raw_id"].map(reviews).fillna("").astype("str")
+    free_text = pd.Series(
+        [html.unescape(". ".join(filter(None, row))) for row in parts.to_numpy()], items.index
+    )
+    items["plot"] = free_text.astype("str").mask(free_text.str.strip() == "")
+    titles = items["title"] if titled else nothing.mask(nothing == "")
+    items["text"] = (titles + ". " + items["plot"]).fillna(titles if titled else items["plot"])
+    items["image"] = picture_paths(path.parent, path, table, items["raw_id"])
+    return items
+
+
+def _text_columns(
+    path: Path, table: pd.DataFrame, called: dict[str, str], settings: FolderSettings
+) -> list[str]:
+    """The columns that make texts: those that the settings name, or else those that hold words."""
+    if settings.text_columns is not None:
+        chosen = [called.get(column, column) for column in settings.text_columns]
+        for name, column in zip(settings.text_columns, chosen, strict=True):
+            if column not in table:
+                raise DatasetError(
+                    f"{path.parent / NAME}: text column {name!r} is not in items.csv, which "
+                    f"names {', '.join(filter(None, called))[:300]}."
+                )
+        return chosen
+    kinds = {column: kind(table[column]) for column in table if column not in _NO_TEXT}
+    others = [f"{column!r} ({what})" for column, what in kinds.items() if what in _SAID]
+    if others:
+        warnings.warn(
+            f"{path}: no part of the texts are {', '.join(others)}; text_columns in {NAME} "
+            "chooses others.",
+            stacklevel=3,
+        )
+    return [column for column, what in kinds.items() if what == "words"]

@@ -1,0 +1,61 @@
+"""Texts that people wrote with their ratings. As an item's text they would tell a model the ratings
+that it is tested on, so they are not read as such.
+
+``reviews = "column"`` in ``dataset.toml`` reads those of a fifth of the ratings, chosen by a hash
+of user and item whatever the seed. These ratings are left out: no split can test them, and no
+rating that is left has its words in a text.
+"""
+
+import warnings
+
+import pandas as pd
+
+from ..errors import DatasetError
+from .tables import empty
+
+SHARE = 0.2  # of the ratings with a review
+_USUAL = {"review", "reviewtext", "reviewbody", "reviews", "comment", "summary", "reviewsummary"}
+
+
+def taken_out(
+    table: pd.DataFrame, column: str | None, source: str
+) -> tuple[pd.DataFrame, pd.Series | None]:
+    """The ratings without those whose reviews are read, and these reviews joined for each item, by
+    its id; None without a column to read. A usual column of reviews that is not named is said.
+
+    Args:
+        table: rows of ``ratings.csv`` as text: user, item and others; the index holds their lines.
+        column: holds the reviews.
+        source: the file's name, for messages.
+
+    Raises:
+        DatasetError: no such column, or no review in it.
+    """
+    if column is None:
+        found = [name for name in table if name.casefold().replace("_", "") in _USUAL]
+        if found:
+            warnings.warn(
+                f"{source}: {found[0]!r} is not read, since what people write with a rating tells "
+                f'it, also when it is tested; reviews = "{found[0]}" in dataset.toml reads a '
+                "fifth and leaves their ratings out.",
+                stacklevel=2,
+            )
+        return table, None
+    if column not in table:
+        raise DatasetError(
+            f"{source}: has no column {column!r}, which dataset.toml names as reviews; "
+            f"it names {', '.join(table.columns)[:300]}."
+        )
+    pair = table["user"].str.strip() + "\0" + table["item"].str.strip()
+    drawn = pd.util.hash_pandas_object(pair, index=False).to_numpy() < SHARE * 2.0**64
+    read = drawn & ~empty(table[column]).to_numpy()
+    if not read.any():
+        raise DatasetError(f"{source}: {column!r} holds no reviews that could be read; drop it.")
+    told = table[read]
+    texts = told[column].str.strip().groupby(told["item"].str.strip(), sort=False).agg(" ".join)
+    warnings.warn(
+        f"{source}: the reviews of {read.sum():,} ratings are read as texts of {len(texts):,} "
+        "items, and these ratings are left out.",
+        stacklevel=2,
+    )
+    return table[~read], texts
