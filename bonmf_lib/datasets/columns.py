@@ -104,7 +104,7 @@ class ColumnNames:
             elif found:
                 self._several(path, ours, [names[place] for place in found])
         if taken:
-            said = " and ".join(f"{theirs!r} as {ours}" for theirs, ours in taken.items())
+            said = ", ".join(f"{theirs!r} as {ours}" for theirs, ours in taken.items())
             warnings.warn(
                 f"{path}: reads {said}; name other columns in dataset.toml if that is wrong.",
                 stacklevel=2,

@@ -20,16 +20,26 @@ def resolved(ratings: pd.DataFrame, rule: str, scale: RatingScale, source: str) 
         ratings: checked rows (user, item, rating, timestamp); the index holds their lines.
         rule: ``first`` or ``last`` row of the file; ``latest`` by time (of equal times the last
             row); ``mean`` of a pair's rows, rounded to the scale's steps (half a step to the even
-            one), in place of the first, with the latest time. ``refuse`` leaves all as it is.
+            one), in place of the first, with the latest time; ``refuse``: none may be there.
         scale: the rating scale.
         source: the file's name, for messages.
 
     Raises:
-        DatasetError: ``latest`` where a pair that was rated again has a row without its time.
+        DatasetError: ``refuse`` and a pair was rated again, or ``latest`` and such a row lacks its
+            time.
     """
-    again = ratings.duplicated(_PAIR, keep=False)
-    if rule == "refuse" or not again.any():
+    twice = ratings.duplicated(_PAIR)
+    if not twice.any():
         return ratings
+    if rule == "refuse":
+        line, count = line_of(twice), int(twice.sum())
+        first = (ratings[_PAIR] == ratings.loc[line, _PAIR]).all(axis=1)
+        raise DatasetError(
+            f"{source}, line {line}: the same user and item were rated before, on line "
+            f"{line_of(first)} ({count} such rows in all); keep one of them, or write "
+            'duplicates = "latest" in dataset.toml.'
+        )
+    again = ratings.duplicated(_PAIR, keep=False)
     if rule == "latest":
         if (unknown := again & ratings["timestamp"].isna()).any():
             raise DatasetError(
@@ -52,10 +62,9 @@ def resolved(ratings: pd.DataFrame, rule: str, scale: RatingScale, source: str) 
         kept = kept[~kept.duplicated(_PAIR)]
     else:
         kept = ratings[~ratings.duplicated(_PAIR, keep=rule)]
-    pairs = len(ratings[again].drop_duplicates(_PAIR))
     warnings.warn(
-        f"{source}: {pairs:,} pairs of a user and an item were rated more than once; "
-        f'by duplicates = "{rule}" {len(ratings) - len(kept):,} rows are left out.',
+        f'{source}: by duplicates = "{rule}" {len(kept):,} of {len(ratings):,} ratings are kept, '
+        "one for each user and item.",
         stacklevel=2,
     )
     return kept

@@ -26,7 +26,7 @@ from .duplicates import resolved
 from .implicit import implicit_view
 from .item_table import read_items
 from .own_vectors import own_vectors
-from .reviews import taken_out
+from .reviews import check_no_item_text, taken_out
 from .scales import observed_scale
 from .settings import NAME, FolderSettings, read_settings
 from .tables import are_whole_numbers, line_of, read_table, same_numbers, stripped
@@ -132,14 +132,14 @@ def _ratings(
     needed = _NEEDED["ratings"]
     naming = ColumnNames("ratings", needed, settings.columns)
     table = read_table(source, needed, settings.form, naming)
+    check_no_item_text(settings.text_columns or (), table, source.parent / NAME)
     table, reviews = taken_out(table, settings.reviews, str(source))
     for column in ("user", "item"):
         cells = stripped(table[column])
         table[column] = cells.mask(cells == "")
     if "timestamp" in table:
         table["timestamp"] = seconds(source, table["timestamp"])
-    once = settings.duplicates == "refuse"
-    checked = check_ratings(table, settings.scale, str(source), None, unique=once)
+    checked = check_ratings(table, settings.scale, str(source), None, unique=False)
     checked = checked.set_axis(table.index)
     if len(checked) < FEWEST_RATINGS:
         raise DatasetError(
@@ -167,8 +167,8 @@ def _warn_of_little(ratings: pd.DataFrame, source: Path) -> None:
     counts = ratings["user"].value_counts()
     if (once := int((counts == 1).sum())) >= _MANY_ONCE * len(counts):
         warnings.warn(
-            f"{source}: {once:,} of {len(counts):,} users left one rating each, from which nothing "
-            f"of their taste is learnt when it is tested; core = 2 in {NAME} leaves them out.",
+            f"{source}: {once:,} of {len(counts):,} users left one rating each, which tells "
+            f"nothing of their taste once it is tested; core = 2 in {NAME} leaves them out.",
             stacklevel=3,
         )
 

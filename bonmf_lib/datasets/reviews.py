@@ -7,6 +7,8 @@ rating that is left has its words in a text.
 """
 
 import warnings
+from collections.abc import Iterable
+from pathlib import Path
 
 import pandas as pd
 
@@ -14,7 +16,18 @@ from ..errors import DatasetError
 from .tables import empty
 
 SHARE = 0.2  # of the ratings with a review
-_USUAL = {"review", "reviewtext", "reviewbody", "reviews", "comment", "summary", "reviewsummary"}
+_NAMES = {"review", "reviewtext", "reviewbody", "reviews", "comment", "summary", "reviewsummary"}
+
+
+def check_no_item_text(columns: Iterable[str], table: pd.DataFrame, settings: Path) -> None:
+    """``DatasetError`` where an item's text should be made of a column of reviews of the ratings
+    (``table``): one named as reviews usually are."""
+    for column in columns:
+        if column in table and _usual(column):
+            raise DatasetError(
+                f"{settings}: {column!r} is of the ratings, and as an item's text would tell the "
+                f'tested ones; write reviews = "{column}", which leaves those out that it reads.'
+            )
 
 
 def taken_out(
@@ -32,12 +45,12 @@ def taken_out(
         DatasetError: no such column, or no review in it.
     """
     if column is None:
-        found = [name for name in table if name.casefold().replace("_", "") in _USUAL]
+        found = [name for name in table if _usual(name)]
         if found:
             warnings.warn(
-                f"{source}: {found[0]!r} is not read, since what people write with a rating tells "
-                f'it, also when it is tested; reviews = "{found[0]}" in dataset.toml reads a '
-                "fifth and leaves their ratings out.",
+                f"{source}: {found[0]!r} is not read: what people write with a rating tells it, "
+                f'also when it is tested. reviews = "{found[0]}" in dataset.toml reads a fifth and '
+                "leaves their ratings out.",
                 stacklevel=2,
             )
         return table, None
@@ -59,3 +72,7 @@ def taken_out(
         stacklevel=2,
     )
     return table[~read], texts
+
+
+def _usual(column: str) -> bool:
+    return column.casefold().replace("_", "") in _NAMES

@@ -122,14 +122,14 @@ def _form(path: Path, separator: str, encoding: str) -> TableForm:
         known = ", ".join(repr(sign) for sign in SEPARATORS)
         raise DatasetError(f"{path}: separator must be one of {known}, got {separator!r}.")
     try:
-        encoding = codecs.lookup(encoding).name
+        name = codecs.lookup(encoding).name
     except (LookupError, ValueError):
-        encoding = f"{encoding[:40]}?"
-    if encoding not in _ENCODINGS:
+        name = ""
+    if name not in _ENCODINGS:
         raise DatasetError(
-            f"{path}: the encoding {encoding!r} is not known here; save the tables as UTF-8."
+            f"{path}: the encoding {encoding[:40]!r} is not known here; save the tables as UTF-8."
         )
-    return TableForm(separator, encoding)
+    return TableForm(separator, name)
 
 
 def _scale(path: Path, scale: object) -> RatingScale:

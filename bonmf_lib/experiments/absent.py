@@ -35,9 +35,16 @@ def _name(dataset: Dataset) -> str:
 
 
 def paired(dataset: Dataset) -> int:
-    """Rated items that have both a text and a picture."""
-    both = dataset.items["text"].notna() & dataset.items["image"].notna()
-    return int(both.to_numpy()[dataset.ratings["item"].unique()].sum())
+    """Rated items that have both a text and a picture, or the vectors that stand for them."""
+    both = np.logical_and.reduce(
+        [
+            dataset.vectors[what].present
+            if what in dataset.vectors
+            else dataset.items[what].notna().to_numpy()
+            for what in MODALITIES
+        ]
+    )
+    return int(both[dataset.ratings["item"].unique()].sum())
 
 
 def reason(run: Run, variant: Variant, seeds: Sequence[int] | None = None) -> str | None:
@@ -45,6 +52,10 @@ def reason(run: Run, variant: Variant, seeds: Sequence[int] | None = None) -> st
     dataset = run.dataset
     if lacking := variant.lacks(dataset):
         return sentence(dataset, lacking[0])
+    if whole := variant.takes_apart(dataset):
+        return f"{_name(dataset)} comes with one vector for each {dataset.words.item}'s " + (
+            "text" if whole[0] == "text" else dataset.words.picture
+        )
     if variant.rates and not dataset.scale.rates:
         return f"nobody rated the {dataset.words.items} of {_name(dataset)}"
     if _relates_modalities(variant) and paired(dataset) < LEAST_ITEMS:
@@ -133,14 +144,22 @@ def _switched_off(row: Variant, inputs: Sequence[str]) -> Variant:
     return row
 
 
-def rest_needs(run: Run, *modalities: str) -> None:
+def rest_needs(run: Run, *modalities: str, encoded_anew: bool = False) -> None:
     """Say so and skip the cells below in this notebook where too few items have what they ask
     about.
 
     Args:
         modalities: ``text``, ``image`` or both (of the same item).
+        encoded_anew: whether they compare how it is encoded, or change it and encode it again; then
+            data that came with vectors of it, which are what models read, are left out too.
     """
     dataset, rated = run.dataset, run.dataset.ratings["item"].unique()
+    if encoded_anew and (given := [what for what in modalities if what in dataset.vectors]):
+        words = {"text": "texts", "image": "pictures"}
+        skip_rest(
+            f"{_name(dataset)} comes with vectors of its {words[given[0]]}: what follows in this "
+            "notebook encodes them anew and is left out."
+        )
     has = np.logical_and.reduce([dataset.items[what].notna().to_numpy() for what in modalities])
     if (found := int(has[rated].sum())) < LEAST_ITEMS:
         words = dataset.words

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..config import config_hash
 from ..datasets import Dataset
+from ..datasets.vectors import GIVEN, REBUILT
 from ..encoders import Features
 from ..encoders.features import MODALITIES
 from ..encoders.preparation import Preparation
@@ -123,12 +124,32 @@ class Variant:
         return read or bool(getattr(self.model_config, f"use_{what}", False))
 
     def lacks(self, dataset: Dataset) -> list[str]:
-        """What it reads of ``text``, ``image`` and ``demographics`` that the data set has not."""
+        """What it reads of ``text``, ``image`` and ``demographics`` that the data set has not; what
+        it encodes itself, vectors that the data came with do not replace."""
         return [
             what
             for what in ("text", "image", "demographics")
-            if self.uses(what) and not dataset.offers(what)
+            if self.uses(what)
+            and not (dataset.has(what) if self._encodes(what) else dataset.offers(what))
         ]
+
+    def takes_apart(self, dataset: Dataset) -> list[str]:
+        """Of ``text`` and ``image``, what it reads by parts, or pooled in a way of its own, where
+        the data came with one vector of each item."""
+        asked = {"text": (self.text_pooling, self.text_parts), "image": (self.image_pooling,)}
+        return [
+            what
+            for what in MODALITIES
+            if what in dataset.vectors
+            and self.uses(what)
+            and not self._encodes(what)
+            and any(part not in (None, "vector") for part in asked[what])
+        ]
+
+    def _encodes(self, what: str) -> bool:
+        """Whether it names an encoder that reads texts or pictures themselves."""
+        name = {"text": self.text_encoder, "image": self.image_encoder}.get(what)
+        return name is not None and not {name, name.rpartition("-")[0]} & {GIVEN, REBUILT}
 
     def features(self, run: Run, modality: str) -> Features | None:
         """The item features it reads, or None."""

@@ -1,0 +1,532 @@
+"""Folders broken in every way that strangers' folders are: case -> files -> the whole sentence."""
+
+import gzip
+import io
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bonmf_lib.datasets import load_dataset
+from bonmf_lib.errors import DatasetError
+
+USERS, ITEMS = "rstuvw", "abcdef"
+ROWS = [
+    f"{user},{item},{1 + (3 * place + 2 * number) % 5}"
+    for number, user in enumerate(USERS)
+    for place, item in enumerate(ITEMS)
+]
+
+
+def table(header: str, rows: list[str]) -> str:
+    return "\n".join([header, *rows, ""])
+
+
+def rated(*more: str, header: str = "user,item,rating", rows: list[str] = ROWS) -> dict:
+    """36 ratings, the last on line 37, and more."""
+    return {"ratings.csv": table(header, [*rows, *more])}
+
+
+def listed(header: str = "item,title", **cells: str) -> dict:
+    """An item a row, Alpha on line 2; cells follow the title."""
+    names = dict(zip(ITEMS, ("Alpha", "Beta", "Gamma", "Delta", "Epsilon", "Zeta"), strict=True))
+    rows = [f"{item},{names[item]}{cells.get(item, cells.get('each', ''))}" for item in ITEMS]
+    return {"items.csv": table(header, rows)}
+
+
+def array(values, **options) -> bytes:
+    out = io.BytesIO()
+    np.save(out, np.asarray(values), **options)
+    return out.getvalue()
+
+
+def toml(text: str) -> dict:
+    return {"dataset.toml": text}
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A whole folder with some files in place of its own (None: without); ``says`` is what is said,
+    with ``{}`` for the folder."""
+
+    case: str
+    files: dict = field(hash=False)
+    says: str
+    content: str = "full"
+
+    def written(self, path: Path) -> Path:
+        folder = path / "toys"
+        for name, content in (rated() | listed() | self.files).items():
+            if content is not None:
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).write_bytes(
+                    content if isinstance(content, bytes) else content.encode()
+                )
+        return folder
+
+
+LATIN = table("item,title", [f"{item},Café {item}" for item in ITEMS])
+STAMPED = {"header": "user,item,rating,timestamp", "rows": [f"{row},1600000000" for row in ROWS]}
+VECTORS = np.arange(1.0, 13).reshape(6, 2)
+
+BROKEN = [
+    # columns
+    Folder(
+        "a needed column is missing",
+        rated(header="user,thing,rating"),
+        "{}/ratings.csv: the column 'item' is missing; the header must name user, "
+        "item, rating, it names user, thing, rating.",
+    ),
+    Folder(
+        "a declared column is missing",
+        toml('rating = "grade"'),
+        "{}/ratings.csv: has no column 'grade', which dataset.toml names as rating; "
+        "it names user, item, rating.",
+    ),
+    Folder(
+        "two columns could be the user",
+        rated(header="customer_id,member,item,rating", rows=[f"x,{row}" for row in ROWS]),
+        "{}/ratings.csv: 'customer_id' and 'member' could each be the user; write "
+        'user = "customer_id" in dataset.toml, or the other.',
+    ),
+    Folder(
+        "a column is there twice",
+        rated(header="user,item,rating,rating"),
+        "{}/ratings.csv: the header names the column 'rating' twice; rename or drop one.",
+    ),
+    # how files are written
+    Folder(
+        "semicolons, not declared",
+        {"ratings.csv": rated()["ratings.csv"].replace(",", ";")},
+        "{}/ratings.csv: the fields are separated by semicolons; save the file with "
+        "commas, or write separator = ';' in dataset.toml.",
+    ),
+    Folder(
+        "Latin-1, not declared",
+        {"items.csv": LATIN.encode("latin-1")},
+        "{}/items.csv, line 2: is not UTF-8 (byte 0xe9); save the file as UTF-8.",
+    ),
+    Folder(
+        "UTF-16, not declared",
+        {"items.csv": LATIN.encode("utf-16")},
+        "{}/items.csv, line 1: holds NUL bytes (is it UTF-16?); save the file as UTF-8.",
+    ),
+    Folder(
+        "another encoding than the declared one",
+        {"items.csv": LATIN.encode("latin-1")} | toml('encoding = "ascii"'),
+        "{}/items.csv, line 2: is not ascii, which dataset.toml names; correct the "
+        "encoding there, or save the file as UTF-8.",
+    ),
+    Folder(
+        "an encoding that is none of texts",
+        toml('encoding = "zip"'),
+        "{}/dataset.toml: the encoding 'zip' is not known here; save the tables as UTF-8.",
+    ),
+    Folder(
+        "a separator of two signs",
+        toml('separator = "::"'),
+        "{}/dataset.toml: separator must be one of ',', ';', '\\t', '|', got '::'.",
+    ),
+    Folder(
+        "NUL bytes",
+        rated("x,a,\0"),
+        "{}/ratings.csv, line 38: holds NUL bytes (is it UTF-16?); save the file as UTF-8.",
+    ),
+    Folder(
+        "an open quote",
+        rated('x,"a,4', "y,b,4"),
+        "{}/ratings.csv, line 38: in the row that begins here a quote is not closed "
+        "or not alone in its field, or a field has more than 131,072 characters "
+        "(unexpected end of data); mend it.",
+    ),
+    Folder(
+        "a field too many",
+        rated("x,a,4,4"),
+        "{}/ratings.csv, line 38: has 4 fields where the header names 3; mend the "
+        "row (a field that holds a comma must stand in double quotes).",
+    ),
+    Folder(
+        "an empty file", {"ratings.csv": ""}, "{}/ratings.csv: is empty; supply a header and rows."
+    ),
+    Folder(
+        "a header alone",
+        rated(rows=[]),
+        "{}/ratings.csv: holds no ratings; supply at least one row below the header.",
+    ),
+    Folder(
+        "packed and not packed",
+        {"ratings.csv.gz": gzip.compress(b"user,item,rating\n")},
+        "{} holds both ratings.csv and ratings.csv.gz; keep one of them.",
+    ),
+    Folder(
+        "a packed file that is none",
+        {"ratings.csv": None, "ratings.csv.gz": b"user"},
+        "{}/ratings.csv.gz: is a damaged gzip file (Not a gzipped file (b'us')); replace it.",
+    ),
+    Folder(
+        "no items.csv",
+        {"items.csv": None},
+        "{} holds no items.csv or items.csv.gz; add one with item, title.",
+    ),
+    # ids
+    Folder(
+        "a rating of an unknown item",
+        rated("x,z,4"),
+        "{}/ratings.csv, line 38: the ratings name the item z, which items.csv "
+        "lacks; add its row or drop its ratings.",
+    ),
+    Folder(
+        "an item twice, behind a cell of several lines",
+        {"items.csv": table("item,title", ['a,"Al\n\npha"', *(f"{i},X" for i in "bcdefb")])},
+        "{}/items.csv, line 10: the item b is listed twice, first on line 5; keep one row.",
+    ),
+    Folder(
+        "a user whom users.csv lacks",
+        {"users.csv": table("user,age", ["r,30"])},
+        "{}/ratings.csv, line 8: the ratings name the user s, which users.csv lacks; "
+        "add its row or drop its ratings.",
+    ),
+    Folder(
+        "numbers here, decimals there",
+        rated(rows=[f"{place},{place}.0,{1 + place % 5}" for place in range(9)])
+        | {"items.csv": table("item,title", [f"{place},T{place}" for place in range(9)])},
+        "{}/ratings.csv, line 2: the ratings name the item 0.0, which items.csv "
+        "lacks (it lists 0: write ids alike); add its row or drop its ratings.",
+    ),
+    Folder(
+        "an empty title",
+        listed() | {"items.csv": "item,title\na,Alpha\nb,\n"},
+        "{}/items.csv, line 3: 'title' is empty; fill it in.",
+    ),
+    # ratings
+    Folder(
+        "a rating of inf",
+        rated("x,a,inf"),
+        "{}/ratings.csv, line 38: the rating is infinite; correct or drop the row (1 "
+        "bad rows in all).",
+    ),
+    Folder(
+        "a rating that is no number",
+        rated("x,a,good"),
+        "{}/ratings.csv, line 38: 'rating' is empty or no number; fill it in or drop "
+        "the row (1 bad rows in all).",
+    ),
+    Folder(
+        "a constant rating",
+        rated(rows=[f"{row[:4]}4" for row in ROWS]),
+        "{}/ratings.csv: every rating is 4; nothing can be learnt from a constant, "
+        "supply the ratings that people gave.",
+    ),
+    Folder(
+        "seven ratings",
+        rated(rows=ROWS[:7]),
+        "{}/ratings.csv: holds 7 ratings; a split in training, validation and test "
+        "needs at least 8, add some.",
+    ),
+    Folder(
+        "1 to 5 and a 99999",
+        rated("x,a,99999"),
+        "{}/ratings.csv, line 38: the rating 99999 lies far from most others, the "
+        "next of which is 5; correct the row, or declare scale = [low, high, step] "
+        "in dataset.toml.",
+    ),
+    Folder(
+        "a step of 0.00001",
+        rated("x,a,3.00001"),
+        "{}/ratings.csv, line 38: the rating 3.00001 is only 1e-05 from another, too "
+        "narrow a step; correct the row, or declare scale = [low, high, step] in "
+        "dataset.toml.",
+    ),
+    Folder(
+        "a rating off the declared scale",
+        toml("scale = [1, 4, 1]"),
+        "{}/ratings.csv, line 5: the rating is off the scale 1 to 4 in steps of 1; "
+        "correct or drop the row (7 bad rows in all).",
+    ),
+    Folder(
+        "half of the times bad",
+        rated("x,a,4,yesterday", "y,a,4,-5", **STAMPED),
+        "{}/ratings.csv, line 38: 'timestamp' is no number of seconds since 1970 (0 "
+        "to 9,007,199,254,740,992); correct it, leave it empty or drop the column (2 "
+        "bad rows in all).",
+    ),
+    Folder(
+        "a pair rated twice",
+        rated("r,a,3"),
+        "{}/ratings.csv, line 38: the same user and item were rated before, on line "
+        '2 (1 such rows in all); keep one of them, or write duplicates = "latest" '
+        "in dataset.toml.",
+    ),
+    Folder(
+        "the latest of two without times",
+        rated("r,a,3") | toml('duplicates = "latest"'),
+        '{}/ratings.csv, line 2: duplicates = "latest" needs the time of every '
+        'rating that was given again; fill it in, or choose "last" or "mean".',
+    ),
+    Folder(
+        "a core that nobody is in",
+        toml("core = 20"),
+        "folder:toys: no rating is left in a 20-core; lower at_least or core.",
+    ),
+    # dataset.toml
+    Folder(
+        "no TOML",
+        toml("scale = [1, 5"),
+        "{}/dataset.toml is no valid TOML: Unclosed array (at end of document).",
+    ),
+    Folder(
+        "an unknown key",
+        toml('text_column = "plot"'),
+        "{}/dataset.toml: Unknown key 'text_column'. Did you mean 'text_columns'? "
+        "Known: age, core, duplicates, encoding, gender, genres, image, "
+        "image_vectors, item, occupation, rating, reviews, scale, separator, "
+        "text_columns, text_vectors, timestamp, title, user, words, year.",
+    ),
+    Folder(
+        "an unknown rule",
+        toml('duplicates = "newest"'),
+        "{}/dataset.toml: Unknown rule for duplicates 'newest'. Known: first, last, "
+        "latest, mean, refuse.",
+    ),
+    Folder(
+        "a scale without whole steps",
+        toml("scale = [1, 5, 3]"),
+        "{}/dataset.toml: scale [1, 5, 3] does not reach its highest rating in whole "
+        "steps; correct it.",
+    ),
+    Folder(
+        "a text column that is not there",
+        toml('text_columns = ["plot"]'),
+        "{}/dataset.toml: text column 'plot' is not in items.csv, which names item, title.",
+    ),
+    Folder(
+        "a review as an item's text",
+        rated(header="user,item,rating,review", rows=[f"{row},fine" for row in ROWS])
+        | toml('text_columns = ["review"]'),
+        "{}/dataset.toml: 'review' is of the ratings, and as an item's text would "
+        'tell the tested ones; write reviews = "review", which leaves those out '
+        "that it reads.",
+    ),
+    Folder(
+        "reviews that are not there",
+        toml('reviews = "review"'),
+        "{}/ratings.csv: has no column 'review', which dataset.toml names as "
+        "reviews; it names user, item, rating.",
+    ),
+    # pictures
+    Folder(
+        "a picture outside",
+        listed("item,title,image", each=",../x.jpg"),
+        "{}/items.csv, line 2: the picture '../x.jpg' lies outside the folder; move "
+        "it inside and give its path from there.",
+    ),
+    Folder(
+        "two pictures of an item",
+        {"images/a.jpg": b"x", "images/a.png": b"x"},
+        "{}/images: a.jpg and a.png are both pictures of the item a; keep one.",
+    ),
+    # vectors
+    Folder(
+        "vectors of fewer items",
+        {"text.npy": array(VECTORS[:5])},
+        "{}/text.npy: holds 5 rows, and items.csv lists 6 items; give one row for "
+        "each, in their order.",
+    ),
+    Folder(
+        "a vector with NaN",
+        {"text.npy": array([[1.0, np.nan]] * 6)},
+        "{}/text.npy: row 0, counted from 0, holds NaN, infinity or a number too "
+        "large for float32; correct it, or give zeros where the vector is missing.",
+    ),
+    Folder(
+        "a pickle in place of vectors",
+        {"text.npy": array(np.array([{}] * 6), allow_pickle=True)},
+        "{}/text.npy: cannot be read as arrays of numbers (Array can't be "
+        "memory-mapped: Python objects in dtype.); replace it.",
+    ),
+    Folder(
+        "one number per item",
+        {"image.npy": array(np.ones(6))},
+        "{}/image.npy: holds no table of numbers; save one row of them per item.",
+    ),
+    Folder(
+        "vectors of zeros",
+        {"image.npy": array(np.zeros((6, 2)))},
+        "{}/image.npy: every vector is zero; give those of the items.",
+    ),
+    Folder(
+        "vectors of two lengths",
+        {f"image/{item}.npy": array(np.ones(3 + (item == "d"))) for item in ITEMS},
+        "{}/image: a.npy holds 3 numbers and d.npy 4; give vectors of one length.",
+    ),
+    Folder(
+        "vectors of other items",
+        {"image/z.npy": array(np.ones(3))},
+        "{}/image: no file is named after an item (a.npy), the first is z.npy; name "
+        "them by the ids of items.csv.",
+    ),
+    Folder(
+        "a picture's map in place of a vector",
+        {"image/a.npy": array(np.ones((2, 2)))},
+        "{}/image/a.npy: holds no single vector of numbers; save one per file.",
+    ),
+    Folder(
+        "vectors of two networks",
+        {
+            f"visual_embeddings/torch/{name}/avgpool/a.npy": array(np.ones(3))
+            for name in ("ResNet18", "ResNet50")
+        },
+        "{}: visual_embeddings/torch/ResNet18/avgpool and "
+        "visual_embeddings/torch/ResNet50/avgpool both hold vectors; write "
+        'image_vectors = "visual_embeddings/torch/ResNet18/avgpool" in '
+        "dataset.toml, or the other.",
+    ),
+    Folder(
+        "vectors outside",
+        toml('text_vectors = "../text.npy"'),
+        "{}/dataset.toml: text_vectors names '../text.npy', which is not in the "
+        "folder; give a path from there.",
+    ),
+    Folder(
+        "title cards without titles",
+        {"items.csv": table("item,brand", [f"{item},Acme" for item in ITEMS])},
+        "{}/items.csv: packaged content is made of titles, and there is no column "
+        "title; add it, or load with content=full.",
+        "packaged",
+    ),
+]
+
+ODD = [
+    Folder(
+        "usual other names of columns",
+        rated(header="Customer ID,ASIN,stars") | listed("product_id,Product Name"),
+        "{}/ratings.csv: reads 'Customer ID' as user, 'ASIN' as item, 'stars' as "
+        "rating; name other columns in dataset.toml if that is wrong.\n"
+        "{}/items.csv: reads 'product_id' as item, 'Product Name' as title; name "
+        "other columns in dataset.toml if that is wrong.",
+    ),
+    Folder(
+        "few ratings",
+        rated(rows=ROWS[:12]),
+        "{}/ratings.csv: holds 12 ratings, too few to tell anything; give at least "
+        "30, better thousands.",
+    ),
+    Folder(
+        "users who rated once",
+        rated(rows=[f"u{place},{row[2:]}" for place, row in enumerate(ROWS)]),
+        "{}/ratings.csv: 36 of 36 users left one rating each, which tells nothing of "
+        "their taste once it is tested; core = 2 in dataset.toml leaves them out.",
+    ),
+    Folder(
+        "7 and 007",
+        rated("7,a,1", "7,b,1", "007,a,2", "007,b,2"),
+        "{}: the users 7 and 007 are one number written in two ways, and count as "
+        "two; write them alike if they are one.",
+    ),
+    Folder(
+        "days as times",
+        rated(header=STAMPED["header"], rows=[f"{row},2020-01-31" for row in ROWS]),
+        "{}/ratings.csv: times such as '2020-01-31' are read as dates, in UTC unless "
+        "they name a zone.",
+    ),
+    Folder(
+        "a pair rated twice, by a rule",
+        rated("r,a,3") | toml('duplicates = "mean"'),
+        '{}/ratings.csv: by duplicates = "mean" 36 of 37 ratings are kept, one for '
+        "each user and item.",
+    ),
+    Folder(
+        "reviews beside the ratings",
+        rated(header="user,item,rating,reviewText", rows=[f"{row},fine" for row in ROWS]),
+        "{}/ratings.csv: 'reviewText' is not read: what people write with a rating "
+        'tells it, also when it is tested. reviews = "reviewText" in dataset.toml '
+        "reads a fifth and leaves their ratings out.",
+    ),
+    Folder(
+        "links and codes beside the titles",
+        listed(
+            "item,title,url,sku,price,brand",
+            **{item: f",http://toys/{item},SKU-{ord(item)},1.5,Acme" for item in ITEMS},
+        ),
+        "{}/items.csv: no part of the texts are 'url' (links), 'sku' (codes); "
+        "text_columns in dataset.toml chooses others.",
+    ),
+    Folder(
+        "seven lost pictures",
+        listed("item,title,image", **{i: f",{i}.jpg" for i in ITEMS}),
+        "{}/items.csv: 6 pictures named there do not exist and count as missing: "
+        "'a.jpg', 'b.jpg', 'c.jpg', 'd.jpg', 'e.jpg', and 1 more (the first on line "
+        "2).",
+    ),
+    Folder(
+        "pictures on the web",
+        listed("item,title,image", a=",http://toys/a.jpg", each=","),
+        "{}/items.csv: 1 pictures named there do not exist and count as missing: "
+        "'http://toys/a.jpg' (the first on line 2). 1 are web addresses: fetch them "
+        "into images/ first.",
+    ),
+    Folder(
+        "pictures named by the items",
+        {"images/a.jpg": b"x", "images/z.jpg": b"x"},
+        "{}/images: items.csv has no column image, so pictures are found by their "
+        "names: 1 of 6 items have one, as a.jpg.",
+    ),
+    Folder(
+        "a vector of zeros",
+        {"text.npy": array(VECTORS * (VECTORS > 2))},
+        "{}/text.npy: 1 of 6 items have no vector or one of zeros, and count as without text.",
+    ),
+    Folder(
+        "two columns that could be the genres",
+        listed("item,title,genre,category", each=",x,y"),
+        "{}/items.csv: 'genre' and 'category' could each be the genres; write genres "
+        '= "genre" in dataset.toml, or the other; neither is taken.',
+    ),
+]
+
+
+def load(folder: Path, content: str = "full"):
+    return load_dataset(f"folder:{folder}", content)
+
+
+def names(cases: list[Folder]) -> list[str]:
+    return [case.case for case in cases]
+
+
+@pytest.mark.case(
+    "data",
+    "more than thirty folders, each broken in its own way",
+    "each refused in one sentence that names file, line and mend; all of it is compared",
+)
+@pytest.mark.parametrize("broken", BROKEN, ids=names(BROKEN))
+def test_a_broken_folder_is_refused_in_one_sentence(tmp_path, broken):
+    folder = broken.written(tmp_path)
+    with pytest.raises(DatasetError) as caught, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        load(folder, broken.content)
+    assert str(caught.value) == broken.says.replace("{}", str(folder))
+
+
+@pytest.mark.case(
+    "data",
+    "folders that are odd but can be read",
+    "loaded, with a sentence on what was taken for what",
+)
+@pytest.mark.parametrize("odd", ODD, ids=names(ODD))
+def test_an_odd_folder_is_read_with_a_sentence(tmp_path, odd):
+    folder = odd.written(tmp_path)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert load(folder).n_items == 6
+    said = "\n".join(str(warning.message) for warning in caught)
+    assert said == odd.says.replace("{}", str(folder))
+
+
+def test_the_whole_folder_says_nothing(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        data = load(Folder("whole", {}, "").written(tmp_path))
+    assert (data.n_users, data.n_items, len(data.ratings)) == (6, 6, 36)
+    assert len(BROKEN) > 30 and len({*names(BROKEN), *names(ODD)}) == len(BROKEN) + len(ODD)
