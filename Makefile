@@ -49,6 +49,7 @@ lab: .venv/ready
 bench: .venv/ready
 	python -m tests.benchmarks.speed
 	python -m tests.benchmarks.ranking
+	python -m tests.benchmarks.loading
 
 # Keep a long run's records for every reader, beside those of experiments that this run did not repeat.
 publish: .venv/ready

@@ -40,6 +40,22 @@ def ids(path: Path, table: pd.DataFrame, column: str) -> pd.Series:
     return found
 
 
+def folded_ids(cells: pd.Series) -> pd.Series:
+    """Category cells as ids: without spaces around them, null where nothing is left."""
+    names = pd.Series(cells.cat.categories, dtype="str").str.strip()
+    codes, kept = pd.factorize(names.mask(names == ""))
+    return pd.Series(
+        pd.Categorical.from_codes(np.append(codes, -1)[cells.cat.codes], kept), cells.index
+    )
+
+
+def folded_numbers(cells: pd.Series) -> pd.Series:
+    """Category cells as float64 numbers, NaN where they are none."""
+    names = pd.Series(cells.cat.categories, dtype="str")
+    numbers = pd.to_numeric(names, errors="coerce").to_numpy(np.float64)
+    return pd.Series(np.append(numbers, np.nan)[cells.cat.codes], cells.index)
+
+
 def whole_numbers(path: Path, cells: pd.Series, bounds: tuple[int, int], what: str) -> pd.Series:
     """Whole numbers within bounds; others count as unknown, with a warning."""
     nothing = unknown(cells)
@@ -69,20 +85,26 @@ def kind(cells: pd.Series) -> str:
 
 
 def seconds(path: Path, cells: pd.Series) -> pd.Series:
-    """Times as text, null where they are unknown. Where all of them are days or times of a day
-    (``2020-01-31``, ``2020-01-31T12:00:00+01:00``), seconds since 1970, and that is said; those
-    without a zone are read as UTC."""
-    cells = cells.mask(unknown(cells))
-    known = cells.dropna().str.strip()
-    if known.empty or not known.str.match(r"\d{4}-\d\d-\d\d").all():
-        return cells
-    times = pd.to_datetime(known, format="ISO8601", utc=True, errors="coerce")
-    if times.isna().any():
-        return cells
-    warnings.warn(
-        f"{path}: times such as {known.iloc[0]!r} are read as dates, in UTC unless they name a "
-        "zone.",
-        stacklevel=2,
-    )
-    since = (times.dt.as_unit("s").astype(np.int64)).astype("str")
-    return since.reindex(cells.index)
+    """Times as numbers, null where they are unknown; as text, null likewise, where some are neither
+    numbers nor days.
+
+    Where all of them are days or times of a day (``2020-01-31``, ``2020-01-31T12:00:00+01:00``),
+    they become seconds since 1970, and that is said; those without a zone are read as UTC.
+    """
+    numbers = pd.to_numeric(cells, errors="coerce")
+    if numbers.notna().all():
+        return numbers
+    others = cells[numbers.isna()]
+    others = others[~unknown(others)].str.strip()
+    if others.empty:
+        return numbers
+    if numbers.isna().all() and others.str.match(r"\d{4}-\d\d-\d\d").all():
+        times = pd.to_datetime(others, format="ISO8601", utc=True, errors="coerce")
+        if times.notna().all():
+            warnings.warn(
+                f"{path}: times such as {others.iloc[0]!r} are read as dates, in UTC unless they "
+                "name a zone.",
+                stacklevel=2,
+            )
+            return times.dt.as_unit("s").astype(np.int64).reindex(cells.index)
+    return cells.mask(unknown(cells))

@@ -19,7 +19,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..errors import DatasetError
-from .cells import ids, seconds, unknown, whole_numbers
+from .cells import folded_ids, folded_numbers, ids, seconds, unknown, whole_numbers
 from .columns import ColumnNames
 from .dataset import Dataset, RatingScale, build_dataset, check_ratings
 from .duplicates import resolved
@@ -29,7 +29,7 @@ from .own_vectors import own_vectors
 from .reviews import check_no_item_text, taken_out
 from .scales import observed_scale
 from .settings import NAME, FolderSettings, read_settings
-from .tables import are_whole_numbers, line_of, read_table, same_numbers, stripped
+from .tables import are_whole_numbers, line_of, read_table, same_numbers
 from .vectors import GIVEN, GivenVectors
 from .words import given_words
 
@@ -64,13 +64,12 @@ def load_folder(path: str, content: str) -> Dataset:
             _check_known(ratings, kind, table["raw_id"], source, file)
     vectors = own_vectors(folder, items["raw_id"], settings.vectors) if content == "full" else {}
     if users is None:
-        users = pd.DataFrame({"raw_id": ratings["user"].unique()})
+        users = pd.DataFrame({"raw_id": ratings["user"].cat.categories.astype("str")})
     for kind, table in (("item", items), ("user", users)):
         if are_whole_numbers(table["raw_id"]):  # every rated id is among these
-            ratings[kind], table["raw_id"] = (
-                ratings[kind].astype("int64"),
-                table["raw_id"].astype("int64"),
-            )
+            rated = ratings[kind].cat
+            ratings[kind] = rated.categories.astype("int64").to_numpy()[rated.codes]
+            table["raw_id"] = table["raw_id"].astype("int64")
         elif same := same_numbers(table["raw_id"]):
             warnings.warn(
                 f"{folder}: the {kind}s {' and '.join(same[:2])} are one number written in two "
@@ -127,16 +126,16 @@ def _table(folder: Path, names: set[str], kind: str) -> Path:
 def _ratings(
     source: Path, settings: FolderSettings
 ) -> tuple[pd.DataFrame, RatingScale, pd.Series | None]:
-    """The checked ratings, ids as text, the index the line of each; their scale; and texts of items
-    out of reviews."""
+    """The checked ratings, ids as categories of texts, the index the line of each; their scale; and
+    texts of items out of reviews."""
     needed = _NEEDED["ratings"]
     naming = ColumnNames("ratings", needed, settings.columns)
-    table = read_table(source, needed, settings.form, naming)
+    table = read_table(source, needed, settings.form, naming, needed, ("timestamp",))
     check_no_item_text(settings.text_columns or (), table, source.parent / NAME)
     table, reviews = taken_out(table, settings.reviews, str(source))
     for column in ("user", "item"):
-        cells = stripped(table[column])
-        table[column] = cells.mask(cells == "")
+        table[column] = folded_ids(table[column])
+    table["rating"] = folded_numbers(table["rating"])
     if "timestamp" in table:
         table["timestamp"] = seconds(source, table["timestamp"])
     checked = check_ratings(table, settings.scale, str(source), None, unique=False)
@@ -153,6 +152,8 @@ def _ratings(
         )
     scale = settings.scale or observed_scale(checked["rating"], source)
     checked = resolved(checked, settings.duplicates, scale, str(source))
+    for column in ("user", "item"):
+        checked[column] = checked[column].cat.remove_unused_categories()
     _warn_of_little(checked, source)
     return checked, scale, reviews
 

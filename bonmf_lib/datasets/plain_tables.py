@@ -9,7 +9,7 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,11 @@ _NEWLINE, _RETURN = b"\n"[0], b"\r"[0]
 
 
 def read_plain(
-    path: Path, separator: str, header_of: Callable[[list[str]], list[str]]
+    path: Path,
+    separator: str,
+    header_of: Callable[[list[str]], list[str]],
+    repeated: Collection[str] = (),
+    times: Collection[str] = (),
 ) -> pd.DataFrame | None:
     """The table as :func:`~bonmf_lib.datasets.tables.read_table` gives it; None where the file is
     not plain, or cannot be read.
@@ -28,6 +32,7 @@ def read_plain(
     Args:
         separator: of the fields of a row, one sign.
         header_of: gives the fields of the header their names; empty for a column that is left out.
+        repeated, times: columns that are categories, and that may be int64.
     """
     data = _bytes(path)
     if data is None or b'"' in data or b"\0" in data:
@@ -45,23 +50,40 @@ def read_plain(
         return None
     try:
         header = header_of(first.decode().split(separator))
-        kept = [place for place, name in enumerate(header) if name]
-        table = pd.read_csv(
-            io.BytesIO(data[ends[0] + 1 :]),
-            sep=separator,
-            header=None,
-            names=range(count + 1),
-            usecols=kept,
-            dtype="str",
-            na_filter=False,
-            quoting=csv.QUOTE_NONE,
-            skip_blank_lines=False,
-            low_memory=False,
-        )
+        rows = data[ends[0] + 1 :]
+        kinds = {name: _kind(name, repeated, times) for name in header if name}
+        found = _parsed(rows, separator, header, kinds)
+        odd = [name for name, kind in kinds.items() if not kind and found[name].dtype != np.int64]
+        if odd:
+            found[odd] = _parsed(rows, separator, header, dict.fromkeys(odd, "str"))
     except UnicodeDecodeError:
         return None
-    table.columns = pd.Index([header[place] for place in kept])
-    return table.set_axis(np.arange(2, len(table) + 2))
+    return found.set_axis(np.arange(2, len(found) + 2))
+
+
+def _kind(name: str, repeated: Collection[str], times: Collection[str]) -> str | None:
+    """What the parser makes of a column; None = what it finds."""
+    return "category" if name in repeated else None if name in times else "str"
+
+
+def _parsed(
+    rows: bytes, separator: str, header: list[str], kinds: dict[str, str | None]
+) -> pd.DataFrame:
+    """The columns that are named, in the order of the file."""
+    places = {header.index(name): kind for name, kind in kinds.items()}
+    table = pd.read_csv(
+        io.BytesIO(rows),
+        sep=separator,
+        header=None,
+        names=range(len(header)),
+        usecols=list(places),
+        dtype={place: kind for place, kind in places.items() if kind},
+        na_filter=False,
+        quoting=csv.QUOTE_NONE,
+        skip_blank_lines=False,
+        low_memory=False,
+    )
+    return table.set_axis([header[place] for place in table.columns], axis=1)
 
 
 def _bytes(path: Path) -> bytes | None:

@@ -118,6 +118,7 @@ def _toml(path: Path) -> dict:
 
 
 def _form(path: Path, separator: str, encoding: str) -> TableForm:
+    separator = "\t" if separator == "\\t" else separator  # in TOML's single quotes
     if separator not in SEPARATORS:
         known = ", ".join(repr(sign) for sign in SEPARATORS)
         raise DatasetError(f"{path}: separator must be one of {known}, got {separator!r}.")

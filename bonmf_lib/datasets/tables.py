@@ -5,7 +5,7 @@ import csv
 import gzip
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -43,6 +43,8 @@ def read_table(
     needed: tuple[str, ...],
     form: TableForm = UTF8,
     naming: Naming | None = None,
+    repeated: Collection[str] = (),
+    times: Collection[str] = (),
 ) -> pd.DataFrame:
     """A CSV file (``.gz``: packed) as text; the index holds the line on which each row begins,
     counted from 1.
@@ -54,6 +56,8 @@ def read_table(
         needed: columns that must be there, once they have their names.
         form: how the file is written.
         naming: gives the columns their names; None = those in the file.
+        repeated: columns whose cells repeat: they come as categories, which are texts.
+        times: columns that may come as int64 where all of their cells are whole numbers.
 
     Raises:
         DatasetError: another encoding, NUL bytes, another separator, a column that is missing or
@@ -65,9 +69,10 @@ def read_table(
     def header_of(row: list[str]) -> list[str]:
         return _header(path, row, needed, separator, naming)
 
-    plain = read_plain(path, separator, header_of) if form == TableForm(separator) else None
-    if plain is not None:
-        return plain
+    if form == TableForm(separator):
+        plain = read_plain(path, separator, header_of, repeated, times)
+        if plain is not None:
+            return plain
     rows: Iterator[list[str]] = csv.reader(_lines(path, form), strict=True, delimiter=separator)
     begins, header, kept = 1, None, _Columns()
     try:
@@ -97,7 +102,8 @@ def read_table(
         raise DatasetError(f"{path}: is empty; supply a header and rows.")
     cells = dict(zip(header, kept.cells() or [[] for _ in header], strict=True))
     cells.pop("", None)  # columns without a name
-    return pd.DataFrame(cells, index=np.array(kept.lines, np.int64), dtype="str")
+    table = pd.DataFrame(cells, index=np.array(kept.lines, np.int64), dtype="str")
+    return table.astype({name: "category" for name in table if name in repeated})
 
 
 class _Columns:
@@ -225,7 +231,7 @@ def line_of(bad: pd.Series) -> int:
 
 def stripped(cells: pd.Series) -> pd.Series:
     """Cells without spaces around them."""
-    names = cells.unique()
+    names = cells.unique().tolist()
     mended = {name: name.strip() for name in names if name != name.strip()}
     return cells.replace(mended) if mended else cells
 
@@ -242,7 +248,7 @@ def is_numeric(cells: pd.Series) -> bool:
 
 def are_whole_numbers(ids: pd.Series) -> bool:
     """Whether all ids are plain whole numbers, as 7 and -7, not 007, 7.0 or 1e3."""
-    return all(re.fullmatch(_WHOLE_NUMBER, name) for name in ids.unique())
+    return all(re.fullmatch(_WHOLE_NUMBER, name) for name in ids.unique().tolist())
 
 
 def same_numbers(ids: pd.Series) -> list[str]:

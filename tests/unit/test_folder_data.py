@@ -228,7 +228,7 @@ def test_whole_numbers_are_ordered_as_numbers_and_all_else_as_text(tmp_path):
 def test_one_number_written_in_two_ways_counts_as_two_with_a_warning(tmp_path):
     with pytest.warns(
         UserWarning,
-        match="the users 7 and 007 are one number written in two ways, and count as two",
+        match="the users 007 and 7 are one number written in two ways, and count as two",
     ):
         data = load(made(tmp_path, [*RATINGS, "7,a,1", "007,a,2"]))
     assert {"7", "007"} < set(data.users["raw_id"])

@@ -131,14 +131,14 @@ def test_pairs_that_were_rated_again(tmp_path, rule, kept):
 
 def test_days_are_read_as_seconds_and_nothing_else_is(tmp_path):
     cells = pd.Series(["2020-01-31", "", "2020-01-31T12:00:00+01:00", "1970-01-01 00:01:00"])
-    assert seconds(tmp_path, cells).fillna("?").tolist() == [
-        "1580428800",
-        "?",
-        "1580468400",
-        "60",
+    assert seconds(tmp_path, cells).fillna(-1).tolist() == [1_580_428_800, -1, 1_580_468_400, 60]
+    assert seconds(tmp_path, pd.Series(["20200131", "NA", " 7 "])).fillna(-1).tolist() == [
+        20200131,
+        -1,
+        7,
     ]
-    for other in (["2020-01-31", "5"], ["2020-01-99"], ["20200131"], ["7", "8"]):
-        assert seconds(tmp_path, pd.Series(other)).tolist() == other
+    for bad in (["2020-01-31", "5"], ["2020-01-99", "2020-01-01"], ["2020-01-31", "soon"]):
+        assert seconds(tmp_path, pd.Series(bad)).tolist() == bad
 
 
 # Texts
