@@ -41,19 +41,19 @@ def ids(path: Path, table: pd.DataFrame, column: str) -> pd.Series:
 
 
 def folded_ids(cells: pd.Series) -> pd.Series:
-    """Category cells as ids: without spaces around them, null where nothing is left."""
-    names = pd.Series(cells.cat.categories, dtype="str").str.strip()
-    codes, kept = pd.factorize(names.mask(names == ""))
-    return pd.Series(
-        pd.Categorical.from_codes(np.append(codes, -1)[cells.cat.codes], kept), cells.index
-    )
+    """Ids as categories, in the order in which they come: without spaces around them, null where
+    nothing is left. What is asked of an id is then asked once."""
+    codes, names = pd.factorize(cells)
+    names = pd.Series(names, dtype="str").str.strip()
+    places, kept = pd.factorize(names.mask(names == ""))
+    return pd.Series(pd.Categorical.from_codes(places[codes], kept), cells.index)
 
 
 def folded_numbers(cells: pd.Series) -> pd.Series:
-    """Category cells as float64 numbers, NaN where they are none."""
-    names = pd.Series(cells.cat.categories, dtype="str")
-    numbers = pd.to_numeric(names, errors="coerce").to_numpy(np.float64)
-    return pd.Series(np.append(numbers, np.nan)[cells.cat.codes], cells.index)
+    """Numbers that come again and again, as float64; NaN where they are none."""
+    codes, names = pd.factorize(cells)
+    numbers = pd.to_numeric(pd.Series(names, dtype="str"), errors="coerce").to_numpy(np.float64)
+    return pd.Series(numbers[codes], cells.index)
 
 
 def whole_numbers(path: Path, cells: pd.Series, bounds: tuple[int, int], what: str) -> pd.Series:

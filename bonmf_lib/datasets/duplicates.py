@@ -13,6 +13,20 @@ RULES = ("refuse", "first", "last", "latest", "mean")  # the first: what holds u
 _PAIR = ["user", "item"]
 
 
+def check_once(ratings: pd.DataFrame, source: str) -> None:
+    """``DatasetError`` where a user and an item are there twice; names both lines, which the index
+    holds, of the first such rows."""
+    twice = ratings.duplicated(_PAIR)
+    if twice.any():
+        line = line_of(twice)
+        first = (ratings[_PAIR] == ratings.loc[line, _PAIR]).all(axis=1)
+        raise DatasetError(
+            f"{source}, line {line}: the same user and item were rated before, on line "
+            f"{line_of(first)} ({twice.sum()} such rows in all); keep one of them, or write "
+            'duplicates = "latest" in dataset.toml.'
+        )
+
+
 def resolved(ratings: pd.DataFrame, rule: str, scale: RatingScale, source: str) -> pd.DataFrame:
     """The ratings with one row for each user and item; how many rows go is said as a warning.
 
@@ -20,26 +34,16 @@ def resolved(ratings: pd.DataFrame, rule: str, scale: RatingScale, source: str) 
         ratings: checked rows (user, item, rating, timestamp); the index holds their lines.
         rule: ``first`` or ``last`` row of the file; ``latest`` by time (of equal times the last
             row); ``mean`` of a pair's rows, rounded to the scale's steps (half a step to the even
-            one), in place of the first, with the latest time; ``refuse``: none may be there.
+            one), in place of the first, with the latest time; ``refuse``: see :func:`check_once`.
         scale: the rating scale.
         source: the file's name, for messages.
 
     Raises:
-        DatasetError: ``refuse`` and a pair was rated again, or ``latest`` and such a row lacks its
-            time.
+        DatasetError: ``latest`` where a pair that was rated again has a row without its time.
     """
-    twice = ratings.duplicated(_PAIR)
-    if not twice.any():
-        return ratings
-    if rule == "refuse":
-        line, count = line_of(twice), int(twice.sum())
-        first = (ratings[_PAIR] == ratings.loc[line, _PAIR]).all(axis=1)
-        raise DatasetError(
-            f"{source}, line {line}: the same user and item were rated before, on line "
-            f"{line_of(first)} ({count} such rows in all); keep one of them, or write "
-            'duplicates = "latest" in dataset.toml.'
-        )
     again = ratings.duplicated(_PAIR, keep=False)
+    if rule == "refuse" or not again.any():
+        return ratings
     if rule == "latest":
         if (unknown := again & ratings["timestamp"].isna()).any():
             raise DatasetError(

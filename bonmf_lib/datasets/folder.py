@@ -22,7 +22,7 @@ from ..errors import DatasetError
 from .cells import folded_ids, folded_numbers, ids, seconds, unknown, whole_numbers
 from .columns import ColumnNames
 from .dataset import Dataset, RatingScale, build_dataset, check_ratings
-from .duplicates import resolved
+from .duplicates import check_once, resolved
 from .implicit import implicit_view
 from .item_table import read_items
 from .own_vectors import own_vectors
@@ -130,7 +130,7 @@ def _ratings(
     texts of items out of reviews."""
     needed = _NEEDED["ratings"]
     naming = ColumnNames("ratings", needed, settings.columns)
-    table = read_table(source, needed, settings.form, naming, needed, ("timestamp",))
+    table = read_table(source, needed, settings.form, naming, ("timestamp",))
     check_no_item_text(settings.text_columns or (), table, source.parent / NAME)
     table, reviews = taken_out(table, settings.reviews, str(source))
     for column in ("user", "item"):
@@ -140,6 +140,8 @@ def _ratings(
         table["timestamp"] = seconds(source, table["timestamp"])
     checked = check_ratings(table, settings.scale, str(source), None, unique=False)
     checked = checked.set_axis(table.index)
+    if settings.duplicates == "refuse":
+        check_once(checked, str(source))
     if len(checked) < FEWEST_RATINGS:
         raise DatasetError(
             f"{source}: holds {len(checked)} ratings; a split in training, validation and test "

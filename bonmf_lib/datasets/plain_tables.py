@@ -23,7 +23,6 @@ def read_plain(
     path: Path,
     separator: str,
     header_of: Callable[[list[str]], list[str]],
-    repeated: Collection[str] = (),
     times: Collection[str] = (),
 ) -> pd.DataFrame | None:
     """The table as :func:`~bonmf_lib.datasets.tables.read_table` gives it; None where the file is
@@ -32,7 +31,7 @@ def read_plain(
     Args:
         separator: of the fields of a row, one sign.
         header_of: gives the fields of the header their names; empty for a column that is left out.
-        repeated, times: columns that are categories, and that may be int64.
+        times: columns that may come as int64.
     """
     data = _bytes(path)
     if data is None or b'"' in data or b"\0" in data:
@@ -51,7 +50,7 @@ def read_plain(
     try:
         header = header_of(first.decode().split(separator))
         rows = data[ends[0] + 1 :]
-        kinds = {name: _kind(name, repeated, times) for name in header if name}
+        kinds = {name: None if name in times else "str" for name in header if name}
         found = _parsed(rows, separator, header, kinds)
         odd = [name for name, kind in kinds.items() if not kind and found[name].dtype != np.int64]
         if odd:
@@ -59,11 +58,6 @@ def read_plain(
     except UnicodeDecodeError:
         return None
     return found.set_axis(np.arange(2, len(found) + 2))
-
-
-def _kind(name: str, repeated: Collection[str], times: Collection[str]) -> str | None:
-    """What the parser makes of a column; None = what it finds."""
-    return "category" if name in repeated else None if name in times else "str"
 
 
 def _parsed(

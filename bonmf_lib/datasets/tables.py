@@ -43,7 +43,6 @@ def read_table(
     needed: tuple[str, ...],
     form: TableForm = UTF8,
     naming: Naming | None = None,
-    repeated: Collection[str] = (),
     times: Collection[str] = (),
 ) -> pd.DataFrame:
     """A CSV file (``.gz``: packed) as text; the index holds the line on which each row begins,
@@ -56,7 +55,6 @@ def read_table(
         needed: columns that must be there, once they have their names.
         form: how the file is written.
         naming: gives the columns their names; None = those in the file.
-        repeated: columns whose cells repeat: they come as categories, which are texts.
         times: columns that may come as int64 where all of their cells are whole numbers.
 
     Raises:
@@ -70,7 +68,7 @@ def read_table(
         return _header(path, row, needed, separator, naming)
 
     if form == TableForm(separator):
-        plain = read_plain(path, separator, header_of, repeated, times)
+        plain = read_plain(path, separator, header_of, times)
         if plain is not None:
             return plain
     rows: Iterator[list[str]] = csv.reader(_lines(path, form), strict=True, delimiter=separator)
@@ -102,8 +100,7 @@ def read_table(
         raise DatasetError(f"{path}: is empty; supply a header and rows.")
     cells = dict(zip(header, kept.cells() or [[] for _ in header], strict=True))
     cells.pop("", None)  # columns without a name
-    table = pd.DataFrame(cells, index=np.array(kept.lines, np.int64), dtype="str")
-    return table.astype({name: "category" for name in table if name in repeated})
+    return pd.DataFrame(cells, index=np.array(kept.lines, np.int64), dtype="str")
 
 
 class _Columns:

@@ -422,7 +422,7 @@ ODD = [
     Folder(
         "7 and 007",
         rated("7,a,1", "7,b,1", "007,a,2", "007,b,2"),
-        "{}: the users 007 and 7 are one number written in two ways, and count as "
+        "{}: the users 7 and 007 are one number written in two ways, and count as "
         "two; write them alike if they are one.",
     ),
     Folder(

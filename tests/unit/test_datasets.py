@@ -305,7 +305,7 @@ def test_pictures_that_do_not_exist_are_counted(folder):
 
 
 def test_timestamps_that_are_no_numbers(folder):
-    (folder / "ratings.csv").write_text("user,item,rating,timestamp\n7,1,5,2020-01-01\n")
+    (folder / "ratings.csv").write_text("user,item,rating,timestamp\n7,1,5,yesterday\n")
     with pytest.raises(DatasetError, match="line 2: 'timestamp' is no number of seconds"):
         load(folder)
     (folder / "ratings.csv").write_text(
@@ -374,7 +374,7 @@ def test_fingerprint_tells_ratings_apart_between_whole_steps(folder):
 
 def test_unknown_settings_key(folder):
     (folder / "dataset.toml").write_text("scales = [1, 5, 1]\n")
-    with pytest.raises(DatasetError, match="unknown key 'scales'"):
+    with pytest.raises(DatasetError, match=r"Unknown key 'scales'\. Did you mean 'scale'"):
         load(folder)
 
 
