@@ -41,8 +41,10 @@ def resolved(ratings: pd.DataFrame, rule: str, scale: RatingScale, source: str) 
     Raises:
         DatasetError: ``latest`` where a pair that was rated again has a row without its time.
     """
+    if rule == "refuse":
+        return ratings
     again = ratings.duplicated(_PAIR, keep=False)
-    if rule == "refuse" or not again.any():
+    if not again.any():
         return ratings
     if rule == "latest":
         if (unknown := again & ratings["timestamp"].isna()).any():
