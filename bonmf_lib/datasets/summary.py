@@ -31,11 +31,17 @@ def summary(dataset: Dataset) -> pd.DataFrame:
 
 
 def coverage(dataset: Dataset) -> pd.DataFrame:
-    """Share of items, and of ratings on items, that have a text or a picture."""
+    """Share of items, and of ratings on items, that have a text or a picture, or a vector that the
+    data came with."""
     rated = dataset.ratings["item"].to_numpy()
+    known = {
+        "text": dataset.items["text"].notna().to_numpy(),
+        "picture": dataset.items["image"].notna().to_numpy(),
+    }
+    called = {"text": "vector of the text", "image": "vector of the picture"}
+    known |= {called[modality]: given.present for modality, given in dataset.vectors.items()}
     rows = {}
-    for modality, column in (("text", "text"), ("picture", "image")):
-        present = dataset.items[column].notna().to_numpy()
+    for modality, present in known.items():
         rows[modality] = {
             "items": int(present.sum()),
             "share of items": float(present.mean()),

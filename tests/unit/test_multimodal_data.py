@@ -126,8 +126,8 @@ def test_tiktok_has_pictures_and_no_text(loaded):
 
 @pytest.mark.mirror
 def test_category_words_of_sports_are_its_texts(loaded):
-    assert coverage(loaded["amazon-sports"])["items"].tolist() == [18_204, 0]
-    assert coverage(loaded["amazon-baby"])["items"].tolist() == [0, 0]
+    assert coverage(loaded["amazon-sports"])["items"].tolist()[:2] == [18_204, 0]
+    assert coverage(loaded["amazon-baby"])["items"].tolist()[:2] == [0, 0]
     assert loaded["amazon-sports"].items["title"].iloc[0] == "1881509818"
 
 
