@@ -193,8 +193,9 @@ def _pieces(path: Path, file: BinaryIO, form: TableForm) -> Iterator[bytes]:
     for piece in chain(iter(lambda: file.read(_PIECE), b""), [b""]):
         try:
             text = decoder.decode(piece, final=not piece)
-        except UnicodeDecodeError as error:
-            line += error.object[: error.start].decode(form.encoding, "ignore").count("\n")
+        except UnicodeError as error:  # without a place: UTF-16 that does not tell its order
+            if isinstance(error, UnicodeDecodeError):
+                line += error.object[: error.start].decode(form.encoding, "ignore").count("\n")
             raise DatasetError(
                 f"{path}, line {line}: is not {form.encoding}, which dataset.toml names; "
                 "correct the encoding there, or save the file as UTF-8."

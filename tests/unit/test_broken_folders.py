@@ -120,6 +120,12 @@ BROKEN = [
         "encoding there, or save the file as UTF-8.",
     ),
     Folder(
+        "UTF-16 that is none",
+        toml('encoding = "utf-16"'),
+        "{}/ratings.csv, line 1: is not utf-16, which dataset.toml names; correct the "
+        "encoding there, or save the file as UTF-8.",
+    ),
+    Folder(
         "an encoding that is none of texts",
         toml('encoding = "zip"'),
         "{}/dataset.toml: the encoding 'zip' is not known here; save the tables as UTF-8.",

@@ -7,6 +7,7 @@ import random
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bonmf_lib.datasets import item_table, load_dataset, tables
@@ -620,7 +621,7 @@ ODD = [
 
 @pytest.mark.case(
     "data",
-    "CSV files, settings and packed files with random changes",
+    "CSV files, settings, vectors and packed files with random changes",
     "loaded or one sentence, never a traceback",
 )
 @pytest.mark.parametrize("seed", range(3))
@@ -630,7 +631,10 @@ def test_random_changes_load_or_give_one_sentence(tmp_path, empty_cache, monkeyp
     (made(tmp_path) / "users.csv").write_text(
         "user,gender,age\n" + "".join(f"{user},F,30\n" for user in range(1, 5))
     )
-    (tmp_path / "dataset.toml").write_text("scale = [1, 5, 1]\n")
+    (tmp_path / "dataset.toml").write_text(
+        'scale = [1, 5, 1]\nseparator = ","\nencoding = "utf-8"\nduplicates = "mean"\ncore = 1\n'
+    )
+    np.save(tmp_path / "text.npy", np.ones((2, 3)))
     whole = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     whole["ratings.csv.gz"] = gzip.compress(whole["ratings.csv"])
     loaded = 0

@@ -12,6 +12,7 @@ from PIL import Image
 
 from bonmf_lib.datasets import load_dataset
 from bonmf_lib.datasets.cells import kind, seconds
+from bonmf_lib.datasets.summary import coverage
 from bonmf_lib.datasets.vectors import GIVEN
 from bonmf_lib.encoders import encode_items
 from bonmf_lib.experiments import absent, table1
@@ -278,6 +279,11 @@ def test_vectors_belong_to_their_items(tmp_path, matrix, layout, toml):
     assert found.present.tolist() == [item != 3 for item in range(ITEMS)]
     assert data.offers("image") and not data.has("image") and set(data.vectors) == {"image"}
     assert data.items["title"].iloc[3] == "Café n° 3"
+    assert coverage(data)["items"].to_dict() == {
+        "text": ITEMS,
+        "picture": 0,
+        "vector of the picture": ITEMS - 1,
+    }
     assert data.fingerprint == load(made(tmp_path / "bare")).fingerprint
     assert not load(folder, "packaged").vectors
 
