@@ -83,7 +83,12 @@ def test_bad_vectors_name_file_and_mend(tmp_path):
         assert str(path) in str(error.value)
     np.save(path, np.zeros((9, 9)))
     whole = path.read_bytes()
-    for damaged in (b"", whole[:-8], whole[:40], whole.replace(b"(9, 9)", b"(9,9999999999)")):
+    cut, endless, open_header = (
+        whole[:40],
+        whole.replace(b"(9, 9)", b"(9,9999999999)"),
+        whole.replace(b"}", b"("),
+    )
+    for damaged in (b"", whole[:-8], cut, endless, open_header):
         path.write_bytes(damaged)
         with pytest.raises(DatasetError, match="cannot be read"):
             read_vectors(path)
