@@ -98,11 +98,15 @@ class BoNMF(RatingModel):
         """Rows (N, dim) of one input through its columns of W1 -> (N, H)."""
         return rows @ self.first.weight[:, self.columns[name]].T
 
+    def id_rows(self, side: str, ids: torch.Tensor | None) -> torch.Tensor:
+        """p or q of some ids of a ``side``, user or item: (N,) -> (N, 50)."""
+        return rows_of(getattr(self, f"{side}_embedding").weight, ids)
+
     def user_part(self, users: torch.Tensor | None) -> torch.Tensor:
         """Sum of all user inputs through W1, and b1: (N,) -> (N, H); None = all users in order."""
         part = self.first.bias.expand(self.n_users if users is None else len(users), -1)
         if "user_id" in self.columns:
-            part = part + self._project("user_id", rows_of(self.user_embedding.weight, users))
+            part = part + self._project("user_id", self.id_rows("user", users))
         if "demographics" in self.columns:
             part = part + self._project("demographics", rows_of(self.demographics, users))
         return part
@@ -113,7 +117,7 @@ class BoNMF(RatingModel):
             self.n_items if items is None else len(items), self.first.out_features
         )
         if "item_id" in self.columns:
-            part = part + self._project("item_id", rows_of(self.item_embedding.weight, items))
+            part = part + self._project("item_id", self.id_rows("item", items))
         for name, table in self.modalities.items():
             part = table.filled(part + self._project(name, table.rows(items)), items)
         return part
