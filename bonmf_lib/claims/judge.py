@@ -29,6 +29,7 @@ import pandas as pd
 
 from ..errors import ConfigError
 from ..evaluation import Estimate, holm, mean_interval
+from ..evaluation.by_support import BUCKET_ERRORS, COLD_PARTS
 from ..runs.records import interval_share
 from ..splits.rules import redraws_test
 from .across_users import CLOSED_FORM, Told, pairs_of
@@ -47,8 +48,9 @@ USERS, SEEDS_ONLY = "users", "seeds only"  # what differences on a fixed test pa
 LEVEL = 0.05  # below it, an adjusted p-value tells a difference from zero
 LOWER_IS_BETTER = (
     "mse",
-    "mse-cold-items",
     "mse-warm-items",
+    *COLD_PARTS,
+    *BUCKET_ERRORS,
     "rmse",
     "mae",
     "seconds",

@@ -14,6 +14,7 @@ from . import (
     ablations,
     absent,
     anchors,
+    cold_start,
     language_models,
     modality_overlap,
     model_training,
@@ -130,6 +131,14 @@ def _varied(run: Run) -> tuple[int, ...]:
     return run.settings.seeds[: run.settings.multimodal.side_seeds]
 
 
+def _revealed(run: Run) -> tuple[int, ...]:
+    return run.settings.seeds[: run.settings.cold_start.seeds]
+
+
+def _revealed_aside(run: Run) -> tuple[int, ...]:
+    return run.settings.seeds[: run.settings.cold_start.side_seeds]
+
+
 def _in_both(rows: Rows) -> Experiment:
     return Experiment(lambda run: neural_cf.in_both_evaluations(run, rows(run)), _ranked)
 
@@ -184,6 +193,14 @@ _LISTS = {
     "07_readings": Experiment(visual_fusion.picture_encoder_rows, _compared, absent.do_without),
     "07_fusions": Experiment(visual_fusion.fusion_rows, _compared),
     "08_subsets": Experiment(_subsets, _compared),
+    **{
+        f"09_{name}": Experiment(
+            rows,
+            _revealed_aside if name in cold_start.SIDE_QUESTIONS else _revealed,
+            cold_start.possible,
+        )
+        for name, rows in cold_start.QUESTIONS.items()
+    },
     "11_solved": _in_both(neural_cf.solved_rows),
     "11_naive": Experiment(neural_cf.naive_rows, _ranked),
     "11_neumf": _in_both(neural_cf.neumf_rows),

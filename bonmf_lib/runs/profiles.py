@@ -121,6 +121,18 @@ class Multimodal:
 
 
 @config
+class ColdStart:
+    """Where items and users have few ratings or none (09)."""
+
+    seeds: _Count  # the first so many
+    side_seeds: _Count  # likewise, for users, stand-ins and rankers
+    # ratings of a held-out item or user that train; the largest is put aside and never tests
+    revealed: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=2)
+    epochs: _Count  # upper limit of every training
+    ranking_epochs: _Count  # likewise of rankers
+
+
+@config
 class Studies:
     explained_pictures: _Count  # pictures that are spoilt to see what predictions make of it (07)
     # besides dataset, with content full: where overlap is taken out as well (08)
@@ -141,6 +153,7 @@ class Profile:
     tuning: Tuning
     rankings: Rankings
     multimodal: Multimodal
+    cold_start: ColdStart
     studies: Studies
 
 

@@ -1,0 +1,294 @@
+"""09: items and users with few ratings or none: what content gives, by how many there are.
+
+Four families of models, each without content and on text, picture or both, meet the same ratings;
+every row with content meets it shuffled and replaced by noise.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..encoders.features import Modality
+from ..evaluation.by_support import BY_SUPPORT
+from ..evaluation.rules import RATED_ITEMS
+from ..models import item_fields
+from ..models.rating.bias import GlobalMeanConfig, UserItemBiasConfig
+from ..models.rating.biased_svd import BiasedSVDConfig
+from ..models.rating.bonmf import BoNMFConfig
+from ..models.rating.bonmf_plus import BoNMFPlusConfig
+from ..models.rating.bonmf_stand_in import STAND_INS, BoNMFStandInConfig
+from ..models.rating.content_neighbours import ContentNeighboursConfig
+from ..models.rating.content_ridge import ContentRidgeConfig
+from ..models.rating.fm import FMConfig
+from ..models.rating.genre_mean import GenreMeanConfig
+from ..models.rating.item_mean import ItemMeanConfig
+from ..runs.run import Run
+from ..runs.variant import Variant
+from ..splits.revealed import RevealedItems, RevealedUsers
+from . import absent, multimodal_ranking
+from .protocols import CONTROLS, closed_form, control_rows, early_stopped
+
+HELD_OUT_SHARE = 0.2  # of the items (users) that can be held out
+LEAST_HELD = 20  # items (users) that can be held out, below which nothing is
+COLD_DROPOUT = 0.1  # of BoNMF+ and of the stand-ins: share of items treated as unrated
+DROPOUTS = (0.0, 0.2)  # of IDs, where stand-ins are compared
+READ: dict[str, tuple[Modality, ...]] = {
+    "text": ("text",),
+    "picture": ("image",),
+    "text + picture": ("text", "image"),
+}
+RULES = {"item": RevealedItems, "user": RevealedUsers}
+NEIGHBOURS, GENRE_MEAN, BIASES = "Neighbours in text", "Genre mean", "User + item bias"
+
+
+def _solved(run: Run, name: str, model: str, config: Any) -> Variant:
+    """Solved without the ratings that stop other rows, so that all have the same training
+    ratings."""
+    terms = {"evaluation": BY_SUPPORT, "holds_out": True}
+    if hasattr(config, "modalities"):
+        terms["feature_dim"] = run.settings.comparison.feature_dim
+    return closed_form(name, model, config, **terms)
+
+
+def _stopped(run: Run, name: str, model: str, config: Any) -> Variant:
+    row = early_stopped(run, name, config, model, epochs=run.settings.cold_start.epochs)
+    return replace(row, protocol="early stopped", evaluation=BY_SUPPORT, watched_by=RATED_ITEMS)
+
+
+def _reading(base: str, read: tuple[Modality, ...]) -> str:
+    """The base, and what is read besides."""
+    names = [name for name, modalities in READ.items() if modalities == read]
+    return " + ".join([base, *names])
+
+
+# Families: the same model by what it reads
+
+
+def _bonmf(run: Run, read: tuple[Modality, ...]) -> Variant:
+    return _stopped(run, _reading("BoNMF on ID", read), "bonmf", BoNMFConfig(modalities=read))
+
+
+def _dropout(run: Run, read: tuple[Modality, ...]) -> Variant:
+    config = BoNMFStandInConfig(modalities=read, id_dropout=COLD_DROPOUT)
+    return _stopped(run, _reading("BoNMF with ID dropout on ID", read), "bonmf-stand-in", config)
+
+
+def _bonmf_plus(run: Run, read: tuple[Modality, ...]) -> Variant:
+    """Without fields of items, which are content too; without any content it has no gate."""
+    dropout = COLD_DROPOUT if read else 0.0
+    config = BoNMFPlusConfig(
+        modalities=read, use_fields=False, gate=bool(read), cold_dropout=dropout
+    )
+    return _stopped(run, _reading("BoNMF+ on ID", read), "bonmf+", config)
+
+
+def _ridge(run: Run, read: tuple[Modality, ...]) -> Variant:
+    """User and item biases, the latter starting from what content predicts."""
+    if not read:
+        return _solved(run, BIASES, "user-item-bias", UserItemBiasConfig())
+    config = ContentRidgeConfig(modalities=read, item_bias=True)
+    return _solved(run, _reading(BIASES, read), "content-ridge", config)
+
+
+@dataclass(frozen=True)
+class Family:
+    """A model without content and with it.
+
+    Attributes:
+        row: by what it reads. called: in sentences.
+    """
+
+    row: Callable[[Run, tuple[Modality, ...]], Variant]
+    called: str
+
+
+FAMILIES = {
+    "BoNMF": Family(_bonmf, "BoNMF"),
+    "BoNMF, ID dropout": Family(_dropout, "BoNMF with ID dropout"),
+    "BoNMF+": Family(_bonmf_plus, "BoNMF+"),
+    "biases": Family(_ridge, "a ridge from content to biases"),
+}
+
+
+def family_rows(run: Run, family: str, reads: Iterable[str] = READ) -> dict[str, Variant]:
+    """A family's rows by what they read, ``""`` first."""
+    make = FAMILIES[family].row
+    return {"": make(run, ())} | {read: make(run, READ[read]) for read in reads}
+
+
+def _with_controls(run: Run, rows: Iterable[Variant]) -> list[Variant]:
+    """The rows, each on its controls too."""
+    own = list(rows)
+    return own + control_rows(run, own, CONTROLS)
+
+
+# Rows without content, and on content alone
+
+
+def plain_rows(run: Run) -> list[Variant]:
+    """Rows that read no text and no picture."""
+    return [
+        _solved(run, "Global mean", "global-mean", GlobalMeanConfig()),
+        _solved(run, "Item mean, shrunk", "item-mean", ItemMeanConfig()),
+        _solved(run, GENRE_MEAN, "genre-mean", GenreMeanConfig()),
+        _stopped(run, "Biased MF", "biased-svd", BiasedSVDConfig()),
+        _stopped(run, "FM with fields", "fm", FMConfig()),
+    ]
+
+
+def content_only_rows(run: Run, reads: Iterable[str] = READ) -> list[Variant]:
+    """Ridges on content without an item's own ratings, and neighbours in the space of texts."""
+    ridges = [
+        _solved(run, f"Ridge on {name}", "content-ridge", ContentRidgeConfig(modalities=READ[name]))
+        for name in reads
+    ]
+    near = _solved(run, NEIGHBOURS, "content-neighbours", ContentNeighboursConfig())
+    return [*ridges, near]
+
+
+def _without_ids(run: Run) -> list[Variant]:
+    return [
+        _stopped(run, f"BoNMF on {name}", "bonmf", BoNMFConfig(use_ids=False, modalities=read))
+        for name, read in READ.items()
+    ]
+
+
+# Questions
+
+
+def bucket_rows(run: Run) -> list[Variant]:
+    """All models on the usual random split: tested by how many training ratings there are."""
+    few = ("text + picture",)
+    families = {"BoNMF": tuple(READ), "BoNMF, ID dropout": few, "BoNMF+": few}
+    content = [
+        row for name, reads in families.items() for row in family_rows(run, name, reads).values()
+    ]
+    content += family_rows(run, "biases").values()
+    return plain_rows(run) + _with_controls(
+        run, [*content, *_without_ids(run), *content_only_rows(run)]
+    )
+
+
+def reserve(run: Run, side: str) -> int | None:
+    """Ratings of a held-out item (user) that never test: the most revealed ones of the profile for
+    which ``LEAST_HELD`` can be held out; None where that is too few for none revealed."""
+    counts = np.bincount(run.dataset.ratings[side])
+    tried = sorted(run.settings.cold_start.revealed, reverse=True)
+    return next((most for most in tried if (counts > most).sum() >= LEAST_HELD), None)
+
+
+def revealed(run: Run, side: str) -> tuple[int, ...]:
+    """Numbers of revealed ratings that the data allow."""
+    most = reserve(run, side)
+    tried = sorted(run.settings.cold_start.revealed)
+    return tuple(n for n in tried if most is not None and n <= most)
+
+
+def protocol(side: str, count: int) -> str:
+    """How rows with so many revealed ratings are called."""
+    return f"{side}s held out, {count} revealed"
+
+
+def _held_out(run: Run, side: str, rows: Sequence[Variant], counts: Iterable[int]) -> list[Variant]:
+    most = reserve(run, side)
+    return [
+        replace(row, protocol=protocol(side, count), split=RULES[side](count, most, HELD_OUT_SHARE))
+        for count in counts
+        for row in rows
+    ]
+
+
+def item_rows(run: Run) -> list[Variant]:
+    """Models where whole items are held out, by how many of their ratings are revealed."""
+    families = {
+        "BoNMF": tuple(READ), "BoNMF, ID dropout": ("text",), "BoNMF+": ("text",),
+        "biases": tuple(READ),
+    }  # fmt: skip
+    rows = [
+        row for name, reads in families.items() for row in family_rows(run, name, reads).values()
+    ]
+    asked = plain_rows(run) + _with_controls(run, [*rows, *content_only_rows(run, ("text",))])
+    return _held_out(run, "item", asked, revealed(run, "item"))
+
+
+def user_rows(run: Run) -> list[Variant]:
+    """The same of whole users: items' content is known, and what users say of themselves."""
+    both, near = "text + picture", content_only_rows(run, ())
+    rows = [*family_rows(run, "BoNMF", (both,)).values(), *family_rows(run, "biases", ()).values()]
+    dropped = family_rows(run, "BoNMF, ID dropout", ())[""]
+    told = BoNMFConfig(modalities=(), use_demographics=True)
+    more = [dropped, _stopped(run, "BoNMF on ID + demographics", "bonmf", told)]
+    asked = plain_rows(run) + more + _with_controls(run, [*rows, *near])
+    return _held_out(run, "user", asked, revealed(run, "user"))
+
+
+def stand_in_name(stand_in: str, dropout: float, read: str = "") -> str:
+    """How a row with a stand-in is called."""
+    dropped = f"{dropout:.0%} dropped" if dropout else "none dropped"
+    return " + ".join(filter(None, [f"Stand-in {stand_in}, {dropped}, ID", read]))
+
+
+def stand_in_rows(run: Run) -> list[Variant]:
+    """BoNMF on items without any rating, by what stands in for their embeddings and how many IDs
+    are dropped in training; on IDs alone, and with text and its shuffled control."""
+    rows = []
+    for stand_in in STAND_INS:
+        for dropout in DROPOUTS:
+            for read in ("", "text"):
+                config = BoNMFStandInConfig(
+                    modalities=READ.get(read, ()), stand_in=stand_in, id_dropout=dropout
+                )
+                name = stand_in_name(stand_in, dropout, read)
+                rows.append(_stopped(run, name, "bonmf-stand-in", config))
+    rows += control_rows(run, rows, CONTROLS[:1])
+    return _held_out(run, "item", rows, revealed(run, "item")[:1])
+
+
+def ranking_rows(run: Run) -> list[Variant]:
+    """Rankers where whole items are held out, at the fewest and the most revealed ratings: with
+    none, only content can rank them."""
+    counts = revealed(run, "item")
+    rankers = [
+        multimodal_ranking.row(run, name, multimodal_ranking.RANKERS[name])
+        for name in ("Popularity", "BPR", "VBPR")
+    ]
+    most = run.settings.cold_start.ranking_epochs
+    short = [
+        replace(row, training=replace(row.training, epochs=min(row.training.epochs, most)))
+        if row.validates
+        else row
+        for row in rankers
+    ]
+    ends = dict.fromkeys((*counts[:1], *counts[-1:]))
+    return _held_out(run, "item", _with_controls(run, short), ends)
+
+
+QUESTIONS: dict[str, Callable[[Run], list[Variant]]] = {
+    "buckets": bucket_rows,
+    "items": item_rows,
+    "users": user_rows,
+    "stand_ins": stand_in_rows,
+    "rankers": ranking_rows,
+}
+SIDE_QUESTIONS = ("users", "stand_ins", "rankers")
+
+
+def possible(run: Run, rows: Sequence[Variant]) -> list[Variant]:
+    """The rows that the data allow; the others are printed, the genre mean where no genre is
+    known."""
+    if "genres" not in item_fields(run.dataset) and any(row.name == GENRE_MEAN for row in rows):
+        print(f"Left out, since {absent.sentence(run.dataset, 'genres')}: {GENRE_MEAN}.")
+        rows = [row for row in rows if row.name != GENRE_MEAN]
+    return absent.leave_out(run, rows)
+
+
+def budget_sentence(run: Run) -> str:
+    """How small this profile's trainings are."""
+    own = run.settings.cold_start
+    seeds = [len(run.settings.seeds[:count]) for count in (own.seeds, own.side_seeds)]
+    return (
+        f"Budgets of this profile: at most {own.epochs} epochs, {seeds[0]} seeds for buckets and "
+        f"items, {seeds[1]} for users, stand-ins and rankers."
+    )
