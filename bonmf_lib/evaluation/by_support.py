@@ -25,8 +25,19 @@ def metric_of(metric: str, side: str, bucket: str) -> str:
     return f"{metric}-{side}s-{bucket}"
 
 
-COLD_PARTS = ("mse-cold-items", "mse-cold-users", "mse-cold-both")
+COLD_SIDES = ("items", "users", "both")
+COLD_PARTS = tuple(f"{ERROR}-cold-{part}" for part in COLD_SIDES)
 BUCKET_ERRORS = tuple(metric_of(ERROR, side, bucket) for side in SIDES for bucket in BUCKETS)
+
+
+def spoken(metric: str) -> str | None:
+    """A metric of this module, as readers know it; None of others."""
+    base, _, rest = metric.partition("-")
+    side, _, bucket = rest.partition("-")
+    if base not in (ERROR, PRECISION, NDCG) or side not in ("items", "users"):
+        return None
+    name = {ERROR: "MSE", PRECISION: "Precision@10", NDCG: "NDCG@10"}[base]
+    return f"{name}, {side} with {bucket} training ratings"
 
 
 def buckets(counts: np.ndarray) -> np.ndarray:
@@ -61,7 +72,7 @@ def support_metrics(tested: Tested, definition: TopKDefinition) -> dict[str, flo
     """By bucket of the item's and of the user's training ratings: the number of test ratings, their
     MSE, and Precision and NDCG at 10 of each user's test ratings within the bucket, over users who
     have at least ``LEAST_LIST`` there. Then the MSE where the item, the user, or both have fewer
-    than ``COLD``. Buckets that nothing tests are left out.
+    than ``COLD``, and their number. What nothing tests is left out.
     """
     out = {}
     for side in SIDES:
@@ -71,8 +82,11 @@ def support_metrics(tested: Tested, definition: TopKDefinition) -> dict[str, flo
             out |= {metric_of(name, side, bucket): value for name, value in _of(inside, definition)}
     few = {side: tested.support[side] < COLD for side in SIDES}
     parts = few["item"], few["user"], few["item"] & few["user"]
-    named = zip(COLD_PARTS, parts, strict=True)
-    return out | {name: tested.within(rows).mse for name, rows in named if rows.any()}
+    for part, rows in zip(COLD_SIDES, parts, strict=True):
+        if rows.any():
+            out[f"{ERROR}-cold-{part}"] = tested.within(rows).mse
+            out[f"{TESTED}-cold-{part}"] = float(rows.sum())
+    return out
 
 
 def _of(inside: Tested, definition: TopKDefinition) -> Iterator[tuple[str, float]]:

@@ -24,6 +24,7 @@ from ..models.rating.content_ridge import ContentRidgeConfig
 from ..models.rating.fm import FMConfig
 from ..models.rating.genre_mean import GenreMeanConfig
 from ..models.rating.item_mean import ItemMeanConfig
+from ..runs.notebooks import skip_rest
 from ..runs.run import Run
 from ..runs.variant import Variant
 from ..splits.revealed import RevealedItems, RevealedUsers
@@ -282,6 +283,59 @@ def possible(run: Run, rows: Sequence[Variant]) -> list[Variant]:
         print(f"Left out, since {absent.sentence(run.dataset, 'genres')}: {GENRE_MEAN}.")
         rows = [row for row in rows if row.name != GENRE_MEAN]
     return absent.leave_out(run, rows)
+
+
+def rest_needs_held_out(run: Run) -> None:
+    """Say so and skip the cells below in this notebook where nothing can be held out, or nobody
+    rated."""
+    words, name = run.dataset.words, run.dataset.name.removeprefix("folder:")
+    if not run.dataset.scale.rates:
+        skip_rest(f"{name} holds pairs without ratings: cold start of rankers is a part of 12.")
+    elif reserve(run, "item") is None:
+        skip_rest(
+            f"Fewer than {LEAST_HELD} {words.items} of {name} have ratings to hold out: "
+            "what follows asks about these and is left out."
+        )
+
+
+def held_out_sentence(run: Run) -> str:
+    """What is held out, and what is revealed of it."""
+    said = []
+    for side, name in (("item", run.dataset.words.items), ("user", "users")):
+        counts, most = revealed(run, side), reserve(run, side)
+        if most is None:
+            said.append(f"Too few {name} have ratings to hold out.")
+            continue
+        able = int((np.bincount(run.dataset.ratings[side]) > most).sum())
+        tried = ", ".join(map(str, counts))
+        said.append(
+            f"{able:,} {name} have more than {most} ratings; {HELD_OUT_SHARE:.0%} of them are held "
+            f"out, with {tried} ratings revealed."
+        )
+    return "\n".join(said)
+
+
+def stand_in_names() -> dict[tuple[str, str], tuple[str, str]]:
+    """Rows on IDs and with text, by stand-in and share of dropped IDs."""
+    return {
+        (stand_in, f"{dropout:.0%}"): (
+            stand_in_name(stand_in, dropout), stand_in_name(stand_in, dropout, "text"),
+        )
+        for stand_in in STAND_INS
+        for dropout in DROPOUTS
+    }  # fmt: skip
+
+
+def one_item_rows(run: Run, rows: Sequence[Variant]) -> list[Variant]:
+    """Of the rows of held-out items, those that are asked about one item: none of its ratings is
+    revealed to them."""
+    named = (
+        "Biased MF", "BoNMF on ID", "BoNMF on ID + text + picture", "BoNMF on ID + text",
+        "BoNMF on ID + text, shuffled", "BoNMF+ on ID + text", NEIGHBOURS,
+        "User + item bias + text",
+    )  # fmt: skip
+    first = {row.name: row for row in rows if row.protocol == protocol("item", 0)}
+    return [first[name] for name in named if name in first]
 
 
 def budget_sentence(run: Run) -> str:

@@ -326,6 +326,19 @@ _ASKED_OF_MULTIMODAL = {
 }
 
 
+_ASKED_OF_COLD_START = {
+    "Does text relieve cold start, by the paper's recipe?": "BoNMF (e)",
+    "With settings that are searched?": "BoNMF (e), tuned",
+    "On native features, stopped early?": "BoNMF (e), native, early stopped",
+    "On items without any rating?": "Cold (text), items",
+    "By what the text says?": "Cold (text), items, content",
+    "And the picture?": "Cold (picture), items",
+    "With five ratings revealed?": "Cold (text), items, 5 revealed",
+    "Does dropping IDs in training help?": "Cold (text), items, ID dropout",
+    "For users without any rating?": "Cold (both), users",
+}
+
+
 def _verdict_lines(asked_of: Mapping[str, str]) -> Callable[[Measured], list[str]]:
     """Verdicts on claims, by the question that they answer, with what was measured; that it is not
     published where nothing is."""
@@ -347,6 +360,7 @@ _OWN_LINES: dict[str, Callable[[Measured], list[str]]] = {
     "06_llm_swap": _text_lines,
     "07_visual_fusion": _picture_lines,
     "08_modality_overlap": _overlap_lines,
+    "09_cold_start": _verdict_lines(_ASKED_OF_COLD_START),
     "11_neural_cf": _verdict_lines(_ASKED_OF_RANKERS),
     "12_multimodal_ranking": _verdict_lines(_ASKED_OF_MULTIMODAL),
 }

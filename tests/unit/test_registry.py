@@ -7,7 +7,7 @@ import pytest
 
 from bonmf_lib.__main__ import main
 from bonmf_lib.errors import ConfigError
-from bonmf_lib.experiments import ablations, multimodal_ranking, table1
+from bonmf_lib.experiments import ablations, cold_start, multimodal_ranking, table1
 from bonmf_lib.experiments.registry import EXPERIMENTS, GRIDS, asked
 from bonmf_lib.runs import training
 from bonmf_lib.runs.run import NotebookParameters, Run
@@ -18,6 +18,7 @@ CALL = re.compile(r'(?:run_variants|run_experiment|run_on_each|asked)\(\w+, (f?)
 WRITTEN = {  # names that notebooks put together
     "06_{question}": {"06_pooling", "06_content", "06_size"},
     "06_{question}_cold": {"06_pooling_cold", "06_content_cold", "06_size_cold"},
+    "09_{question}": {f"09_{question}" for question in cold_start.QUESTIONS},
     "11_{name}": {"11_factors", "11_layers", "11_negatives"},
     "12_{question}": {f"12_{question}" for question in multimodal_ranking.QUESTIONS},
 }

@@ -17,6 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from ...errors import RecordError
+from ...evaluation.by_support import spoken
 
 PALETTE = sns.color_palette("colorblind")
 PAPER_COLOUR = "black"
@@ -27,6 +28,8 @@ _REFERENCE = "reference"  # marks what is drawn for comparison and is no data
 _METRICS = {
     "mse-cold-items": "MSE on cold items",
     "mse-warm-items": "MSE on warm items",
+    "mse-cold-users": "MSE on cold users",
+    "mse-cold-both": "MSE on cold items of cold users",
     "peak-memory": "peak memory",
     "seconds": "seconds",
 }
@@ -34,6 +37,8 @@ _METRICS = {
 
 def metric_name(metric: str) -> str:
     """A metric's name in records as readers know it."""
+    if by_support := spoken(metric):
+        return by_support
     if metric.startswith(("precision", "recall")):
         return metric.capitalize()
     return _METRICS.get(metric, metric.upper())

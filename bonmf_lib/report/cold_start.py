@@ -1,0 +1,404 @@
+"""What content gives where ratings are few: tables and sentences of 09, from records alone."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from ..claims.judge import LEAST_SEEDS, LEVEL, LOWER_IS_BETTER
+from ..evaluation import Estimate, holm, mean_interval, paired_difference
+from ..evaluation.by_support import BUCKETS, COLD_SIDES, ERROR, TESTED, metric_of
+from ..evaluation.catch_up import NEVER, CatchUp, catch_up
+from ..experiments.cold_start import FAMILIES, protocol
+from ..experiments.protocols import CONTROLS
+from ..runs.records import interval_share
+from ..runs.variant import Variant
+from .tables import estimates
+
+HELPS, HARMS, UNCERTAIN, UNSHOWN = "helps", "harms", "not certain", "no help shown"
+FEW = "too few seeds"
+NONE = "no content"
+
+
+def values_of(records: pd.DataFrame, variant: str, metric: str) -> pd.Series:
+    """A row's values by seed; empty where it was not run, or where nothing of the kind tests."""
+    own = records[(records["variant"] == variant) & (records["metric"] == metric)]
+    return own.groupby("seed")["value"].first()
+
+
+def with_revealed(records: pd.DataFrame, side: str, count: int) -> pd.DataFrame:
+    """The records where so many ratings of each held-out item (user) are revealed."""
+    return records[records["protocol"] == protocol(side, count)]
+
+
+# Tables by bucket
+
+
+def bucket_table(records: pd.DataFrame, metric: str, side: str, digits: int = 3) -> pd.DataFrame:
+    """Models by how many training ratings the item (user) of a test rating has: ``mean ± half`` of
+    the 95 % interval; the first row says how many test ratings a split has there, on average."""
+    columns, tested = {}, {}
+    for bucket in BUCKETS:
+        found = records[records["metric"] == metric_of(metric, side, bucket)]
+        if len(found):
+            counts = records[records["metric"] == metric_of(TESTED, side, bucket)]["value"]
+            tested[bucket] = f"{counts.mean():,.0f}"
+            columns[bucket] = _cells(found, digits)
+    table = pd.DataFrame(columns).reindex(records["variant"].drop_duplicates()).fillna("")
+    first = pd.DataFrame(tested, index=["test ratings a split"])
+    return pd.concat([first, table]).rename_axis("model")
+
+
+def _cells(records: pd.DataFrame, digits: int) -> pd.Series:
+    (metric,) = records["metric"].unique()
+    found = estimates(records, metric).set_index("variant")
+    return found.apply(lambda row: _plus_minus(row, digits), axis=1)
+
+
+def _plus_minus(row: pd.Series, digits: int) -> str:
+    half = f" ± {(row['high'] - row['low']) / 2:.{digits}f}" if row["seeds"] >= LEAST_SEEDS else ""
+    return f"{row['mean']:.{digits}f}{half}"
+
+
+def few_ratings_table(records: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
+    """MSE where the item, the user or both have fewer than five training ratings; the first row
+    says how many test ratings that is. Parts that nothing tests are left out."""
+    columns, tested = {}, {}
+    for part in COLD_SIDES:
+        found = records[records["metric"] == f"{ERROR}-cold-{part}"]
+        if len(found):
+            counts = records[records["metric"] == f"{TESTED}-cold-{part}"]["value"]
+            tested[part] = f"{counts.mean():,.0f}"
+            columns[part] = _cells(found, digits)
+    table = pd.DataFrame(columns).reindex(records["variant"].drop_duplicates()).fillna("")
+    return pd.concat([pd.DataFrame(tested, index=["test ratings a split"]), table]).rename_axis(
+        "model"
+    )
+
+
+def few_ratings_sentence(records: pd.DataFrame, where: str) -> str:
+    """On how many test ratings "fewer than five" rests, and of which side there are none."""
+    said = []
+    for part, name in zip(COLD_SIDES, ("items", "users", "both"), strict=True):
+        counts = records[records["metric"] == f"{TESTED}-cold-{part}"]["value"]
+        said.append(f"{name} {counts.mean():,.0f}" if len(counts) else f"{name} none")
+    return f"{where}, test ratings with fewer than five training ratings: {', '.join(said)}."
+
+
+# What content gains
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What a model on content gains over the same on something else.
+
+    Attributes:
+        family: of ``FAMILIES``, or a row's name. read: of the content. over: ``NONE`` or a control.
+        gain: in percent of the other's error, above 0 = better, with its 95 % interval.
+        adjusted: its p-value among all gains that were asked for together (Holm).
+    """
+
+    family: str
+    read: str
+    over: str
+    gain: Estimate
+    adjusted: float = float("nan")
+
+    @property
+    def told(self) -> bool:
+        """Whether it is told from zero."""
+        return self.gain.n >= LEAST_SEEDS and self.adjusted < LEVEL
+
+
+def percent_gain(
+    ours: tuple[pd.DataFrame, str], theirs: tuple[pd.DataFrame, str], metric: str
+) -> Estimate | None:
+    """Mean improvement over the same seeds in percent, with its interval; None without a seed in
+    common.
+
+    Args:
+        ours, theirs: records and the row's name among them.
+    """
+    one, other = (values_of(records, name, metric) for records, name in (ours, theirs))
+    one, other = one.align(other, join="inner")
+    if one.empty:
+        return None
+    both = pd.concat([records[records["variant"] == name] for records, name in (ours, theirs)])
+    sign = -1 if metric in LOWER_IS_BETTER else 1
+    gain = sign * 100 * (one - other).to_numpy() / np.abs(other.to_numpy())
+    return mean_interval(gain, interval_share(both))
+
+
+def gains(
+    records: pd.DataFrame, families: Mapping[str, Mapping[str, Variant]], metric: str = ERROR
+) -> list[Gain]:
+    """What every family's content gains over none and over each control of it.
+
+    Args:
+        records: of one protocol. families: rows by what they read (``""`` = none), by family, of
+            :func:`~bonmf_lib.experiments.cold_start.family_rows`.
+    """
+    found = []
+    for family, rows in families.items():
+        for read, row in rows.items():
+            others = {NONE: rows[""].name} | {c: f"{row.name}, {c}" for c in CONTROLS}
+            for over, name in others.items() if read else ():
+                gain = percent_gain((records, row.name), (records, name), metric)
+                if gain is not None:
+                    found.append(Gain(family, read, over, gain))
+    adjusted = holm([one.gain.p_value for one in found])
+    return [replace(one, adjusted=p) for one, p in zip(found, adjusted, strict=True)]
+
+
+def verdict(found: Sequence[Gain]) -> str:
+    """Whether content helps a model: only where it beats none and every control of it.
+
+    Args:
+        found: of one family and what it reads; not empty.
+    """
+    if any(one.gain.n < LEAST_SEEDS for one in found):
+        return FEW
+    if all(one.told and one.gain.mean > 0 for one in found):
+        return HELPS
+    if any(one.told and one.gain.mean < 0 for one in found if one.over == NONE):
+        return HARMS
+    return UNSHOWN if any(one.gain.mean <= 0 for one in found) else UNCERTAIN
+
+
+def by_content(found: Iterable[Gain]) -> dict[tuple[str, str], list[Gain]]:
+    """Gains by family and what it reads."""
+    out: dict[tuple[str, str], list[Gain]] = {}
+    for one in found:
+        out.setdefault((one.family, one.read), []).append(one)
+    return out
+
+
+def gain_table(found: Sequence[Gain]) -> pd.DataFrame:
+    """A row per model and content: the verdict, and the gains in percent with 95 % intervals."""
+    rows = {
+        (family, read): {"verdict": verdict(own)}
+        | {f"over {one.over}, %": _shown(one.gain) for one in own}
+        for (family, read), own in by_content(found).items()
+    }
+    table = pd.DataFrame.from_dict(rows, orient="index").fillna("")
+    return table.rename_axis(["model", "content"])
+
+
+def _shown(gain: Estimate) -> str:
+    span = f" [{gain.low:+.1f}, {gain.high:+.1f}]" if gain.n >= LEAST_SEEDS else ""
+    return f"{gain.mean:+.1f}{span}"
+
+
+def gain_sentence(found: Sequence[Gain], where: str) -> str:
+    """Which content helps which model, in words chosen by the verdicts."""
+    if not found:
+        return f"{where}: no model with content was run."
+    words: dict[str, list[str]] = {}
+    for (family, read), own in by_content(found).items():
+        words.setdefault(verdict(own), []).append(f"{read} ({_named(family)})")
+    if FEW in words:
+        seeds = min(one.gain.n for one in found)
+        return f"{where}: {seeds} seed{'s' * (seeds > 1)}, too few to tell whether content helps."
+    parts = [
+        f"{said}: {', '.join(words[said])}"
+        for said in (HELPS, HARMS, UNCERTAIN, UNSHOWN)
+        if said in words
+    ]
+    return f"{where}. {'; '.join(parts).capitalize()}."
+
+
+def _named(family: str) -> str:
+    return FAMILIES[family].called if family in FAMILIES else family
+
+
+# How many ratings is a text worth?
+
+
+def curve_table(
+    records: pd.DataFrame, names: Iterable[str], side: str, counts: Sequence[int], metric: str
+) -> pd.DataFrame:
+    """Columns model, x (revealed ratings), mean, low, high of a metric."""
+    rows = []
+    for count in counts:
+        own = with_revealed(records, side, count)
+        share = interval_share(own) if len(own) else 0.0
+        for name in names:
+            values = values_of(own, name, metric).to_numpy()
+            if len(values):
+                one = mean_interval(values, share)
+                rows.append((name, count, one.mean, one.low, one.high))
+    return pd.DataFrame(rows, columns=["model", "x", "mean", "low", "high"])
+
+
+def text_curve(rows: Mapping[str, Variant]) -> list[str]:
+    """Names of a family's rows whose learning curves tell what a text is worth: without content,
+    with the text, and with each control of it."""
+    reading = rows["text"].name
+    return [rows[""].name, reading, *(f"{reading}, {control}" for control in CONTROLS)]
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What a family's content is worth in ratings.
+
+    Attributes:
+        family: of ``FAMILIES``. read: of the content. worth: ratings with which the model without
+            content reaches what it has with content and none. over: ratings from which on content
+            gains nothing. helps: whether content gains beyond chance where no rating is revealed,
+            over none and the shuffled control.
+        seeds: over which.
+    """
+
+    family: str
+    read: str
+    worth: CatchUp
+    over: CatchUp
+    helps: bool
+    seeds: int
+
+
+def worth(
+    records: pd.DataFrame, family: str, read: str, rows: Mapping[str, Variant],
+    counts: Sequence[int],
+) -> Worth | None:  # fmt: skip
+    """How many ratings a content is worth to a family; None where it was not run.
+
+    Args:
+        records: of held-out items. rows: the family's, by what they read. counts: revealed ratings,
+            the first of which content starts from.
+    """
+    without, reading = rows[""].name, rows[read].name
+    by_count = {count: with_revealed(records, "item", count) for count in counts}
+    first = by_count[counts[0]]
+    starts, same = [], []
+    for own in by_count.values():
+        starts.append(_lead(own, without, first, reading))
+        same.append(_lead(own, without, own, reading))
+    if not starts or any(one is None for one in (*starts, *same)):
+        return None
+    control = _lead(first, f"{reading}, {CONTROLS[0]}", first, reading)
+    helps = all(one is not None and one.low > 0 for one in (same[0], control))
+    enough = starts[0].n >= LEAST_SEEDS
+    starts, same = (leads if enough else [_bare(one) for one in leads] for leads in (starts, same))
+    found = catch_up(counts, starts), catch_up(counts, same)
+    return Worth(family, read, *found, helps and enough, starts[0].n)
+
+
+def _lead(theirs: pd.DataFrame, without: str, ours: pd.DataFrame, reading: str) -> Estimate | None:
+    """By how much a row's error lies above another's, over the same seeds."""
+    one, other = values_of(theirs, without, ERROR), values_of(ours, reading, ERROR)
+    one, other = one.align(other, join="inner")
+    if one.empty:
+        return None
+    both = pd.concat([theirs[theirs["variant"] == without], ours[ours["variant"] == reading]])
+    return paired_difference(one.to_numpy(), other.to_numpy(), interval_share(both))
+
+
+def _bare(one: Estimate) -> Estimate:
+    return replace(one, low=float("nan"), high=float("nan"))
+
+
+def worth_sentence(found: Worth, words_item: str) -> str:
+    """What a content is worth, in words chosen by the numbers."""
+    what, model = found.read, _named(found.family)
+    what = f"The {what} of a new {words_item}"
+    if found.seeds < LEAST_SEEDS:
+        seeds = f"{found.seeds} seed{'s' * (found.seeds > 1)}"
+        return f"{what}, to {model}: {found.worth} ratings; {seeds}, too few for an interval."
+    if not found.helps:
+        return f"{what} is not shown to help {model} at all."
+    return f"{what} is worth {found.worth} ratings to {model}, 95 % interval in brackets."
+
+
+def worth_table(found: Iterable[Worth]) -> pd.DataFrame:
+    """A row per model and content."""
+    rows = {
+        (_named(one.family), one.read): {
+            "worth, ratings": str(one.worth),
+            "gains nothing from, ratings": _until(one.over),
+            "seeds": one.seeds,
+        }
+        for one in found
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["model", "content"])
+
+
+def _until(over: CatchUp) -> str:
+    return f"more than {over.most}" if over.ratings == NEVER else str(over)
+
+
+# Stand-ins for embeddings
+
+
+def stand_in_table(records: pd.DataFrame, names: Mapping[tuple[str, str], tuple[str, str]]):
+    """Errors by stand-in and dropped IDs: on IDs alone, with text, with shuffled text, and what
+    text gains over both.
+
+    Args:
+        names: rows on IDs and with text, by stand-in and share of dropped IDs.
+    """
+    rows = {}
+    for key, (alone, reading) in names.items():
+        shown = {"ID": alone, "ID + text": reading, "ID + shuffled text": f"{reading}, shuffled"}
+        cells = {}
+        for title, name in shown.items():
+            own = records[(records["variant"] == name) & (records["metric"] == ERROR)]
+            if len(own):
+                cells[title] = _cells(own, 4).iloc[0]
+        for title, other in list(shown.items())[::2]:
+            gain = percent_gain((records, reading), (records, other), ERROR)
+            if gain is not None:
+                cells[f"text over {title}, %"] = _shown(gain)
+        rows[key] = cells
+    table = pd.DataFrame.from_dict(rows, orient="index").fillna("")
+    return table.rename_axis(["stand-in", "IDs dropped"])
+
+
+def stand_in_sentence(
+    records: pd.DataFrame, names: Mapping[tuple[str, str], tuple[str, str]]
+) -> str:
+    """Which stand-in has the lowest error with text, and how far the plain network lies behind."""
+    means = {
+        key: values_of(records, reading, ERROR)
+        for key, (_, reading) in names.items()
+        if len(values_of(records, reading, ERROR))
+    }
+    if not means:
+        return "No stand-in was run with texts."
+    best = min(means, key=lambda key: means[key].mean())
+    plain = next(iter(means))
+    said = f"Lowest error with text: stand-in {best[0]}, {best[1]} ({means[best].mean():.4f})."
+    gain = percent_gain((records, names[best][1]), (records, names[plain][1]), ERROR)
+    if best == plain or gain is None:
+        return f"{said} That is the network as it is published."
+    certain = "" if gain.n >= LEAST_SEEDS and gain.low > 0 else ", not told from zero"
+    return f"{said} That is {gain.mean:+.1f} % against an untrained embedding{certain}."
+
+
+# All of it at once
+
+
+def revealed_table(
+    records: pd.DataFrame, side: str, counts: Sequence[int], metric: str = ERROR, digits: int = 3
+) -> pd.DataFrame:
+    """Models by revealed ratings: ``mean ± half`` of the 95 % interval."""
+    columns = {}
+    for count in counts:
+        own = with_revealed(records, side, count)
+        own = own[own["metric"] == metric]
+        if len(own):
+            columns[f"{count} revealed"] = _cells(own, digits)
+    order = records["variant"].drop_duplicates()
+    return pd.DataFrame(columns).reindex(order).fillna("").rename_axis("model")
+
+
+def best_sentence(records: pd.DataFrame, side: str, counts: Sequence[int]) -> str:
+    """The lowest mean error by revealed ratings."""
+    said = []
+    for count in counts:
+        own = with_revealed(records, side, count)
+        means = own[own["metric"] == ERROR].groupby("variant")["value"].mean()
+        if len(means):
+            said.append(f"{means.idxmin()} with {count} ({means.min():.3f})")
+    return f"Lowest mean MSE on held-out {side}s by revealed ratings: {'; '.join(said)}."
