@@ -14,12 +14,11 @@ from ...experiments.names import is_control
 from ..cold_start import (
     NONE,
     Gain,
-    Worth,
     by_content,
     gain_sentence,
     percent_gain,
-    worth_sentence,
 )
+from ..worth import Worth, worth_sentence
 from .findings import listed
 from .style import (
     CONTROL,
@@ -139,7 +138,7 @@ def learning_curves(
     controls (hollow); where the line without content meets what content starts from (dotted).
 
     Args:
-        tables: of :func:`~bonmf_lib.report.cold_start.curve_table`, by family, the rows without and
+        tables: of :func:`~bonmf_lib.report.worth.curve_table`, by family, the rows without and
             with content first. worths: by family. item: what one is called.
     """
     figure, axes = grid(1, len(tables), (4.4 * max(len(tables), 1), 4.6))
