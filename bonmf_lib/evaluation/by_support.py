@@ -46,7 +46,7 @@ def buckets(counts: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class Tested:
+class HeldOut:
     """Test ratings with the training ratings of their items and users.
 
     Attributes:
@@ -58,17 +58,17 @@ class Tested:
     predicted: np.ndarray
     support: dict[str, np.ndarray]
 
-    def within(self, rows: np.ndarray) -> "Tested":
+    def within(self, rows: np.ndarray) -> "HeldOut":
         """The test ratings that a mask (N,) chooses."""
         support = {side: counts[rows] for side, counts in self.support.items()}
-        return Tested(self.users[rows], self.truth[rows], self.predicted[rows], support)
+        return HeldOut(self.users[rows], self.truth[rows], self.predicted[rows], support)
 
     @property
     def mse(self) -> float:
         return rating_errors(self.truth, self.predicted)["mse"]
 
 
-def support_metrics(tested: Tested, definition: TopKDefinition) -> dict[str, float]:
+def support_metrics(tested: HeldOut, definition: TopKDefinition) -> dict[str, float]:
     """By bucket of the item's and of the user's training ratings: the number of test ratings, their
     MSE, and Precision and NDCG at 10 of each user's test ratings within the bucket, over users who
     have at least ``LEAST_LIST`` there. Then the MSE where the item, the user, or both have fewer
@@ -89,7 +89,7 @@ def support_metrics(tested: Tested, definition: TopKDefinition) -> dict[str, flo
     return out
 
 
-def _of(inside: Tested, definition: TopKDefinition) -> Iterator[tuple[str, float]]:
+def _of(inside: HeldOut, definition: TopKDefinition) -> Iterator[tuple[str, float]]:
     if not len(inside.truth):
         return
     yield TESTED, float(len(inside.truth))
@@ -124,7 +124,7 @@ class BySupport(EvaluationRule):
 
     def of(self, trained: Trained) -> dict[str, float]:
         table, definition = trained.predictions(), definition_on(trained.dataset.scale)
-        tested = Tested(
+        tested = HeldOut(
             *(table[name].to_numpy() for name in ("user", "rating", "predicted")),
             support_of(trained.dataset, trained.split),
         )

@@ -4,11 +4,9 @@ Four families of models, each without content and on text, picture or both, meet
 every row with content meets it shuffled and replaced by noise.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-
-import numpy as np
 
 from ..encoders.features import Modality
 from ..evaluation.by_support import BY_SUPPORT
@@ -24,15 +22,12 @@ from ..models.rating.content_ridge import ContentRidgeConfig
 from ..models.rating.fm import FMConfig
 from ..models.rating.genre_mean import GenreMeanConfig
 from ..models.rating.item_mean import ItemMeanConfig
-from ..runs.notebooks import skip_rest
 from ..runs.run import Run
 from ..runs.variant import Variant
-from ..splits.revealed import RevealedItems, RevealedUsers
 from . import absent, multimodal_ranking
+from .held_out import ends, held_out, protocol, revealed
 from .protocols import CONTROLS, closed_form, control_rows, early_stopped
 
-HELD_OUT_SHARE = 0.2  # of the items (users) that can be held out
-LEAST_HELD = 20  # items (users) that can be held out, below which nothing is
 COLD_DROPOUT = 0.1  # of BoNMF+ and of the stand-ins: share of items treated as unrated
 DROPOUTS = (0.0, 0.2)  # of IDs, where stand-ins are compared
 READ: dict[str, tuple[Modality, ...]] = {
@@ -40,7 +35,6 @@ READ: dict[str, tuple[Modality, ...]] = {
     "picture": ("image",),
     "text + picture": ("text", "image"),
 }
-RULES = {"item": RevealedItems, "user": RevealedUsers}
 NEIGHBOURS, GENRE_MEAN, BIASES = "Neighbours in text", "Genre mean", "User + item bias"
 
 
@@ -163,66 +157,41 @@ def bucket_rows(run: Run) -> list[Variant]:
     """All models on the usual random split: tested by how many training ratings there are."""
     few = ("text + picture",)
     families = {"BoNMF": tuple(READ), "BoNMF, ID dropout": few, "BoNMF+": few}
-    content = [
-        row for name, reads in families.items() for row in family_rows(run, name, reads).values()
-    ]
-    content += family_rows(run, "biases").values()
+    content = _rows_of(run, families | {"biases": tuple(READ)})
     return plain_rows(run) + _with_controls(
         run, [*content, *_without_ids(run), *content_only_rows(run)]
     )
 
 
-def reserve(run: Run, side: str) -> int | None:
-    """Ratings of a held-out item (user) that never test: the most revealed ones of the profile for
-    which ``LEAST_HELD`` can be held out; None where that is too few for none revealed."""
-    counts = np.bincount(run.dataset.ratings[side])
-    tried = sorted(run.settings.cold_start.revealed, reverse=True)
-    return next((most for most in tried if (counts > most).sum() >= LEAST_HELD), None)
-
-
-def revealed(run: Run, side: str) -> tuple[int, ...]:
-    """Numbers of revealed ratings that the data allow."""
-    most = reserve(run, side)
-    tried = sorted(run.settings.cold_start.revealed)
-    return tuple(n for n in tried if most is not None and n <= most)
-
-
-def protocol(side: str, count: int) -> str:
-    """How rows with so many revealed ratings are called."""
-    return f"{side}s held out, {count} revealed"
-
-
-def _held_out(run: Run, side: str, rows: Sequence[Variant], counts: Iterable[int]) -> list[Variant]:
-    most = reserve(run, side)
-    return [
-        replace(row, protocol=protocol(side, count), split=RULES[side](count, most, HELD_OUT_SHARE))
-        for count in counts
-        for row in rows
-    ]
-
-
 def item_rows(run: Run) -> list[Variant]:
-    """Models where whole items are held out, by how many of their ratings are revealed."""
-    families = {
-        "BoNMF": tuple(READ), "BoNMF, ID dropout": ("text",), "BoNMF+": ("text",),
-        "biases": tuple(READ),
-    }  # fmt: skip
-    rows = [
-        row for name, reads in families.items() for row in family_rows(run, name, reads).values()
-    ]
-    asked = plain_rows(run) + _with_controls(run, [*rows, *content_only_rows(run, ("text",))])
-    return _held_out(run, "item", asked, revealed(run, "item"))
+    """Models where whole items are held out, by how many of their ratings are revealed: without
+    any on every content, then on texts, whose learning curves are asked for."""
+    first, *more = revealed(run, "item") or (None,)
+    if first is None:
+        return []
+    whole = {name: tuple(READ) if name in ("BoNMF", "biases") else ("text",) for name in FAMILIES}
+    rows = plain_rows(run) + _with_controls(
+        run, [*_rows_of(run, whole), *content_only_rows(run, ("text",))]
+    )
+    later = plain_rows(run) + _with_controls(
+        run, [*_rows_of(run, dict.fromkeys(FAMILIES, ("text",))), *content_only_rows(run, ())]
+    )
+    return held_out(run, "item", rows, (first,)) + held_out(run, "item", later, more)
+
+
+def _rows_of(run: Run, reads: Mapping[str, tuple[str, ...]]) -> list[Variant]:
+    """Rows of families by what they read."""
+    return [row for name, own in reads.items() for row in family_rows(run, name, own).values()]
 
 
 def user_rows(run: Run) -> list[Variant]:
     """The same of whole users: items' content is known, and what users say of themselves."""
-    both, near = "text + picture", content_only_rows(run, ())
-    rows = [*family_rows(run, "BoNMF", (both,)).values(), *family_rows(run, "biases", ()).values()]
+    content = _rows_of(run, {"BoNMF": ("text + picture",), "biases": ()})
     dropped = family_rows(run, "BoNMF, ID dropout", ())[""]
     told = BoNMFConfig(modalities=(), use_demographics=True)
     more = [dropped, _stopped(run, "BoNMF on ID + demographics", "bonmf", told)]
-    asked = plain_rows(run) + more + _with_controls(run, [*rows, *near])
-    return _held_out(run, "user", asked, revealed(run, "user"))
+    asked = plain_rows(run) + more + _with_controls(run, [*content, *content_only_rows(run, ())])
+    return held_out(run, "user", asked, ends(run, "user"))
 
 
 def stand_in_name(stand_in: str, dropout: float, read: str = "") -> str:
@@ -244,13 +213,12 @@ def stand_in_rows(run: Run) -> list[Variant]:
                 name = stand_in_name(stand_in, dropout, read)
                 rows.append(_stopped(run, name, "bonmf-stand-in", config))
     rows += control_rows(run, rows, CONTROLS[:1])
-    return _held_out(run, "item", rows, revealed(run, "item")[:1])
+    return held_out(run, "item", rows, revealed(run, "item")[:1])
 
 
 def ranking_rows(run: Run) -> list[Variant]:
     """Rankers where whole items are held out, at the fewest and the most revealed ratings: with
     none, only content can rank them."""
-    counts = revealed(run, "item")
     rankers = [
         multimodal_ranking.row(run, name, multimodal_ranking.RANKERS[name])
         for name in ("Popularity", "BPR", "VBPR")
@@ -262,8 +230,7 @@ def ranking_rows(run: Run) -> list[Variant]:
         else row
         for row in rankers
     ]
-    ends = dict.fromkeys((*counts[:1], *counts[-1:]))
-    return _held_out(run, "item", _with_controls(run, short), ends)
+    return held_out(run, "item", _with_controls(run, short), ends(run, "item"))
 
 
 QUESTIONS: dict[str, Callable[[Run], list[Variant]]] = {
@@ -283,36 +250,6 @@ def possible(run: Run, rows: Sequence[Variant]) -> list[Variant]:
         print(f"Left out, since {absent.sentence(run.dataset, 'genres')}: {GENRE_MEAN}.")
         rows = [row for row in rows if row.name != GENRE_MEAN]
     return absent.leave_out(run, rows)
-
-
-def rest_needs_held_out(run: Run) -> None:
-    """Say so and skip the cells below in this notebook where nothing can be held out, or nobody
-    rated."""
-    words, name = run.dataset.words, run.dataset.name.removeprefix("folder:")
-    if not run.dataset.scale.rates:
-        skip_rest(f"{name} holds pairs without ratings: cold start of rankers is a part of 12.")
-    elif reserve(run, "item") is None:
-        skip_rest(
-            f"Fewer than {LEAST_HELD} {words.items} of {name} have ratings to hold out: "
-            "what follows asks about these and is left out."
-        )
-
-
-def held_out_sentence(run: Run) -> str:
-    """What is held out, and what is revealed of it."""
-    said = []
-    for side, name in (("item", run.dataset.words.items), ("user", "users")):
-        counts, most = revealed(run, side), reserve(run, side)
-        if most is None:
-            said.append(f"Too few {name} have ratings to hold out.")
-            continue
-        able = int((np.bincount(run.dataset.ratings[side]) > most).sum())
-        tried = ", ".join(map(str, counts))
-        said.append(
-            f"{able:,} {name} have more than {most} ratings; {HELD_OUT_SHARE:.0%} of them are held "
-            f"out, with {tried} ratings revealed."
-        )
-    return "\n".join(said)
 
 
 def stand_in_names() -> dict[tuple[str, str], tuple[str, str]]:

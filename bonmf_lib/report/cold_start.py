@@ -9,7 +9,8 @@ import pandas as pd
 from ..claims.judge import LEAST_SEEDS, LEVEL, LOWER_IS_BETTER
 from ..evaluation import Estimate, holm, mean_interval
 from ..evaluation.by_support import BUCKETS, COLD_SIDES, ERROR, TESTED, metric_of
-from ..experiments.cold_start import FAMILIES, protocol
+from ..experiments.cold_start import FAMILIES
+from ..experiments.held_out import protocol
 from ..experiments.protocols import CONTROLS
 from ..runs.records import interval_share
 from ..runs.variant import Variant
@@ -204,7 +205,8 @@ def gain_sentence(found: Sequence[Gain], where: str) -> str:
         for said in (HELPS, HARMS, UNCERTAIN, UNSHOWN)
         if said in words
     ]
-    return f"{where}. {'; '.join(parts).capitalize()}."
+    joined = "; ".join(parts)
+    return f"{where}. {joined[0].upper()}{joined[1:]}."
 
 
 def family_name(family: str) -> str:

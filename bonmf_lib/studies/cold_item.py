@@ -133,7 +133,7 @@ def recommended_to(cold: ColdItem, seed: int = 0, shown: int = 3) -> pd.DataFram
         places = _places(cold, model, users)
         first = users[np.argsort(places, kind="stable")[:shown]]
         device = _device(model)
-        raters = torch.as_tensor(cold.raters["user"].to_numpy(), device=device)
+        raters = torch.tensor(cold.raters["user"].to_numpy(), device=device)
         own = predict(model, raters, torch.full_like(raters, cold.item))
         own = own.clamp(scale.low, scale.high).detach().cpu().numpy().astype(np.float64)
         truth = cold.raters["rating"].to_numpy(np.float64)
@@ -160,7 +160,7 @@ def _places(cold: ColdItem, model: RatingModel, users: np.ndarray) -> np.ndarray
     out = []
     for first in range(0, len(users), _BLOCK):
         block = users[first : first + _BLOCK]
-        scores = model.score_all_items(torch.as_tensor(block, device=_device(model)))
+        scores = model.score_all_items(torch.tensor(block, device=_device(model)))
         scores = scores.detach().cpu().numpy().astype(np.float64)
         known = train[train["user"].isin(block)]
         scores[np.searchsorted(block, known["user"]), known["item"]] = -np.inf

@@ -13,7 +13,7 @@ from bonmf_lib.evaluation.by_support import (
     BY_SUPPORT,
     COLD_PARTS,
     SIDES,
-    Tested,
+    HeldOut,
     buckets,
     metric_of,
     support_metrics,
@@ -32,7 +32,7 @@ def test_buckets_begin_where_they_say():
 
 
 def test_a_tiny_table_by_hand():
-    tested = Tested(
+    tested = HeldOut(
         users=np.array([0, 0, 0, 1]),
         truth=np.array([5.0, 1.0, 3.0, 4.0]),
         predicted=np.array([1.0, 2.0, 3.0, 2.0]),

@@ -14,6 +14,7 @@ from bonmf_lib.experiments import cold_start as rows_of
 from bonmf_lib.experiments.registry import asked
 from bonmf_lib.report.figures import cold_start as figures
 from bonmf_lib.runs.run import NotebookParameters, Run
+from bonmf_lib.splits.revealed import RevealedItems
 from bonmf_lib.splits.rules import Ratio
 from bonmf_lib.studies import cold_item
 
@@ -93,7 +94,7 @@ def test_models_of_several_splits_or_with_its_ratings_are_refused(tmp_path):
     row = rows_of.family_rows(run, "biases", ())[""]
     warm = replace(row, split=Ratio())
     with pytest.raises(SplitError, match="one split"):
-        cold_item.cold_item(run, [row, replace(row, split=rows_of.RevealedItems(0, 5))], 0)
+        cold_item.cold_item(run, [row, replace(row, split=RevealedItems(0, 5))], 0)
     rare = pd.Series(run.dataset.ratings["item"]).value_counts().min()
     assert rare > 1
     with pytest.raises(SplitError, match="every test item has training ratings"):

@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bonmf_lib.experiments import cold_start as rows_of
+from bonmf_lib.experiments import cold_start as rows_of, held_out
 from bonmf_lib.experiments.protocols import CONTROLS, with_content
 from bonmf_lib.experiments.registry import asked
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.training import Training
 from bonmf_lib.runs.variant import training_hash
+from bonmf_lib.splits.revealed import RevealedItems
 
 
 def on(tmp_path) -> Run:
@@ -29,6 +30,7 @@ def test_content_stands_beside_its_controls(run, question):
     """Shuffled beside all; noise too, but where only stand-ins are compared."""
     rows = asked(run, f"09_{question}")[0]
     names = {(row.name, row.protocol) for row in rows}
+    assert len(names) == len(rows)
     controls = CONTROLS[:1] if question == "stand_ins" else CONTROLS
     content = [row for row in with_content(rows) if not row.name.endswith(CONTROLS)]
     assert content
@@ -50,10 +52,10 @@ def test_all_models_of_a_protocol_train_and_test_on_the_same_ratings(run, questi
         assert ends <= {protocol, "closed form"}
 
 
-@pytest.mark.parametrize("side", rows_of.RULES)
+@pytest.mark.parametrize("side", held_out.RULES)
 def test_the_same_ratings_test_however_many_are_revealed(run, side):
-    counts = rows_of.revealed(run, side)
-    rule, most = rows_of.RULES[side], rows_of.reserve(run, side)
+    counts = held_out.revealed(run, side)
+    rule, most = held_out.RULES[side], held_out.reserve(run, side)
     splits = [run.split(rule(n, most, 0.2), 0, 0.1) for n in counts]
     assert counts == run.settings.cold_start.revealed
     assert all(np.array_equal(split.test, splits[0].test) for split in splits)
@@ -69,14 +71,14 @@ def test_fewer_ratings_are_revealed_where_items_have_few(run):
     rated = run.dataset.ratings
     place = rated.groupby("item").cumcount()
     with_ratings(run, rated[place < 3])
-    assert rows_of.reserve(run, "item") == 2
-    assert rows_of.revealed(run, "item") == (0, 2)
+    assert held_out.reserve(run, "item") == 2
+    assert held_out.revealed(run, "item") == (0, 2)
     with_ratings(run, rated[place < 1])
-    assert rows_of.revealed(run, "item") == (0,)
+    assert held_out.revealed(run, "item") == (0,)
     with_ratings(run, rated[rated["item"] < 10])
-    assert rows_of.reserve(run, "item") is None
+    assert held_out.reserve(run, "item") is None
     assert rows_of.item_rows(run) == []
-    assert rows_of.held_out_sentence(run).startswith("Too few items have ratings to hold out.")
+    assert held_out.held_out_sentence(run).startswith("Too few items have ratings to hold out.")
 
 
 def test_the_genre_mean_is_left_out_where_no_genre_is_known(run, capsys):
@@ -117,12 +119,12 @@ def test_a_familys_rows_differ_in_what_they_read_alone(run):
 def test_pages_of_items_ask_models_that_know_none_of_its_ratings(run):
     rows = rows_of.one_item_rows(run, asked(run, "09_items")[0])
     assert len(rows) == 8
-    assert {row.split for row in rows} == {rows_of.RevealedItems(0, 5)}
+    assert {row.split for row in rows} == {RevealedItems(0, 5)}
     assert sum(row.name.endswith(CONTROLS) for row in rows) == 1
 
 
 def test_sentences_name_what_is_held_out(run):
-    said = rows_of.held_out_sentence(run).splitlines()
+    said = held_out.held_out_sentence(run).splitlines()
     assert said[0].endswith("20% of them are held out, with 0, 2, 5 ratings revealed.")
     assert said[1].split(" have ")[0].endswith("users")
     assert rows_of.budget_sentence(run) == (

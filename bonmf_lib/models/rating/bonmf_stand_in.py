@@ -47,7 +47,7 @@ class BoNMFStandIn(BoNMF):
             ("user", known.users, inputs.n_users),
             ("item", known.items, inputs.n_items),
         ):
-            counts = torch.bincount(torch.as_tensor(ids), minlength=total)
+            counts = torch.bincount(torch.tensor(ids), minlength=total)
             unseen = (counts == 0).float().unsqueeze(1)  # (N, 1)
             self.register_buffer(f"{side}_unseen", unseen, persistent=False)
 
