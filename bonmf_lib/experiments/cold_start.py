@@ -113,10 +113,12 @@ def family_rows(run: Run, family: str, reads: Iterable[str] = READ) -> dict[str,
     return {"": make(run, ())} | {read: make(run, READ[read]) for read in reads}
 
 
-def _with_controls(run: Run, rows: Iterable[Variant]) -> list[Variant]:
+def _with_controls(
+    run: Run, rows: Iterable[Variant], endings: Sequence[str] = CONTROLS
+) -> list[Variant]:
     """The rows, each on its controls too."""
     own = list(rows)
-    return own + control_rows(run, own, CONTROLS)
+    return own + control_rows(run, own, endings)
 
 
 # Rows without content, and on content alone
@@ -174,7 +176,9 @@ def item_rows(run: Run) -> list[Variant]:
         run, [*_rows_of(run, whole), *content_only_rows(run, ("text",))]
     )
     later = plain_rows(run) + _with_controls(
-        run, [*_rows_of(run, dict.fromkeys(FAMILIES, ("text",))), *content_only_rows(run, ())]
+        run,
+        [*_rows_of(run, dict.fromkeys(FAMILIES, ("text",))), *content_only_rows(run, ())],
+        CONTROLS[:1],
     )
     return held_out(run, "item", rows, (first,)) + held_out(run, "item", later, more)
 

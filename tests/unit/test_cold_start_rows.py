@@ -27,15 +27,16 @@ def run(tmp_path) -> Run:
 
 @pytest.mark.parametrize("question", rows_of.QUESTIONS)
 def test_content_stands_beside_its_controls(run, question):
-    """Shuffled beside all; noise too, but where only stand-ins are compared."""
+    """Shuffled beside all; noise too, but where stand-ins are compared or items have ratings."""
     rows = asked(run, f"09_{question}")[0]
     names = {(row.name, row.protocol) for row in rows}
     assert len(names) == len(rows)
-    controls = CONTROLS[:1] if question == "stand_ins" else CONTROLS
     content = [row for row in with_content(rows) if not row.name.endswith(CONTROLS)]
     assert content
+    bare = held_out.protocol("item", 0)
     for row in content:
-        for ending in controls:
+        one = question == "stand_ins" or (question == "items" and row.protocol != bare)
+        for ending in CONTROLS[:1] if one else CONTROLS:
             assert (f"{row.name}, {ending}", row.protocol) in names
 
 
