@@ -11,6 +11,7 @@ from ..evaluation import Estimate, holm, mean_interval
 from ..evaluation.by_support import BUCKETS, COLD_SIDES, ERROR, TESTED, metric_of
 from ..experiments.cold_start import FAMILIES
 from ..experiments.held_out import protocol
+from ..experiments.names import is_control
 from ..experiments.protocols import CONTROLS
 from ..runs.records import interval_share
 from ..runs.variant import Variant
@@ -32,13 +33,21 @@ def with_revealed(records: pd.DataFrame, side: str, count: int) -> pd.DataFrame:
     return records[records["protocol"] == protocol(side, count)]
 
 
+def without_controls(records: pd.DataFrame) -> pd.DataFrame:
+    """The records of rows whose content, if any, is their own."""
+    names = records["variant"].drop_duplicates()
+    kept = names[~names.map(is_control).astype(bool)]
+    return records[records["variant"].isin(kept)]
+
+
 # Tables by bucket
 
 
 def bucket_table(records: pd.DataFrame, metric: str, side: str, digits: int = 3) -> pd.DataFrame:
     """Models by how many training ratings the item (user) of a test rating has: ``mean ± half`` of
-    the 95 % interval; the first row says how many test ratings a split has there, on average."""
-    columns, tested = {}, {}
+    the 95 % interval; the first row says how many test ratings a split has there, on average.
+    Controls are left out."""
+    records, columns, tested = without_controls(records), {}, {}
     for bucket in BUCKETS:
         found = records[records["metric"] == metric_of(metric, side, bucket)]
         if len(found):
@@ -63,8 +72,8 @@ def _plus_minus(row: pd.Series, digits: int) -> str:
 
 def few_ratings_table(records: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
     """MSE where the item, the user or both have fewer than five training ratings; the first row
-    says how many test ratings that is. Parts that nothing tests are left out."""
-    columns, tested = {}, {}
+    says how many test ratings that is. Controls, and parts that nothing tests, are left out."""
+    records, columns, tested = without_controls(records), {}, {}
     for part in COLD_SIDES:
         found = records[records["metric"] == f"{ERROR}-cold-{part}"]
         if len(found):

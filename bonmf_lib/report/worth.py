@@ -112,6 +112,16 @@ def worth_sentence(found: Worth, words_item: str) -> str:
     return f"{what} is worth {found.worth} ratings to {model}, 95 % interval in brackets."
 
 
+def worths_sentence(found: Iterable[Worth], words_item: str) -> str:
+    """What a text is worth to each family, in one line: a figure's title."""
+    said = []
+    for one in found:
+        shown = one.helps or one.seeds < LEAST_SEEDS
+        number = str(one.worth) if shown else "not shown to help"
+        said.append(f"{number} to {family_name(one.family)}")
+    return f"What the text of a new {words_item} is worth, in ratings: {'; '.join(said)}"
+
+
 def worth_table(found: Iterable[Worth]) -> pd.DataFrame:
     """A row per model and content."""
     rows = {

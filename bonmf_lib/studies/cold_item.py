@@ -91,10 +91,9 @@ def user_groups(dataset: Dataset, train: np.ndarray) -> pd.Series:
         return ("users with " + thirds.astype(str) + " ratings").rename("group")
     counts = pd.crosstab(seen["user"], seen["genre"])
     share, usual = counts.div(counts.sum(axis=1), axis=0), counts.sum() / counts.to_numpy().sum()
-    # as if each user had ten usual ratings more, so that one rating makes no lover of a genre
-    total = counts.sum(axis=1)
-    lift = share.mul(total, axis=0).add(10 * usual).div(total + 10, axis=0) / usual
-    return lift.idxmax(axis=1).reindex(range(dataset.n_users)).rename("group")
+    # in deviations of a share of so many ratings, else the rarest genres would have all users
+    above = (share - usual) / np.sqrt(usual * (1 - usual)).clip(lower=1e-12)
+    return above.idxmax(axis=1).reindex(range(dataset.n_users)).rename("group")
 
 
 def predicted_audience(cold: ColdItem) -> pd.DataFrame:
@@ -122,8 +121,8 @@ def recommended_to(cold: ColdItem, seed: int = 0, shown: int = 3) -> pd.DataFram
     id and two items that they rated best; and how near predictions are to the held-out ratings.
 
     Returns:
-        index model; columns ``in the list of, %``, ``first to``, ``mean predicted``, ``mean
-        rated``, ``MSE``, ``correlation`` (NaN where all predictions are equal).
+        index model; columns ``in a list of ten, %``, ``median place``, ``first to``, ``mean
+        predicted``, ``mean rated``, ``MSE``, ``correlation`` (NaN where all predictions are equal).
     """
     data, scale = cold.dataset, cold.dataset.scale
     drawn = np.random.default_rng(seed).permutation(data.n_users)[:_AUDIENCE]
@@ -139,7 +138,8 @@ def recommended_to(cold: ColdItem, seed: int = 0, shown: int = 3) -> pd.DataFram
         truth = cold.raters["rating"].to_numpy(np.float64)
         varies = len(own) > 2 and own.std() > 1e-9 and truth.std() > 0
         rows[name] = {
-            "in the list of, %": 100 * float((places < LISTED).mean()),
+            "in a list of ten, %": 100 * float((places < LISTED).mean()),
+            "median place": int(np.median(places)) + 1,
             "first to": "; ".join(_described(cold, user) for user in first),
             "mean predicted": own.mean(),
             "mean rated": truth.mean(),

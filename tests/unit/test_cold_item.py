@@ -76,7 +76,11 @@ def test_recommendations_are_places_in_full_lists(cold):
     scores[train["user"], train["item"]] = -np.inf
     places = (scores > scores[:, [cold.item]]).sum(1)
     share = 100 * (places < cold_item.LISTED).mean()
-    assert table.loc["User + item bias + text", "in the list of, %"] == pytest.approx(share, abs=3)
+    assert table.loc["User + item bias + text", "in a list of ten, %"] == pytest.approx(
+        share, abs=3
+    )
+    median = table.loc["User + item bias + text", "median place"]
+    assert median == pytest.approx(np.median(places) + 1, abs=2)
     assert table["first to"].str.count("user ").min() == 3
 
 

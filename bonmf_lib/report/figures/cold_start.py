@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ...claims.judge import LEAST_SEEDS, LOWER_IS_BETTER
+from ...claims.judge import LEAST_SEEDS
 from ...evaluation.by_support import BUCKETS, SIDES, metric_of
 from ...experiments.names import is_control
 from ..cold_start import (
@@ -18,7 +18,7 @@ from ..cold_start import (
     gain_sentence,
     percent_gain,
 )
-from ..worth import Worth, worth_sentence
+from ..worth import Worth, worths_sentence
 from .findings import listed
 from .style import (
     CONTROL,
@@ -37,6 +37,7 @@ from .style import (
 )
 
 _MARKERS = "osD^vPX*"
+_LINEAR = 10  # percent up to which axes of gains are linear, logarithmic beyond
 _OVERS = {NONE: (PALETTE[0], "D"), "shuffled": (OPEN, "o"), "noise": (OPEN, "s")}
 
 
@@ -65,6 +66,8 @@ def bucket_gains(
                 mfc="white" if is_control(name) else colour,
             )  # fmt: skip
         axis.axhline(0, color="grey", lw=1)
+        axis.set_yscale("symlog", linthresh=_LINEAR)
+        axis.yaxis.set_major_formatter("{x:g}")
         axis.set_xticks(range(len(steps)), steps)
         axis.set_xlabel(f"training ratings of the {side}")
     axes[0, 0].set_ylabel(f"gain in test {metric_name(metric)} over\n{label(reference)}, %")
@@ -90,13 +93,14 @@ def _by_bucket(
 
 
 def _bucket_finding(table: pd.DataFrame, reference: str, metric: str, where: str) -> str:
-    items = table[(table["side"] == "item") & ~table["model"].map(is_control)]
+    items = table[(table["side"] == "item") & ~table["model"].map(is_control).astype(bool)]
     said = []
-    for bucket in (items["bucket"].iloc[0], items["bucket"].iloc[-1]) if len(items) else ():
+    for bucket in items["bucket"].unique()[[0, -1]] if len(items) else ():
         own = items[items["bucket"] == bucket]
         best = own.loc[own["mean"].idxmax()]
-        said.append(f"{label(best['model'])} on items with {bucket} ({best['mean']:+.1f} %)")
-    return f"{where}: most over {label(reference)} in {metric_name(metric)}: {listed(said)}"
+        said.append(f"{label(best['model'])} {best['mean']:+.1f} % on items with {bucket}")
+    named = f"{metric_name(metric)} against {label(reference)}"
+    return f"{where}: best gain in {named}, by training ratings: {listed(said)}"
 
 
 def content_gains(found: Sequence[Gain], metric: str, where: str) -> Figure:
@@ -121,8 +125,7 @@ def content_gains(found: Sequence[Gain], metric: str, where: str) -> Figure:
     axis.axvline(0, color="grey", lw=1)
     axis.set_yticks(range(len(rows)), [label(f"{family}: {read}") for family, read in rows])
     axis.invert_yaxis()
-    better = "lower" if metric in LOWER_IS_BETTER else "higher"
-    axis.set_xlabel(f"gain in test {metric_name(metric)}, % (right: {better} with content)")
+    axis.set_xlabel(f"gain in test {metric_name(metric)}, % (right: better with content)")
     legend_below(
         figure,
         [mark(*_OVERS[over], f"over {over}", hollow=over != NONE) for over in _OVERS],
@@ -153,11 +156,11 @@ def learning_curves(
             axis.axhline(start.iloc[0], color=PALETTE[1], ls=":", lw=1, gid="reference")
         axis.set_xticks(list(places.values()), [str(x) for x in steps])
         axis.set(xlabel="revealed training ratings", title=label(family))
-    axes[0, 0].set_ylabel(f"test {metric_name(metric)}, 95 % intervals")
+    bars = any(table["low"].notna().any() for table in tables.values())
+    axes[0, 0].set_ylabel(f"test {metric_name(metric)}{', 95 % intervals' * bars}")
     axis_legend(figure, axes[0, 0])
     known = [found for found in worths.values() if found is not None]
-    said = worth_sentence(known[0], item) if known else f"{metric_name(metric)} by revealed ratings"
-    finding_title(figure, said.removesuffix("."))
+    finding_title(figure, worths_sentence(known, item))
     return finished(figure)
 
 
@@ -214,8 +217,9 @@ def audience_sentence(table: pd.DataFrame, title: str) -> str:
     """Which group each model predicts to like the item most, and which rated it best."""
     models = [name for name in table if name not in ("rated", "raters", "users")]
     told = [name for name in models if np.ptp(table[name]) > 1e-3]
-    said = [f"{label(name)}: {label(table[name].idxmax(), 30)}" for name in told]
+    first = pd.Series([label(table[name].idxmax(), 30) for name in told], dtype=object)
+    said = [f"{group} ({n} of {len(models)} models)" for group, n in first.value_counts().items()]
     best = table["rated"].idxmax() if table["rated"].notna().any() else None
     truth = f"; rated best by {label(best, 30)}" if best is not None else ""
-    liked = listed(said) if said else "no group differs for any model"
+    liked = listed(said, 4) if said else "no group differs for any model"
     return f"{label(title, 40)}, predicted to please most: {liked}{truth}"
