@@ -187,4 +187,4 @@ def test_figures_tell_what_was_found(families):
     assert legend == {"no content", "with text", "with text, shuffled"}
     names = {TEXT: "text", f"{TEXT}, shuffled": "text, shuffled"}
     buckets = figures.bucket_gains(by_bucket(), names, ALONE, "mse", "here")
-    assert "text +19.9 % on items with 0 and text +19.9 % on items with 20+" in buckets.get_label()
+    assert "text +20.0 % on items with 0 and text +20.0 % on items with 20+" in buckets.get_label()
