@@ -282,8 +282,11 @@ def one_item_rows(run: Run, rows: Sequence[Variant]) -> list[Variant]:
 def budget_sentence(run: Run) -> str:
     """How small this profile's trainings are."""
     own = run.settings.cold_start
-    seeds = [len(run.settings.seeds[:count]) for count in (own.seeds, own.side_seeds)]
+    said = []
+    for count in (own.seeds, own.side_seeds):
+        known = len(run.settings.seeds[:count])
+        said.append(f"{known} seed{'s' * (known > 1)}")
     return (
-        f"Budgets of this profile: at most {own.epochs} epochs, {seeds[0]} seeds for buckets and "
-        f"items, {seeds[1]} for users, stand-ins and rankers."
+        f"Budgets of this profile: at most {own.epochs} epochs; {said[0]} for buckets and items, "
+        f"{said[1]} for users, stand-ins and rankers."
     )
