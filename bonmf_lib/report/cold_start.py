@@ -190,8 +190,17 @@ def gain_table(found: Sequence[Gain]) -> pd.DataFrame:
         | {f"over {one.over}, %": _shown(one.gain) for one in own}
         for (family, read), own in by_content(found).items()
     }
-    table = pd.DataFrame.from_dict(rows, orient="index").fillna("")
-    return table.rename_axis(["model", "content"])
+    return keyed(rows, ["model", "content"])
+
+
+def keyed(rows: Mapping[tuple[str, str], Mapping[str, object]], names: list[str]) -> pd.DataFrame:
+    """Rows by two names each as a table, which may be empty."""
+    index = (
+        pd.MultiIndex.from_tuples(rows, names=names)
+        if rows
+        else pd.MultiIndex([[], []], [[], []], names=names)
+    )
+    return pd.DataFrame(list(rows.values()), index=index).fillna("")
 
 
 def _shown(gain: Estimate) -> str:
@@ -246,8 +255,7 @@ def stand_in_table(records: pd.DataFrame, names: Mapping[tuple[str, str], tuple[
             if gain is not None:
                 cells[f"text over {title}, %"] = _shown(gain)
         rows[key] = cells
-    table = pd.DataFrame.from_dict(rows, orient="index").fillna("")
-    return table.rename_axis(["stand-in", "IDs dropped"])
+    return keyed(rows, ["stand-in", "IDs dropped"])
 
 
 def stand_in_sentence(

@@ -13,7 +13,7 @@ from ..evaluation.catch_up import NEVER, CatchUp, catch_up
 from ..experiments.protocols import CONTROLS
 from ..runs.records import interval_share
 from ..runs.variant import Variant
-from .cold_start import family_name, values_of, with_revealed
+from .cold_start import family_name, keyed, values_of, with_revealed
 
 
 def curve_table(
@@ -132,7 +132,7 @@ def worth_table(found: Iterable[Worth]) -> pd.DataFrame:
         }
         for one in found
     }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["model", "content"])
+    return keyed(rows, ["model", "content"])
 
 
 def _until(over: CatchUp) -> str:

@@ -68,6 +68,11 @@ def test_gains_are_in_percent_of_the_others_error(families):
     assert report.gain_sentence([], "here") == "here: no model with content was run."
 
 
+def test_nothing_run_is_an_empty_table():
+    assert report.gain_table([]).empty and report.gain_table([]).index.names == ["model", "content"]
+    assert worths.worth_table([]).empty
+
+
 def test_p_values_are_adjusted_among_all_that_is_asked(families):
     found = report.gains(at_none(), families)
     raw = sorted(one.gain.p_value for one in found)
