@@ -16,6 +16,7 @@ NOTEBOOKS = (
     "04_table1_second_reading",
     "05_ablations",
     "07_visual_fusion",
+    "09_cold_start",
     "14_explore",
 )
 
