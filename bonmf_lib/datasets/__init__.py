@@ -11,12 +11,15 @@ from .mmrec import interaction_files, load_mmrec
 from .movielens import load_movielens
 from .multimodal import NAMES as MULTIMODAL, load_multimodal
 from .planted import PlantedTruth, load_planted
+from .starred import NAMES as STARRED, load_starred
 
 __all__ = ["CONTENTS", "Dataset", "PlantedTruth", "RatingScale", "load_dataset", "load_planted"]
 
 # Other domains; no public host serves them in this form.
 MIRROR_FOLDERS = ("boardgames", "anime", "amazon-office", "xwines")
-_NAMES = ("ml-100k", "ml-1m", "planted", *MIRROR_FOLDERS, *MULTIMODAL, "folder:<path>")
+_NAMES = (
+    "ml-100k", "ml-1m", "planted", *MIRROR_FOLDERS, *MULTIMODAL, *STARRED, "folder:<path>",
+)  # fmt: skip
 # what implicit_view calls the data set that it makes
 _VIEW = re.compile(r"(?P<name>.+?)(\+from(?P<at_least>\d+(\.\d+)?))?(\+core(?P<core>[1-9]\d*))?")
 
@@ -25,9 +28,9 @@ def load_dataset(name: str, content: str = "packaged") -> Dataset:
     """Load a data set by name.
 
     Args:
-        name: ``ml-100k``, ``ml-1m``, ``planted``, ``folder:<path>``, or one of ``MIRROR_FOLDERS``
-            and ``MULTIMODAL`` where ``BONMF_MIRROR`` has it. Behind any of them ``+from4`` keeps
-            ratings of at least 4 and ``+core5`` a 5-core
+        name: ``ml-100k``, ``ml-1m``, ``planted``, ``folder:<path>``, or one of ``MIRROR_FOLDERS``,
+            ``MULTIMODAL`` and ``STARRED`` where ``BONMF_MIRROR`` has it. Behind any of them
+            ``+from4`` keeps ratings of at least 4 and ``+core5`` a 5-core
             (:func:`~bonmf_lib.datasets.implicit.implicit_view`).
         content: ``packaged`` or ``full`` (real plots and posters; an error when they cannot be
         had).
@@ -69,6 +72,8 @@ def _load(name: str, content: str) -> Dataset:
         return load_folder(str(root / name), content)
     if name in MULTIMODAL:
         return load_multimodal(name, content)
+    if name in STARRED:
+        return load_starred(name, content)
     if name in ("ml-100k", "ml-1m"):
         return load_movielens(name, content)
     raise ConfigError(unknown_name("dataset", name, _NAMES))

@@ -76,10 +76,7 @@ def load_multimodal(name: str, content: str) -> Dataset:
     """
     check_full(name, content)
     source = _SOURCES[name]
-    paths = {
-        file: fetch(Artifact(f"{name}-{file}", (Mirror(f"{name}/{file}", sha256),)))
-        for file, sha256 in source.files.items()
-    }
+    paths = {file: _fetched(name, file) for file in source.files}
     pairs = pd.read_csv(paths["ratings.csv.gz"], usecols=["user", "item", "split"], dtype=np.int64)
     told = pd.read_csv(paths["items.csv"], usecols=["item", "id", "text"], dtype="str")
     items = pd.DataFrame({"raw_id": told["item"].astype(np.int64), "title": told["id"]})
@@ -91,6 +88,16 @@ def load_multimodal(name: str, content: str) -> Dataset:
     return build_dataset(
         name, content, ratings, users, items, UNRATED, name, given_parts=parts, vectors=vectors
     )
+
+
+def ratings_file(name: str) -> Path:
+    """The checked file of pairs of one of ``NAMES``; ``SourceError`` when it cannot be had."""
+    return _fetched(name, "ratings.csv.gz")
+
+
+def _fetched(name: str, file: str) -> Path:
+    place = Mirror(f"{name}/{file}", _SOURCES[name].files[file])
+    return fetch(Artifact(f"{name}-{file}", (place,)))
 
 
 def check_full(name: str, content: str) -> None:

@@ -27,6 +27,8 @@ _KNOWN = {
     "amazon-office": _PRODUCTS,
     "amazon-baby": _PRODUCTS,
     "amazon-sports": _PRODUCTS,
+    "amazon-baby-stars": _PRODUCTS,
+    "amazon-sports-stars": _PRODUCTS,
     "tiktok": Words("video", "videos", "cover", "points"),
     "xwines": Words("wine", "wines", "label", "stars"),
 }
