@@ -15,6 +15,7 @@ from . import (
     absent,
     anchors,
     cold_start,
+    domains,
     language_models,
     modality_overlap,
     model_training,
@@ -201,6 +202,7 @@ _LISTS = {
         )
         for name, rows in cold_start.QUESTIONS.items()
     },
+    **{f"10_{name}": Experiment(rows, domains.seeds) for name, rows in domains.EXPERIMENTS.items()},
     "11_solved": _in_both(neural_cf.solved_rows),
     "11_naive": Experiment(neural_cf.naive_rows, _ranked),
     "11_neumf": _in_both(neural_cf.neumf_rows),

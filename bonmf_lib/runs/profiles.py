@@ -133,6 +133,19 @@ class ColdStart:
 
 
 @config
+class Domains:
+    """Where other data are asked the same (10)."""
+
+    also_on: tuple[str, ...]  # data sets besides the run's own, with content full
+    seeds: _Count  # the first so many
+    epochs: _Count  # upper limit of every training
+    steps: _Count  # of an epoch, at least; the batch follows from the number of ratings
+    learning_rate: _Rate
+    # shares of known pairs to which denser data are thinned
+    densities: tuple[Annotated[float, Field(gt=0, lt=1)], ...]
+
+
+@config
 class Studies:
     explained_pictures: _Count  # pictures that are spoilt to see what predictions make of it (07)
     # besides dataset, with content full: where overlap is taken out as well (08)
@@ -154,6 +167,7 @@ class Profile:
     rankings: Rankings
     multimodal: Multimodal
     cold_start: ColdStart
+    domains: Domains
     studies: Studies
 
 
