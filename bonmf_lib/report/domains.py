@@ -1,0 +1,296 @@
+"""Does content help on other data? What text, picture and both gain in every domain, over what, and
+over all domains together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ..datasets.summary import coverage
+from ..evaluation import Estimate, holm, mean_interval
+from ..evaluation.meta_analysis import LEAST_TO_PREDICT, Summary, random_effects, standard_error
+from ..experiments.domains import ASKED, FACTORISATION, IDS, Question, density
+from ..runs.records import interval_share
+from ..runs.run import Run
+from .tables import LEAST_SEEDS, LEVEL
+
+HELPS, NETWORK_ONLY, HARMS, OPEN, FEW = (
+    "helps",
+    "helps its network only",
+    "harms",
+    "not told",
+    "too few seeds",
+)
+OVER_IDS, OVER_SHUFFLED, OVER_FACTORISATION = "IDs alone", "shuffled", "biased SVD"
+OVER = OVER_IDS, OVER_SHUFFLED, OVER_FACTORISATION  # what a row with content is compared with
+WARM, COLD = "random splits", "cold items"
+EXPERIMENTS = {WARM: "10_warm", COLD: "10_cold"}
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What a network with content gains over another row, in percent of that row's test MSE.
+
+    Attributes:
+        domain: the data set's name. question: which content, as asked. where: ``WARM`` or ``COLD``.
+        over: one of ``OVER``. found: over seeds, above 0 = less error.
+    """
+
+    domain: str
+    question: str
+    where: str
+    over: str
+    found: Estimate
+
+
+def gains(found: Mapping[str, Mapping[str, pd.DataFrame]]) -> list[Gain]:
+    """All gains that records tell.
+
+    Args:
+        found: records by ``WARM`` or ``COLD``, then by data set.
+    """
+    return [
+        one
+        for where, by_domain in found.items()
+        for domain, records in by_domain.items()
+        for question in ASKED
+        for one in domain_gains(records, domain, question, where)
+    ]
+
+
+def domain_gains(
+    records: pd.DataFrame, domain: str, question: Question, where: str, suffix: str = ""
+) -> list[Gain]:
+    """Those of one question on one data set; none where the rows were not run.
+
+    Args:
+        suffix: that all rows' names end in.
+    """
+    values, share = by_row(records)
+    ours = values.get(f"{question.row}{suffix}")
+    rivals = {OVER_IDS: IDS, OVER_SHUFFLED: question.control, OVER_FACTORISATION: FACTORISATION}
+    return [
+        Gain(domain, question.asked, where, over, percent_gain(ours, theirs, share))
+        for over, name in rivals.items()
+        if ours is not None and (theirs := values.get(f"{name}{suffix}")) is not None
+    ]
+
+
+def by_row(records: pd.DataFrame) -> tuple[dict[str, pd.Series], float]:
+    """Test MSE by seed of every row, and the share that intervals rest on."""
+    own = records[records["metric"] == "mse"]
+    rows = {str(name): group.set_index("seed")["value"] for name, group in own.groupby("variant")}
+    return rows, interval_share(own) if len(own) else 0.0
+
+
+def percent_gain(ours: pd.Series, theirs: pd.Series, share: float) -> Estimate:
+    """By how many percent an error is lower than another one on the same seeds."""
+    ours, theirs = ours.align(theirs, join="inner")
+    return mean_interval(100 * (1 - ours / theirs).to_numpy(), share)
+
+
+# Over all domains
+
+
+def summaries(found: Sequence[Gain]) -> dict[tuple[str, str, str], Summary]:
+    """By question, where and over what: the random-effects summary over the domains whose gain has
+    an interval; where there are at least two."""
+    keys = dict.fromkeys((one.question, one.where, one.over) for one in found)
+    out = {}
+    for key in keys:
+        own = [one.found for one in found if (one.question, one.where, one.over) == key]
+        known = [estimate for estimate in own if standard_error(estimate) > 0]
+        if (summary := random_effects(known)) is not None:
+            out[key] = summary
+    return out
+
+
+def summary_table(found: Mapping[tuple[str, str, str], Summary]) -> pd.DataFrame:
+    """One row per question, where and over what: mean gain with its 95 % interval, heterogeneity,
+    and where another data set's gain is expected."""
+    rows = {
+        key: {
+            "data sets": one.effect.n,
+            "mean gain, %": shown(one.effect),
+            "p": f"{one.effect.p_value:.4f}",
+            "spread between data sets, %": f"{one.tau:.1f}",
+            "of it beyond chance (I²)": f"{one.i2:.0%}",
+            "another data set, %": ""
+            if one.effect.n < LEAST_TO_PREDICT
+            else f"{one.low_new:+.1f} to {one.high_new:+.1f}",
+        }
+        for key, one in found.items()
+    }
+    index = pd.MultiIndex.from_tuples(list(rows), names=["content", "where", "over"])
+    return pd.DataFrame(list(rows.values()), index)
+
+
+def shown(found: Estimate) -> str:
+    """A gain in percent with its interval, if it has one."""
+    span = "" if np.isnan(found.low) else f" [{found.low:+.1f}, {found.high:+.1f}]"
+    return f"{found.mean:+.1f}{span}"
+
+
+# Verdicts by domain
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one domain says to one question.
+
+    Attributes:
+        gains: by what they are over. word: ``HELPS`` where content beats both IDs alone and other
+            items' content, and the whole network biased SVD; ``NETWORK_ONLY`` without the last;
+            ``HARMS`` where the network is worse than on IDs. Each is told by p-values that are
+            adjusted over all domains, questions and places together.
+    """
+
+    domain: str
+    question: str
+    where: str
+    gains: Mapping[str, Estimate]
+    word: str
+
+
+def verdicts(found: Sequence[Gain]) -> list[Verdict]:
+    """One for every domain, question and place."""
+    groups: dict[tuple[str, str, str], dict[str, Estimate]] = {}
+    for one in found:
+        groups.setdefault((one.domain, one.question, one.where), {})[one.over] = one.found
+    complete = {key: own for key, own in groups.items() if set(own) == set(OVER)}
+    content = holm([_content_p(own) for own in complete.values()])
+    whole = holm([own[OVER_FACTORISATION].p_value for own in complete.values()])
+    return [
+        Verdict(*key, own, _word(own, of_content, of_whole))
+        for (key, own), of_content, of_whole in zip(complete.items(), content, whole, strict=True)
+    ]
+
+
+def _content_p(own: Mapping[str, Estimate]) -> float:
+    """Of the weaker of two comparisons that must both be won; of the one with IDs where it is
+    lost; 1 where only that with shuffled content is lost."""
+    ids, shuffled = own[OVER_IDS], own[OVER_SHUFFLED]
+    if ids.mean <= 0:
+        return ids.p_value
+    return 1.0 if shuffled.mean <= 0 else max(ids.p_value, shuffled.p_value)
+
+
+def _word(own: Mapping[str, Estimate], content: float, whole: float) -> str:
+    if own[OVER_IDS].n < LEAST_SEEDS:
+        return FEW
+    if not content < LEVEL:
+        return OPEN
+    if own[OVER_IDS].mean <= 0:
+        return HARMS
+    return HELPS if whole < LEVEL and own[OVER_FACTORISATION].mean > 0 else NETWORK_ONLY
+
+
+def verdict_table(found: Sequence[Verdict]) -> pd.DataFrame:
+    """Index question, where, data; the gain over each of ``OVER`` in percent with its 95 %
+    interval, seeds and the verdict."""
+    order = {question.asked: place for place, question in enumerate(ASKED)}
+    ordered = sorted(found, key=lambda one: (order[one.question], one.where == COLD))
+    keys = [(one.question, one.where, one.domain) for one in ordered]
+    rows = [
+        {f"over {over}, %": shown(one.gains[over]) for over in OVER}
+        | {"seeds": one.gains[OVER_IDS].n, "verdict": one.word}
+        for one in ordered
+    ]
+    index = pd.MultiIndex.from_tuples(keys, names=["content", "where", "data"])
+    return pd.DataFrame(rows, index)
+
+
+# Sentences
+
+
+def question_sentence(found: Sequence[Verdict], question: str, where: str) -> str:
+    """In how many domains content helps, harms or neither."""
+    own = [one for one in found if (one.question, one.where) == (question, where)]
+    if not own:
+        return f"{question.capitalize()} on {where}: not run."
+    counts = {
+        word: sum(one.word == word for one in own)
+        for word in (HELPS, NETWORK_ONLY, HARMS, OPEN, FEW)
+    }
+    parts = [f"{word} in {count}" for word, count in counts.items() if count]
+    sets = f"{len(own)} data set{'s' * (len(own) != 1)}"
+    return f"{question.capitalize()} on {where}, of {sets}: {', '.join(parts)}."
+
+
+def summary_sentence(
+    found: Mapping[tuple[str, str, str], Summary], question: str, where: str
+) -> str:
+    """The mean gain over IDs, beside that over shuffled content and over biased SVD, and what to
+    expect of another data set; "" where no two domains have it."""
+    own = {over: found[question, where, over] for over in OVER if (question, where, over) in found}
+    if OVER_IDS not in own:
+        return ""
+    parts = [
+        f"over {over} {one.effect.mean:+.1f} % ({one.effect.low:+.1f} to {one.effect.high:+.1f})"
+        for over, one in own.items()
+    ]
+    said = f"Mean gain by {question} on {where}: {', '.join(parts)}."
+    ids = own[OVER_IDS]
+    if ids.effect.n < LEAST_TO_PREDICT:
+        return f"{said} Two data sets predict no third."
+    return f"{said} Another data set: {ids.low_new:+.1f} to {ids.high_new:+.1f} % over IDs."
+
+
+def answers(found: Sequence[Gain]) -> list[str]:
+    """Both sentences of every question, on random splits and on cold items."""
+    judged, pooled = verdicts(found), summaries(found)
+    return [
+        " ".join(
+            filter(
+                None,
+                (
+                    question_sentence(judged, question.asked, where),
+                    summary_sentence(pooled, question.asked, where),
+                ),
+            )
+        )
+        for question in ASKED
+        for where in EXPERIMENTS
+    ]
+
+
+def published_gains(records: pd.DataFrame) -> list[Gain]:
+    """The gains that records of several data sets hold; on full content alone."""
+    full = records[records["content"] == "full"]
+    return gains(
+        {
+            where: {
+                str(name): own
+                for name, own in full[full["experiment"] == experiment].groupby(
+                    "dataset", sort=False
+                )
+            }
+            for where, experiment in EXPERIMENTS.items()
+        }
+    )
+
+
+def data_table(runs: Mapping[str, Run]) -> pd.DataFrame:
+    """Sizes and density of every domain, and how many items carry what."""
+    rows = {}
+    for name, run in runs.items():
+        data = run.dataset
+        told = coverage(data)["items"]
+        carried = {
+            called: f"{data.vectors[modality].kind} of {data.vectors[modality].present.sum():,}"
+            if modality in data.vectors
+            else f"{told[called]:,}"
+            for called, modality in (("text", "text"), ("picture", "image"))
+        }
+        rows[name] = {
+            "content": data.content,
+            "users": f"{data.n_users:,}",
+            "items": f"{data.n_items:,}",
+            "ratings": f"{len(data.ratings):,}",
+            "known pairs, %": f"{100 * density(run):.2f}",
+            "scale": str(data.scale),
+            "items with a text": carried["text"],
+            "with a picture": carried["picture"],
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("data")
