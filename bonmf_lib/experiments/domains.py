@@ -6,7 +6,7 @@ Domains differ a hundredfold in size, so the batch follows from it: an epoch has
 everywhere.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from ..encoders.features import Modalities
 from ..errors import SourceError
 from ..models.rating.biased_svd import BiasedSVDConfig
 from ..models.rating.bonmf import BoNMFConfig
+from ..runs.notebooks import skip_rest
 from ..runs.run import Run
 from ..runs.variant import Variant
 from ..splits.rules import ColdItems, Ratio, SplitRule
@@ -71,6 +72,13 @@ def domain_runs(run: Run) -> tuple[dict[str, Run], dict[str, str]]:
         except SourceError as error:
             lacking[name] = str(error)
     return runs, lacking
+
+
+def rest_needs_ratings(runs: Mapping[str, Run]) -> None:
+    """Say so and skip the cells below in this notebook where nobody rated anything."""
+    if not any(run.dataset.scale.rates for run in runs.values()):
+        names = ", ".join(runs)
+        skip_rest(f"Nobody rated the items of {names}: what follows in this notebook is left out.")
 
 
 def batch_size(run: Run, share: float = 1.0) -> int:

@@ -1,4 +1,4 @@
-"""What texts gain as data get sparser, and what content towers gain on other domains' cold items."""
+"""What texts gain as data get sparser, and content towers on the cold items of other domains."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ from ..experiments.domains import (
 from ..runs.run import Run
 from ..splits.rules import Ratio
 from ..studies.transfer import GLOBAL_MEAN, ITEM_MEAN, OTHERS, OWN, USER_MEAN
-from .domains import OVER_FACTORISATION, OVER_IDS, WARM, by_row, domain_gains, percent_gain, shown
+from .domains import HARMS, HELPS, OPEN, OVER_IDS, WARM, by_row, domain_gains, percent_gain, shown
 from .tables import LEAST_SEEDS, LEVEL
 
 CONTROL_OVER_IDS = f"{CONTROL} over {OVER_IDS}"
@@ -46,8 +46,9 @@ def thinned_gains(
         run = runs[name]
         ratings, own = run.dataset.ratings, density(run)
         trained = (1 - Ratio().test) * len(ratings) / ratings["user"].nunique()
-        parts = {known: (records, thinned_name("", known), rule.keep)
-                 for known, rule in thinnings(run).items()} | {own: (whole[name], "", 1.0)}  # fmt: skip
+        parts = {own: (whole[name], "", 1.0)}
+        for known, rule in thinnings(run).items():
+            parts[known] = records, thinned_name("", known), rule.keep
         for known, (found, suffix, keep) in sorted(parts.items()):
             terms = {"data": name, "known": known, "per_user": keep * trained}
             rows += [terms | row for row in _of_density(found, name, suffix)]
@@ -129,8 +130,9 @@ def tower_gains(transferred: pd.DataFrame) -> pd.DataFrame:
 
 
 def transfers(gains: pd.DataFrame) -> pd.DataFrame:
-    """One row per target and source: whether the tower beats both the user's mean and itself on
-    other items' texts (column ``holds``), and both gains with intervals (percent)."""
+    """One row per target and source: both gains with intervals (percent), the rank correlation, and
+    a verdict: ``HELPS`` where the tower beats both the user's mean and itself on other items'
+    texts, ``HARMS`` where it is worse than the mean, both by adjusted p-values."""
     rows = {}
     for (target, source), own in gains.groupby(["target", "source"], sort=False):
         by_over = own.set_index("over")
@@ -138,11 +140,16 @@ def transfers(gains: pd.DataFrame) -> pd.DataFrame:
         rows[target, source] = {
             **{f"over {over}, %": _shown(row) for over, row in by_over.iterrows()},
             "rank correlation": round(float(by_over["correlation"].iloc[0]), 2),
-            "holds": bool((told & (by_over["mean"] > 0)).all()),
-            "harms": bool(told[USER_MEAN] and by_over.loc[USER_MEAN, "mean"] < 0),
+            "verdict": _verdict(told, by_over["mean"]),
         }
     index = pd.MultiIndex.from_tuples(list(rows), names=["cold items of", "tower from"])
     return pd.DataFrame(list(rows.values()), index)
+
+
+def _verdict(told: pd.Series, means: pd.Series) -> str:
+    if (told & (means > 0)).all():
+        return HELPS
+    return HARMS if told[USER_MEAN] and means[USER_MEAN] < 0 else OPEN
 
 
 def _shown(row: pd.Series) -> str:
@@ -153,9 +160,13 @@ def _shown(row: pd.Series) -> str:
 def baseline_table(transferred: pd.DataFrame) -> pd.DataFrame:
     """Mean error on cold items by target: of the means, of the domain's own tower, and of the tower
     from all others where there are several; 1 is the variance of the training ratings."""
-    shown_as = {(GLOBAL_MEAN, ""): GLOBAL_MEAN, (USER_MEAN, ""): USER_MEAN,
-                (ITEM_MEAN, ""): f"user and {ITEM_MEAN} (sees test ratings)",
-                ("tower", OWN): "own tower", ("tower", OTHERS): "tower from all others"}  # fmt: skip
+    shown_as = {
+        (GLOBAL_MEAN, ""): GLOBAL_MEAN,
+        (USER_MEAN, ""): USER_MEAN,
+        (ITEM_MEAN, ""): f"user and {ITEM_MEAN} (sees test ratings)",
+        ("tower", OWN): "own tower",
+        ("tower", OTHERS): "tower from all others",
+    }
     columns = {}
     for (model, source), title in shown_as.items():
         own = transferred[(transferred["model"] == model) & (transferred["source"] == source)]
@@ -181,9 +192,10 @@ def transfer_sentences(gains: pd.DataFrame, transferred: pd.DataFrame) -> str:
     for home, words in ((True, "At home"), (False, "On another domain")):
         own = judged[(judged["tower from"] == OWN) == home]
         if len(own):
+            helped, harmed = ((own["verdict"] == word).sum() for word in (HELPS, HARMS))
             lines.append(
-                f"{words}, {own['holds'].sum()} of {len(own)} towers beat the user's mean and "
-                f"shuffled texts; {own['harms'].sum()} do worse than the mean."
+                f"{words}, {helped} of {len(own)} towers beat the user's mean and shuffled texts; "
+                f"{harmed} do worse than the mean."
             )
     if gains["seeds"].max() < LEAST_SEEDS:
         lines.append(f"{gains['seeds'].max()} seeds are too few to tell any of them.")

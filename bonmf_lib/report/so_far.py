@@ -8,7 +8,7 @@ from IPython.display import Markdown
 
 from ..claims.ledger import UNJUDGED
 from ..studies.practices import leak_table
-from . import practices
+from . import domains, practices
 from .answer_table import AnswerRow, answer_rows, hollow_sentence
 from .answers import (
     MARGIN,
@@ -42,6 +42,8 @@ _KEY = (
     "In brackets: 95 % intervals. *Others'*: the same texts and pictures, given to other movies. "
     "*Stopped early*: at the best validation epoch."
 )
+_OWN_DATA = "MovieLens-1M with real plots and posters"
+_DATA = {"10_cross_domain": "all its data sets, with real texts and pictures or given vectors"}
 _TERMS = {
     "06_llm_swap": (
         "*minilm-l6*: this study's text encoder. "
@@ -68,8 +70,8 @@ def answer_so_far(notebook: str, published: Published | None = None) -> Markdown
     """
     found = measured(read_published_run() if published is None else published)
     return Markdown(
-        "**Answer so far**, from the published records of MovieLens-1M with real plots and "
-        f"posters:\n\n{_answer(notebook, found)}\n\n"
+        f"**Answer so far**, from the published records of {_DATA.get(notebook, _OWN_DATA)}:"
+        f"\n\n{_answer(notebook, found)}\n\n"
         "What follows is a live run, on this run's own data."
     )
 
@@ -363,6 +365,9 @@ def _cold_lines(found: Measured) -> list[str]:
     if len(said) == 1 and not said[0].startswith("**"):
         said = [f"**On items and users without any rating?** {said[0]}"]
     return [*claimed(found), *said]
+def _domain_lines(found: Measured) -> list[str]:
+    gains = domains.published_gains(found.published.records)
+    return domains.answers(gains) if gains else ["Not published yet."]
 
 
 _OWN_LINES: dict[str, Callable[[Measured], list[str]]] = {
@@ -372,6 +377,7 @@ _OWN_LINES: dict[str, Callable[[Measured], list[str]]] = {
     "07_visual_fusion": _picture_lines,
     "08_modality_overlap": _overlap_lines,
     "09_cold_start": _cold_lines,
+    "10_cross_domain": _domain_lines,
     "11_neural_cf": _verdict_lines(_ASKED_OF_RANKERS),
     "12_multimodal_ranking": _verdict_lines(_ASKED_OF_MULTIMODAL),
 }

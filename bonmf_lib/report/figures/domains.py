@@ -13,7 +13,17 @@ from matplotlib.ticker import FuncFormatter
 from ...evaluation.meta_analysis import Summary
 from ...studies.transfer import OWN, USER_MEAN
 from ..domain_transfer import CONTROL_OVER_IDS, transfers
-from ..domains import COLD, HELPS, OVER, OVER_IDS, OVER_SHUFFLED, WARM, Gain, Verdict
+from ..domains import (
+    COLD,
+    HELPS,
+    OVER,
+    OVER_FACTORISATION,
+    OVER_IDS,
+    OVER_SHUFFLED,
+    WARM,
+    Gain,
+    Verdict,
+)
 from ..tables import LEAST_SEEDS
 from .style import (
     OPEN,
@@ -28,8 +38,9 @@ from .style import (
 )
 
 _LOOKS = {  # what a gain is over -> colour, marker
-    over: look
-    for over, look in zip(OVER, ((PALETTE[0], "o"), (OPEN, "s"), (PALETTE[1], "D")), strict=True)
+    OVER_IDS: (PALETTE[0], "o"),
+    OVER_SHUFFLED: (OPEN, "s"),
+    OVER_FACTORISATION: (PALETTE[1], "D"),
 }
 _ALL = "all data sets"
 _BEYOND = 3.0  # axes show this many times the middle half's reach; what lies beyond is cut
@@ -47,7 +58,7 @@ def question_forest(
     own = [one for one in gains if one.question == question]
     places = [where for where in (WARM, COLD) if any(one.where == where for one in own)]
     domains = list(dict.fromkeys(one.domain for one in own))
-    rows = [*domains, _ALL]
+    rows = [*domains, *([_ALL] if any(key[0] == question for key in pooled) else [])]
     size = (5.2 * len(places) + 1, 0.5 * len(rows) + 1.9)
     figure, axes = grid(1, len(places), size, sharey=True)
     for axis, where in zip(axes.flat, places, strict=True):
@@ -61,14 +72,16 @@ def question_forest(
                 axis.plot([found.low_new, found.high_new], [place] * 2, color=colour, lw=0.8)
                 _point(axis, found.effect, place, colour, marker, face, width=3)
         axis.axvline(0, color="black", lw=1)
-        axis.axhline(len(domains) - 0.5, color="grey", lw=0.6)
+        if _ALL in rows:
+            axis.axhline(len(domains) - 0.5, color="grey", lw=0.6)
         axis.set(title=where, xlabel="less test MSE, %, 95 % intervals", xlim=_limits(shown))
         axis.set_yticks(range(len(rows)), [label(name) for name in rows])
         axis.set_ylim(len(rows) - 0.5, -0.5)
     hollow = {over: over == OVER_SHUFFLED for over in OVER}
     words = {over: f"over {over}{' (control)' * hollow[over]}" for over in OVER}
     handles = [mark(*_LOOKS[over], words[over], hollow[over]) for over in OVER]
-    handles.append(Line2D([], [], color=OPEN, lw=0.8, label="another data set, 95 %"))
+    if _ALL in rows:
+        handles.append(Line2D([], [], color=OPEN, lw=0.8, label="another data set, 95 %"))
     legend_below(figure, handles)
     finding_title(figure, _forest_finding(judged, question, places))
     return finished(figure)
@@ -205,8 +218,11 @@ def _tower_finding(gains: pd.DataFrame) -> str:
     if gains["seeds"].max() < LEAST_SEEDS:
         return f"Content towers on cold items: {gains['seeds'].max()} seeds, too few to tell"
     judged = transfers(gains).reset_index()
-    home = judged["tower from"] == OWN
-    return (
-        f"Beyond the {USER_MEAN} and shuffled texts, {judged['holds'][home].sum()} of {home.sum()} "
-        f"towers help at home, {judged['holds'][~home].sum()} of {(~home).sum()} on another domain"
+    home, helps = judged["tower from"] == OWN, judged["verdict"] == HELPS
+    said = (
+        f"Beyond the {USER_MEAN} and shuffled texts, {helps[home].sum()} of {home.sum()} towers "
+        "help at home"
     )
+    if home.all():
+        return said
+    return f"{said}, {helps[~home].sum()} of {(~home).sum()} on another domain"
