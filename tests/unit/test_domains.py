@@ -1,0 +1,255 @@
+"""10: its rows, and what is said of their records: gains, verdicts, summaries, thinned data."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bonmf_lib.claims.reading import read_claims
+from bonmf_lib.errors import SourceError
+from bonmf_lib.evaluation.rules import RATED_ITEMS
+from bonmf_lib.experiments import domains as rows_of
+from bonmf_lib.experiments.domains import BOTH, FACTORISATION, IDS, TEXT
+from bonmf_lib.report import domain_transfer, domains
+from bonmf_lib.report.domains import (
+    COLD,
+    FEW,
+    HARMS,
+    HELPS,
+    NETWORK_ONLY,
+    OPEN,
+    OVER_FACTORISATION,
+    OVER_IDS,
+    OVER_SHUFFLED,
+    WARM,
+)
+from bonmf_lib.report.figures import domains as figures
+from bonmf_lib.runs.run import NotebookParameters, Run
+from bonmf_lib.splits.rules import ColdItems, Ratio
+from tests.unit.test_study import record
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Run:
+    return Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path_factory.mktemp("run"))))
+
+
+def with_domains(run: Run, **changes) -> Run:
+    other = run.on("planted", "packaged")
+    own = dataclasses.replace(run.settings.domains, **changes)
+    other.settings = dataclasses.replace(other.settings, domains=own)
+    return other
+
+
+# Rows
+
+
+def test_rows_differ_in_content_alone_and_every_use_of_it_has_its_control(run):
+    for rows, split in (
+        (rows_of.warm_rows(run), Ratio(0.3)),
+        (rows_of.cold_rows(run), ColdItems(0.2)),
+    ):
+        by_name = {row.name: row for row in rows}
+        ids = by_name[IDS]
+        assert {row.split for row in rows} == {split}
+        assert {row.training for row in rows} == {ids.training}
+        assert all(row.evaluation == RATED_ITEMS and row.valid_share == 0.1 for row in rows)
+        for question in rows_of.ASKED:
+            real, control = by_name[question.row], by_name[question.control]
+            assert real.model_config.modalities == question.modalities
+            assert dataclasses.replace(real.model_config, modalities=()) == ids.model_config
+            assert control.model_config == real.model_config
+            for modality in question.modalities:
+                assert getattr(real, f"{modality}_encoder") is None
+                assert getattr(control, f"{modality}_encoder").endswith("-shuffled")
+        assert by_name[FACTORISATION].model == "biased-svd" and len(rows) == 8
+
+
+def test_claims_name_the_rows(run):
+    known = {row.name for row in rows_of.warm_rows(run)}
+    protocols = {"warm": (rows_of.WARM, Ratio()), "cold": (rows_of.COLD, ColdItems())}
+    own = [claim for claim in read_claims() if claim.about == "Domains"]
+    assert len(own) == 6
+    for claim in own:
+        assert {claim.variant, *claim.than} <= known
+        protocol, rule = protocols[claim.id.rpartition(" ")[2]]
+        assert claim.protocol == protocol
+        assert rule.split(run.dataset, 0, 0.1).rule.startswith(claim.split)
+
+
+@pytest.mark.parametrize(
+    ("ratings", "steps", "batch"), [(3600, 16, 128), (3600, 2521, 16), (3600, 1, 2048)]
+)
+def test_an_epoch_has_at_least_the_wanted_steps(run, ratings, steps, batch):
+    assert len(run.dataset.ratings) == ratings
+    found = rows_of.batch_size(with_domains(run, steps=steps))
+    assert found == batch
+    assert (
+        found == rows_of.SMALLEST_BATCH or 0.7 * ratings / found >= steps > 0.35 * ratings / found
+    )
+
+
+def test_thinning_reaches_the_wanted_density_of_the_training_part(run):
+    own = with_domains(run, densities=(0.1, 0.3, 0.001))
+    assert rows_of.density(own) == pytest.approx(0.375)
+    found = rows_of.thinnings(own)
+    assert list(found) == [0.1]  # .3 is about its own, and .001 leaves hardly a rating
+    split = found[0.1].split(own.dataset, 0, 0.1)
+    whole = Ratio().split(own.dataset, 0, 0.1)
+    assert len(split.train) / len(whole.train) == pytest.approx(0.1 / 0.375, rel=0.01)
+    assert np.array_equal(split.test, whole.test)
+    names = [row.name for row in rows_of.thinned_rows(own)]
+    assert names == [f"{name}, 10 % known" for name in (FACTORISATION, IDS, TEXT.row, TEXT.control)]
+
+
+def test_data_that_cannot_be_had_are_named(run, monkeypatch):
+    runs, lacking = rows_of.domain_runs(with_domains(run, also_on=("planted", "xwines")))
+    assert "planted" in runs
+    monkeypatch.delenv("BONMF_MIRROR", raising=False)
+    other = with_domains(run, also_on=("planted", "xwines"))
+    runs, lacking = rows_of.domain_runs(other)
+    assert list(runs) == ["planted"] and list(lacking) == ["xwines"]
+    said = rows_of.data_sentence(other, lacking)
+    assert "it decides nothing" in said and "xwines is left out: xwines is read from" in said
+    with pytest.raises(SourceError):
+        other.on("xwines").dataset  # noqa: B018
+
+
+# What records say
+
+
+def records(domain: str, where: str, suffix: str = "", seeds: int = 5, **mse: float):
+    """Records of one data set: ``ids``, ``text``, ``shuffled``, ``svd``, with little noise."""
+    names = {"ids": IDS, "text": TEXT.row, "shuffled": TEXT.control, "svd": FACTORISATION}
+    random = np.random.default_rng(len(domain))
+    rows = [
+        record(
+            names[name] + suffix, seed, value + 1e-3 * random.standard_normal(), dataset=domain,
+            experiment=domains.EXPERIMENTS[where],
+        )
+        for name, value in mse.items()
+        for seed in range(seeds)
+    ]  # fmt: skip
+    return pd.DataFrame([dataclasses.asdict(row) for row in rows])
+
+
+FOUND = {
+    WARM: {
+        "helps": records("helps", WARM, ids=1.0, text=0.9, shuffled=1.0, svd=0.95),
+        "network": records("network", WARM, ids=1.0, text=0.9, shuffled=1.0, svd=0.8),
+        "regularises": records("regularises", WARM, ids=1.0, text=0.9, shuffled=0.88, svd=0.95),
+        "harms": records("harms", WARM, ids=1.0, text=1.1, shuffled=1.2, svd=0.95),
+        "nothing": records("nothing", WARM, ids=1.0, text=1.0, shuffled=1.0, svd=1.0),
+        "few": records("few", WARM, seeds=2, ids=1.0, text=0.9, shuffled=1.0, svd=0.95),
+    },
+    COLD: {"helps": records("helps", COLD, ids=1.0, text=0.5, shuffled=1.0, svd=0.95)},
+}
+
+
+def test_gains_are_percent_of_the_row_that_is_beaten():
+    found = {(one.domain, one.where, one.over): one.found for one in domains.gains(FOUND)}
+    assert found["helps", COLD, OVER_IDS].mean == pytest.approx(50, abs=0.5)
+    assert found["network", WARM, OVER_FACTORISATION].mean == pytest.approx(-12.5, abs=0.5)
+    assert found["harms", WARM, OVER_SHUFFLED].mean == pytest.approx(100 / 12, abs=0.5)
+    assert {one.question for one in domains.gains(FOUND)} == {"text"}  # no picture was run
+
+
+def test_content_helps_only_where_it_beats_all_three():
+    judged = domains.verdicts(domains.gains(FOUND))
+    words = {one.domain: one.word for one in judged if one.where == WARM}
+    assert words == {
+        "helps": HELPS, "network": NETWORK_ONLY, "regularises": OPEN, "harms": HARMS,
+        "nothing": OPEN, "few": FEW,
+    }  # fmt: skip
+    said = domains.question_sentence(judged, "text", WARM)
+    assert said == (
+        "Text on random splits, of 6 data sets: helps in 1, helps its network only in 1, "
+        "harms in 1, not told in 2, too few seeds in 1."
+    )
+    assert domains.question_sentence(judged, BOTH.asked, WARM).endswith("not run.")
+    table = domains.verdict_table(judged)
+    assert table.loc[("text", WARM, "few"), "seeds"] == 2
+    assert list(table.index.get_level_values("where")) == [WARM] * 6 + [COLD]
+
+
+def test_p_values_are_adjusted_over_all_questions_at_once():
+    """A gain that stands alone may not stand among many."""
+    values = 1 + np.array([-0.020, -0.001, -0.012, -0.017, -0.005])
+    one = pd.concat([
+        pd.DataFrame([dataclasses.asdict(record(name, s, v)) for s, v in enumerate(rows)])
+        for name, rows in {IDS: np.ones(5), TEXT.control: np.ones(5), TEXT.row: values,
+                           FACTORISATION: np.full(5, 1.01)}.items()
+    ])  # fmt: skip
+    gains = domains.domain_gains(one, "x", TEXT, WARM)
+    raw = next(gain.found.p_value for gain in gains if gain.over == OVER_IDS)
+    assert 0.01 < raw < 0.5
+    alone = dataclasses.replace(gains[0].found, p_value=0.03)
+    mine = [dataclasses.replace(gain, found=alone) for gain in gains]
+    assert domains.verdicts(mine)[0].word == HELPS
+    twice = [*mine, *(dataclasses.replace(gain, domain="y") for gain in mine)]
+    assert {one.word for one in domains.verdicts(twice)} == {OPEN}
+
+
+def test_the_summary_is_over_data_sets_with_intervals():
+    pooled = domains.summaries(domains.gains(FOUND))
+    found = pooled["text", WARM, OVER_IDS]
+    assert found.effect.n == 6 and found.effect.low < 0 < found.effect.high
+    assert found.i2 > 0.9 and found.low_new < found.effect.low
+    assert ("text", COLD, OVER_IDS) not in pooled  # one data set
+    said = domains.summary_sentence(pooled, "text", WARM)
+    assert said.startswith("Mean gain by text on random splits: over IDs alone +")
+    assert "Another data set: -" in said
+    assert domains.summary_sentence(pooled, "text", COLD) == ""
+    table = domains.summary_table(pooled)
+    assert table.loc[("text", WARM, OVER_IDS), "data sets"] == 6
+    two = {WARM: {name: FOUND[WARM][name] for name in ("helps", "harms")}}
+    lines = domains.answers(domains.gains(two))
+    assert "Two data sets predict no third." in lines[0] and len(lines) == 6
+
+
+def test_published_records_give_the_same_gains_on_full_content_alone():
+    whole = pd.concat([own for by_name in FOUND.values() for own in by_name.values()])
+    whole = whole.drop_duplicates()
+    assert len(domains.published_gains(whole)) == len(domains.gains(FOUND))
+    assert domains.published_gains(whole.assign(content="packaged")) == []
+
+
+def test_the_forest_says_what_the_verdicts_say_and_needs_no_second_data_set():
+    gains = domains.gains(FOUND)
+    judged, pooled = domains.verdicts(gains), domains.summaries(gains)
+    figure = figures.question_forest(gains, pooled, judged, "text")
+    assert "on random splits in 1 of 6 data sets and on cold items in 1 of 1" in figure.get_label()
+    axis = figure.axes[0]
+    assert axis.get_yticklabels()[-1].get_text() == "all data sets"
+    one = [gain for gain in gains if gain.domain == "helps" and gain.where == COLD]
+    alone = figures.question_forest(one, {}, domains.verdicts(one), "text")
+    assert [tick.get_text() for tick in alone.axes[0].get_yticklabels()] == ["helps"]
+
+
+def test_thinned_data_stand_beside_the_whole(run):
+    own = with_domains(run, densities=(0.1,))
+    thin = records("planted", WARM, ", 10 % known", ids=1.0, text=0.8, shuffled=1.05, svd=1.0)
+    whole = records("planted", WARM, ids=0.9, text=0.89, shuffled=0.9, svd=0.9)
+    table = domain_transfer.thinned_gains({"planted": own}, {"planted": thin}, {"planted": whole})
+    gain = table.set_index(["over", "known"])["mean"]
+    assert gain[OVER_IDS, 0.1] == pytest.approx(20, abs=0.5)
+    assert gain[OVER_IDS, 0.375] == pytest.approx(100 / 90, abs=0.5)
+    assert gain[domain_transfer.CONTROL_OVER_IDS, 0.1] == pytest.approx(-5, abs=0.5)
+    per_user = table.set_index("known")["per_user"]
+    assert per_user[0.375].iloc[0] == pytest.approx(0.7 * 30)
+    assert per_user[0.1].iloc[0] == pytest.approx(0.7 * 30 * 0.1 / 0.375, rel=0.01)
+    said = domain_transfer.thinned_sentences(table)
+    assert said.endswith("clearly more.") and "with 10 % of pairs known" in said
+    figure = figures.thinned_curves(table)
+    assert "clearly gains more in 1 of 1 data set, clearly less in 0" in figure.get_label()
+    few = table.assign(seeds=2)
+    assert "too few to tell" in domain_transfer.thinned_sentences(few)
+    assert "too few to tell" in figures.thinned_curves(few).get_label()
+    assert domain_transfer.thinned_sentences(table.iloc[:0]).startswith("No data set is denser")
+
+
+def test_the_table_of_data_says_what_items_carry(run):
+    shown = domains.data_table({"planted": run})
+    assert shown.loc["planted", "items with a text"] == "80"
+    assert shown.loc["planted", "known pairs, %"] == "37.50"
