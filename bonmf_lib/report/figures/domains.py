@@ -147,10 +147,9 @@ def thinned_curves(table: pd.DataFrame) -> Figure:
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.xaxis.set_minor_formatter("")
         axis.set_xticks(sorted({float(f"{100 * k:.2g}") for k in own["known"]}))
-        axis.set_title(label(name))
+        axis.set(title=label(name), xlabel="known pairs, %")
     for axis in axes.flat[len(names) :]:
         figure.delaxes(axis)
-    figure.supxlabel("known pairs of training and test, %", fontsize="medium")
     figure.supylabel("gain over IDs alone, %, 95 % intervals", fontsize="medium")
     legend_below(
         figure,
@@ -202,9 +201,9 @@ def tower_forest(gains: pd.DataFrame) -> Figure:
         axis.set_yticks(range(len(sources)), [label(f"from {source}") for source in sources])
         axis.set_ylim(len(sources) - 0.5, -0.5)
         axis.set_title(f"cold items of {label(target)}", fontsize="medium")
+        axis.set_xlabel("gain in test MSE, %, 95 % intervals", fontsize="small")
     for axis in axes.flat[len(targets) :]:
         figure.delaxes(axis)
-    figure.supxlabel("gain in test MSE, %, 95 % intervals", fontsize="medium")
     legend_below(
         figure,
         [mark(*looks[USER_MEAN][:2], f"over the {USER_MEAN}"),
