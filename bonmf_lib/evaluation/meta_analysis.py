@@ -32,8 +32,9 @@ class Summary:
         i2: share of the spread between data sets that is not the uncertainty within them, in
             [0, 1] (Higgins and Thompson, 2002).
         heterogeneity: p-value of Cochran's Q, that all data sets have one effect.
-        low_new, high_new: 95 % prediction interval of another data set's effect; NaN with fewer
-            than ``LEAST_TO_PREDICT``.
+        low_new, high_new: 95 % prediction interval of another data set's effect (with eight data
+            sets it holds 91 % of simulated ones, since tau is estimated); NaN with fewer than
+            ``LEAST_TO_PREDICT``.
     """
 
     effect: Estimate

@@ -77,4 +77,4 @@ def test_intervals_cover_and_predictions_predict():
         covered.append(found.effect.low <= 3 <= found.effect.high)
         predicted.append(found.low_new <= own[8] <= found.high_new)
     assert 0.92 <= np.mean(covered) <= 0.99
-    assert 0.92 <= np.mean(predicted) <= 0.99
+    assert 0.89 <= np.mean(predicted) <= 0.98  # tau is estimated too, so a little less
