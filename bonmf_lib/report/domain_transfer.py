@@ -17,7 +17,7 @@ from ..experiments.domains import (
 from ..runs.run import Run
 from ..splits.rules import Ratio
 from ..studies.transfer import GLOBAL_MEAN, ITEM_MEAN, OTHERS, OWN, USER_MEAN
-from .domains import HARMS, HELPS, OPEN, OVER_IDS, WARM, by_row, domain_gains, percent_gain, shown
+from .domains import HARMS, HELPS, OPEN, OVER_IDS, WARM, by_row, domain_gains, percent_gain
 from .tables import LEAST_SEEDS, LEVEL
 
 CONTROL_OVER_IDS = f"{CONTROL} over {OVER_IDS}"
@@ -206,7 +206,7 @@ def _pooled(transferred: pd.DataFrame) -> list[str]:
     """The mean gain of towers from all others over the user's mean, with its interval."""
     means = transferred[transferred["model"] == USER_MEAN].set_index(["target", "seed"])["mse"]
     lines = []
-    for source in (OWN, OTHERS):
+    for source, words in ((OWN, "at home"), (OTHERS, "on all other data")):
         asked = transferred[(transferred["source"] == source) & (transferred["model"] == "tower")]
         found = [
             percent_gain(own.set_index("seed")["mse"], means[target], float(own["share"].mean()))
@@ -214,8 +214,9 @@ def _pooled(transferred: pd.DataFrame) -> list[str]:
         ]
         summary = random_effects([one for one in found if standard_error(one) > 0])
         if summary is not None:
+            effect = summary.effect
             lines.append(
-                f"Towers from {source} gain {shown(summary.effect)} % over the user's mean, "
-                f"the mean of {summary.effect.n} data sets."
+                f"Towers learned {words} gain {effect.mean:+.1f} % ({effect.low:+.1f} to "
+                f"{effect.high:+.1f}) over the user's mean, on average over {effect.n} data sets."
             )
     return lines

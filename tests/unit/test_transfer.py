@@ -73,7 +73,7 @@ def test_a_tower_holds_where_the_same_texts_are_liked_and_harms_where_not(table)
     assert gains.loc[("a", "c", USER_MEAN), "correlation"] < -0.9
     said = domain_transfer.transfer_sentences(domain_transfer.tower_gains(table), table)
     assert "At home, 3 of 3 towers beat the user's mean" in said
-    assert "On another domain, 2 of 9" in said and "Towers from its own gain" in said
+    assert "On another domain, 2 of 9" in said and "Towers learned at home gain +" in said
 
 
 def test_means_stand_beside_towers_in_order(table):

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
-from ...evaluation.meta_analysis import Summary
+from ...evaluation.meta_analysis import LEAST_TO_PREDICT, Summary
 from ...studies.transfer import OWN, USER_MEAN
 from ..domain_transfer import CONTROL_OVER_IDS, transfers
 from ..domains import (
@@ -80,7 +80,7 @@ def question_forest(
     hollow = {over: over == OVER_SHUFFLED for over in OVER}
     words = {over: f"over {over}{' (control)' * hollow[over]}" for over in OVER}
     handles = [mark(*_LOOKS[over], words[over], hollow[over]) for over in OVER]
-    if _ALL in rows:
+    if any(key[0] == question and one.low_new == one.low_new for key, one in pooled.items()):
         handles.append(Line2D([], [], color=OPEN, lw=0.8, label="another data set, 95 %"))
     legend_below(figure, handles)
     finding_title(figure, _forest_finding(judged, question, places))
@@ -113,14 +113,14 @@ def _forest_finding(judged: Sequence[Verdict], question: str, places: Sequence[s
     for where in places:
         own = [one for one in judged if (one.question, one.where) == (question, where)]
         if own and max(one.gains[OVER_IDS].n for one in own) < LEAST_SEEDS:
-            parts.append(f"too few seeds on {where}")
+            parts.append(f"on {where}: too few seeds to tell")
         else:
             count = sum(one.word == HELPS for one in own)
             parts.append(f"on {where} in {count} of {len(own)} data sets")
-    return (
-        f"{question.capitalize()} beats IDs alone, shuffled content and biased SVD "
-        f"{' and '.join(parts)}"
-    )
+    said = f"with {question}, the network beats IDs alone, shuffled content and biased SVD"
+    few = len({one.domain for one in judged}) < LEAST_TO_PREDICT
+    said = f"Demonstration: {said}" if few else said[0].upper() + said[1:]
+    return f"{said} {' and '.join(parts)}"
 
 
 def thinned_curves(table: pd.DataFrame) -> Figure:
