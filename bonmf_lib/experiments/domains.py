@@ -1,6 +1,6 @@
 """10: the audit in small on other domains. Rows with text, picture, both and neither, with content
-that is shuffled, and biased matrix factorisation; on random splits, on cold items, and on data that
-are thinned.
+that is shuffled, and two plain models: biased matrix factorisation, and user and item biases alone;
+on random splits, on cold items, and on data that are thinned.
 
 Domains differ a hundredfold in size, so the batch follows from it: an epoch has about as many steps
 everywhere.
@@ -12,15 +12,17 @@ from typing import Any
 
 from ..encoders.features import Modalities
 from ..errors import SourceError
+from ..models.rating.bias import UserItemBiasConfig
 from ..models.rating.biased_svd import BiasedSVDConfig
 from ..models.rating.bonmf import BoNMFConfig
 from ..runs.notebooks import skip_rest
 from ..runs.run import Run
 from ..runs.variant import Variant
 from ..splits.rules import ColdItems, Ratio, SplitRule
-from .protocols import COLD_ITEM_SHARE, early_stopped, on_control
+from .protocols import COLD_ITEM_SHARE, closed_form, early_stopped, on_control
 
-IDS, FACTORISATION = "BoNMF on IDs", "Biased SVD"
+IDS, FACTORISATION, BIASES = "BoNMF on IDs", "Biased SVD", "User + item bias"
+PLAIN = FACTORISATION, BIASES  # without a network; either may be the better one on sparse data
 CONTROL = "shuffled"
 WARM, COLD, THINNED = "domains", "domains, cold items", "domains, thinned"  # protocols
 SMALLEST_BATCH = 16  # where hardly any ratings are left
@@ -107,9 +109,11 @@ def _rows(
         config = BoNMFConfig(modalities=modalities)
         return _row(run, name, config, "bonmf", split, protocol, batch)
 
-    config = BiasedSVDConfig()
+    factors, biases = BiasedSVDConfig(), UserItemBiasConfig()
+    solved = closed_form(BIASES, "user-item-bias", biases, split=split, holds_out=True)
     rows = [
-        _row(run, FACTORISATION, config, "biased-svd", split, protocol, batch),
+        _row(run, FACTORISATION, factors, "biased-svd", split, protocol, batch),
+        replace(solved, protocol=protocol),
         network(IDS, ()),
     ]
     for question in asked:

@@ -10,7 +10,7 @@ import pandas as pd
 from ..datasets.summary import coverage
 from ..evaluation import Estimate, holm, mean_interval
 from ..evaluation.meta_analysis import LEAST_TO_PREDICT, Summary, random_effects, standard_error
-from ..experiments.domains import ASKED, FACTORISATION, IDS, Question, density
+from ..experiments.domains import ASKED, IDS, PLAIN, Question, density
 from ..runs.records import interval_share
 from ..runs.run import Run
 from .tables import LEAST_SEEDS, LEVEL
@@ -22,8 +22,9 @@ HELPS, NETWORK_ONLY, HARMS, OPEN, FEW = (
     "not told",
     "too few seeds",
 )
-OVER_IDS, OVER_SHUFFLED, OVER_FACTORISATION = "IDs alone", "shuffled", "biased SVD"
-OVER = OVER_IDS, OVER_SHUFFLED, OVER_FACTORISATION  # what a row with content is compared with
+# what a row with content is compared with; of the plain models the one with less test error
+OVER_IDS, OVER_SHUFFLED, OVER_PLAIN = "IDs alone", "shuffled", "plain"
+OVER = OVER_IDS, OVER_SHUFFLED, OVER_PLAIN
 WARM, COLD = "random splits", "cold items"
 EXPERIMENTS = {WARM: "10_warm", COLD: "10_cold"}
 
@@ -34,7 +35,7 @@ class Gain:
 
     Attributes:
         domain: the data set's name. question: which content, as asked. where: ``WARM`` or ``COLD``.
-        over: one of ``OVER``. found: over seeds, above 0 = less error.
+        over: one of ``OVER``. found: over seeds, above 0 = less error. rival: the row's name.
     """
 
     domain: str
@@ -42,6 +43,7 @@ class Gain:
     where: str
     over: str
     found: Estimate
+    rival: str
 
 
 def gains(found: Mapping[str, Mapping[str, pd.DataFrame]]) -> list[Gain]:
@@ -69,9 +71,12 @@ def domain_gains(
     """
     values, share = by_row(records)
     ours = values.get(f"{question.row}{suffix}")
-    rivals = {OVER_IDS: IDS, OVER_SHUFFLED: question.control, OVER_FACTORISATION: FACTORISATION}
+    plain = [name for name in PLAIN if f"{name}{suffix}" in values]
+    rivals = {OVER_IDS: IDS, OVER_SHUFFLED: question.control}
+    if plain:  # the choice by test error is against the content, never for it
+        rivals[OVER_PLAIN] = min(plain, key=lambda name: values[f"{name}{suffix}"].mean())
     return [
-        Gain(domain, question.asked, where, over, percent_gain(ours, theirs, share))
+        Gain(domain, question.asked, where, over, percent_gain(ours, theirs, share), name)
         for over, name in rivals.items()
         if ours is not None and (theirs := values.get(f"{name}{suffix}")) is not None
     ]
@@ -141,9 +146,10 @@ class Verdict:
 
     Attributes:
         gains: by what they are over. word: ``HELPS`` where content beats both IDs alone and other
-            items' content, and the whole network biased SVD; ``NETWORK_ONLY`` without the last;
-            ``HARMS`` where the network is worse than on IDs. Each is told by p-values that are
-            adjusted over all domains, questions and places together.
+            items' content, and the whole network the better plain model; ``NETWORK_ONLY``
+            without the last; ``HARMS`` where the network is worse than on IDs. Each is told by
+            p-values that are adjusted over all domains, questions and places together.
+        plain: that model.
     """
 
     domain: str
@@ -151,18 +157,23 @@ class Verdict:
     where: str
     gains: Mapping[str, Estimate]
     word: str
+    plain: str
 
 
 def verdicts(found: Sequence[Gain]) -> list[Verdict]:
     """One for every domain, question and place."""
     groups: dict[tuple[str, str, str], dict[str, Estimate]] = {}
+    plain = {}
     for one in found:
-        groups.setdefault((one.domain, one.question, one.where), {})[one.over] = one.found
+        key = one.domain, one.question, one.where
+        groups.setdefault(key, {})[one.over] = one.found
+        if one.over == OVER_PLAIN:
+            plain[key] = one.rival
     complete = {key: own for key, own in groups.items() if set(own) == set(OVER)}
     content = holm([_content_p(own) for own in complete.values()])
-    whole = holm([own[OVER_FACTORISATION].p_value for own in complete.values()])
+    whole = holm([own[OVER_PLAIN].p_value for own in complete.values()])
     return [
-        Verdict(*key, own, _word(own, of_content, of_whole))
+        Verdict(*key, own, _word(own, of_content, of_whole), plain[key])
         for (key, own), of_content, of_whole in zip(complete.items(), content, whole, strict=True)
     ]
 
@@ -183,7 +194,7 @@ def _word(own: Mapping[str, Estimate], content: float, whole: float) -> str:
         return OPEN
     if own[OVER_IDS].mean <= 0:
         return HARMS
-    return HELPS if whole < LEVEL and own[OVER_FACTORISATION].mean > 0 else NETWORK_ONLY
+    return HELPS if whole < LEVEL and own[OVER_PLAIN].mean > 0 else NETWORK_ONLY
 
 
 def verdict_table(found: Sequence[Verdict]) -> pd.DataFrame:
@@ -194,7 +205,7 @@ def verdict_table(found: Sequence[Verdict]) -> pd.DataFrame:
     keys = [(one.question, one.where, one.domain) for one in ordered]
     rows = [
         {f"over {over}, %": shown(one.gains[over]) for over in OVER}
-        | {"seeds": one.gains[OVER_IDS].n, "verdict": one.word}
+        | {"plain": one.plain, "seeds": one.gains[OVER_IDS].n, "verdict": one.word}
         for one in ordered
     ]
     index = pd.MultiIndex.from_tuples(keys, names=["content", "where", "data"])
@@ -221,7 +232,7 @@ def question_sentence(found: Sequence[Verdict], question: str, where: str) -> st
 def summary_sentence(
     found: Mapping[tuple[str, str, str], Summary], question: str, where: str
 ) -> str:
-    """The mean gain over IDs, beside that over shuffled content and over biased SVD, and what to
+    """The mean gain over IDs, beside those over shuffled content and plain models, and what to
     expect of another data set; "" where no two domains have it."""
     own = {over: found[question, where, over] for over in OVER if (question, where, over) in found}
     if OVER_IDS not in own:

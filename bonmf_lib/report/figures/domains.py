@@ -17,8 +17,8 @@ from ..domains import (
     COLD,
     HELPS,
     OVER,
-    OVER_FACTORISATION,
     OVER_IDS,
+    OVER_PLAIN,
     OVER_SHUFFLED,
     WARM,
     Gain,
@@ -40,7 +40,7 @@ from .style import (
 _LOOKS = {  # what a gain is over -> colour, marker
     OVER_IDS: (PALETTE[0], "o"),
     OVER_SHUFFLED: (OPEN, "s"),
-    OVER_FACTORISATION: (PALETTE[1], "D"),
+    OVER_PLAIN: (PALETTE[1], "D"),
 }
 _ALL = "all data sets"
 _BEYOND = 3.0  # axes show this many times the middle half's reach; what lies beyond is cut
@@ -53,8 +53,8 @@ def question_forest(
     question: str,
 ) -> Figure:
     """What one content gains in every domain over IDs, over its shuffled self (control, hollow) and
-    over biased SVD, with 95 % intervals; all domains together below, with the span in which another
-    one is expected (thin line). A panel for random splits, one for cold items."""
+    the better plain model, with 95 % intervals; all domains together below, with the span in which
+    another one is expected (thin line). A panel for random splits, one for cold items."""
     own = [one for one in gains if one.question == question]
     places = [where for where in (WARM, COLD) if any(one.where == where for one in own)]
     domains = list(dict.fromkeys(one.domain for one in own))
@@ -79,6 +79,7 @@ def question_forest(
         axis.set_ylim(len(rows) - 0.5, -0.5)
     hollow = {over: over == OVER_SHUFFLED for over in OVER}
     words = {over: f"over {over}{' (control)' * hollow[over]}" for over in OVER}
+    words[OVER_PLAIN] = "over the better plain model"
     handles = [mark(*_LOOKS[over], words[over], hollow[over]) for over in OVER]
     if any(key[0] == question and one.low_new == one.low_new for key, one in pooled.items()):
         handles.append(Line2D([], [], color=OPEN, lw=0.8, label="another data set, 95 %"))
@@ -117,7 +118,7 @@ def _forest_finding(judged: Sequence[Verdict], question: str, places: Sequence[s
         else:
             count = sum(one.word == HELPS for one in own)
             parts.append(f"on {where} in {count} of {len(own)} data sets")
-    said = f"with {question}, the network beats IDs alone, shuffled content and biased SVD"
+    said = f"with {question}, the network beats IDs alone, shuffled content and plain models"
     few = len({one.domain for one in judged}) < LEAST_TO_PREDICT
     said = f"Demonstration: {said}" if few else said[0].upper() + said[1:]
     return f"{said} {' and '.join(parts)}"
