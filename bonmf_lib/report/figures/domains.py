@@ -110,18 +110,19 @@ def _limits(shown: Sequence[Gain]) -> tuple[float, float]:
 
 
 def _forest_finding(judged: Sequence[Verdict], question: str, places: Sequence[str]) -> str:
-    parts = []
+    content = f"the {question}" if question == "picture" else question
+    own = [one for one in judged if one.question == question]
+    seeds = max((one.gains[OVER_IDS].n for one in own), default=0)
+    if seeds < LEAST_SEEDS:
+        return f"With {content}: {seeds} seed{'s' * (seeds != 1)}, too few to tell what is gained"
+    counts = []
     for where in places:
-        own = [one for one in judged if (one.question, one.where) == (question, where)]
-        if own and max(one.gains[OVER_IDS].n for one in own) < LEAST_SEEDS:
-            parts.append(f"on {where}: too few seeds to tell")
-        else:
-            count = sum(one.word == HELPS for one in own)
-            parts.append(f"on {where} in {count} of {len(own)} data sets")
-    said = f"with {question}, the network beats IDs alone, shuffled content and plain models"
+        words = [one.word for one in own if one.where == where]
+        counts.append(f"on {where} in {words.count(HELPS)} of {len(words)} data sets")
+    said = f"with {content}, the network beats IDs alone, shuffled content and plain models"
     few = len({one.domain for one in judged}) < LEAST_TO_PREDICT
     said = f"Demonstration: {said}" if few else said[0].upper() + said[1:]
-    return f"{said} {' and '.join(parts)}"
+    return f"{said} {' and '.join(counts)}"
 
 
 def thinned_curves(table: pd.DataFrame) -> Figure:
