@@ -61,16 +61,21 @@ TEXT, PICTURE, BOTH = (
 ASKED = (TEXT, PICTURE, BOTH)
 
 
+def shown_name(dataset: str) -> str:
+    """A data set's name in tables: records of a folder's data call it ``folder:<name>``."""
+    return dataset.removeprefix("folder:")
+
+
 def domain_runs(run: Run) -> tuple[dict[str, Run], dict[str, str]]:
     """The run itself and, by name, the same on the profile's other data; and why some of these
     cannot be had."""
-    runs, lacking = {run.dataset.name: run}, {}
+    runs, lacking = {shown_name(run.dataset.name): run}, {}
     for name in run.settings.domains.also_on:
         if name in runs:
             continue
         other = run.on(name, "packaged" if name == "planted" else "full")
         try:
-            runs[other.dataset.name] = other
+            runs[shown_name(other.dataset.name)] = other
         except SourceError as error:
             lacking[name] = str(error)
     return runs, lacking
@@ -181,7 +186,10 @@ def seeds(run: Run) -> tuple[int, ...]:
 
 def data_sentence(run: Run, lacking: dict[str, str]) -> str:
     """What the run's data decide, and what could not be had."""
-    names = [run.dataset.name, *(n for n in run.settings.domains.also_on if n not in lacking)]
+    names = [
+        shown_name(run.dataset.name),
+        *(n for n in run.settings.domains.also_on if n not in lacking),
+    ]
     names = list(dict.fromkeys(names))
     said = f"Live run on {len(names)} data set{'s' * (len(names) != 1)}: {', '.join(names)}."
     if run.settings.content != "full" or len(names) < 3:

@@ -10,7 +10,7 @@ import pandas as pd
 from ..datasets.summary import coverage
 from ..evaluation import Estimate, holm, mean_interval
 from ..evaluation.meta_analysis import LEAST_TO_PREDICT, Summary, random_effects, standard_error
-from ..experiments.domains import ASKED, IDS, PLAIN, Question, density
+from ..experiments.domains import ASKED, IDS, PLAIN, Question, density, shown_name
 from ..runs.records import interval_share
 from ..runs.run import Run
 from .tables import LEAST_SEEDS, LEVEL
@@ -272,7 +272,7 @@ def published_gains(records: pd.DataFrame) -> list[Gain]:
     return gains(
         {
             where: {
-                str(name): own
+                shown_name(str(name)): own
                 for name, own in full[full["experiment"] == experiment].groupby(
                     "dataset", sort=False
                 )
