@@ -365,6 +365,8 @@ def _cold_lines(found: Measured) -> list[str]:
     if len(said) == 1 and not said[0].startswith("**"):
         said = [f"**On items and users without any rating?** {said[0]}"]
     return [*claimed(found), *said]
+
+
 def _domain_lines(found: Measured) -> list[str]:
     gains = domains.published_gains(found.published.records)
     return domains.answers(gains) if gains else ["Not published yet."]
