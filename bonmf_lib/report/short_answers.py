@@ -43,5 +43,17 @@ HARMS_BESIDE_TEXT = ShortAnswer(
     CHIPS["not reproduced"],
 )
 HARMS = ShortAnswer("harms", "{} harms", "leave it out", CHIPS["not reproduced"])
+DOES_NOT_HELP = ShortAnswer(
+    "does not help", "{} does not help", "not worth its cost here", CHIPS["direction only"]
+)
+TOO_FEW = ShortAnswer(
+    "too few ratings to tell",
+    "{} may help or not: too few ratings tell",
+    "not known yet",
+    CHIPS["not run"],
+)
 NOT_RUN = ShortAnswer("not run", "{} was not run", "not tried yet", CHIPS["not run"])
-SHORT_ANSWERS = HELPS, DEPENDS, NOT_BY_CONTENT, NO_CLEAR_GAIN, HARMS_BESIDE_TEXT, HARMS, NOT_RUN
+SHORT_ANSWERS = (
+    HELPS, DEPENDS, NOT_BY_CONTENT, NO_CLEAR_GAIN, HARMS_BESIDE_TEXT, HARMS, DOES_NOT_HELP, TOO_FEW,
+    NOT_RUN,
+)  # fmt: skip

@@ -153,6 +153,22 @@ class Studies:
 
 
 @config
+class Audit:
+    """Where a catalogue of one's own is asked what its texts and pictures are worth (15)."""
+
+    folds: int = Field(ge=2)  # every rating tests in one of them
+    epochs: _Count  # upper limit of every training
+    patience: _Count  # epochs without a better validation value
+    batch_size: _Count
+    learning_rate: _Rate  # where searches start
+    factors: _Count  # of every factorisation
+    feature_dim: _Count  # principal components of text and picture
+    trials: _Count  # of every search
+    most_ratings: _Count  # of larger data, whole users are sampled where models are compared
+    listed: _Count  # items recommended to every user
+
+
+@config
 class Profile:
     """One file of ``papermill_runs/profiles``: a complete set of choices."""
 
@@ -169,6 +185,7 @@ class Profile:
     cold_start: ColdStart
     domains: Domains
     studies: Studies
+    audit: Audit
 
 
 class _OneKeyOnce(yaml.SafeLoader):

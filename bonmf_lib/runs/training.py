@@ -177,7 +177,7 @@ class Training:
     def untrained(self) -> Recommender:
         """Its model with initial weights, before it takes any from :attr:`starts`; where the row
         searches, with the settings that its search chooses."""
-        chosen = self._settings().model_config
+        chosen = self.settings().model_config
         return build_model(self.variant.model, chosen, self.inputs(), self.seed)
 
     def train(self, weights: bool | None = None) -> None:
@@ -194,7 +194,7 @@ class Training:
         self._train(self._keeps_weights if weights is None else weights)
 
     def _train(self, weights: bool) -> None:
-        settings = self._settings()
+        settings = self.settings()
         test = Triples.of(self.dataset, self.split.test, self.device)
         self.weights_path.unlink(missing_ok=True)
         predictions, histories, first = [], [], None
@@ -217,7 +217,7 @@ class Training:
         explained = self.variant.explained and self.seed == self.run.settings.seeds[0]
         return explained or self.variant.evaluation.reads_model
 
-    def _settings(self) -> Settings:
+    def settings(self) -> Settings:
         """The row's, or those that its search chooses."""
         variant, settings = self.variant, Settings(self.variant.model_config, self.variant.training)
         if variant.search is None:

@@ -100,8 +100,8 @@ def test_a_ranker_is_searched_by_what_it_watches_and_the_most_is_best(run):
     assert [trial["value"] for trial in trials] == [max(trial["curve"]) for trial in trials]
     finished = [trial for trial in trials if trial["state"] == "COMPLETE"]
     best = max(finished, key=lambda trial: trial["value"])
-    assert training._settings().training.learning_rate == best["params"]["training.learning_rate"]
-    assert training._settings().training.epochs == best["best_epoch"]
+    assert training.settings().training.learning_rate == best["params"]["training.learning_rate"]
+    assert training.settings().training.epochs == best["best_epoch"]
     assert np.isfinite(pd.Series(searched.evaluation.of(training))).all()
 
 

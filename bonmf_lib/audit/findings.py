@@ -1,0 +1,133 @@
+"""What was found, and in which words: does a text or a picture help, on which items, how surely, and
+how many ratings would tell."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..claims.judge import LEVEL
+from ..evaluation import Estimate, holm
+from ..evaluation.clustered import relative_gain
+from ..report.short_answers import DOES_NOT_HELP, HARMS, HELPS, TOO_FEW, ShortAnswer
+from . import rows as rows_of
+from .measured import Measured
+
+MARGIN = 1.0  # percent: the smallest gain that counts as help worth having
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One question on one kind of items.
+
+    Attributes:
+        what: ``text``, ``image`` or ``both``. situation: its name. items, tested: those that have
+            it, and lines that test them (ratings, or lists of users).
+        strongest: the model to beat.
+        gain: over that model, in percent of its error (or of what it finds). control: what other
+            items' texts and pictures gain over it. over_control: over these. over_itself: over the
+            same model without what is asked about.
+        p_helps, p_harms: adjusted over all questions.
+    """
+
+    what: str
+    situation: str
+    items: int
+    tested: int
+    strongest: str
+    gain: Estimate
+    control: Estimate
+    over_control: Estimate
+    over_itself: Estimate
+    p_helps: float = 1.0
+    p_harms: float = 1.0
+
+    @property
+    def answer(self) -> ShortAnswer:
+        """Helps: better than the strongest model without it, and than its control, beyond chance.
+        Harms: worse than the same model without it, and no better than the strongest. Does not
+        help: a gain of ``MARGIN`` over either is ruled out. Else too few ratings tell."""
+        if self.p_helps < LEVEL:
+            return HELPS
+        if self.p_harms < LEVEL:
+            return HARMS
+        highest = min(self.gain.high, self.over_control.high)
+        return DOES_NOT_HELP if highest < MARGIN else TOO_FEW
+
+    @property
+    def needed(self) -> int | None:
+        """About how many tested lines would tell, since intervals shrink with the root of their
+        number; None where they tell already, or nothing is known of the interval."""
+        if self.answer is not TOO_FEW:
+            return None
+        found = [_times(one) for one in (self.gain, self.over_control) if _is_open(one)]
+        return math.ceil(self.tested * max(found)) if found else None
+
+
+def _is_open(gain: Estimate) -> bool:
+    """Whether an interval holds both no gain and one of ``MARGIN``."""
+    return gain.low <= 0 and gain.high >= MARGIN
+
+
+def _times(gain: Estimate) -> float:
+    """How many times as many lines shrink an interval until it leaves out no gain or ``MARGIN``,
+    whichever lies farther from its middle."""
+    half = (gain.high - gain.low) / 2
+    return (half / max(gain.mean, MARGIN - gain.mean)) ** 2
+
+
+def find(measured: list[Measured]) -> list[Finding]:
+    """The findings of all situations, their p-values adjusted together (Holm, 1979)."""
+    found = [_finding(one, what) for one in measured for what in one.questions]
+    helps = holm([_p_helps(one) for one in found])
+    harms = holm([_p_harms(one) for one in found])
+    return [
+        Finding(**{**vars(one), "p_helps": better, "p_harms": worse})
+        for one, better, worse in zip(found, helps, harms, strict=True)
+    ]
+
+
+def _finding(measured: Measured, what: str) -> Finding:
+    run, values = measured.run, measured.values
+    present = rows_of.has(run, what)
+    rated = np.zeros(run.dataset.n_items, bool)
+    rated[run.dataset.ratings["item"].unique()] = True
+    chosen = np.ones(len(values), bool)
+    if measured.situation.ranking is None:
+        chosen = present[values["item"].to_numpy()]
+    clusters, part = measured.clusters(chosen), values[chosen]
+    names = {
+        "gain": (rows_of.row_name(what), measured.strongest),
+        "control": (rows_of.row_name(what, control=True), measured.strongest),
+        "over_control": (rows_of.row_name(what), rows_of.row_name(what, control=True)),
+        "over_itself": (
+            rows_of.row_name(what),
+            rows_of.without_name(run, measured.situation),
+        ),
+    }
+    lower = measured.situation.lower_is_better
+    gains = {
+        name: relative_gain(part[ours].to_numpy(), part[theirs].to_numpy(), clusters, lower)
+        for name, (ours, theirs) in names.items()
+    }
+    return Finding(
+        what, measured.situation.name, int((present & rated).sum()), int(chosen.sum()),
+        measured.strongest, **gains,
+    )  # fmt: skip
+
+
+def _p_helps(one: Finding) -> float:
+    """Of both comparisons at once: the larger p-value."""
+    if not (one.gain.mean > 0 and one.over_control.mean > 0):
+        return 1.0
+    return _known(max(one.gain.p_value, one.over_control.p_value))
+
+
+def _p_harms(one: Finding) -> float:
+    if not (one.over_itself.mean < 0 and one.gain.mean < 0):
+        return 1.0
+    return _known(one.over_itself.p_value)
+
+
+def _known(p_value: float) -> float:
+    return 1.0 if math.isnan(p_value) else p_value

@@ -1,0 +1,110 @@
+"""A catalogue measured: every rating predicted by a model that had not seen it, for each row."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ..evaluation.clustered import Clusters
+from ..runs.run import Run
+from ..runs.runner import run_variants
+from ..runs.training import Training
+from ..runs.variant import Variant
+from ..splits.rules import resampling_share
+from . import rows as rows_of
+from .situations import Situation, situations
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """One situation, measured.
+
+    Attributes:
+        rows: by name. records: of all of them. values: one line per tested rating, or per user and
+            draw where items are ranked; columns user, item (-1 where items are ranked), seed,
+            support (training ratings of the item), and what was measured of every row: its squared
+            error, or the share of a user's items that it found.
+        predicted: the predictions behind errors, same lines, a column per row; empty where items
+            are ranked.
+        validation: of every row, the mean over seeds of what its training watched.
+    """
+
+    run: Run
+    situation: Situation
+    rows: dict[str, Variant]
+    records: pd.DataFrame
+    values: pd.DataFrame
+    predicted: pd.DataFrame
+    validation: pd.Series
+    test_share: float
+
+    @property
+    def questions(self) -> list[str]:
+        """Those that were asked."""
+        return [what for what in rows_of.QUESTIONS if rows_of.row_name(what) in self.rows]
+
+    @property
+    def strongest(self) -> str:
+        """The model without texts and pictures that is best on validation ratings."""
+        return self.best_of(rows_of.candidates(self.run, self.situation))
+
+    def best_of(self, names: list[str]) -> str:
+        """The best of some rows on validation ratings."""
+        found = self.validation[names]
+        return str(found.idxmin() if self.situation.lower_is_better else found.idxmax())
+
+    def clusters(self, chosen: np.ndarray) -> Clusters:
+        """Users and items of some lines, bool (N,)."""
+        part = self.values[chosen]
+        items = None if self.situation.ranking is not None else part["item"].to_numpy()
+        return Clusters(part["user"].to_numpy(), items, len(self.situation.seeds), self.test_share)
+
+
+def measure(run: Run, situation: Situation) -> Measured:
+    """Train what is not trained yet, and gather what it predicts."""
+    found = rows_of.rows(run, situation)
+    records = run_variants(run, f"15_{situation.name}", found, situation.seeds)
+    of_seed = [_of_seed(run, situation, found, seed) for seed in situation.seeds]
+    values = pd.concat([part for part, _, _ in of_seed], ignore_index=True)
+    predicted = pd.concat([part for _, part, _ in of_seed], ignore_index=True)
+    split = run.split(situation.split, situation.seeds[0], 0.1)
+    share = resampling_share(split.rule, split.test_share)
+    validation = pd.DataFrame([part for _, _, part in of_seed]).mean()
+    by_name = {row.name: row for row in found}
+    return Measured(run, situation, by_name, records, values, predicted, validation, share)
+
+
+def measure_all(run: Run) -> list[Measured]:
+    """:func:`measure` of every situation that the data allow."""
+    return [measure(run, situation) for situation in situations(run)]
+
+
+def _of_seed(
+    run: Run, situation: Situation, found: list[Variant], seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, float]]:
+    trainings = {row.name: Training(run, row, seed) for row in found}
+    watched = {name: _best(training) for name, training in trainings.items()}
+    if situation.ranking is not None:
+        tables = {
+            name: situation.ranking.per_user(training).set_index("user")[situation.metric]
+            for name, training in trainings.items()
+        }
+        table = pd.DataFrame(tables).rename_axis("user").reset_index()
+        lines = table[["user"]].assign(item=-1, seed=seed, support=-1)
+        return lines.join(table[list(trainings)]), pd.DataFrame(index=lines.index), watched
+    first = next(iter(trainings.values()))
+    items = run.dataset.ratings["item"].to_numpy()
+    counts = np.bincount(items[first.split.train], minlength=run.dataset.n_items)
+    tested = first.predictions()
+    lines = tested[["user", "item", "rating"]].assign(seed=seed)
+    lines["support"] = counts[lines["item"]]
+    predicted = pd.DataFrame(
+        {name: training.predictions()["predicted"] for name, training in trainings.items()}
+    ).astype(np.float64)
+    errors = predicted.sub(lines["rating"].astype(np.float64), axis=0) ** 2
+    return lines.join(errors), predicted, watched
+
+
+def _best(training: Training) -> float:
+    history = training.history()
+    return float(history.valid[history.best_epoch - 1])

@@ -1,0 +1,62 @@
+"""Where a catalogue is tested: on items that have ratings, and on new ones."""
+
+from dataclasses import dataclass
+
+from ..evaluation.rules import FULL_RANKING, EvaluationRule
+from ..experiments.multimodal_ranking import ranking_split
+from ..runs.run import Run
+from ..splits.folds import ItemFolds, RatingFolds
+from ..splits.rules import SplitRule
+
+PAIRS_SEEDS = (0, 1, 2)  # of data without ratings, whose parts are drawn anew for each
+
+
+@dataclass(frozen=True)
+class Situation:
+    """One way to test.
+
+    Attributes:
+        name: of its experiment, after the notebook's number. split: what tests. seeds: one per
+            fold or draw.
+        metric: in records. lower_is_better: of it. chosen_by: what validation measures, in words.
+    """
+
+    name: str
+    split: SplitRule
+    seeds: tuple[int, ...]
+    metric: str = "mse"
+    lower_is_better: bool = True
+    ranking: EvaluationRule | None = None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the tested items have no training rating."""
+        return self.name == NEW
+
+
+RATED, NEW, PAIRS = "rated", "new", "pairs"
+
+
+def base_seed(run: Run) -> int:
+    """What the folds are dealt by: the first of the run's seeds."""
+    return run.settings.seeds[0]
+
+
+def sampled_share(run: Run) -> float:
+    """Share of the users on whose ratings models are compared; 1 but for large data."""
+    return min(1.0, run.settings.audit.most_ratings / len(run.dataset.ratings))
+
+
+def situations(run: Run) -> list[Situation]:
+    """Those that the data allow to ask about."""
+    if not run.dataset.scale.rates:
+        split = ranking_split(run)
+        seeds = tuple(base_seed(run) + seed for seed in PAIRS_SEEDS)
+        return [Situation(PAIRS, split, seeds, "recall@20", False, FULL_RANKING)]
+    folds = run.settings.audit.folds
+    terms = {"blocks": folds, "shuffle": base_seed(run), "keep": sampled_share(run)}
+    seeds = tuple(range(folds))
+    return [
+        Situation(RATED, RatingFolds(**terms), seeds),
+        Situation(NEW, ItemFolds(**terms), seeds),
+    ]
