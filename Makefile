@@ -1,21 +1,25 @@
-# make reproduce | make test | make lab | make bench | make notebooks | make publish
+# make reproduce | make audit DATA=folder | make test | make lab | make bench | make notebooks | make publish
 PROFILE ?= quick
 DATASET ?=
 CONTENT ?=
 JOBS ?= 2
+DATA ?=
+OUT ?=
+SEED ?= 0
+JOBS ?= 1
 FRESH ?=
 VERBOSE ?=
 PYTHON ?= python3
 
 # Recipes read these from the environment, as they were typed: no text of a value becomes part of a command.
-$(foreach name,PROFILE DATASET CONTENT JOBS FRESH VERBOSE,$(eval override $(name) := $$(value $(name))))
-export PROFILE DATASET CONTENT JOBS
+$(foreach name,PROFILE DATASET CONTENT DATA OUT SEED JOBS FRESH VERBOSE,$(eval override $(name) := $$(value $(name))))
+export PROFILE DATASET CONTENT DATA OUT SEED JOBS
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONWARNINGS ?= ignore::DeprecationWarning
 RUN := run="$$(python -m bonmf_lib folder --profile="$$PROFILE" --dataset="$$DATASET" --content="$$CONTENT")"
 PIP := .venv/bin/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: reproduce test lab bench publish notebooks
+.PHONY: reproduce audit test lab bench publish notebooks
 
 # One environment from the locks; made anew when one of them changes. Everything has its checksum there, build tools too.
 .venv/ready: requirements.lock requirements-source.lock
@@ -35,6 +39,10 @@ reproduce: .venv/ready
 	    --rerun-incomplete --nolock $(if $(FRESH),--forceall) $(if $(VERBOSE),,--quiet all) \
 	    --config profile="$$PROFILE" dataset="$$DATASET" content="$$CONTENT" || { status=$$?; [ $$status -eq 2 ] || \
 	    echo "Not finished; the same command goes on. VERBOSE=1 shows what the engine of the pipeline says." >&2; exit $$status; }
+
+# What texts and pictures are worth on a catalogue of one's own: a folder, or a known name; goes on where it stopped.
+audit: .venv/ready
+	@$(if $(FRESH),BONMF_FRESH=1) python -m bonmf_lib audit --out="$$OUT" --content="$$CONTENT" --seed="$$SEED" -- "$$DATA"
 
 test: .venv/ready
 	ruff check .

@@ -77,6 +77,22 @@ def _parser() -> argparse.ArgumentParser:
         "--share", default="1/1", help="for instance 3/16: the third of sixteen equal parts"
     )
     train.add_argument("--seeds", type=int, nargs="+", help="instead of the experiment's own")
+    audit = commands.add_parser(
+        "audit", help="what texts and pictures are worth on a catalogue of your own"
+    )
+    audit.set_defaults(command=_audit)
+    audit.add_argument("data", help="a folder with ratings.csv and items.csv, or a known name")
+    audit.add_argument("--out", help="the run folder, to which report and files go")
+    audit.add_argument("--content", help="full (default), or packaged: drawn title cards")
+    audit.add_argument("--seed", type=int, default=0, help="deals the folds anew")
+    predict = commands.add_parser(
+        "predict", help="what an audit's model recommends to a user, without training"
+    )
+    predict.set_defaults(command=_predict)
+    predict.add_argument("run_dir", type=Path, help="the run folder of an audit")
+    predict.add_argument("--user", required=True, help="as ratings.csv has it")
+    predict.add_argument("--items", nargs="+", help="score these, as items.csv has them")
+    predict.add_argument("--top", type=int, default=10, help="else so many that were not rated")
     headline = commands.add_parser("headline", help="the answer, from the published records")
     headline.add_argument(
         "--write", action="store_true", help="into README and its figure, instead of printing it"
@@ -163,6 +179,21 @@ def _compare(options: argparse.Namespace) -> None:
         return
     shown = found.rename(columns={"others": "published", "ours": "this run"}).drop(columns="metric")
     print(shown.to_string(index=False, float_format="{:.4f}".format))
+
+
+def _audit(options: argparse.Namespace) -> None:
+    from .audit.command import asked, audit
+
+    report = audit(asked(options.data, options.out, options.content, options.seed))
+    print(f"Report: {report}")
+
+
+def _predict(options: argparse.Namespace) -> None:
+    from .audit.command import predicted
+    from .runs.table_files import csv_text
+
+    found = predicted(options.run_dir, options.user, options.items, options.top)
+    print(csv_text(found, "%.4f"), end="")
 
 
 def _ledger(options: argparse.Namespace) -> None:

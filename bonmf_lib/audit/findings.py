@@ -1,5 +1,5 @@
-"""What was found, and in which words: does a text or a picture help, on which items, how surely, and
-how many ratings would tell."""
+"""What was found, and in which words: does a text or a picture help, on which items, how surely,
+and how many ratings would tell."""
 
 import math
 from dataclasses import dataclass
@@ -88,7 +88,7 @@ def find(measured: list[Measured]) -> list[Finding]:
 
 
 def _finding(measured: Measured, what: str) -> Finding:
-    run, values = measured.run, measured.values
+    run, values = measured.run, measured.tested
     present = rows_of.has(run, what)
     rated = np.zeros(run.dataset.n_items, bool)
     rated[run.dataset.ratings["item"].unique()] = True

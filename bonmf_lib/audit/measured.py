@@ -20,7 +20,7 @@ class Measured:
     """One situation, measured.
 
     Attributes:
-        rows: by name. records: of all of them. values: one line per tested rating, or per user and
+        rows: by name. records: of all of them. tested: one line per tested rating, or per user and
             draw where items are ranked; columns user, item (-1 where items are ranked), seed,
             support (training ratings of the item), and what was measured of every row: its squared
             error, or the share of a user's items that it found.
@@ -33,7 +33,7 @@ class Measured:
     situation: Situation
     rows: dict[str, Variant]
     records: pd.DataFrame
-    values: pd.DataFrame
+    tested: pd.DataFrame
     predicted: pd.DataFrame
     validation: pd.Series
     test_share: float
@@ -55,7 +55,7 @@ class Measured:
 
     def clusters(self, chosen: np.ndarray) -> Clusters:
         """Users and items of some lines, bool (N,)."""
-        part = self.values[chosen]
+        part = self.tested[chosen]
         items = None if self.situation.ranking is not None else part["item"].to_numpy()
         return Clusters(part["user"].to_numpy(), items, len(self.situation.seeds), self.test_share)
 

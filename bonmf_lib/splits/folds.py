@@ -50,7 +50,8 @@ class _Folds(SplitRule):
         rest = np.concatenate([*blocks[seed + 1 :], *blocks[:seed]])
         validation, train = np.split(rest, [round(valid * len(rest))])
         parts = (
-            np.flatnonzero(used & np.isin(units, part)) for part in (train, validation, blocks[seed])
+            np.flatnonzero(used & np.isin(units, part))
+            for part in (train, validation, blocks[seed])
         )
         kept = f", keep={self.keep:.4g}" if self.keep < 1 else ""
         said = f"{self.name}(test={1 / self.blocks:g}, valid={valid:g}{kept})"

@@ -18,7 +18,7 @@ FILES = (
 )  # at the top
 PACKAGES = (
     "datasets", "encoders", "splits", "models", "training", "evaluation", "runs", "experiments",
-    "studies", "claims", "report",
+    "studies", "claims", "report", "audit",
 )  # fmt: skip
 ORDER = (*FILES, *PACKAGES, "__main__")
 

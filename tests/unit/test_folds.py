@@ -42,7 +42,13 @@ def test_a_sample_keeps_whole_users(planted, kind):
 def test_another_shuffle_deals_anew_and_another_rule_has_another_hash(planted):
     first, other = RatingFolds().split(planted, 0), RatingFolds(shuffle=1).split(planted, 0)
     assert not np.array_equal(first.test, other.test)
-    rules = RatingFolds(), RatingFolds(4), RatingFolds(shuffle=1), RatingFolds(keep=0.5), ItemFolds()
+    rules = (
+        RatingFolds(),
+        RatingFolds(4),
+        RatingFolds(shuffle=1),
+        RatingFolds(keep=0.5),
+        ItemFolds(),
+    )
     assert len({str(rule.identity(0.1)) for rule in rules}) == 5
 
 

@@ -1,0 +1,200 @@
+"""What an audit says: the first paragraph, a card for each question, and why one was not asked."""
+
+from ..datasets import Dataset
+from ..datasets.words import Words
+from ..evaluation import Estimate
+from ..report.conclusions import percent, signed
+from ..report.html import Markup, card, cards, paragraph
+from ..report.short_answers import HARMS, HELPS, TOO_FEW
+from ..runs.run import Run
+from . import rows as rows_of
+from .files import PREDICTIONS, RECOMMENDATIONS, VECTOR_IDS, VECTORS
+from .findings import MARGIN, Finding
+from .hand_on import Handed
+from .measured import Measured
+from .situations import NEW, PAIRS, RATED, sampled_share
+
+
+def called(dataset: Dataset) -> str:
+    """The data set's own name."""
+    return dataset.name.removeprefix("folder:")
+
+
+def asked(what: str, words: Words) -> str:
+    """What a question is about, as a subject in the singular."""
+    return {
+        "text": "the text",
+        "image": f"the {words.picture}",
+        "both": f"text and {words.picture} together",
+    }[what]
+
+
+def where(situation: str, words: Words) -> str:
+    """On which items."""
+    return {
+        RATED: f"on {words.items} with ratings",
+        NEW: f"on new {words.items}",
+        PAIRS: f"where {words.items} are ranked",
+    }[situation]
+
+
+def lead(found: list[Finding], run: Run) -> Markup:
+    """The first paragraph: every answer in words, then how it was asked. Its numbers are the
+    data's, so that it is the same however the folds are dealt, unless an answer is another."""
+    dataset = run.dataset
+    words, name = dataset.words, called(dataset)
+    if not found:
+        return paragraph(f"**{name}: there are no texts or pictures to ask about.**")
+    said = [_answer(what, found, words) for what in rows_of.QUESTIONS]
+    bold = " ".join(one for one in said if one)
+    unit = "ratings" if dataset.scale.rates else "pairs"
+    rest = [
+        f"Measured on {len(dataset.ratings):,} {unit} of {dataset.n_users:,} users and "
+        f"{dataset.n_items:,} {words.items} of {name}.",
+        "Help means: better than the strongest model without texts and pictures, "
+        f"and than other {words.items}' texts and pictures.",
+    ]
+    return paragraph(f"**{bold}** {' '.join(rest)}")
+
+
+def _answer(what: str, found: list[Finding], words: Words) -> str:
+    """The answers to one question in one sentence; "" where it was not asked."""
+    own = [one for one in found if one.what == what]
+    if not own:
+        return ""
+    subject = {"text": "Text", "image": words.picture.capitalize(), "both": "Both together"}[what]
+    if len({one.answer.word for one in own}) == 1:
+        places = " and ".join(where(one.situation, words) for one in own)
+        return f"{subject}: {own[0].answer.word} {places}."
+    parts = [f"{one.answer.word} {where(one.situation, words)}" for one in own]
+    return f"{subject}: {'; '.join(parts)}."
+
+
+def finding_cards(found: list[Finding], run: Run) -> Markup:
+    """A card for every question: the answer, the gain with its interval, and the control's."""
+    return cards([_card(one, run) for one in found])
+
+
+def _card(one: Finding, run: Run) -> Markup:
+    words = run.dataset.words
+    what, place = asked(one.what, words), where(one.situation, words)
+    question = f"Does {what} help {place}?"
+    measured = "; ".join(
+        [
+            f"gain over {one.strongest.lower()}: {shown(one.gain)}",
+            f"other {words.items}': {shown(one.control)}",
+            f"own over other {words.items}': {shown(one.over_control)}",
+            f"over the same model without: {shown(one.over_itself)}",
+            f"{one.tested:,} {unit_of(one)} of {one.items:,} {words.items} that have it",
+        ]
+    )
+    return card(question, one.answer.word, sentence(one, run), measured)
+
+
+def sentence(one: Finding, run: Run) -> str:
+    """What an answer means, by the answer."""
+    words = run.dataset.words
+    error = "error" if one.situation != PAIRS else "share of items found"
+    if one.answer is HELPS:
+        return f"The {error} is {_size(one.gain.mean)} better, and it is by what they say."
+    if one.answer is HARMS:
+        return f"The same model without it is {_size(-one.over_itself.mean)} better."
+    if one.answer is TOO_FEW:
+        return _needed(one, words)
+    if one.gain.high < MARGIN:
+        return f"A gain of {MARGIN:g} % over the strongest model without it is ruled out."
+    return f"Other {words.items}' do as well, up to {MARGIN:g} %: what they say tells little."
+
+
+def _needed(one: Finding, words: Words) -> str:
+    if one.needed is None:
+        return f"Too few users or {words.items} to compute an interval."
+    return (
+        f"An estimate: about {_round(one.needed):,} {unit_of(one)} of such {words.items} would "
+        f"tell; there are {one.tested:,}."
+    )
+
+
+def unit_of(one: Finding) -> str:
+    return "lists" if one.situation == PAIRS else "ratings"
+
+
+def _round(number: int) -> int:
+    """To two digits."""
+    return int(float(f"{number:.2g}"))
+
+
+def _size(gain: float) -> str:
+    return f"{gain:.1f} %"
+
+
+def shown(gain: Estimate) -> str:
+    """A gain in percent with its 95 % interval."""
+    if gain.low != gain.low:
+        return percent(gain.mean)
+    return f"{percent(gain.mean)} ({signed(gain.low)} to {signed(gain.high)})"
+
+
+def left_out(run: Run) -> list[str]:
+    """A sentence for every question that these data do not allow to ask, or that there is none."""
+    words = run.dataset.words
+    said = [
+        f"Not asked: whether {asked(what, words)} helps, since {why}."
+        for what in rows_of.QUESTIONS
+        if (why := rows_of.lacking(run, what)) is not None
+    ]
+    if not run.dataset.scale.rates:
+        said.append(
+            f"Not asked: new {words.items}, and errors of ratings, since nobody rated anything."
+        )
+    return said or ["Every question could be asked of these data."]
+
+
+def handed_on(handed: Handed) -> list[str]:
+    """What is handed on, and how it is used."""
+    settings, user = handed.settings, handed.users.iloc[0]
+    said = [f"Handed on: {settings['row'].lower()}, for {len(handed.users):,} users."]
+    if check := settings["check"]:
+        said.append(
+            f"On {check['ratings']:,} ratings that did not train it, its MSE is {check['mse']:.3f}."
+        )
+    return [
+        *said,
+        f"{RECOMMENDATIONS} lists what each user has not rated, best first.",
+        f"{PREDICTIONS} has every rating beside its prediction by a model that had not seen it."
+        if settings["scale"]
+        else "There are no ratings, so there is no table of predicted ratings.",
+        f"{VECTORS} holds a vector for every row of {VECTOR_IDS}.",
+        f"Scores without training: python -m bonmf_lib predict FOLDER --user {user}",
+    ]
+
+
+def how_measured(measured: list[Measured]) -> list[str]:
+    """How it was measured, in sentences."""
+    run = measured[0].run
+    own, words = run.settings.audit, run.dataset.words
+    said = []
+    if run.dataset.scale.rates:
+        said += [
+            f"Every rating is predicted once, by a model that had not seen it ({own.folds} folds).",
+            f"New {words.items}: all ratings of an item test together, "
+            "so nothing but its content tells of it.",
+        ]
+    else:
+        said.append(
+            f"Each user's pairs are parted at random, {len(measured[0].situation.seeds)} times; "
+            f"all {words.items} compete that the user has no training pair of."
+        )
+    said += [
+        "Settings, epochs and the strongest model are chosen on validation ratings alone.",
+        f"Intervals are 95 %, over users and {words.items}, "
+        "widened for the overlap of the folds' training ratings.",
+        "Answers are adjusted for the number of questions (Holm).",
+    ]
+    if sampled_share(run) < 1:
+        used = int(measured[0].tested["user"].nunique())
+        said.append(
+            f"The data are large: models are compared on {used:,} users drawn at random, "
+            "with all their ratings."
+        )
+    return said
