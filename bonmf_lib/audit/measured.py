@@ -9,7 +9,7 @@ from ..evaluation.clustered import Clusters
 from ..runs.run import Run
 from ..runs.runner import run_variants
 from ..runs.training import Training
-from ..runs.variant import Variant
+from ..runs.variant import VALID_SHARE, Variant
 from ..splits.rules import resampling_share
 from . import rows as rows_of
 from .situations import Situation, situations
@@ -67,7 +67,7 @@ def measure(run: Run, situation: Situation) -> Measured:
     of_seed = [_of_seed(run, situation, found, seed) for seed in situation.seeds]
     values = pd.concat([part for part, _, _ in of_seed], ignore_index=True)
     predicted = pd.concat([part for _, part, _ in of_seed], ignore_index=True)
-    split = run.split(situation.split, situation.seeds[0], 0.1)
+    split = run.split(situation.split, situation.seeds[0], VALID_SHARE)
     share = resampling_share(split.rule, split.test_share)
     validation = pd.DataFrame([part for _, _, part in of_seed]).mean()
     by_name = {row.name: row for row in found}

@@ -8,6 +8,7 @@ from ..runs.run import Run
 from ..splits.folds import ItemFolds, RatingFolds
 from ..splits.rules import SplitRule
 
+LEAST_ITEMS_PER_FOLD = 4  # so that some of them train, validate and test
 PAIRS_SEEDS = (0, 1, 2)  # of data without ratings, whose parts are drawn anew for each
 
 
@@ -18,7 +19,8 @@ class Situation:
     Attributes:
         name: of its experiment, after the notebook's number. split: what tests. seeds: one per
             fold or draw.
-        metric: in records. lower_is_better: of it. chosen_by: what validation measures, in words.
+        metric: in records. lower_is_better: of it. ranking: how items are ranked, where nobody
+            rated.
     """
 
     name: str
@@ -56,7 +58,7 @@ def situations(run: Run) -> list[Situation]:
     folds = run.settings.audit.folds
     terms = {"blocks": folds, "shuffle": base_seed(run), "keep": sampled_share(run)}
     seeds = tuple(range(folds))
-    return [
-        Situation(RATED, RatingFolds(**terms), seeds),
-        Situation(NEW, ItemFolds(**terms), seeds),
-    ]
+    found = [Situation(RATED, RatingFolds(**terms), seeds)]
+    if run.dataset.ratings["item"].nunique() >= LEAST_ITEMS_PER_FOLD * folds:
+        found.append(Situation(NEW, ItemFolds(**terms), seeds))
+    return found

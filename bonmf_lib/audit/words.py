@@ -12,7 +12,7 @@ from .files import PREDICTIONS, RECOMMENDATIONS, VECTOR_IDS, VECTORS
 from .findings import MARGIN, Finding
 from .hand_on import Handed
 from .measured import Measured
-from .situations import NEW, PAIRS, RATED, sampled_share
+from .situations import NEW, PAIRS, RATED, sampled_share, situations
 
 
 def called(dataset: Dataset) -> str:
@@ -147,6 +147,8 @@ def left_out(run: Run) -> list[str]:
         said.append(
             f"Not asked: new {words.items}, and errors of ratings, since nobody rated anything."
         )
+    elif not any(one.is_new for one in situations(run)):
+        said.append(f"Not asked: new {words.items}, since there are too few {words.items}.")
     return said or ["Every question could be asked of these data."]
 
 
@@ -186,7 +188,8 @@ def how_measured(measured: list[Measured]) -> list[str]:
             f"all {words.items} compete that the user has no training pair of."
         )
     said += [
-        "Settings, epochs and the strongest model are chosen on validation ratings alone.",
+        "Settings, epochs and the strongest model are chosen on validation ratings; no test rating "
+        "decides in its own fold.",
         f"Intervals are 95 %, over users and {words.items}, "
         "widened for the overlap of the folds' training ratings.",
         "Answers are adjusted for the number of questions (Holm).",

@@ -1,0 +1,380 @@
+"""The audit of a catalogue: answers by hand-made numbers, generated data whose texts are known to
+help, the files it hands on, and predictions without training."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from bonmf_lib.__main__ import main
+from bonmf_lib.audit import command, files, hand_on, rows as rows_of, tables, words
+from bonmf_lib.audit.figures import gains
+from bonmf_lib.audit.findings import Finding, find
+from bonmf_lib.audit.measured import measure, measure_all
+from bonmf_lib.audit.scores import has_scores, scores_of
+from bonmf_lib.audit.situations import NEW, RATED, situations
+from bonmf_lib.datasets.dataset import UNRATED
+from bonmf_lib.errors import BonmfError, ConfigError, DamagedError
+from bonmf_lib.evaluation import Estimate
+from bonmf_lib.models import build_model, get_model, list_models
+from bonmf_lib.models.rating.bias import UserItemBiasConfig
+from bonmf_lib.models.rating.biased_svd import BiasedSVDConfig
+from bonmf_lib.models.rating.bonmf_plus import BoNMFPlusConfig
+from bonmf_lib.report.short_answers import DOES_NOT_HELP, HARMS, HELPS, TOO_FEW
+from bonmf_lib.runs.run import NotebookParameters, Run
+from bonmf_lib.runs.table_files import read_csv_text
+from bonmf_lib.runs.training import Training
+from tests.unit.test_absent import folder_of
+
+
+def estimate(mean: float, half: float) -> Estimate:
+    return Estimate(mean, mean - half, mean + half, 5, 0.001 if abs(mean) > half else 0.5)
+
+
+def finding(gain, over_control, p_helps=1.0, p_harms=1.0, tested=1000) -> Finding:
+    nothing = estimate(0, 1)
+    return Finding(
+        "text", NEW, 50, tested, "Averages", estimate(*gain), nothing, estimate(*over_control),
+        nothing, p_helps, p_harms,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("one", "answer"),
+    [
+        (finding((5, 1), (4, 1), p_helps=0.01), HELPS),
+        (finding((-5, 1), (-4, 1), p_harms=0.01), HARMS),
+        (finding((0.2, 0.5), (0.2, 4)), DOES_NOT_HELP),  # a gain of 1 % is ruled out
+        (finding((5, 1), (0.2, 0.5)), DOES_NOT_HELP),  # other items' texts do as well
+        (finding((0.5, 4), (0.5, 4)), TOO_FEW),
+        (finding((float("nan"), 1), (float("nan"), 1)), TOO_FEW),
+    ],
+)
+def test_the_answer_follows_from_intervals_and_adjusted_p_values(one, answer):
+    assert one.answer is answer
+
+
+def test_how_many_ratings_would_tell():
+    # half a percent: zero and one percent are as far, and the interval is eight times too wide
+    assert finding((0.5, 4), (0.5, 4)).needed == 64_000
+    # the wider of both comparisons decides
+    assert finding((0.5, 4), (2, 4)).needed == 64_000
+    assert finding((3, 4), (3, 6)).needed == 4_000
+    assert finding((5, 1), (4, 1), p_helps=0.01).needed is None
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Run:
+    """Generated data, whose texts tell of tastes."""
+    folder = tmp_path_factory.mktemp("audit")
+    found = Run(NotebookParameters(profile="smoke", dataset="planted", run_dir=str(folder)))
+    audit = replace(
+        found.settings.audit, folds=3, epochs=12, batch_size=2048, factors=16, feature_dim=32
+    )
+    found.settings = replace(found.settings, audit=audit)
+    return found
+
+
+@pytest.fixture(scope="module")
+def measured(run):
+    return measure_all(run)
+
+
+@pytest.fixture(scope="module")
+def found(measured):
+    return find(measured)
+
+
+def test_texts_that_tell_of_tastes_are_found_to_help_new_items(found):
+    of = {(one.what, one.situation): one for one in found}
+    assert set(of) == {(what, place) for what in rows_of.QUESTIONS for place in (RATED, NEW)}
+    text = of["text", NEW]
+    assert text.answer is HELPS and text.gain.low > 0 and text.over_control.low > 0
+    assert text.control.low < text.gain.low  # other items' texts do not
+
+
+def test_every_rating_is_predicted_once_by_a_model_that_had_not_seen_it(run, measured):
+    ratings = run.dataset.ratings
+    for one in measured:
+        assert len(one.tested) == len(ratings)
+        pairs = one.tested[["user", "item"]].drop_duplicates()
+        assert len(pairs) == len(ratings)
+        joined = one.tested.merge(ratings, on=["user", "item"], suffixes=("", " told"))
+        assert (joined["rating"] == joined["rating told"]).all()
+    rated, new = measured
+    assert (new.tested["support"] == 0).all() and (rated.tested["support"] > 0).all()
+    errors = (rated.predicted[rows_of.BIASES] - rated.tested["rating"]) ** 2
+    assert np.allclose(errors, rated.tested[rows_of.BIASES])
+
+
+def test_the_model_to_beat_reads_no_content_and_is_chosen_on_validation(run, measured):
+    for one in measured:
+        names = rows_of.candidates(run, one.situation)
+        row = one.rows[one.strongest]
+        assert not row.uses("text") and not row.uses("image")
+        assert one.validation[one.strongest] == one.validation[names].min()
+        trainings = [Training(run, row, seed) for seed in one.situation.seeds]
+        assert one.validation[one.strongest] == pytest.approx(
+            np.mean([min(training.history().valid) for training in trainings])
+        )
+
+
+def test_content_and_its_control_share_their_settings(measured):
+    for one in measured:
+        for what in one.questions:
+            row, control = (one.rows[rows_of.row_name(what, shuffled)] for shuffled in (0, 1))
+            assert row.model_config == control.model_config and row.training == control.training
+
+
+def test_a_finished_audit_trains_nothing_again(run, measured, monkeypatch):
+    monkeypatch.setattr("bonmf_lib.runs.training.fit", None)
+    monkeypatch.setattr("bonmf_lib.training.search.fit", None)
+    again = measure(run, measured[0].situation)
+    assert again.tested.equals(measured[0].tested)
+
+
+def test_words_are_the_datas_own(run, measured, found):
+    said = [repr(words.lead(found, run)), repr(words.finding_cards(found, run))]
+    said += [*words.left_out(run), *words.how_measured(measured)]
+    said += [*map(tables.vacuous_sentence, measured), gains(found, run).get_label()]
+    text = " ".join(said)
+    assert "planted" in said[0] and "helps on new items" in said[0]
+    assert not [word for word in ("movie", "poster", "stars", "MovieLens") if word in text]
+    for sentence in text.replace(":", ".").replace(";", ".").split(". "):
+        assert len(sentence.split()) <= 25, sentence
+
+
+def test_tables_have_every_model_and_mark_the_one_to_beat(run, measured):
+    for one in measured:
+        table = tables.model_table(one)
+        assert sum("the one to beat" in name for name in table.index) == 1
+        assert len(table) == len(one.rows)
+        assert list(tables.settings_table(one).index) == [
+            name for name in one.rows if "shuffled" not in name
+        ]
+    support = tables.support_table(measured)
+    assert support.loc["none", "ratings"] == len(run.dataset.ratings)
+    assert support["ratings"].sum() == 2 * len(run.dataset.ratings)
+
+
+def test_a_metric_that_the_mean_reaches_tells_nothing(measured):
+    rated = measured[0]
+    records = rated.records.copy()
+    chosen = records["metric"] == "ndcg@10"
+    records.loc[chosen, "value"] = 0.97
+    changed = replace(rated, records=records)
+    assert tables.vacuous(changed) == ["NDCG@10"] and "NDCG@10" not in tables.vacuous(rated)
+    assert "NDCG@10 tell nothing" in tables.vacuous_sentence(changed)
+
+
+# What is handed on
+
+
+@pytest.fixture(scope="module")
+def handed(measured):
+    return hand_on.hand_on(measured[0])
+
+
+def test_the_handed_model_is_the_best_on_validation_and_no_control(measured, handed):
+    row = handed.settings["row"]
+    names = [name for name in measured[0].rows if "shuffled" not in name and name != rows_of.MEAN]
+    assert measured[0].validation[row] == measured[0].validation[names].min()
+    assert handed.settings["check"]["ratings"] > 0
+
+
+def test_predictions_without_training_are_the_trained_models(run, measured, handed, monkeypatch):
+    row = hand_on.final_row(measured[0], handed.settings["row"])
+    model = Training(run, row, 0).model()
+    users = torch.arange(5)
+    scale = run.dataset.scale
+    expected = model.score_all_items(users).clip(scale.low, scale.high).numpy()
+    monkeypatch.setattr("bonmf_lib.runs.training.fit", None)
+    loaded = hand_on.load(run.run_dir)
+    assert np.allclose(loaded.scored(users.numpy()), expected, atol=1e-4)
+    shown = command.predicted(run.run_dir, "0", ["3", "1"], 10)
+    assert list(shown["item"]) == ["3", "1"]
+    assert np.allclose(shown["score"], expected[0, [3, 1]], atol=1e-4)
+
+
+def test_nobody_is_recommended_what_they_rated(run, measured, handed):
+    counts = files.write_files(measured[0], handed, handed.settings["row"])
+    listed = run.settings.audit.listed
+    table = read_csv_text(
+        (run.run_dir / files.RECOMMENDATIONS).read_text(encoding="utf-8"), ["user", "item", "title"]
+    )
+    assert len(table) == counts.loc[files.RECOMMENDATIONS, "rows"] == listed * run.dataset.n_users
+    ratings = run.dataset.ratings
+    rated = set(zip(ratings["user"], ratings["item"], strict=True))
+    assert not rated & set(zip(table["user"].astype(int), table["item"].astype(int), strict=True))
+    best = table[table["user"] == "0"]
+    assert list(best["rank"]) == [1, 2, 3] and best["score"].is_monotonic_decreasing
+    shown = command.predicted(run.run_dir, "0", None, 3)
+    assert list(shown["item"]) == list(best["item"])
+
+
+def test_the_table_of_predictions_has_every_rating_and_vectors_every_item(run, measured, handed):
+    files.write_files(measured[0], handed, handed.settings["row"])
+    table = read_csv_text(
+        (run.run_dir / files.PREDICTIONS).read_text(encoding="utf-8"), ["user", "item"]
+    )
+    told = table.astype({"user": int, "item": int}).merge(
+        run.dataset.ratings.rename(columns={"rating": "told"}), on=["user", "item"]
+    )
+    assert len(told) == len(table) == len(run.dataset.ratings)
+    assert np.allclose(told["rating"], told["told"])
+    mse = ((table["rating"] - table["predicted"]) ** 2).mean()
+    assert mse == pytest.approx(measured[0].tested[handed.settings["row"]].mean(), rel=1e-3)
+    from safetensors.numpy import load_file
+
+    arrays = load_file(run.run_dir / files.VECTORS)
+    ids = read_csv_text((run.run_dir / files.VECTOR_IDS).read_text(encoding="utf-8"), ["item"])
+    assert len(arrays["vectors"]) == len(arrays["bias"]) == len(ids) == run.dataset.n_items
+
+
+def test_titles_are_no_formulas(run, measured, handed):
+    items = handed.items.assign(title="=HYPERLINK(1)")
+    files.write_files(measured[0], replace(handed, items=items), handed.settings["row"])
+    text = (run.run_dir / files.RECOMMENDATIONS).read_text(encoding="utf-8")
+    assert "'=HYPERLINK(1)" in text and ",=HYPERLINK" not in text
+
+
+def test_a_user_or_item_that_is_not_known_is_named(run, handed, capsys):
+    given = ["predict", str(run.run_dir), "--user"]
+    assert main([*given, "nobody"]) == 2
+    assert "knows no user 'nobody'; it knows" in capsys.readouterr().err
+    assert main([*given, "0", "--items", "x"]) == 2
+    assert main([*given, "0", "--top", "0"]) == 2
+    assert main(["predict", str(run.run_dir / "nothing"), "--user", "0"]) == 2
+    assert "holds no model" in capsys.readouterr().err
+    assert main([*given, "0", "--top", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "item,title,score" and len(lines) == 3
+
+
+def test_damaged_scores_are_not_read(run, handed):
+    path = run.run_dir / hand_on.FOLDER / "scores.safetensors"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(DamagedError):
+        hand_on.load(run.run_dir)
+    path.write_bytes(whole)
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("user-item-bias", UserItemBiasConfig()),
+        ("biased-svd", BiasedSVDConfig(factors=4, embedding_std=0.5)),
+        ("bonmf+", BoNMFPlusConfig(factors=4, embedding_std=0.5, use_fields=False)),
+    ],
+)
+def test_scores_are_the_models_own(inputs, name, config):
+    model = build_model(name, config, inputs, 0)
+    for part in model.state_dict().values():
+        if part.is_floating_point():
+            part.normal_()
+    users = np.arange(7)
+    expected = model.eval().score_all_items(torch.from_numpy(users)).numpy()
+    assert np.allclose(scores_of(model).of(users), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_which_models_can_be_handed_on():
+    able = {name for name in list_models() if has_scores(get_model(name).model)}
+    assert {"global-mean", "user-item-bias", "biased-svd", "svd++", "bonmf+", "vbpr"} <= able
+    assert not {"ease", "item-knn", "bonmf", "deepfm"} & able
+
+
+# Other data
+
+
+@pytest.mark.case(
+    "data", "an audit of ratings and titles only", "it ends, and says what was not asked and why"
+)
+def test_data_without_pictures_and_with_few_ratings(tmp_path):
+    data = folder_of(tmp_path, frozenset(), users=25, items=40)
+    one = Run(NotebookParameters(profile="smoke", dataset=data, run_dir=str(tmp_path / "run")))
+    measured = measure_all(one)
+    found = find(measured)
+    assert {each.what for each in found} == {"text"}
+    assert [said for said in words.left_out(one) if "no toy of toys" in said]
+    said = repr(words.lead(found, one))
+    assert "Text: " in said and "of toys" in said and "movie" not in said
+    handed = hand_on.hand_on(measured[0])
+    files.write_files(measured[0], handed, handed.settings["row"])
+    assert gains(found, one).get_label()
+
+
+def test_data_without_ratings_are_ranked(tmp_path, planted):
+    one = Run(NotebookParameters(profile="smoke", dataset="planted", run_dir=str(tmp_path)))
+    pairs = planted.ratings.assign(rating=np.float32(1))
+    one.__dict__["dataset"] = replace(planted, name="pairs", ratings=pairs, scale=UNRATED)
+    (measured,) = measure_all(one)
+    assert not measured.situation.lower_is_better
+    assert measured.tested[rows_of.row_name("text")].between(0, 1).all()
+    found = find([measured])
+    assert {each.what for each in found} == set(rows_of.QUESTIONS)
+    by_hand = measured.tested.groupby("seed")[measured.strongest].mean().mean()
+    recorded = measured.records.query("metric == 'recall@20' and variant == @measured.strongest")
+    assert by_hand == pytest.approx(recorded["value"].mean(), rel=1e-6)
+    assert "nobody rated" in " ".join(words.left_out(one))
+    handed = hand_on.hand_on(measured)
+    files.write_files(measured, handed, handed.settings["row"])
+    assert not (tmp_path / files.PREDICTIONS).exists()
+    assert gains(found, one).get_label() and len(tables.model_table(measured)) == len(measured.rows)
+
+
+def test_another_seed_deals_other_folds_and_large_data_are_sampled(tmp_path):
+    given = {"profile": "smoke", "dataset": "planted", "run_dir": str(tmp_path)}
+    first, other = (Run(NotebookParameters(seeds=(seed,), **given)) for seed in (0, 1))
+    assert situations(first)[0].split != situations(other)[0].split
+    small = replace(first.settings.audit, most_ratings=len(first.dataset.ratings) // 4)
+    first.settings = replace(first.settings, audit=small)
+    assert {one.split.keep for one in situations(first)} == {0.25}
+
+
+# The command
+
+
+def test_a_catalogue_is_a_folder_or_a_known_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("BONMF_RUNS", str(tmp_path / "runs"))
+    (tmp_path / "my shop").mkdir()
+    monkeypatch.chdir(tmp_path)
+    here = tmp_path.resolve() / "my shop"
+    for data in ("my shop", "folder:my shop", str(here)):
+        assert command.asked(data).dataset == f"folder:{here}"
+    assert command.asked("my shop+core5").dataset == f"folder:{here}+core5"
+    assert command.asked("xwines").dataset == "xwines"
+    assert command.asked("xwines").folder == tmp_path / "runs" / "audit-xwines-full"
+    assert command.asked("xwines", "here").folder == tmp_path / "here"
+
+
+@pytest.mark.parametrize(
+    ("data", "out", "message"),
+    [
+        ("", None, "make audit needs DATA=<folder>"),
+        ("nowhere", None, "'nowhere' is neither a folder nor a known data set"),
+        ("xwines", "file", "is a file; name a folder"),
+    ],
+)
+def test_what_cannot_be_audited(data, out, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match=message):
+        command.asked(data, out)
+    with pytest.raises(ConfigError, match="Did you mean 'full'"):
+        command.asked("xwines", content="ful")
+
+
+def test_bad_data_stop_before_anything_is_trained(tmp_path, capsys):
+    (tmp_path / "shop").mkdir()
+    assert main(["audit", str(tmp_path / "shop"), "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") and len(said.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_report_that_fails_says_where_to_look(tmp_path):
+    (tmp_path / "bad.ipynb").write_text("{}")
+    with pytest.raises(BonmfError, match=r"report\.log says why"):
+        command._report(tmp_path, tmp_path / "bad.ipynb", tmp_path, tmp_path / "report.log")
