@@ -35,10 +35,10 @@ def outputs(notebook):
 def test_there_are_notebooks_in_order():
     names = [path.stem for path in NOTEBOOKS]
     assert names[0] == "00_start_here"
-    assert names[-2:] == ["13_report", "14_explore"]
+    assert names[-3:] == ["13_report", "14_explore", "15_your_catalogue"]
 
 
-REPORTS = "13_report", "14_explore"  # pages of their own kind
+REPORTS = "13_report", "14_explore", "15_your_catalogue"  # pages of their own kind
 WITHOUT_ANSWER = "01_data_prep", "02_embedding_extraction"  # no claim is decided there
 STUDIES = [path for path in NOTEBOOKS if path.stem not in REPORTS]
 
