@@ -42,6 +42,7 @@ from .rating import (  # noqa: F401 - importing them registers the models
     bonmf_stand_in,
     content_neighbours,
     content_ridge,
+    content_bias,
     deepfm,
     early_fusion,
     fm,
