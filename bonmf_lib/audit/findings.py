@@ -96,14 +96,12 @@ def _finding(measured: Measured, what: str) -> Finding:
     if measured.situation.ranking is None:
         chosen = present[values["item"].to_numpy()]
     clusters, part = measured.clusters(chosen), values[chosen]
+    own, control = measured.row_name(what), measured.row_name(what, control=True)
     names = {
-        "gain": (rows_of.row_name(what), measured.strongest),
-        "control": (rows_of.row_name(what, control=True), measured.strongest),
-        "over_control": (rows_of.row_name(what), rows_of.row_name(what, control=True)),
-        "over_itself": (
-            rows_of.row_name(what),
-            rows_of.without_name(run, measured.situation),
-        ),
+        "gain": (own, measured.strongest),
+        "control": (control, measured.strongest),
+        "over_control": (own, control),
+        "over_itself": (own, measured.without),
     }
     lower = measured.situation.lower_is_better
     gains = {

@@ -20,10 +20,11 @@ class Measured:
     """One situation, measured.
 
     Attributes:
-        rows: by name. records: of all of them. tested: one line per tested rating, or per user and
-            draw where items are ranked; columns user, item (-1 where items are ranked), seed,
-            support (training ratings of the item), and what was measured of every row: its squared
-            error, or the share of a user's items that it found.
+        rows: by name. family: of those that read content. records: of all rows.
+        tested: one line per tested rating, or per user and draw where items are ranked; columns
+            user, item (-1 where items are ranked), seed, support (training ratings of the item),
+            and what was measured of every row: its squared error, or the share of a user's items
+            that it found.
         predicted: the predictions behind errors, same lines, a column per row; empty where items
             are ranked.
         validation: of every row, the mean over seeds of what its training watched.
@@ -32,6 +33,7 @@ class Measured:
     run: Run
     situation: Situation
     rows: dict[str, Variant]
+    family: str
     records: pd.DataFrame
     tested: pd.DataFrame
     predicted: pd.DataFrame
@@ -41,7 +43,16 @@ class Measured:
     @property
     def questions(self) -> list[str]:
         """Those that were asked."""
-        return [what for what in rows_of.QUESTIONS if rows_of.row_name(what) in self.rows]
+        return [what for what in rows_of.QUESTIONS if self.row_name(what) in self.rows]
+
+    def row_name(self, what: str, control: bool = False) -> str:
+        """The row of a question, or its control."""
+        return rows_of.row_name(self.family, what, control)
+
+    @property
+    def without(self) -> str:
+        """The row that those with content are but for their content."""
+        return rows_of.without_name(self.run, self.family)
 
     @property
     def strongest(self) -> str:
@@ -62,7 +73,8 @@ class Measured:
 
 def measure(run: Run, situation: Situation) -> Measured:
     """Train what is not trained yet, and gather what it predicts."""
-    found = rows_of.rows(run, situation)
+    chosen = rows_of.rows(run, situation)
+    found = list(chosen.all)
     records = run_variants(run, f"15_{situation.name}", found, situation.seeds)
     of_seed = [_of_seed(run, situation, found, seed) for seed in situation.seeds]
     values = pd.concat([part for part, _, _ in of_seed], ignore_index=True)
@@ -71,7 +83,9 @@ def measure(run: Run, situation: Situation) -> Measured:
     share = resampling_share(split.rule, split.test_share)
     validation = pd.DataFrame([part for _, _, part in of_seed]).mean()
     by_name = {row.name: row for row in found}
-    return Measured(run, situation, by_name, records, values, predicted, validation, share)
+    return Measured(
+        run, situation, by_name, chosen.family, records, values, predicted, validation, share
+    )
 
 
 def measure_all(run: Run) -> list[Measured]:

@@ -1,7 +1,7 @@
 """What is trained on a catalogue: models without texts and pictures, of which the strongest is the
 one to beat, and one model with them and on other items' ones."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
@@ -15,18 +15,19 @@ from ..models import item_fields
 from ..models.rating.bias import GlobalMeanConfig, UserItemBiasConfig
 from ..models.rating.biased_svd import BiasedSVDConfig
 from ..models.rating.bonmf_plus import BoNMFPlusConfig
+from ..models.rating.content_bias import ContentBiasConfig
 from ..parallel import in_parallel
 from ..runs.records import fresh_wanted
 from ..runs.run import Run
 from ..runs.training import Training
 from ..runs.variant import Variant
 from ..training.config import TrainingConfig
-from ..training.search import Search
+from ..training.search import Search, Settings
 from .situations import Situation
 
 MEAN, BIASES = "Mean rating", "User and item averages"
 FACTORS, HISTORIES = "Matrix factorisation", "Factorisation with histories"
-FIELDS = "Factorisation with histories and fields"
+AVERAGES, FACTORISATION, RANKER = "Averages", "Factorisation", "VBPR"  # families that read content
 CONTROL = "shuffled"  # other items' texts and pictures
 QUESTIONS: dict[str, tuple[str, ...]] = {
     "text": ("text",),
@@ -37,13 +38,21 @@ LEAST_ITEMS = 20  # rated ones that have what is asked about
 
 Space = dict[str, BaseDistribution]
 _RATE: Space = {"training.learning_rate": FloatDistribution(2e-3, 3e-2, log=True)}
-_L2: Space = {"model.regularisation": FloatDistribution(0.02, 0.4, log=True)}
-_SPACES: dict[str, Space] = {
-    BIASES: {"model.regularisation": FloatDistribution(0.5, 50, log=True)},
-    FACTORS: _RATE | _L2,
-    HISTORIES: _RATE | _L2,
+_FACTORS: Space = _RATE | {"model.regularisation": FloatDistribution(0.02, 0.4, log=True)}
+_BIASES: Space = {"model.regularisation": FloatDistribution(0.5, 50, log=True)}
+_OF_CONTENT: Space = _BIASES | {
+    "model.content_regularisation": FloatDistribution(0.3, 300, log=True),
+    "model.taste_regularisation": FloatDistribution(3, 1000, log=True),
 }
-_DROPOUT: Space = {"model.cold_dropout": CategoricalDistribution([0.0, 0.1, 0.3])}
+_SPACES: dict[str, Space] = {
+    "user-item-bias": _BIASES,
+    "content-bias": _OF_CONTENT,
+    "biased-svd": _FACTORS,
+    "bonmf+": _FACTORS,
+}
+# content has to stand alone where items have no ratings
+_DROPOUT: Space = {"model.cold_dropout": CategoricalDistribution([0.1, 0.3, 0.5])}
+_FIRST_DROPOUT = 0.3
 
 
 def questions(run: Run) -> list[str]:
@@ -72,56 +81,78 @@ def has(run: Run, what: str):
     return present[0] if len(present) == 1 else present[0] & present[1]
 
 
+def fields_name(family: str) -> str:
+    """The row of a family that reads genres and years, but no text and no picture."""
+    return f"{family} with fields"
+
+
+def row_name(family: str, what: str, control: bool = False) -> str:
+    """The row of a family for a question, or its control."""
+    read = {"text": "text", "image": "picture", "both": "text and picture"}[what]
+    return f"{family} with {read}" + f", {CONTROL}" * control
+
+
+def without_name(run: Run, family: str) -> str:
+    """The row that the rows of a family with content are but for their content."""
+    if family == RANKER:
+        return f"{RANKER} without content"
+    if item_fields(run.dataset):
+        return fields_name(family)
+    return BIASES if family == AVERAGES else HISTORIES
+
+
 def candidates(run: Run, situation: Situation) -> list[str]:
     """Names of the models without texts and pictures that may be the one to beat."""
     if situation.ranking is not None:
-        return [name for name in RANKERS if name in _PAIR_BASELINES]
-    fields = [FIELDS] if item_fields(run.dataset) else []
+        return list(_PAIR_BASELINES)
     # of new items a plain factorisation knows no more than averages do
-    return [BIASES, *([] if situation.is_new else [FACTORS]), HISTORIES, *fields]
+    plain = [BIASES, *([] if situation.is_new else [FACTORS]), HISTORIES]
+    families = (AVERAGES, FACTORISATION) if item_fields(run.dataset) else ()
+    return [*plain, *map(fields_name, families)]
 
 
-def without_name(run: Run, situation: Situation) -> str:
-    """The row that the rows with content are but for their content."""
+@dataclass(frozen=True)
+class Rows:
+    """What is trained in a situation: all rows, and the family of those that read content."""
+
+    all: tuple[Variant, ...]
+    family: str
+
+
+def rows(run: Run, situation: Situation) -> Rows:
+    """Each at settings that validation ratings of the first fold choose, by as many trials; they
+    also choose which family reads the content."""
     if situation.ranking is not None:
-        return f"{_PAIR_MODEL}, no content"
-    return FIELDS if item_fields(run.dataset) else HISTORIES
-
-
-def row_name(what: str, control: bool = False) -> str:
-    """The row of a question, or its control."""
-    read = {"text": "text", "image": "picture", "both": "text and picture"}[what]
-    return f"With {read}" + f", {CONTROL}" * control
-
-
-def rows(run: Run, situation: Situation) -> list[Variant]:
-    """All rows of a situation, at settings that validation ratings of its first fold chose."""
-    if situation.ranking is not None:
-        return _pair_rows(run, situation)
-    plain = [
-        _solved(BIASES, "user-item-bias", UserItemBiasConfig(), situation),
-        _trained(run, FACTORS, "biased-svd", _factors(run, BiasedSVDConfig), situation),
-        _trained(run, HISTORIES, "bonmf+", _ours(run, modalities=(), fields=False), situation),
-    ]
-    plain = [row for row in plain if row.name in candidates(run, situation)]
+        return Rows(tuple(_pair_rows(run, situation)), RANKER)
+    plain = {
+        BIASES: _solved(BIASES, "user-item-bias", UserItemBiasConfig(), situation),
+        FACTORS: _trained(run, FACTORS, "biased-svd", _factors(run, BiasedSVDConfig), situation),
+        HISTORIES: _of_family(run, situation, FACTORISATION, HISTORIES, (), fields=False),
+    } | {
+        fields_name(family): _of_family(run, situation, family, fields_name(family), ())
+        for family in (AVERAGES, FACTORISATION)
+    }
+    own = [plain[name] for name in candidates(run, situation)]
     asked = questions(run)
-    fullest = [_with_content(run, situation, asked[-1])] if asked and situation.is_new else []
-    fields = [_fields(run, situation)] if item_fields(run.dataset) else []
-    # on rated items, content has to earn its gain at settings that were chosen without it
-    to_search = [*plain, *(fields if situation.is_new else []), *fullest]
-    found = _searched(run, situation, to_search)
-    chosen = {row.name: row for row in found}
-    if fields and not situation.is_new:
-        chosen[FIELDS] = _at_settings_of(fields[0], chosen[HISTORIES])
-    like = chosen[fullest[0].name] if fullest else chosen[HISTORIES]
-    content = [_at_settings_of(_with_content(run, situation, what), like) for what in asked]
+    fullest = [
+        _of_family(run, situation, family, row_name(family, asked[-1]), QUESTIONS[asked[-1]])
+        for family in (AVERAGES, FACTORISATION)
+        if asked
+    ]
+    found = _searched(run, situation, [*own, *fullest])
+    mean = _solved(MEAN, "global-mean", GlobalMeanConfig(), situation)
+    before = [mean, *(row for row, _ in found[: len(own)])]
+    if not asked:
+        return Rows(tuple(before), AVERAGES)
+    best, _ = min(found[len(own) :], key=lambda pair: pair[1])
+    family = AVERAGES if best.model == "content-bias" else FACTORISATION
+    content = [_with_modalities(best, row_name(family, what), QUESTIONS[what]) for what in asked]
     controls = [on_control(run, row, CONTROL) for row in content]
-    own = [chosen[name] for name in candidates(run, situation)]
-    return [_solved(MEAN, "global-mean", GlobalMeanConfig(), situation), *own, *content, *controls]
+    return Rows((*before, *content, *controls), family)
 
 
-def _solved(name: str, model: str, config: Any, situation: Situation) -> Variant:
-    return closed_form(name, model, config, split=situation.split, holds_out=True)
+def _solved(name: str, model: str, config: Any, situation: Situation, **given: Any) -> Variant:
+    return closed_form(name, model, config, split=situation.split, holds_out=True, **given)
 
 
 def _trained(run: Run, name: str, model: str, config: Any, situation: Situation) -> Variant:
@@ -142,62 +173,66 @@ def _factors(run: Run, config: type, **given: Any) -> Any:
     return config(factors=run.settings.audit.factors, **given)
 
 
-def _ours(run: Run, modalities: tuple[str, ...], fields: bool) -> BoNMFPlusConfig:
-    content = bool(modalities) or fields
-    given = {"modalities": modalities, "use_fields": fields, "gate": content}
-    return _factors(run, BoNMFPlusConfig, **given)
+def _of_family(
+    run: Run,
+    situation: Situation,
+    family: str,
+    name: str,
+    modalities: tuple[str, ...],
+    fields: bool = True,
+) -> Variant:
+    """A row of a family that reads texts or pictures or not, and genres and years where there are
+    any."""
+    given = {"modalities": modalities, "use_fields": fields and bool(item_fields(run.dataset))}
+    if family == AVERAGES:
+        dim = run.settings.audit.feature_dim
+        config = ContentBiasConfig(**given)
+        return _solved(name, "content-bias", config, situation, feature_dim=dim)
+    reads = bool(modalities) or given["use_fields"]
+    given |= {"gate": reads, "cold_dropout": _FIRST_DROPOUT * (reads and situation.is_new)}
+    row = _trained(run, name, "bonmf+", _factors(run, BoNMFPlusConfig, **given), situation)
+    return row.prepared("standardised")
 
 
-def _fields(run: Run, situation: Situation) -> Variant:
-    return _trained(run, FIELDS, "bonmf+", _ours(run, (), True), situation)
+def _with_modalities(row: Variant, name: str, modalities: tuple[str, ...]) -> Variant:
+    return replace(row, name=name, model_config=replace(row.model_config, modalities=modalities))
 
 
-def _with_content(run: Run, situation: Situation, what: str) -> Variant:
-    config = _ours(run, QUESTIONS[what], bool(item_fields(run.dataset)))
-    return _trained(run, row_name(what), "bonmf+", config, situation)
-
-
-def _at_settings_of(row: Variant, other: Variant) -> Variant:
-    """A row with the searched settings of another row of the same model."""
-    config = replace(
-        row.model_config,
-        regularisation=other.model_config.regularisation,
-        cold_dropout=other.model_config.cold_dropout,
-    )
-    return replace(row, model_config=config, training=other.training)
-
-
-def _searched(run: Run, situation: Situation, found: list[Variant]) -> list[Variant]:
-    """The rows at the settings that the first fold's validation ratings choose, each by as many
-    trials; how long they train is left to every fold."""
+def _searched(run: Run, situation: Situation, found: list[Variant]) -> list[tuple[Variant, float]]:
+    """The rows at the settings that the first fold's validation ratings choose, and the errors on
+    these; how long they train is left to every fold."""
     trials = run.settings.audit.trials
-    spaces = {
-        row.name: _SPACES.get(row.name) or _RATE | _L2 | (_DROPOUT if situation.is_new else {})
-        for row in found
-    }
-    searches = [
-        replace(row, search=Search(tuple(spaces[row.name].items()), trials)) for row in found
-    ]
+    searches = [replace(row, search=Search(tuple(_space(row).items()), trials)) for row in found]
     jobs = [(Training(run, row, situation.seeds[0]),) for row in searches]
     return [
-        replace(
-            row,
-            model_config=chosen.model_config,
-            training=replace(row.training, learning_rate=chosen.training.learning_rate),
+        (
+            replace(
+                row,
+                model_config=chosen.model_config,
+                training=replace(row.training, learning_rate=chosen.training.learning_rate),
+            ),
+            error,
         )
-        for row, chosen in zip(found, in_parallel(_chosen, jobs), strict=True)
+        for row, (chosen, error) in zip(found, in_parallel(_chosen, jobs), strict=True)
     ]
 
 
-def _chosen(training: Training):
+def _space(row: Variant) -> Space:
+    searches_dropout = bool(getattr(row.model_config, "cold_dropout", 0.0))
+    return _SPACES[row.model] | (_DROPOUT if searches_dropout else {})
+
+
+def _chosen(training: Training) -> tuple[Settings, float]:
     if fresh_wanted():
         training.trials_path.unlink(missing_ok=True)
-    return training.settings()
+    chosen = training.settings()
+    done = [trial["value"] for trial in training.trials() if trial["state"] == "COMPLETE"]
+    return chosen, min(done)
 
 
 # Data without ratings
 
-_PAIR_BASELINES, _PAIR_MODEL = ("Popularity", "EASE", "BPR", "LightGCN"), "VBPR"
+_PAIR_BASELINES = ("Popularity", "EASE", "BPR", "LightGCN")
 
 
 def _pair_rows(run: Run, situation: Situation) -> list[Variant]:
@@ -221,12 +256,12 @@ def _pair_rows(run: Run, situation: Situation) -> list[Variant]:
         else trained(name, RANKERS[name].model, RANKERS[name].config)
         for name in candidates(run, situation)
     ]
-    ranker = RANKERS[_PAIR_MODEL]
+    ranker = RANKERS[RANKER]
 
     def reading(name: str, modalities: tuple[str, ...]) -> Variant:
         return trained(name, ranker.model, replace(ranker.config, modalities=modalities))
 
-    twin = reading(without_name(run, situation), ())
-    content = [reading(row_name(what), QUESTIONS[what]) for what in questions(run)]
+    twin = reading(without_name(run, RANKER), ())
+    content = [reading(row_name(RANKER, what), QUESTIONS[what]) for what in questions(run)]
     controls = [on_control(run, row, CONTROL) for row in content]
     return [*plain, twin, *content, *controls]

@@ -17,6 +17,7 @@ from ..models.ranking.popularity import Popularity
 from ..models.rating.bias import GlobalMean, UserItemBias
 from ..models.rating.biased_svd import BiasedSVD
 from ..models.rating.bonmf_plus import BoNMFPlus
+from ..models.rating.content_bias import ContentBias
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +84,11 @@ def _(model: Popularity):
 def _(model: BiasedSVD):
     users = model.user_vectors(torch.arange(model.n_users, device=model.mean.device))
     return model.mean, model.user_bias, model.item_bias, users, model.item_factors.weight
+
+
+@_parts.register
+def _(model: ContentBias):
+    return model.mean, model.user_bias, model.item_effect, model.tastes, model.axes
 
 
 @_parts.register

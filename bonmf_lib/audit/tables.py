@@ -90,7 +90,7 @@ def _cells(one: Measured, chosen: np.ndarray) -> dict[str, str]:
         has = rows_of.has(one.run, what)[one.tested["item"].to_numpy()] & chosen
         part, clusters = one.tested[has], one.clusters(has)
         for control in (False, True):
-            name = rows_of.row_name(what, control)
+            name = one.row_name(what, control)
             gain = relative_gain(part[name], part[one.strongest], clusters, lower)
             cells[f"{name}, %"] = shown(gain) if gain.mean == gain.mean else ""
     return cells
@@ -98,7 +98,10 @@ def _cells(one: Measured, chosen: np.ndarray) -> dict[str, str]:
 
 def settings_table(measured: Measured) -> pd.DataFrame:
     """What the search chose for every row, and how long it trained."""
-    shown_names = ("factors", "regularisation", "cold_dropout", "modalities", "use_fields")
+    shown_names = (
+        "factors", "regularisation", "content_regularisation", "taste_regularisation",
+        "cold_dropout",
+    )  # fmt: skip
     rows = {}
     for name, row in measured.rows.items():
         if is_control(name):

@@ -18,7 +18,11 @@ from bonmf_lib.report.verdicts import OWN_MODEL
 from bonmf_lib.runs.records import COLUMNS
 from tests.conftest import ROOT
 
-UNASKED = "01_data_prep", "02_embedding_extraction", "15_your_catalogue"  # no claim is decided there
+UNASKED = (
+    "01_data_prep",
+    "02_embedding_extraction",
+    "15_your_catalogue",
+)  # no claim is decided there
 NOTEBOOKS = [
     path.stem
     for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
