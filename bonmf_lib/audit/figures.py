@@ -61,11 +61,9 @@ def _title(found: list[Finding], run: Run) -> str:
     words, name = run.dataset.words, called(run.dataset)
     helping = [one for one in found if one.answer is HELPS]
     if not helping:
-        return (
-            f"{name}: nothing asked about is shown to help {len(found)} times out of {len(found)}"
-        )
-    best = max(helping, key=lambda one: one.gain.mean)
+        return f"{name}: no help is shown, {len(found)} times asked"
+    best = max(helping, key=lambda one: one.least.mean)
     return (
-        f"{name}: {len(helping)} of {len(found)} answers are help, most by "
-        f"{asked(best.what, words)} {where(best.situation, words)} ({best.gain.mean:+.1f} %)"
+        f"{name}: {asked(best.what, words)} helps most {where(best.situation, words)} "
+        f"({best.gain.mean:+.1f} %); {len(helping)} of {len(found)} answers say help"
     )

@@ -8,10 +8,10 @@ import numpy as np
 
 from ..claims.judge import LEVEL
 from ..evaluation import Estimate, holm
-from ..evaluation.clustered import relative_gain
 from ..report.short_answers import DOES_NOT_HELP, HARMS, HELPS, TOO_FEW, ShortAnswer
 from . import rows as rows_of
 from .measured import Measured
+from .situations import NEW
 
 MARGIN = 1.0  # percent: the smallest gain that counts as help worth having
 
@@ -21,8 +21,8 @@ class Finding:
     """One question on one kind of items.
 
     Attributes:
-        what: ``text``, ``image`` or ``both``. situation: its name. items, tested: those that have
-            it, and lines that test them (ratings, or lists of users).
+        what: ``text``, ``image`` or ``both``. situation: its name. items: how many have it.
+            ratings: that test them (lists of users where items are ranked).
         strongest: the model to beat.
         gain: over that model, in percent of its error (or of what it finds). control: what other
             items' texts and pictures gain over it. over_control: over these. over_itself: over the
@@ -33,7 +33,7 @@ class Finding:
     what: str
     situation: str
     items: int
-    tested: int
+    ratings: int
     strongest: str
     gain: Estimate
     control: Estimate
@@ -44,20 +44,30 @@ class Finding:
 
     @property
     def answer(self) -> ShortAnswer:
-        """Helps: better than the strongest model without it, and than its control, beyond chance.
-        Harms: worse than the same model without it, and no better than the strongest. Does not
-        help: a gain of ``MARGIN`` over either is ruled out. Else too few ratings tell."""
-        if self.p_helps < LEVEL:
-            return HELPS
+        """Harms: worse than the same model without it, and no better than the strongest. Does not
+        help: a gain of ``MARGIN`` over the strongest model without it, or over its control, is
+        ruled out. Helps: better than both, beyond chance. Else too few ratings tell."""
         if self.p_harms < LEVEL:
             return HARMS
-        highest = min(self.gain.high, self.over_control.high)
-        return DOES_NOT_HELP if highest < MARGIN else TOO_FEW
+        if min(self.gain.high, self.over_control.high) < MARGIN:
+            return DOES_NOT_HELP
+        return HELPS if self.p_helps < LEVEL else TOO_FEW
+
+    @property
+    def least(self) -> Estimate:
+        """The smaller of the gains over the strongest model and over the control: what is surely
+        content's."""
+        return min(self.gain, self.over_control, key=lambda gain: gain.mean)
+
+    @property
+    def tested(self) -> int:
+        """How many decide: items where each of them counts alike, else ratings or lists."""
+        return self.items if self.situation == NEW else self.ratings
 
     @property
     def needed(self) -> int | None:
-        """About how many tested lines would tell, since intervals shrink with the root of their
-        number; None where they tell already, or nothing is known of the interval."""
+        """About how many would tell of what was tested (:attr:`tested`), since intervals shrink
+        with the root of their number; None where they tell already, or no interval is known."""
         if self.answer is not TOO_FEW:
             return None
         found = [_times(one) for one in (self.gain, self.over_control) if _is_open(one)]
@@ -95,19 +105,14 @@ def _finding(measured: Measured, what: str) -> Finding:
     chosen = np.ones(len(values), bool)
     if measured.situation.ranking is None:
         chosen = present[values["item"].to_numpy()]
-    clusters, part = measured.clusters(chosen), values[chosen]
     own, control = measured.row_name(what), measured.row_name(what, control=True)
     names = {
         "gain": (own, measured.strongest),
         "control": (control, measured.strongest),
         "over_control": (own, control),
-        "over_itself": (own, measured.without),
+        "over_itself": (own, measured.without(what)),
     }
-    lower = measured.situation.lower_is_better
-    gains = {
-        name: relative_gain(part[ours].to_numpy(), part[theirs].to_numpy(), clusters, lower)
-        for name, (ours, theirs) in names.items()
-    }
+    gains = {name: measured.gain(*pair, chosen) for name, pair in names.items()}
     return Finding(
         what, measured.situation.name, int((present & rated).sum()), int(chosen.sum()),
         measured.strongest, **gains,

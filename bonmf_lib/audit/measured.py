@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..evaluation.clustered import Clusters
+from ..evaluation import Estimate
+from ..evaluation.clustered import Clusters, relative_gain
 from ..runs.run import Run
 from ..runs.runner import run_variants
 from ..runs.training import Training
@@ -20,7 +21,7 @@ class Measured:
     """One situation, measured.
 
     Attributes:
-        rows: by name. family: of those that read content. records: of all rows.
+        rows: by name. records: of all rows.
         tested: one line per tested rating, or per user and draw where items are ranked; columns
             user, item (-1 where items are ranked), seed, support (training ratings of the item),
             and what was measured of every row: its squared error, or the share of a user's items
@@ -33,7 +34,6 @@ class Measured:
     run: Run
     situation: Situation
     rows: dict[str, Variant]
-    family: str
     records: pd.DataFrame
     tested: pd.DataFrame
     predicted: pd.DataFrame
@@ -43,16 +43,36 @@ class Measured:
     @property
     def questions(self) -> list[str]:
         """Those that were asked."""
-        return [what for what in rows_of.QUESTIONS if self.row_name(what) in self.rows]
+        return [what for what in rows_of.QUESTIONS if self._rows_of(what)]
+
+    def family(self, what: str) -> str:
+        """Of the models that read what is asked about, the best on validation ratings."""
+        names = self._rows_of(what)
+        return names[self.best_of(list(names))]
+
+    def _rows_of(self, what: str) -> dict[str, str]:
+        """Families by the name of their row for a question."""
+        names = {
+            rows_of.row_name(family, what): family for family in rows_of.families(self.situation)
+        }
+        return {name: family for name, family in names.items() if name in self.rows}
 
     def row_name(self, what: str, control: bool = False) -> str:
         """The row of a question, or its control."""
-        return rows_of.row_name(self.family, what, control)
+        return rows_of.row_name(self.family(what), what, control)
 
-    @property
-    def without(self) -> str:
-        """The row that those with content are but for their content."""
-        return rows_of.without_name(self.run, self.family)
+    def without(self, what: str) -> str:
+        """The row that a question's is but for what is asked about."""
+        return rows_of.without_name(self.run, self.family(what))
+
+    def weights(self, chosen: np.ndarray) -> np.ndarray:
+        """What each of some lines, bool (N,), counts, of mean 1: on new items every item alike,
+        however many ratings it got, else every line."""
+        items = self.tested["item"].to_numpy()[chosen]
+        if not self.situation.is_new or not len(items):
+            return np.ones(len(items))
+        weights = 1 / np.bincount(items)[items]
+        return weights / weights.mean()
 
     @property
     def strongest(self) -> str:
@@ -70,11 +90,16 @@ class Measured:
         items = None if self.situation.ranking is not None else part["item"].to_numpy()
         return Clusters(part["user"].to_numpy(), items, len(self.situation.seeds), self.test_share)
 
+    def gain(self, ours: str, theirs: str, chosen: np.ndarray) -> Estimate:
+        """By how many percent one row is better than another on some lines, bool (N,)."""
+        part, weights = self.tested[chosen], self.weights(chosen)
+        values = (part[name].to_numpy() * weights for name in (ours, theirs))
+        return relative_gain(*values, self.clusters(chosen), self.situation.lower_is_better)
+
 
 def measure(run: Run, situation: Situation) -> Measured:
     """Train what is not trained yet, and gather what it predicts."""
-    chosen = rows_of.rows(run, situation)
-    found = list(chosen.all)
+    found = rows_of.rows(run, situation)
     records = run_variants(run, f"15_{situation.name}", found, situation.seeds)
     of_seed = [_of_seed(run, situation, found, seed) for seed in situation.seeds]
     values = pd.concat([part for part, _, _ in of_seed], ignore_index=True)
@@ -83,9 +108,7 @@ def measure(run: Run, situation: Situation) -> Measured:
     share = resampling_share(split.rule, split.test_share)
     validation = pd.DataFrame([part for _, _, part in of_seed]).mean()
     by_name = {row.name: row for row in found}
-    return Measured(
-        run, situation, by_name, chosen.family, records, values, predicted, validation, share
-    )
+    return Measured(run, situation, by_name, records, values, predicted, validation, share)
 
 
 def measure_all(run: Run) -> list[Measured]:

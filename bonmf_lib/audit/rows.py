@@ -1,7 +1,7 @@
 """What is trained on a catalogue: models without texts and pictures, of which the strongest is the
 one to beat, and one model with them and on other items' ones."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
@@ -111,19 +111,18 @@ def candidates(run: Run, situation: Situation) -> list[str]:
     return [*plain, *map(fields_name, families)]
 
 
-@dataclass(frozen=True)
-class Rows:
-    """What is trained in a situation: all rows, and the family of those that read content."""
-
-    all: tuple[Variant, ...]
-    family: str
-
-
-def rows(run: Run, situation: Situation) -> Rows:
-    """Each at settings that validation ratings of the first fold choose, by as many trials; they
-    also choose which family reads the content."""
+def families(situation: Situation) -> tuple[str, ...]:
+    """Of models that read content; on new items a factorisation learns nothing of its own."""
     if situation.ranking is not None:
-        return Rows(tuple(_pair_rows(run, situation)), RANKER)
+        return (RANKER,)
+    return (AVERAGES,) if situation.is_new else (AVERAGES, FACTORISATION)
+
+
+def rows(run: Run, situation: Situation) -> list[Variant]:
+    """Each at settings that validation ratings of the first fold choose, by as many trials; a
+    factorisation reads content at those that it has without, and a control at its row's."""
+    if situation.ranking is not None:
+        return _pair_rows(run, situation)
     plain = {
         BIASES: _solved(BIASES, "user-item-bias", UserItemBiasConfig(), situation),
         FACTORS: _trained(run, FACTORS, "biased-svd", _factors(run, BiasedSVDConfig), situation),
@@ -134,21 +133,20 @@ def rows(run: Run, situation: Situation) -> Rows:
     }
     own = [plain[name] for name in candidates(run, situation)]
     asked = questions(run)
-    fullest = [
-        _of_family(run, situation, family, row_name(family, asked[-1]), QUESTIONS[asked[-1]])
-        for family in (AVERAGES, FACTORISATION)
-        if asked
+    averages = [
+        _of_family(run, situation, AVERAGES, row_name(AVERAGES, what), QUESTIONS[what])
+        for what in asked
     ]
-    found = _searched(run, situation, [*own, *fullest])
+    found = {row.name: row for row in _searched(run, situation, [*own, *averages])}
+    content = [found[row.name] for row in averages]
+    if FACTORISATION in families(situation):
+        like = found[without_name(run, FACTORISATION)]
+        content += [
+            _reading(like, row_name(FACTORISATION, what), QUESTIONS[what]) for what in asked
+        ]
     mean = _solved(MEAN, "global-mean", GlobalMeanConfig(), situation)
-    before = [mean, *(row for row, _ in found[: len(own)])]
-    if not asked:
-        return Rows(tuple(before), AVERAGES)
-    best, _ = min(found[len(own) :], key=lambda pair: pair[1])
-    family = AVERAGES if best.model == "content-bias" else FACTORISATION
-    content = [_with_modalities(best, row_name(family, what), QUESTIONS[what]) for what in asked]
     controls = [on_control(run, row, CONTROL) for row in content]
-    return Rows((*before, *content, *controls), family)
+    return [mean, *(found[row.name] for row in own), *content, *controls]
 
 
 def _solved(name: str, model: str, config: Any, situation: Situation, **given: Any) -> Variant:
@@ -194,26 +192,26 @@ def _of_family(
     return row.prepared("standardised")
 
 
-def _with_modalities(row: Variant, name: str, modalities: tuple[str, ...]) -> Variant:
-    return replace(row, name=name, model_config=replace(row.model_config, modalities=modalities))
+def _reading(row: Variant, name: str, modalities: tuple[str, ...]) -> Variant:
+    """A factorisation's row with content besides."""
+    return replace(
+        row, name=name, model_config=replace(row.model_config, modalities=modalities, gate=True)
+    )
 
 
-def _searched(run: Run, situation: Situation, found: list[Variant]) -> list[tuple[Variant, float]]:
-    """The rows at the settings that the first fold's validation ratings choose, and the errors on
-    these; how long they train is left to every fold."""
+def _searched(run: Run, situation: Situation, found: list[Variant]) -> list[Variant]:
+    """The rows at the settings that the first fold's validation ratings choose; how long they train
+    is left to every fold."""
     trials = run.settings.audit.trials
     searches = [replace(row, search=Search(tuple(_space(row).items()), trials)) for row in found]
     jobs = [(Training(run, row, situation.seeds[0]),) for row in searches]
     return [
-        (
-            replace(
-                row,
-                model_config=chosen.model_config,
-                training=replace(row.training, learning_rate=chosen.training.learning_rate),
-            ),
-            error,
+        replace(
+            row,
+            model_config=chosen.model_config,
+            training=replace(row.training, learning_rate=chosen.training.learning_rate),
         )
-        for row, (chosen, error) in zip(found, in_parallel(_chosen, jobs), strict=True)
+        for row, chosen in zip(found, in_parallel(_chosen, jobs), strict=True)
     ]
 
 
@@ -222,12 +220,10 @@ def _space(row: Variant) -> Space:
     return _SPACES[row.model] | (_DROPOUT if searches_dropout else {})
 
 
-def _chosen(training: Training) -> tuple[Settings, float]:
+def _chosen(training: Training) -> Settings:
     if fresh_wanted():
         training.trials_path.unlink(missing_ok=True)
-    chosen = training.settings()
-    done = [trial["value"] for trial in training.trials() if trial["state"] == "COMPLETE"]
-    return chosen, min(done)
+    return training.settings()
 
 
 # Data without ratings

@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 
 from ..claims.judge import LOWER_IS_BETTER
-from ..evaluation.clustered import relative_gain
+from ..datasets.summary import coverage
 from ..experiments.names import is_control
+from ..runs.run import Run
 from ..runs.training import Training
 from . import rows as rows_of
 from .measured import Measured
-from .words import shown, where
+from .words import asked, shown, where
 
 VACUOUS = 0.02  # relative: a metric on which the mean rating comes this near the best tells nothing
 METRICS = {"mse": "MSE", "mae": "MAE", "precision@10": "Precision@10", "ndcg@10": "NDCG@10"}
@@ -31,6 +32,11 @@ def model_table(measured: Measured) -> pd.DataFrame:
     strongest = measured.strongest
     index = [f"{name} (the one to beat)" if name == strongest else name for name in names]
     return table.set_axis(index).rename_axis("model").round(4)
+
+
+def coverage_table(run: Run) -> pd.DataFrame:
+    """Items that have a text or a picture, in the data's own words."""
+    return coverage(run.dataset).rename({"picture": run.dataset.words.picture})
 
 
 def vacuous(measured: Measured) -> list[str]:
@@ -57,8 +63,9 @@ def vacuous_sentence(measured: Measured) -> str:
     place = where(measured.situation.name, words).capitalize()
     if not names:
         return f"{place}, no metric of the table is empty: each tells the best model from the mean."
+    verb = "tells" if len(names) == 1 else "tell"
     return (
-        f"{place}, {', '.join(names)} tell nothing: predicting the mean rating for everything "
+        f"{place}, {' and '.join(names)} {verb} nothing: predicting the mean rating for everything "
         f"comes within {VACUOUS:.0%} of the best."
     )
 
@@ -85,14 +92,13 @@ def support_table(measured: list[Measured]) -> pd.DataFrame:
 
 
 def _cells(one: Measured, chosen: np.ndarray) -> dict[str, str]:
-    cells, lower = {}, one.situation.lower_is_better
+    cells = {}
     for what in one.questions:
         has = rows_of.has(one.run, what)[one.tested["item"].to_numpy()] & chosen
-        part, clusters = one.tested[has], one.clusters(has)
         for control in (False, True):
-            name = one.row_name(what, control)
-            gain = relative_gain(part[name], part[one.strongest], clusters, lower)
-            cells[f"{name}, %"] = shown(gain) if gain.mean == gain.mean else ""
+            title = asked(what, one.run.dataset.words) + f", {rows_of.CONTROL}" * control
+            gain = one.gain(one.row_name(what, control), one.strongest, has)
+            cells[f"{title}, %"] = shown(gain) if gain.mean == gain.mean else ""
     return cells
 
 

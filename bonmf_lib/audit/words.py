@@ -12,7 +12,7 @@ from .files import PREDICTIONS, RECOMMENDATIONS, VECTOR_IDS, VECTORS
 from .findings import MARGIN, Finding
 from .hand_on import Handed
 from .measured import Measured
-from .situations import NEW, PAIRS, RATED, sampled_share, situations
+from .situations import NEW, PAIRS, PAIRS_SEEDS, RATED, sampled_share, situations
 
 
 def called(dataset: Dataset) -> str:
@@ -51,8 +51,9 @@ def lead(found: list[Finding], run: Run) -> Markup:
     rest = [
         f"Measured on {len(dataset.ratings):,} {unit} of {dataset.n_users:,} users and "
         f"{dataset.n_items:,} {words.items} of {name}.",
-        "Help means: better than the strongest model without texts and pictures, "
-        f"and than other {words.items}' texts and pictures.",
+        "Help means: surely better than the strongest model without texts and pictures, and than "
+        f"other {words.items}' ones.",
+        f"Does not help means: a gain of {MARGIN:g} % is ruled out.",
     ]
     return paragraph(f"**{bold}** {' '.join(rest)}")
 
@@ -78,14 +79,15 @@ def finding_cards(found: list[Finding], run: Run) -> Markup:
 def _card(one: Finding, run: Run) -> Markup:
     words = run.dataset.words
     what, place = asked(one.what, words), where(one.situation, words)
-    question = f"Does {what} help {place}?"
+    question = f"{'Do' if one.what == 'both' else 'Does'} {what} help {place}?"
     measured = "; ".join(
         [
             f"gain over {one.strongest.lower()}: {shown(one.gain)}",
             f"other {words.items}': {shown(one.control)}",
             f"own over other {words.items}': {shown(one.over_control)}",
             f"over the same model without: {shown(one.over_itself)}",
-            f"{one.tested:,} {unit_of(one)} of {one.items:,} {words.items} that have it",
+            f"{one.ratings:,} {'lists' if one.situation == PAIRS else 'ratings'} of "
+            f"{one.items:,} {words.items} that have it",
         ]
     )
     return card(question, one.answer.word, sentence(one, run), measured)
@@ -94,29 +96,28 @@ def _card(one: Finding, run: Run) -> Markup:
 def sentence(one: Finding, run: Run) -> str:
     """What an answer means, by the answer."""
     words = run.dataset.words
-    error = "error" if one.situation != PAIRS else "share of items found"
     if one.answer is HELPS:
-        return f"The {error} is {_size(one.gain.mean)} better, and it is by what they say."
+        error = "finds" if one.situation == PAIRS else "errs"
+        more = "more" if one.situation == PAIRS else "less"
+        return f"A model with it {error} {_size(one.least.mean)} {more}, by what it says."
     if one.answer is HARMS:
         return f"The same model without it is {_size(-one.over_itself.mean)} better."
     if one.answer is TOO_FEW:
         return _needed(one, words)
     if one.gain.high < MARGIN:
         return f"A gain of {MARGIN:g} % over the strongest model without it is ruled out."
-    return f"Other {words.items}' do as well, up to {MARGIN:g} %: what they say tells little."
+    return f"A gain of {MARGIN:g} % over other {words.items}' is ruled out."
 
 
 def _needed(one: Finding, words: Words) -> str:
     if one.needed is None:
         return f"Too few users or {words.items} to compute an interval."
+    unit = {RATED: f"ratings of such {words.items}", NEW: f"such {words.items}", PAIRS: "users"}
+    there = one.tested if one.situation != PAIRS else one.tested // len(PAIRS_SEEDS)
     return (
-        f"An estimate: about {_round(one.needed):,} {unit_of(one)} of such {words.items} would "
-        f"tell; there are {one.tested:,}."
+        f"An estimate: about {_round(one.needed * there // one.tested):,} {unit[one.situation]} "
+        f"would tell; there are {there:,}."
     )
-
-
-def unit_of(one: Finding) -> str:
-    return "lists" if one.situation == PAIRS else "ratings"
 
 
 def _round(number: int) -> int:
@@ -181,6 +182,7 @@ def how_measured(measured: list[Measured]) -> list[str]:
             f"Every rating is predicted once, by a model that had not seen it ({own.folds} folds).",
             f"New {words.items}: all ratings of an item test together, "
             "so nothing but its content tells of it.",
+            "There every item counts alike, however often it was rated.",
         ]
     else:
         said.append(

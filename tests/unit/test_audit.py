@@ -1,6 +1,7 @@
 """The audit of a catalogue: answers by hand-made numbers, generated data whose texts are known to
 help, the files it hands on, and predictions without training."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -35,10 +36,10 @@ def estimate(mean: float, half: float) -> Estimate:
     return Estimate(mean, mean - half, mean + half, 5, 0.001 if abs(mean) > half else 0.5)
 
 
-def finding(gain, over_control, p_helps=1.0, p_harms=1.0, tested=1000) -> Finding:
+def finding(gain, over_control, p_helps=1.0, p_harms=1.0, place=RATED) -> Finding:
     nothing = estimate(0, 1)
     return Finding(
-        "text", NEW, 50, tested, "Averages", estimate(*gain), nothing, estimate(*over_control),
+        "text", place, 50, 1000, "Averages", estimate(*gain), nothing, estimate(*over_control),
         nothing, p_helps, p_harms,
     )  # fmt: skip
 
@@ -50,6 +51,7 @@ def finding(gain, over_control, p_helps=1.0, p_harms=1.0, tested=1000) -> Findin
         (finding((-5, 1), (-4, 1), p_harms=0.01), HARMS),
         (finding((0.2, 0.5), (0.2, 4)), DOES_NOT_HELP),  # a gain of 1 % is ruled out
         (finding((5, 1), (0.2, 0.5)), DOES_NOT_HELP),  # other items' texts do as well
+        (finding((0.5, 0.3), (0.5, 0.3), p_helps=0.01), DOES_NOT_HELP),  # sure, and too small
         (finding((0.5, 4), (0.5, 4)), TOO_FEW),
         (finding((float("nan"), 1), (float("nan"), 1)), TOO_FEW),
     ],
@@ -65,6 +67,8 @@ def test_how_many_ratings_would_tell():
     assert finding((0.5, 4), (2, 4)).needed == 64_000
     assert finding((3, 4), (3, 6)).needed == 4_000
     assert finding((5, 1), (4, 1), p_helps=0.01).needed is None
+    # each new item counts alike, so items are what more of is needed
+    assert finding((0.5, 4), (0.5, 4), place=NEW).needed == 50 * 64
 
 
 def shop(folder) -> str:
@@ -151,6 +155,19 @@ def test_content_and_its_control_share_their_settings(measured):
         for what in one.questions:
             row, control = (one.rows[one.row_name(what, shuffled)] for shuffled in (0, 1))
             assert row.model_config == control.model_config and row.training == control.training
+            names = [rows_of.row_name(family, what) for family in rows_of.families(one.situation)]
+            assert one.validation[one.row_name(what)] == one.validation[names].min()
+
+
+def test_every_new_item_counts_alike(measured):
+    rated, new = measured
+    every = np.ones(len(new.tested), bool)
+    assert (rated.weights(every) == 1).all()
+    sums = pd.Series(new.weights(every)).groupby(new.tested["item"]).sum()
+    assert np.allclose(sums, sums.iloc[0]) and new.weights(every).mean() == pytest.approx(1)
+    of_item = new.tested.groupby("item")[[rows_of.BIASES, rows_of.MEAN]].mean().mean()
+    expected = 100 * (1 - of_item[rows_of.BIASES] / of_item[rows_of.MEAN])
+    assert new.gain(rows_of.BIASES, rows_of.MEAN, every).mean == pytest.approx(expected)
 
 
 def test_a_finished_audit_trains_nothing_again(run, measured, monkeypatch):
@@ -170,7 +187,7 @@ def test_words_are_the_datas_own(run, measured, found):
         and "Text: helps on lamps with ratings and on new lamps." in said[0]
     )
     assert not [word for word in ("movie", "poster", "stars", "MovieLens") if word in text]
-    for sentence in text.replace(":", ".").replace(";", ".").split(". "):
+    for sentence in re.split(r"[.:;?\]](?:\s|$)|\n", text):
         assert len(sentence.split()) <= 25, sentence
 
 
