@@ -4,7 +4,7 @@ one to beat, and one model with them and on other items' ones."""
 from dataclasses import replace
 from typing import Any
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.distributions import BaseDistribution, FloatDistribution
 
 from ..encoders.features import MODALITIES
 from ..experiments.absent import sentence
@@ -50,9 +50,6 @@ _SPACES: dict[str, Space] = {
     "biased-svd": _FACTORS,
     "bonmf+": _FACTORS,
 }
-# content has to stand alone where items have no ratings
-_DROPOUT: Space = {"model.cold_dropout": CategoricalDistribution([0.1, 0.3, 0.5])}
-_FIRST_DROPOUT = 0.3
 
 
 def questions(run: Run) -> list[str]:
@@ -105,10 +102,10 @@ def candidates(run: Run, situation: Situation) -> list[str]:
     """Names of the models without texts and pictures that may be the one to beat."""
     if situation.ranking is not None:
         return list(_PAIR_BASELINES)
-    # of new items a plain factorisation knows no more than averages do
-    plain = [BIASES, *([] if situation.is_new else [FACTORS]), HISTORIES]
-    families = (AVERAGES, FACTORISATION) if item_fields(run.dataset) else ()
-    return [*plain, *map(fields_name, families)]
+    # of new items a factorisation knows no more than averages do
+    plain = [BIASES] if situation.is_new else [BIASES, FACTORS, HISTORIES]
+    read = families(situation) if item_fields(run.dataset) else ()
+    return [*plain, *map(fields_name, read)]
 
 
 def families(situation: Situation) -> tuple[str, ...]:
@@ -186,8 +183,7 @@ def _of_family(
         dim = run.settings.audit.feature_dim
         config = ContentBiasConfig(**given)
         return _solved(name, "content-bias", config, situation, feature_dim=dim)
-    reads = bool(modalities) or given["use_fields"]
-    given |= {"gate": reads, "cold_dropout": _FIRST_DROPOUT * (reads and situation.is_new)}
+    given["gate"] = bool(modalities) or given["use_fields"]
     row = _trained(run, name, "bonmf+", _factors(run, BoNMFPlusConfig, **given), situation)
     return row.prepared("standardised")
 
@@ -203,7 +199,9 @@ def _searched(run: Run, situation: Situation, found: list[Variant]) -> list[Vari
     """The rows at the settings that the first fold's validation ratings choose; how long they train
     is left to every fold."""
     trials = run.settings.audit.trials
-    searches = [replace(row, search=Search(tuple(_space(row).items()), trials)) for row in found]
+    searches = [
+        replace(row, search=Search(tuple(_SPACES[row.model].items()), trials)) for row in found
+    ]
     jobs = [(Training(run, row, situation.seeds[0]),) for row in searches]
     return [
         replace(
@@ -213,11 +211,6 @@ def _searched(run: Run, situation: Situation, found: list[Variant]) -> list[Vari
         )
         for row, chosen in zip(found, in_parallel(_chosen, jobs), strict=True)
     ]
-
-
-def _space(row: Variant) -> Space:
-    searches_dropout = bool(getattr(row.model_config, "cold_dropout", 0.0))
-    return _SPACES[row.model] | (_DROPOUT if searches_dropout else {})
 
 
 def _chosen(training: Training) -> Settings:

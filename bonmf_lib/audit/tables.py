@@ -106,7 +106,6 @@ def settings_table(measured: Measured) -> pd.DataFrame:
     """What the search chose for every row, and how long it trained."""
     shown_names = (
         "factors", "regularisation", "content_regularisation", "taste_regularisation",
-        "cold_dropout",
     )  # fmt: skip
     rows = {}
     for name, row in measured.rows.items():
