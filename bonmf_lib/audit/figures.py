@@ -61,7 +61,7 @@ def _title(found: list[Finding], run: Run) -> str:
     words, name = run.dataset.words, called(run.dataset)
     helping = [one for one in found if one.answer is HELPS]
     if not helping:
-        return f"{name}: no help is shown, {len(found)} times asked"
+        return f"{name}: of {len(found)} questions none is answered with help"
     best = max(helping, key=lambda one: one.least.mean)
     return (
         f"{name}: {asked(best.what, words)} helps most {where(best.situation, words)} "

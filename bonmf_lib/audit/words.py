@@ -196,6 +196,11 @@ def how_measured(measured: list[Measured]) -> list[str]:
         "widened for the overlap of the folds' training ratings.",
         "Answers are adjusted for the number of questions (Holm).",
     ]
+    if run.dataset.content == "packaged":
+        said.append(
+            "Packaged content, a demonstration: texts are titles, years and genres, and each "
+            f"{words.picture} is a drawn card."
+        )
     if sampled_share(run) < 1:
         used = int(measured[0].tested["user"].nunique())
         said.append(
