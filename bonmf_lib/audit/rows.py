@@ -41,8 +41,8 @@ _RATE: Space = {"training.learning_rate": FloatDistribution(2e-3, 3e-2, log=True
 _FACTORS: Space = _RATE | {"model.regularisation": FloatDistribution(0.02, 0.4, log=True)}
 _BIASES: Space = {"model.regularisation": FloatDistribution(0.5, 50, log=True)}
 _OF_CONTENT: Space = _BIASES | {
-    "model.content_regularisation": FloatDistribution(0.3, 300, log=True),
-    "model.taste_regularisation": FloatDistribution(3, 1000, log=True),
+    "model.content_regularisation": FloatDistribution(3, 300, log=True),
+    "model.taste_regularisation": FloatDistribution(10, 1000, log=True),
 }
 _SPACES: dict[str, Space] = {
     "user-item-bias": _BIASES,

@@ -128,11 +128,11 @@ def _unit(rows: np.ndarray, present: np.ndarray) -> np.ndarray:
 
 
 def _components(content: np.ndarray, count: int) -> np.ndarray:
-    """The first principal components of centred rows, with a mean squared length of 1:
-    (I, D) -> (I, at most count)."""
+    """The first principal components of centred rows, with a mean squared length of 1 among the
+    items that have any content: (I, D) -> (I, at most count)."""
     if not count or not content.shape[1]:
         return np.zeros((len(content), 0))
     left, sizes, _ = np.linalg.svd(content, full_matrices=False)
     made = left[:, :count] * sizes[:count]
-    length = np.sqrt(np.mean(np.sum(made**2, axis=1)))
-    return made / length if length > 0 else made
+    lengths = np.sum(made**2, axis=1)[content.any(axis=1)]
+    return made / np.sqrt(lengths.mean()) if len(lengths) else made
