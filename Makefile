@@ -6,7 +6,6 @@ JOBS ?= 2
 DATA ?=
 OUT ?=
 SEED ?= 0
-JOBS ?= 1
 FRESH ?=
 VERBOSE ?=
 PYTHON ?= python3
