@@ -120,6 +120,11 @@ class Gain:
         return self.gain.n >= LEAST_SEEDS and self.adjusted < LEVEL
 
 
+def drawable(found: Sequence[Gain]) -> bool:
+    """Whether any of them has an interval; dots alone would pass for evidence."""
+    return any(one.gain.n >= LEAST_SEEDS for one in found)
+
+
 def percent_gain(
     ours: tuple[pd.DataFrame, str], theirs: tuple[pd.DataFrame, str], metric: str
 ) -> Estimate | None:

@@ -52,6 +52,8 @@ def test_content_helps_only_beyond_none_and_every_control(families):
     assert said(families, noise=0.85) == report.UNSHOWN
     assert said(families, alone=0.8, shuffled=0.8, noise=0.8) == report.HARMS
     assert said(families, seeds=range(2)) == report.FEW
+    assert not report.drawable(report.gains(at_none(seeds=range(2)), families))
+    assert report.drawable(report.gains(at_none(), families))
 
 
 def test_gains_are_in_percent_of_the_others_error(families):
