@@ -18,10 +18,11 @@ from ..runs.records import interval_share
 from ..studies import failures, overlap as overlap_studies
 from ..studies.pictures import spoiling_sentence
 from ..studies.practices import leak_table
-from . import answers, practices as readings, specification_curve, tables
+from . import answers, domains, practices as readings, specification_curve, tables
 from .control_shares import control_shares
 from .figures import (
     comparison as comparison_figures,
+    domains as domain_figures,
     general as figures,
     overlap as overlap_figures,
     pictures as visual_figures,
@@ -339,6 +340,18 @@ def information(published: Published, subsets: Mapping[frozenset[str], Any]) -> 
     :func:`shapley`."""
     per_seed, share = _subsets(published, subsets, "mse")
     yield overlap_figures.information_bars(overlap_studies.information_tables(per_seed, share))
+
+
+def other_data(published: Published) -> Parts:
+    """Whether text and picture help on every published data set, warm and cold, and all together;
+    then the same as figures."""
+    gained = domains.published_gains(published.records)
+    if not gained:
+        raise NotPublishedError("Other data")
+    yield from domains.answers(gained)
+    pooled, judged = domains.summaries(gained), domains.verdicts(gained)
+    for question in dict.fromkeys(one.question for one in gained):
+        yield domain_figures.question_forest(gained, pooled, judged, question)
 
 
 def searches(published: Published) -> Parts:
