@@ -149,6 +149,11 @@ def sentence(found: Sequence[KnockOut], where: str) -> str:
     )
 
 
+def drawable(found: Sequence[KnockOut]) -> bool:
+    """Whether any gain has an interval; dots alone would pass for evidence."""
+    return any(one.gain.n >= LEAST_SEEDS for one in found)
+
+
 def gain_table(found: Sequence[KnockOut]) -> pd.DataFrame:
     """What every model gains over each of its other forms, in percent with its 95 % interval; with
     Holm's p-value among the model's forms."""

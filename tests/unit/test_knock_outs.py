@@ -61,6 +61,7 @@ def test_few_seeds_tell_nothing(rows):
     assert told.verdict(found, "content") == told.UNCERTAIN
     assert not any(one.beaten for one in found)
     assert told.sentence(found, "planted").startswith("planted: 2 seeds, too few to tell")
+    assert not told.drawable(found)
     found = told.knock_outs(records(rows, {"shuffled": -0.01}, range(2)), rows, "recall@20")
     assert told.verdict(found, "content") == told.UNCERTAIN
 
