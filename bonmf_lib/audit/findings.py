@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import norm
 
 from ..claims.judge import LEVEL
 from ..evaluation import Estimate, holm
@@ -70,8 +71,18 @@ class Finding:
         with the root of their number; None where they tell already, or no interval is known."""
         if self.answer is not TOO_FEW:
             return None
-        found = [_times(one) for one in (self.gain, self.over_control) if _is_open(one)]
-        return math.ceil(self.tested * max(found)) if found else None
+        pair = (self.gain, self.over_control)
+        if any(math.isnan(one.high) for one in pair):
+            return None
+        found = [_times(one) for one in pair if _is_open(one)]
+        return math.ceil(self.tested * (max(found) if found else self._times_adjusted()))
+
+    def _times_adjusted(self) -> float:
+        """How many times as many lines where both intervals leave out no gain, but chance could
+        explain one of so many answers: z grows with the root of their number."""
+        p_value = max(self.gain.p_value, self.over_control.p_value)
+        adjusted = LEVEL * p_value / self.p_helps  # what the p-value must come below
+        return float(norm.isf(adjusted / 2) / norm.isf(p_value / 2)) ** 2
 
 
 def _is_open(gain: Estimate) -> bool:

@@ -1,6 +1,7 @@
 """The audit of a catalogue: answers by hand-made numbers, generated data whose texts are known to
 help, the files it hands on, and predictions without training."""
 
+import math
 import re
 from dataclasses import replace
 
@@ -67,6 +68,15 @@ def test_how_many_ratings_would_tell():
     assert finding((0.5, 4), (2, 4)).needed == 64_000
     assert finding((3, 4), (3, 6)).needed == 4_000
     assert finding((5, 1), (4, 1), p_helps=0.01).needed is None
+    # both intervals leave out zero, but six questions were asked: p = 0.02 must come below 0.05 / 6
+    pair = [Estimate(3, 0.5, 5.5, 5, p_value) for p_value in (0.01, 0.02)]
+    adjusted = replace(
+        finding((3, 2.5), (3, 2.5)), gain=pair[0], over_control=pair[1], p_helps=6 * 0.02
+    )
+    assert adjusted.answer is TOO_FEW
+    assert adjusted.needed == math.ceil(1000 * (2.6383 / 2.3263) ** 2)
+    # without an interval nothing is known
+    assert finding((3, float("nan")), (3, float("nan"))).needed is None
     # each new item counts alike, so items are what more of is needed
     assert finding((0.5, 4), (0.5, 4), place=NEW).needed == 50 * 64
 
