@@ -16,6 +16,7 @@ from ..errors import BonmfError, ConfigError, unknown_name
 from ..runs.manifest import write_manifest
 from ..runs.profiles import check_folder, read_profile, run_folder
 from ..storage import project_root, write_text
+from . import remarks
 from .hand_on import load
 from .words import called
 
@@ -80,7 +81,10 @@ def audit(wanted: Asked) -> Path:
         BonmfError: the data cannot be loaded (before anything is trained), or the notebook or the
             report failed.
     """
-    dataset = load_dataset(wanted.dataset, wanted.content)
+    with remarks.kept() as said:
+        dataset = load_dataset(wanted.dataset, wanted.content)
+    for one in said:
+        print(f"note: {one}", file=sys.stderr)
     root, folder, name = project_root(), wanted.folder, called(dataset)
     executed, logs = folder / "notebooks" / f"{NOTEBOOK}.ipynb", folder / "logs"
     for place in (executed.parent, logs):

@@ -83,8 +83,8 @@ def _card(one: Finding, run: Run) -> Markup:
     measured = "; ".join(
         [
             f"gain over {one.strongest.lower()}: {shown(one.gain)}",
-            f"other {words.items}': {shown(one.control)}",
-            f"own over other {words.items}': {shown(one.over_control)}",
+            f"with content of other {words.items}: {shown(one.control)}",
+            f"own content over that: {shown(one.over_control)}",
             f"over the same model without: {shown(one.over_itself)}",
             f"{one.ratings:,} {'lists' if one.situation == PAIRS else 'ratings'} of "
             f"{one.items:,} {words.items} that have it",
@@ -140,7 +140,8 @@ def left_out(run: Run) -> list[str]:
     """A sentence for every question that these data do not allow to ask, or that there is none."""
     words = run.dataset.words
     said = [
-        f"Not asked: whether {asked(what, words)} helps, since {why}."
+        f"Not asked: whether {asked(what, words)} {'help' if what == 'both' else 'helps'}, "
+        f"since {why}."
         for what in rows_of.QUESTIONS
         if (why := rows_of.lacking(run, what)) is not None
     ]

@@ -3,6 +3,7 @@ help, the files it hands on, and predictions without training."""
 
 import math
 import re
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from bonmf_lib.__main__ import main
-from bonmf_lib.audit import command, files, hand_on, rows as rows_of, tables, words
+from bonmf_lib.audit import command, files, hand_on, remarks, rows as rows_of, tables, words
 from bonmf_lib.audit.figures import gains
 from bonmf_lib.audit.findings import Finding, find
 from bonmf_lib.audit.measured import measure, measure_all
@@ -178,6 +179,24 @@ def test_every_new_item_counts_alike(measured):
     of_item = new.tested.groupby("item")[[rows_of.BIASES, rows_of.MEAN]].mean().mean()
     expected = 100 * (1 - of_item[rows_of.BIASES] / of_item[rows_of.MEAN])
     assert new.gain(rows_of.BIASES, rows_of.MEAN, every).mean == pytest.approx(expected)
+
+
+def test_remarks_on_files_are_kept_without_the_machines_folders(tmp_path):
+    folder = tmp_path / "a b"
+    folder.mkdir()
+    table = "customer_id,item,rating\n" + "".join(f"u{n},i{n % 5},{n % 5}\n" for n in range(40))
+    (folder / "ratings.csv").write_text(table)
+    (folder / "items.csv").write_text("item,name\n" + "".join(f"i{n},Lamp {n}\n" for n in range(5)))
+    run = Run(NotebookParameters(profile="smoke", dataset=f"folder:{folder}", content="full"))
+    with pytest.warns(RuntimeWarning, match="not ours"), remarks.kept() as found:
+        assert run.dataset.n_users == 40
+        warnings.warn("not ours", RuntimeWarning, stacklevel=1)
+    said = remarks.sentences(found, run)
+    assert "ratings.csv: reads 'customer_id' as user;" in said[0]
+    assert "items.csv: reads 'name' as title;" in " ".join(said)
+    assert "not ours" not in " ".join(said) and str(tmp_path) not in " ".join(said)
+    assert remarks.sentences([], run) == ["Its files gave no cause for remarks."]
+    assert remarks.sentences([f"{tmp_path}/x.csv: odd."], run) == ["x.csv: odd."]
 
 
 def test_a_finished_audit_trains_nothing_again(run, measured, monkeypatch):
