@@ -36,7 +36,7 @@ def model_table(measured: Measured) -> pd.DataFrame:
 
 def coverage_table(run: Run) -> pd.DataFrame:
     """Items that have a text or a picture, in the data's own words."""
-    return coverage(run.dataset).rename({"picture": run.dataset.words.picture})
+    return coverage(run.dataset).rename({"picture": run.dataset.words.picture}).round(3)
 
 
 def vacuous(measured: Measured) -> list[str]:
