@@ -48,9 +48,13 @@ def lead(found: list[Finding], run: Run) -> Markup:
     said = [_answer(what, found, words) for what in rows_of.QUESTIONS]
     bold = " ".join(one for one in said if one)
     unit = "ratings" if dataset.scale.rates else "pairs"
+    data = f"{len(dataset.ratings):,} {unit} of {dataset.n_users:,} users and "
+    data += f"{dataset.n_items:,} {words.items} of {name}"
+    share = sampled_share(run) if dataset.scale.rates else 1
     rest = [
-        f"Measured on {len(dataset.ratings):,} {unit} of {dataset.n_users:,} users and "
-        f"{dataset.n_items:,} {words.items} of {name}.",
+        f"Measured on {data}."
+        if share == 1
+        else f"Measured on {100 * share:.2g} % of the users, drawn at random; there are {data}.",
         "Help means: surely better than the strongest model without texts and pictures, and than "
         f"other {words.items}' ones.",
         f"Does not help means: a gain of {MARGIN:g} % is ruled out.",
@@ -165,7 +169,8 @@ def handed_on(handed: Handed) -> list[str]:
     return [
         *said,
         f"{RECOMMENDATIONS} lists what each user has not rated, best first.",
-        f"{PREDICTIONS} has every rating beside its prediction by a model that had not seen it."
+        f"{PREDICTIONS} has every tested rating beside its prediction "
+        "by a model that had not seen it."
         if settings["scale"]
         else "There are no ratings, so there is no table of predicted ratings.",
         f"{VECTORS} holds a vector for every row of {VECTOR_IDS}.",
@@ -202,7 +207,7 @@ def how_measured(measured: list[Measured]) -> list[str]:
             "Packaged content, a demonstration: texts are titles, years and genres, and each "
             f"{words.picture} is a drawn card."
         )
-    if sampled_share(run) < 1:
+    if run.dataset.scale.rates and sampled_share(run) < 1:
         used = int(measured[0].tested["user"].nunique())
         said.append(
             f"The data are large: models are compared on {used:,} users drawn at random, "

@@ -5,6 +5,8 @@ import math
 import re
 import warnings
 from dataclasses import replace
+from html import unescape
+from shutil import rmtree
 
 import numpy as np
 import pandas as pd
@@ -405,6 +407,9 @@ def test_another_seed_deals_other_folds_and_large_data_are_sampled(tmp_path):
     small = replace(first.settings.audit, most_ratings=len(first.dataset.ratings) // 4)
     first.settings = replace(first.settings, audit=small)
     assert {one.split.keep for one in situations(first)} == {0.25}
+    said = repr(words.lead([finding((5, 1), (4, 1), p_helps=0.01)], first))
+    assert "Measured on 25 % of the users, drawn at random; there are " in said
+    assert "drawn at random" not in repr(words.lead([finding((5, 1), (4, 1))], other))
 
 
 # The command
@@ -452,3 +457,29 @@ def test_a_report_that_fails_says_where_to_look(tmp_path):
     (tmp_path / "bad.ipynb").write_text("{}")
     with pytest.raises(BonmfError, match=r"report\.log says why"):
         command._report(tmp_path, tmp_path / "bad.ipynb", tmp_path, tmp_path / "report.log")
+
+
+def test_a_strangers_report_opens_with_what_was_found(tmp_path, monkeypatch, capsys):
+    """Two CSV files under the stranger's own column names, from the command to the page."""
+    data, out = tmp_path / "shop", tmp_path / "out"
+    shop(data)
+    rmtree(data / "images")
+    items = pd.read_csv(data / "items.csv").drop(columns="image").rename(columns={"title": "name"})
+    items.to_csv(data / "items.csv", index=False)
+    monkeypatch.setattr(command, "PROFILE", "smoke")
+    assert main(["audit", str(data), "--out", str(out)]) == 0
+    said = capsys.readouterr()
+    assert "note: " in said.err and "reads 'name' as title" in said.err
+    assert "UserWarning" not in said.err and str(out / "report.html") in said.out
+    page = (out / "report.html").read_text(encoding="utf-8")
+    text = unescape(re.sub(r"<[^>]+>", " ", page.partition("<main")[2]))
+    first = text.index("What we found on your data")
+    assert first < text.index("Text: ") < text.index("How it was measured")
+    assert text.index("How it was measured") < text.index("items.csv: reads 'name' as title")
+    assert "no lamp of shop has a photo" in text
+    absent = str(tmp_path), str(command.project_root()), "Warning", "NaN", "movie", "poster", "star"
+    assert not [word for word in absent if word in page.partition("<main")[2]]
+    for name in (files.RECOMMENDATIONS, files.PREDICTIONS, files.VECTORS, files.VECTOR_IDS):
+        assert (out / name).stat().st_size
+    assert main(["predict", str(out), "--user", "7", "--top", "2"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
