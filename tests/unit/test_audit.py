@@ -398,6 +398,11 @@ def test_data_without_ratings_are_ranked(tmp_path, planted):
     files.write_files(measured, handed, handed.settings["row"])
     assert not (tmp_path / files.PREDICTIONS).exists()
     assert gains(found, one).get_label() and len(tables.model_table(measured)) == len(measured.rows)
+    # all pairs are ranked, however many there are
+    few = replace(one.settings.audit, most_ratings=len(pairs) // 4)
+    one.settings = replace(one.settings, audit=few)
+    assert "drawn at random" not in repr(words.lead(found, one))
+    assert "drawn at random" not in " ".join(words.how_measured([measured]))
 
 
 def test_another_seed_deals_other_folds_and_large_data_are_sampled(tmp_path):
