@@ -56,7 +56,7 @@ def lead(found: list[Finding], run: Run) -> Markup:
         if share == 1
         else f"Measured on {100 * share:.2g} % of the users, drawn at random; there are {data}.",
         "Help means: surely better than the strongest model without texts and pictures, and than "
-        f"other {words.items}' ones.",
+        f"the same with those of other {words.items}.",
         f"Does not help means: a gain of {MARGIN:g} % is ruled out.",
     ]
     return paragraph(f"**{bold}** {' '.join(rest)}")
