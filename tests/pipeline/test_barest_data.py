@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.unit.test_absent import folder_of
 
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = pytest.mark.timeout(2400)
 NOTEBOOKS = (
     "02_embedding_extraction",
     "04_table1",

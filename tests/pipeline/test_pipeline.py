@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import ROOT, end, processes_marked, wait_until
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = pytest.mark.timeout(3600)
 LOCKS = ("requirements.lock", "requirements-source.lock")
 MEASURED = ["experiment", "variant", "protocol", "config", "seed", "metric", "value"]
 
@@ -44,7 +44,7 @@ def snakemake(runs, *targets, config=("content=",), **surroundings) -> subproces
 
 def finish(process) -> str:
     try:
-        output, _ = process.communicate(timeout=1200)
+        output, _ = process.communicate(timeout=3000)
     finally:
         if process.poll() is None:  # it took too long, and would go on behind the other tests
             os.killpg(process.pid, signal.SIGKILL)

@@ -129,6 +129,6 @@ def test_sentences_name_what_is_held_out(run):
     assert said[0].endswith("20% of them are held out, with 0, 2, 5 ratings revealed.")
     assert said[1].split(" have ")[0].endswith("users")
     assert rows_of.budget_sentence(run) == (
-        "Budgets of this profile: at most 3 epochs; 2 seeds for buckets and items, 1 seed for "
+        "Budgets of this profile: at most 3 epochs; 1 seed for buckets and items, 1 seed for "
         "users, stand-ins and rankers."
     )
