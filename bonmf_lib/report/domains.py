@@ -13,13 +13,14 @@ from ..evaluation.meta_analysis import LEAST_TO_PREDICT, Summary, random_effects
 from ..experiments.domains import ASKED, IDS, PLAIN, Question, density, shown_name
 from ..runs.records import interval_share
 from ..runs.run import Run
+from .conclusions import signed
 from .tables import LEAST_SEEDS, LEVEL
 
 HELPS, NETWORK_ONLY, HARMS, OPEN, FEW = (
     "helps",
     "helps its network only",
     "harms",
-    "not told",
+    "not told from zero",
     "too few seeds",
 )
 # what a row with content is compared with; of the plain models the one with less test error
@@ -224,9 +225,10 @@ def question_sentence(found: Sequence[Verdict], question: str, where: str) -> st
         word: sum(one.word == word for one in own)
         for word in (HELPS, NETWORK_ONLY, HARMS, OPEN, FEW)
     }
-    parts = [f"{word} in {count}" for word, count in counts.items() if count]
+    others = [f"{word} in {count}" for word, count in counts.items() if count and word != HELPS]
     sets = f"{len(own)} data set{'s' * (len(own) != 1)}"
-    return f"{question.capitalize()} on {where}, of {sets}: {', '.join(parts)}."
+    first = f"{HELPS} in {counts[HELPS]} of {sets}"
+    return f"{question.capitalize()} on {where}: {', '.join([first, *others])}."
 
 
 def summary_sentence(
@@ -238,14 +240,18 @@ def summary_sentence(
     if OVER_IDS not in own:
         return ""
     parts = [
-        f"over {over} {one.effect.mean:+.1f} % ({one.effect.low:+.1f} to {one.effect.high:+.1f})"
+        f"over {over} {signed(one.effect.mean)} % ({_span(one.effect.low, one.effect.high)})"
         for over, one in own.items()
     ]
-    said = f"Mean gain by {question} on {where}: {', '.join(parts)}."
+    said = f"Mean gain {', '.join(parts)}."
     ids = own[OVER_IDS]
     if ids.effect.n < LEAST_TO_PREDICT:
         return f"{said} Two data sets predict no third."
-    return f"{said} Another data set: {ids.low_new:+.1f} to {ids.high_new:+.1f} % over IDs."
+    return f"{said} Expected of another data set, over IDs: {_span(ids.low_new, ids.high_new)} %."
+
+
+def _span(low: float, high: float) -> str:
+    return f"{signed(low)} to {signed(high)}"
 
 
 def answers(found: Sequence[Gain]) -> list[str]:

@@ -179,8 +179,8 @@ def test_content_helps_only_where_it_beats_all_three():
     }  # fmt: skip
     said = domains.question_sentence(judged, "text", WARM)
     assert said == (
-        "Text on random splits, of 6 data sets: helps in 1, helps its network only in 1, "
-        "harms in 1, not told in 2, too few seeds in 1."
+        "Text on random splits: helps in 1 of 6 data sets, helps its network only in 1, "
+        "harms in 1, not told from zero in 2, too few seeds in 1."
     )
     assert domains.question_sentence(judged, BOTH.asked, WARM).endswith("not run.")
     table = domains.verdict_table(judged)
@@ -213,8 +213,8 @@ def test_the_summary_is_over_data_sets_with_intervals():
     assert found.i2 > 0.9 and found.low_new < found.effect.low
     assert ("text", COLD, OVER_IDS) not in pooled  # one data set
     said = domains.summary_sentence(pooled, "text", WARM)
-    assert said.startswith("Mean gain by text on random splits: over IDs alone +")
-    assert "Another data set: -" in said
+    assert said.startswith("Mean gain over IDs alone +")
+    assert "Expected of another data set, over IDs: −" in said
     assert domains.summary_sentence(pooled, "text", COLD) == ""
     table = domains.summary_table(pooled)
     assert table.loc[("text", WARM, OVER_IDS), "data sets"] == 6
