@@ -6,7 +6,7 @@ import pandas as pd
 
 from ..claims.judge import LEAST_SEEDS
 from .figures.comparison import forest_plot
-from .published import Part
+from .published import Part, show
 
 
 def forest(differences: pd.DataFrame, reference: str, metric: str) -> Iterator[Part]:
@@ -23,3 +23,8 @@ def forest(differences: pd.DataFrame, reference: str, metric: str) -> Iterator[P
         )
         return
     yield forest_plot(differences.rename(columns={"difference": "mean"}), reference, metric)
+
+
+def show_forest(differences: pd.DataFrame, reference: str, metric: str) -> None:
+    """Display :func:`forest`."""
+    show(forest(differences, reference, metric))
