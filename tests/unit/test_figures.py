@@ -728,7 +728,7 @@ def test_watched_curves_end_with_the_first_seed_that_stops():
     )
     loss, value = figure.axes
     assert len(loss.lines[0].get_xdata()) == len(value.lines[0].get_xdata()) == 4
-    assert figure.get_label().startswith("Epoch of the best mean HR@10: A 4 (0.405)")
+    assert figure.get_label().startswith("Epoch of the best mean HR@10 (validation): A 4 (0.405)")
     assert figure.get_label().endswith("bands: range over 2 seeds")
 
 
