@@ -102,7 +102,7 @@ def _pairs(dataset: Dataset, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 Ranker = Callable[[Recommender], Ranked]
 
 
-class _Ranking(EvaluationRule):
+class RankingRule(EvaluationRule):
     """Every rating of a part counts as relevant, whatever its value."""
 
     reads_model: ClassVar[bool] = True
@@ -118,8 +118,11 @@ class _Ranking(EvaluationRule):
 
     def ranked(self, trained: Trained) -> Ranked:
         """Both at once."""
-        dataset, split = trained.dataset, trained.split
-        return self._ranker(dataset, split, split.test, trained.device)(trained.model())
+        return self.tester(trained.dataset, trained.split, trained.device)(trained.model())
+
+    def tester(self, dataset: Dataset, split: Split, device: torch.device) -> Ranker:
+        """What ranks the test ratings by any model, trained or not."""
+        return self._ranker(dataset, split, split.test, device)
 
     def watched(self, dataset: Dataset, split: Split, device: torch.device) -> Validation:
         rank = self._ranker(dataset, split, split.valid, device)
@@ -136,7 +139,7 @@ class _Ranking(EvaluationRule):
 
 
 @dataclass(frozen=True)
-class FullRanking(_Ranking):
+class FullRanking(RankingRule):
     """All items that the user did not rate in the masked parts compete.
 
     Attributes:
@@ -169,7 +172,7 @@ class FullRanking(_Ranking):
 
 
 @dataclass(frozen=True)
-class SampledRanking(_Ranking):
+class SampledRanking(RankingRule):
     """Every test item among few drawn items that its user never rated (He et al., 2017: 99).
 
     Attributes:
@@ -199,7 +202,7 @@ class SampledRanking(_Ranking):
 
 
 @dataclass(frozen=True)
-class GivenNegatives(_Ranking):
+class GivenNegatives(RankingRule):
     """Every test item among the items that the data's makers published beside it.
 
     For validation ratings as many are drawn as by :class:`SampledRanking`, draw 0, since none were

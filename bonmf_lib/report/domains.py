@@ -1,7 +1,7 @@
 """Does content help on other data? What text, picture and both gain in every domain, over what, and
 over all domains together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +28,9 @@ OVER_IDS, OVER_SHUFFLED, OVER_PLAIN = "IDs alone", "shuffled", "plain"
 OVER = OVER_IDS, OVER_SHUFFLED, OVER_PLAIN
 WARM, COLD = "random splits", "cold items"
 EXPERIMENTS = {WARM: "10_warm", COLD: "10_cold"}
+# the same questions on features at the encoders' own scale, adjusted by themselves
+NATIVE_WARM, NATIVE_COLD = f"{WARM}, native features", f"{COLD}, native features"
+NATIVE = {NATIVE_WARM: "10_warm_native", NATIVE_COLD: "10_cold_native"}
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,8 @@ class Gain:
     """What a network with content gains over another row, in percent of that row's test MSE.
 
     Attributes:
-        domain: the data set's name. question: which content, as asked. where: ``WARM`` or ``COLD``.
+        domain: the data set's name. question: which content, as asked. where: of ``EXPERIMENTS`` or
+        ``NATIVE``.
         over: one of ``OVER``. found: over seeds, above 0 = less error. rival: the row's name.
     """
 
@@ -51,7 +55,7 @@ def gains(found: Mapping[str, Mapping[str, pd.DataFrame]]) -> list[Gain]:
     """All gains that records tell.
 
     Args:
-        found: records by ``WARM`` or ``COLD``, then by data set.
+        found: records by the keys of ``EXPERIMENTS`` or ``NATIVE``, then by data set.
     """
     return [
         one
@@ -202,7 +206,7 @@ def verdict_table(found: Sequence[Verdict]) -> pd.DataFrame:
     """Index question, where, data; the gain over each of ``OVER`` in percent with its 95 %
     interval, seeds and the verdict."""
     order = {question.asked: place for place, question in enumerate(ASKED)}
-    ordered = sorted(found, key=lambda one: (order[one.question], one.where == COLD))
+    ordered = sorted(found, key=lambda one: (order[one.question], one.where.startswith(COLD)))
     keys = [(one.question, one.where, one.domain) for one in ordered]
     rows = [
         {f"over {over}, %": shown(one.gains[over]) for over in OVER}
@@ -254,8 +258,8 @@ def _span(low: float, high: float) -> str:
     return f"{signed(low)} to {signed(high)}"
 
 
-def answers(found: Sequence[Gain]) -> list[str]:
-    """Both sentences of every question, on random splits and on cold items."""
+def answers(found: Sequence[Gain], places: Iterable[str] = EXPERIMENTS) -> list[str]:
+    """Both sentences of every question in each of the places."""
     judged, pooled = verdicts(found), summaries(found)
     return [
         " ".join(
@@ -268,11 +272,13 @@ def answers(found: Sequence[Gain]) -> list[str]:
             )
         )
         for question in ASKED
-        for where in EXPERIMENTS
+        for where in places
     ]
 
 
-def published_gains(records: pd.DataFrame) -> list[Gain]:
+def published_gains(
+    records: pd.DataFrame, experiments: Mapping[str, str] = EXPERIMENTS
+) -> list[Gain]:
     """The gains that records of several data sets hold; on full content alone."""
     full = records[records["content"] == "full"]
     return gains(
@@ -283,7 +289,7 @@ def published_gains(records: pd.DataFrame) -> list[Gain]:
                     "dataset", sort=False
                 )
             }
-            for where, experiment in EXPERIMENTS.items()
+            for where, experiment in experiments.items()
         }
     )
 

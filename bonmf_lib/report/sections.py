@@ -343,15 +343,16 @@ def information(published: Published, subsets: Mapping[frozenset[str], Any]) -> 
 
 
 def other_data(published: Published) -> Parts:
-    """Whether text and picture help on every published data set, warm and cold, and all together;
-    then the same as figures."""
-    gained = domains.published_gains(published.records)
-    if not gained:
-        raise NotPublishedError("Other data")
-    yield from domains.answers(gained)
-    pooled, judged = domains.summaries(gained), domains.verdicts(gained)
-    for question in dict.fromkeys(one.question for one in gained):
-        yield domain_figures.question_forest(gained, pooled, judged, question)
+    """Whether text and picture help on every published data set, warm and cold, and all together,
+    then the same as figures; once more on native features."""
+    for places in (domains.EXPERIMENTS, domains.NATIVE):
+        gained = domains.published_gains(published.records, places)
+        if not gained:
+            raise NotPublishedError(f"Other data, {' and '.join(places)}")
+        yield from domains.answers(gained, places)
+        pooled, judged = domains.summaries(gained), domains.verdicts(gained)
+        for question in dict.fromkeys(one.question for one in gained):
+            yield domain_figures.question_forest(gained, pooled, judged, question)
 
 
 def searches(published: Published) -> Parts:

@@ -368,8 +368,14 @@ def _cold_lines(found: Measured) -> list[str]:
 
 
 def _domain_lines(found: Measured) -> list[str]:
-    gains = domains.published_gains(found.published.records)
-    return domains.answers(gains) if gains else ["Not published yet."]
+    records = found.published.records
+    said = [
+        line
+        for places in (domains.EXPERIMENTS, domains.NATIVE)
+        if (gains := domains.published_gains(records, places))
+        for line in domains.answers(gains, places)
+    ]
+    return said or ["Not published yet."]
 
 
 _OWN_LINES: dict[str, Callable[[Measured], list[str]]] = {

@@ -2,35 +2,17 @@
 metric that is reported, after every epoch."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import pandas as pd
-import torch
 
-from ..datasets import Dataset
+from ..errors import ConfigError
+from ..evaluation.rules import RankingRule
 from ..models import Recommender, build_model
 from ..parallel import in_parallel
 from ..runs.run import Run
 from ..runs.training import Training
 from ..runs.variant import Variant
-from ..splits.split import Split
 from ..training.loop import Validation, fit
-
-
-@dataclass(frozen=True)
-class _HalfTrained:
-    """What an evaluation asks of a finished training, of one that goes on."""
-
-    dataset: Dataset
-    split: Split
-    device: torch.device
-    network: Recommender
-
-    def model(self) -> Recommender:
-        return self.network
-
-    def predictions(self) -> pd.DataFrame:
-        raise NotImplementedError("rankings read the model")
 
 
 def tested_by_epoch(
@@ -45,6 +27,9 @@ def tested_by_epoch(
 
     Returns:
         columns model, seed, epoch (from 1), loss, value of the metric.
+
+    Raises:
+        ConfigError: a row is not evaluated by a ranking.
     """
     tasks = [(run, row, seed, metric) for row in rows]
     return pd.concat(list(in_parallel(_of_row, tasks)), ignore_index=True)
@@ -53,14 +38,17 @@ def tested_by_epoch(
 def _of_row(run: Run, row: Variant, seed: int, metric: str) -> pd.DataFrame:
     training = Training(run, row, seed)
     model = build_model(row.model, row.model_config, training.inputs(), seed)
-    known = training.dataset, training.split, training.device
+    dataset, split, device = training.dataset, training.split, training.device
+    if not isinstance(row.evaluation, RankingRule):
+        raise ConfigError(f"{row.name} is evaluated by {row.evaluation.name}, which is no ranking.")
+    test = row.evaluation.tester(dataset, split, device)
 
     def measured(network: Recommender) -> float:
-        return row.evaluation.of(_HalfTrained(*known, network))[metric]
+        return test(network).metrics[metric]
 
-    watched = Validation(metric, measured, higher_is_better=True)
+    tested = Validation(metric, measured, higher_is_better=True)
     history = fit(
-        model, *known[:2], row.training, seed, known[2], validation=watched, label=training.label
+        model, dataset, split, row.training, seed, device, validation=tested, label=training.label
     )
     columns = {"model": row.name, "seed": seed, "epoch": range(1, len(history.valid) + 1)}
     return pd.DataFrame(columns | {"loss": history.train_loss, "value": history.valid})

@@ -68,7 +68,7 @@ def test_genre_means_are_shared_by_items_that_have_several():
     both = 4 + (first + second) / 2
     assert predicted(model, 0, [0, 1, 2, 5]) == pytest.approx([4 + first, both, 4 + second, 4])
     off = GenreMeanConfig(use_fields=False)
-    plain = solved("genre-mean", off, rated, item_fields={"genres": genres})
+    plain = solved("genre-mean", off, rated)  # rows that read no fields are given none
     assert predicted(plain, 0, [0, 1]) == pytest.approx([4, 4])
     with pytest.raises(ModelError, match="no item has a genre"):
         solved("genre-mean", config, rated)

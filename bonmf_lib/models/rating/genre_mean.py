@@ -27,10 +27,12 @@ class GenreMean(ClosedFormModel, RatingModel):
     def __init__(self, config: GenreMeanConfig, inputs: ModelInputs):
         super().__init__(inputs)
         self.config = config
-        if config.use_fields and "genres" not in inputs.item_fields:
-            raise ModelError("The genre mean was asked for, but no item has a genre.")
-        genres = torch.from_numpy(inputs.item_fields["genres"]).double()  # (I, genres)
-        self.register_buffer("genres", genres * config.use_fields, persistent=False)
+        genres = torch.zeros(inputs.n_items, 0, dtype=torch.float64)  # (I, genres)
+        if config.use_fields:
+            if "genres" not in inputs.item_fields:
+                raise ModelError("The genre mean was asked for, but no item has a genre.")
+            genres = torch.from_numpy(inputs.item_fields["genres"]).double()
+        self.register_buffer("genres", genres, persistent=False)
         self.register_buffer("mean", torch.tensor(float(inputs.mean_rating), dtype=torch.float64))
         self.register_buffer("genre_bias", torch.zeros(genres.shape[1], dtype=torch.float64))
 

@@ -66,7 +66,8 @@ def bucket_gains(
                 mfc="white" if is_control(name) else colour,
             )  # fmt: skip
         axis.axhline(0, color="grey", lw=1)
-        axis.set_yscale("symlog", linthresh=_LINEAR)
+        if table["mean"].abs().max() > _LINEAR:
+            axis.set_yscale("symlog", linthresh=_LINEAR)
         axis.yaxis.set_major_formatter("{x:g}")
         axis.set_xticks(range(len(steps)), steps)
         axis.set_xlabel(f"training ratings of the {side}")

@@ -14,13 +14,11 @@ from ...evaluation.meta_analysis import LEAST_TO_PREDICT, Summary
 from ...studies.transfer import OWN, USER_MEAN
 from ..domain_transfer import CONTROL_OVER_IDS, transfers
 from ..domains import (
-    COLD,
     HELPS,
     OVER,
     OVER_IDS,
     OVER_PLAIN,
     OVER_SHUFFLED,
-    WARM,
     Gain,
     Verdict,
 )
@@ -54,9 +52,9 @@ def question_forest(
 ) -> Figure:
     """What one content gains in every domain over IDs, over its shuffled self (control, hollow) and
     the better plain model, with 95 % intervals; all domains together below, with the span in which
-    another one is expected (thin line). A panel for random splits, one for cold items."""
+    another one is expected (thin line). A panel for each place."""
     own = [one for one in gains if one.question == question]
-    places = [where for where in (WARM, COLD) if any(one.where == where for one in own)]
+    places = list(dict.fromkeys(one.where for one in own))
     domains = list(dict.fromkeys(one.domain for one in own))
     rows = [*domains, *([_ALL] if any(key[0] == question for key in pooled) else [])]
     size = (5.2 * len(places) + 1, 0.5 * len(rows) + 1.9)

@@ -127,7 +127,8 @@ def setting_curves(
         best = own.loc[own["mean"].idxmax()]
         found.append(f"{label(model)} at {best['x']:g} ({best['mean']:.3f})")
     axis.set_xticks(list(steps.values()), [f"{x:g}" for x in steps])
-    axis.set(xlabel=over, ylabel=f"test {metric_name(metric)}, 95 % intervals")
+    seen = ", 95 % intervals" if table["low"].notna().any() else ", one seed"
+    axis.set(xlabel=over, ylabel=f"test {metric_name(metric)}{seen}")
     handles, words = axis.get_legend_handles_labels()
     if given:
         handles.append(mark(PAPER_COLOUR, "x", "the paper"))
