@@ -202,6 +202,12 @@ def how_measured(measured: list[Measured]) -> list[str]:
         "widened for the overlap of the folds' training ratings.",
         "Answers are adjusted for the number of questions (Holm).",
     ]
+    if run.dataset.scale.rates and any(map(run.dataset.offers, ("text", "image"))):
+        said.append(
+            f"Texts and pictures are reduced to {own.feature_dim} principal components, which "
+            "averages read at unit length, factorisations standardised. "
+            "Another scale may give another answer."
+        )
     if run.dataset.content == "packaged":
         said.append(
             "Packaged content, a demonstration: texts are titles, years and genres, and each "
