@@ -28,6 +28,7 @@ from bonmf_lib.report.domains import (
 )
 from bonmf_lib.report.figures import domains as figures
 from bonmf_lib.runs.run import NotebookParameters, Run
+from bonmf_lib.runs.variant import training_hash
 from bonmf_lib.splits.rules import ColdItems, Ratio
 from tests.unit.test_study import record
 
@@ -268,3 +269,22 @@ def test_the_table_of_data_says_what_items_carry(run):
     shown = domains.data_table({"planted": run})
     assert shown.loc["planted", "items with a text"] == "80"
     assert shown.loc["planted", "known pairs, %"] == "37.50"
+
+
+def test_native_rows_differ_in_the_scale_of_features_alone(run):
+    plain, native = rows_of.warm_rows(run), rows_of.native(rows_of.warm_rows(run))
+    assert [row.name for row in native] == [row.name for row in plain]
+    for one, other in zip(plain, native, strict=True):
+        assert other.protocol == f"{one.protocol}, native"
+        reads = one.uses("text") or one.uses("image")
+        assert (training_hash(run, one) != training_hash(run, other)) == reads
+        if reads:
+            config = other.model_config
+            assert (config.text_preparation, config.image_preparation) == ("native", "native")
+
+
+def test_answers_name_their_places():
+    gained = [dataclasses.replace(one, where=domains.NATIVE_WARM) for one in domains.gains(FOUND)]
+    said = domains.answers(gained, domains.NATIVE)
+    assert said[0].startswith("Text on random splits, native features: ")
+    assert len(said) == len(domains.ASKED) * len(domains.NATIVE)
