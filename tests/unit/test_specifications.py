@@ -118,6 +118,17 @@ def test_the_first_centre_is_the_papers_row_on_native_features(run):
         assert training_hash(run, theirs) == training_hash(run, replace(theirs, **named))
 
 
+def test_large_batches_have_more_epochs_to_stop_in():
+    fixed, stopped = specifications.centres(PAPER).values()
+    small, large = specifications.choices(PAPER)["batch"]
+    assert small[0] < large[0]
+    assert stopped.epochs_and_patience(PAPER) == (PAPER.recipe.early_stopping_epochs, 3)
+    epochs, patience = replace(stopped, batch=large).epochs_and_patience(PAPER)
+    assert epochs > PAPER.recipe.early_stopping_epochs and patience > 3
+    for batch in (small, large):  # the paper's ten, whatever the batch
+        assert replace(fixed, batch=batch).epochs_and_patience(PAPER) == (10, None)
+
+
 def test_effects_of_runs(run):
     found = specifications.around_centres(run.settings)
     rows = specifications.rows_of(run, found)
