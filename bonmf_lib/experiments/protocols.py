@@ -10,9 +10,10 @@ from ..runs.variant import Variant
 from ..splits.rules import ColdItems
 from ..training.config import TrainingConfig
 from ..training.search import Search
-from .search_spaces import SPACES, large_batches
+from .search_spaces import SPACES, large_batches, wide_space
 
 SPARSE = 0.1  # share of the training ratings that "sparse data" means
+SEARCHED_SPLIT = 1000  # the seed of the split that wide searches are made on, and nothing else
 CONTROLS = ("shuffled", "noise")  # endings of their names
 COLD_ITEM_SHARE = 0.2  # of all items are held out where cold items are studied
 
@@ -65,10 +66,15 @@ def early_stopped(
 
 def tuned(run: Run, variant: Variant) -> Variant:
     """The same row with its settings chosen by a search on validation, every row with the same
-    budget."""
+    budget; a wide search is made on a split of its own, once."""
     settings = run.settings
     training = large_batches(settings, settings.tuning.epochs)
-    search = Search(tuple(SPACES[variant.model].items()), settings.tuning.trials)
+    if (wide := settings.tuning.wide) is None:
+        search = Search(tuple(SPACES[variant.model].items()), settings.tuning.trials)
+    else:
+        training = replace(training, epochs=wide.epochs, patience=wide.patience)
+        space = wide_space(variant, settings)
+        search = Search(tuple(space.items()), wide.trials, seed=SEARCHED_SPLIT)
     return replace(variant, protocol="tuned", training=training, search=search)
 
 

@@ -74,6 +74,17 @@ class Specifications:
 
 
 @config
+class WideSearch:
+    """Searches over all that a model's makers would try, meant as an upper bound of it; all on one
+    split, whose test ratings are not read."""
+
+    small_batch: _Count  # tried beside the large one
+    epochs: _Count  # upper limit of every trial
+    patience: _Count  # epochs without a better validation MSE
+    trials: _Count  # per model
+
+
+@config
 class Tuning:
     """Searches, and the trainings of ablation grids."""
 
@@ -81,6 +92,17 @@ class Tuning:
     learning_rate: _Rate  # where searches start
     epochs: _Count  # upper limit of every trial
     trials: _Count  # per model and seed
+    wide: WideSearch | None  # of the rows of 04; null = as said above
+
+    @property
+    def searched_epochs(self) -> int:
+        """Upper limit of a trial of 04's searches."""
+        return (self.wide or self).epochs
+
+    @property
+    def searched_trials(self) -> int:
+        """Of each of 04's searches."""
+        return (self.wide or self).trials
 
 
 @config

@@ -24,7 +24,7 @@ from bonmf_lib.runs import training as training_module
 from bonmf_lib.runs.records import notes_name, read_published
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import run_variants
-from bonmf_lib.runs.training import Training, trained_side_by_side
+from bonmf_lib.runs.training import Training, read_trials, trained_side_by_side
 from bonmf_lib.runs.variant import Variant, variant_hash
 from bonmf_lib.splits.rules import Ratio
 from bonmf_lib.training import search as tuning
@@ -176,7 +176,7 @@ def test_fresh_searches_again(run, trainings, monkeypatch):
     monkeypatch.setenv("BONMF_FRESH", "1")
     again = run_variants(run, "one", rows, seeds=(0,))
     # the two rows share one search
-    assert trainings == (["trial"] * run.settings.tuning.trials + ["final"] * 3) * 2
+    assert trainings == (["trial"] * single.search.trials + ["final"] * 3) * 2
     assert values(again) == values(first)
 
 
@@ -223,13 +223,30 @@ def test_training_killed_between_epochs_goes_on_from_its_checkpoint(run, tmp_pat
     assert not list((run.run_dir / "checkpoints").iterdir())
 
 
+def test_wide_searches_are_made_once_on_a_split_of_their_own(run, trainings):
+    once = best_rows(run)[0]
+    of_each = replace(once, name="of each", search=replace(once.search, seed=None))
+    trials, seeds = once.search.trials, (0, 1)
+    assert once.search.seed not in run.settings.seeds
+    run_variants(run, "one", [once], seeds)
+    assert trainings == ["trial"] * trials + ["final"] * 2
+    assert len({Training(run, once, seed).trials_path for seed in seeds}) == 1
+    assert set(read_trials(run, [once], seeds)["seed"]) == {once.search.seed}
+    chosen = [Training(run, once, seed).settings() for seed in seeds]
+    assert chosen[0] == chosen[1]
+    trainings.clear()
+    run_variants(run, "one", [of_each], seeds)
+    assert sorted(trainings) == sorted((["trial"] * trials + ["final"]) * 2)
+    assert set(read_trials(run, [of_each], seeds)["seed"]) == set(seeds)
+
+
 def test_rows_of_one_search_share_its_trials(run, trainings):
     single, several = best_rows(run)
     several = replace(several, members=2)
     run_variants(run, "one", [single], seeds=(0,))
-    assert trainings == ["trial"] * run.settings.tuning.trials + ["final"]
+    assert trainings == ["trial"] * single.search.trials + ["final"]
     run_variants(run, "one", [single, several], seeds=(0,))
-    assert trainings[run.settings.tuning.trials + 1 :] == ["final"] * 2
+    assert trainings[single.search.trials + 1 :] == ["final"] * 2
     assert Training(run, single, 0).trials_path == Training(run, several, 0).trials_path
 
 
@@ -419,8 +436,8 @@ def test_search_of_a_sparse_row_sees_only_the_kept_ratings(run, monkeypatch):
     )
     sparse = tuned(run, replace(ROW, model_config=BiasedSVDConfig(), split=Ratio(keep=0.5)))
     run_variants(run, "one", [sparse], seeds=(0,))
-    expected = Ratio(keep=0.5).split(run.dataset, 0, valid=0.1)
-    assert len(used) == run.settings.tuning.trials
+    expected = Ratio(keep=0.5).split(run.dataset, sparse.search.seed, valid=0.1)
+    assert len(used) == sparse.search.trials
     for split in used:
         assert np.array_equal(split.train, expected.train)
         assert np.array_equal(split.valid, expected.valid)
