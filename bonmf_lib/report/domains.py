@@ -258,20 +258,24 @@ def _span(low: float, high: float) -> str:
     return f"{signed(low)} to {signed(high)}"
 
 
-def answers(found: Sequence[Gain], places: Iterable[str] = EXPERIMENTS) -> list[str]:
-    """Both sentences of every question in each of the places."""
+def answers(
+    found: Sequence[Gain],
+    places: Iterable[str] = EXPERIMENTS,
+    questions: Iterable[str] = tuple(one.asked for one in ASKED),
+) -> list[str]:
+    """Both sentences of the questions in each of the places; judged together with all others."""
     judged, pooled = verdicts(found), summaries(found)
     return [
         " ".join(
             filter(
                 None,
                 (
-                    question_sentence(judged, question.asked, where),
-                    summary_sentence(pooled, question.asked, where),
+                    question_sentence(judged, question, where),
+                    summary_sentence(pooled, question, where),
                 ),
             )
         )
-        for question in ASKED
+        for question in questions
         for where in places
     ]
 

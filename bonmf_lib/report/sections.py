@@ -5,7 +5,7 @@ Every function yields what :func:`bonmf_lib.report.published.show` shows, and ra
 ``NotPublishedError`` where what it needs is not published yet.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -342,17 +342,39 @@ def information(published: Published, subsets: Mapping[frozenset[str], Any]) -> 
     yield overlap_figures.information_bars(overlap_studies.information_tables(per_seed, share))
 
 
+_FIRST_ASKED = ("text",)
+
+
+def _gains(published: Published, experiments: Mapping[str, str]) -> list[domains.Gain]:
+    gained = domains.published_gains(published.records, experiments)
+    if not gained:
+        raise NotPublishedError(f"Other data, {' and '.join(experiments)}")
+    return gained
+
+
+def _forests(gained: Sequence[domains.Gain], questions: Iterable[str]) -> Iterator[Figure]:
+    pooled, judged = domains.summaries(gained), domains.verdicts(gained)
+    for question in questions:
+        yield domain_figures.question_forest(gained, pooled, judged, question)
+
+
 def other_data(published: Published) -> Parts:
-    """Whether text and picture help on every published data set, warm and cold, and all together,
-    then the same as figures; once more on native features."""
-    for places in (domains.EXPERIMENTS, domains.NATIVE):
-        gained = domains.published_gains(published.records, places)
-        if not gained:
-            raise NotPublishedError(f"Other data, {' and '.join(places)}")
-        yield from domains.answers(gained, places)
-        pooled, judged = domains.summaries(gained), domains.verdicts(gained)
-        for question in dict.fromkeys(one.question for one in gained):
-            yield domain_figures.question_forest(gained, pooled, judged, question)
+    """Whether text helps on every published data set, warm and cold, and all together, at both
+    scales of features; then as a figure, on standardised ones."""
+    for experiments in (domains.EXPERIMENTS, domains.NATIVE):
+        gained = _gains(published, experiments)
+        yield from domains.answers(gained, experiments, _FIRST_ASKED)
+    yield from _forests(_gains(published, domains.EXPERIMENTS), _FIRST_ASKED)
+
+
+def other_data_in_full(published: Published) -> Parts:
+    """The same of pictures and of both, and what :func:`other_data` does not draw."""
+    for experiments in (domains.EXPERIMENTS, domains.NATIVE):
+        gained = _gains(published, experiments)
+        every = dict.fromkeys(one.question for one in gained)
+        others = [question for question in every if question not in _FIRST_ASKED]
+        yield from domains.answers(gained, experiments, others)
+        yield from _forests(gained, others if experiments == domains.EXPERIMENTS else every)
 
 
 def searches(published: Published) -> Parts:
