@@ -368,13 +368,14 @@ def other_data(published: Published) -> Parts:
 
 
 def other_data_in_full(published: Published) -> Parts:
-    """The same of pictures and of both, and what :func:`other_data` does not draw."""
+    """The same of pictures and of both, in words at both scales of features; then pictures as a
+    figure, on standardised ones. 10 draws all."""
     for experiments in (domains.EXPERIMENTS, domains.NATIVE):
         gained = _gains(published, experiments)
         every = dict.fromkeys(one.question for one in gained)
         others = [question for question in every if question not in _FIRST_ASKED]
         yield from domains.answers(gained, experiments, others)
-        yield from _forests(gained, others if experiments == domains.EXPERIMENTS else every)
+    yield from _forests(_gains(published, domains.EXPERIMENTS), ("picture",))
 
 
 def searches(published: Published) -> Parts:

@@ -46,7 +46,7 @@ def specification_curve(effects: pd.DataFrame, comparison: str) -> Figure:
     levels = [(name, value) for name in choices for value in sorted(real[name].unique(), key=str)]
     heights = [5, max(1.0, 0.42 * len(levels))]
     figure, axes = grid(
-        2, 1, (10, 0.9 * sum(heights) + 0.6), sharex=True, gridspec_kw={"height_ratios": heights}
+        2, 1, (9, 0.8 * sum(heights) + 0.6), sharex=True, gridspec_kw={"height_ratios": heights}
     )
     top, bottom = axes[:, 0]
     keys = list(_READABLE)
