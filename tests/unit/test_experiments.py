@@ -13,7 +13,7 @@ from bonmf_lib.encoders import registry
 from bonmf_lib.encoders.image import PixelEncoder
 from bonmf_lib.errors import ConfigError, DamagedError, TrainingError
 from bonmf_lib.evaluation.rules import FULL_RANKING
-from bonmf_lib.experiments.protocols import fixed_epochs_protocol, tuned
+from bonmf_lib.experiments.protocols import SEARCHED_SPLIT, fixed_epochs_protocol, tuned
 from bonmf_lib.experiments.table1 import best_rows, table1_rows, tuned_rows
 from bonmf_lib.integrity import read_json, read_sealed_bytes
 from bonmf_lib.models import build_model
@@ -224,8 +224,8 @@ def test_training_killed_between_epochs_goes_on_from_its_checkpoint(run, tmp_pat
 
 
 def test_wide_searches_are_made_once_on_a_split_of_their_own(run, trainings):
-    once = best_rows(run)[0]
-    of_each = replace(once, name="of each", search=replace(once.search, seed=None))
+    of_each = replace(best_rows(run)[0], name="of each")
+    once = replace(of_each, name="once", search=replace(of_each.search, seed=SEARCHED_SPLIT))
     trials, seeds = once.search.trials, (0, 1)
     assert once.search.seed not in run.settings.seeds
     run_variants(run, "one", [once], seeds)
@@ -436,7 +436,7 @@ def test_search_of_a_sparse_row_sees_only_the_kept_ratings(run, monkeypatch):
     )
     sparse = tuned(run, replace(ROW, model_config=BiasedSVDConfig(), split=Ratio(keep=0.5)))
     run_variants(run, "one", [sparse], seeds=(0,))
-    expected = Ratio(keep=0.5).split(run.dataset, sparse.search.seed, valid=0.1)
+    expected = Ratio(keep=0.5).split(run.dataset, 0, valid=0.1)
     assert len(used) == sparse.search.trials
     for split in used:
         assert np.array_equal(split.train, expected.train)
