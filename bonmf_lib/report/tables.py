@@ -12,6 +12,7 @@ from ..claims.judge import LEAST_SEEDS, LEVEL, LOWER_IS_BETTER, SEEDS_ONLY
 from ..claims.reading import read_claims
 from ..errors import RecordError
 from ..evaluation import Estimate, holm, mean_interval, paired_difference
+from ..evaluation.names import metric_name
 from ..experiments.names import row_name
 from ..runs.records import comparable, interval_share, values_by_seed
 
@@ -235,7 +236,11 @@ def shapley_sentence(table: pd.DataFrame, metric: str) -> str:
     parts = [
         f"{', '.join(values.index[rows])}: {what}" for what, rows in found.items() if rows.any()
     ]
-    return f"{metric}, share of each input in the gain over nothing: " + "; ".join(parts) + "."
+    return (
+        f"{metric_name(metric)}, share of each input in the gain over nothing: "
+        + "; ".join(parts)
+        + "."
+    )
 
 
 def last_step_sentence(per_seed: list[dict], metric: str, test_share: float) -> str:
@@ -258,7 +263,7 @@ def last_step_sentence(per_seed: list[dict], metric: str, test_share: float) -> 
     ):
         side = "improves" if gain.mean > 0 else "worsens"
         parts.append(f"{player}: {side if p < LEVEL else 'is not told from zero'}")
-    return f"{metric}, added to the other inputs: " + "; ".join(parts) + "."
+    return f"{metric_name(metric)}, added to the other inputs: " + "; ".join(parts) + "."
 
 
 def best_sentence(records: pd.DataFrame, metric: str, row: tuple[str, str]) -> str:
@@ -267,7 +272,7 @@ def best_sentence(records: pd.DataFrame, metric: str, row: tuple[str, str]) -> s
     found = differences(records, metric, row)  # other rows minus this one
     sign = 1 if metric in LOWER_IS_BETTER else -1
     beaten = (sign * found["difference"] > 0) & (found["p_holm"] < LEVEL)
-    rest = ", ".join(found.index[~beaten])
+    rest, metric = ", ".join(found.index[~beaten]), metric_name(metric)
     if beaten.all():
         return (
             f"{row_name(*row)} is better than each of the other {len(found)} rows in {metric} "
@@ -285,9 +290,6 @@ def best_sentence(records: pd.DataFrame, metric: str, row: tuple[str, str]) -> s
     )
 
 
-_SPELT_OUT = {"mse-cold-items": "mse of items with fewer than 5 training ratings"}
-
-
 def difference_sentence(
     records: pd.DataFrame, metric: str, row: tuple[str, str], reference: tuple[str, str]
 ) -> str:
@@ -297,7 +299,7 @@ def difference_sentence(
     found = differences(pair, metric, reference).loc[row_name(*row)]
     estimate = Estimate(found["difference"], found["low"], found["high"], 0)
     ours, theirs = row_name(*row), row_name(*reference)
-    metric = _SPELT_OUT.get(metric, metric)
+    metric = metric_name(metric)
     if found["seeds"] < LEAST_SEEDS:
         return (
             f"{ours} and {theirs} have {found['seeds']:.0f} seed(s): "
@@ -436,7 +438,7 @@ def standing_sentence(records: pd.DataFrame, metric: str, row: tuple[str, str]) 
     told, favours = told_apart(found), found["favours"].astype(bool)
     ahead = ", ".join(found.index[told & favours])
     return (
-        f"{row_name(*row)}, {_SPELT_OUT.get(metric, metric)}: "
+        f"{row_name(*row)}, {metric_name(metric)}: "
         f"better than {(told & ~favours).sum()} of {len(found)} other rows, "
         f"worse than {(told & favours).sum()}{f' ({ahead})' if ahead else ''} "
         "(Holm-adjusted p < 0.05)."
@@ -456,7 +458,7 @@ def lowest_sentence(
             records[records["protocol"].isin([protocol, "closed form"]) & ~averaged], metric
         )
         parts.append(f"{found['mean'].idxmin()} {found['mean'].min():.3f}")
-    sentences = [f"Lowest {metric}: {'; '.join(parts)}."]
+    sentences = [f"Lowest {metric_name(metric)}: {'; '.join(parts)}."]
     tuned = records[(records["protocol"] == "tuned") & (records["metric"] == metric) & ~averaged]
     means = tuned.groupby("variant")["value"].mean()
     if len(means) > 1:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ..errors import ConfigError, RecordError
+from ..evaluation.names import metric_name
 from ..integrity import read_json
 from ..storage import write_text
 from .manifest import manifest, save_manifest
@@ -142,7 +143,8 @@ def agreement_sentence(table: pd.DataFrame, metric: str) -> str:
     rows = table[table["metric"] == metric]
     farthest, means = rows.loc[rows["largest"].idxmax()], (rows["ours"] - rows["others"]).abs()
     return (
-        f"{metric}: {(rows['largest'] == 0).sum()} of {len(rows)} rows are the same in both; "
+        f"{metric_name(metric)}: "
+        f"{(rows['largest'] == 0).sum()} of {len(rows)} rows are the same in both; "
         f"largest difference of a seed {farthest['largest']:.4f} ({farthest['variant']}), "
         f"of a mean {means.max():.4f}; "
         f"median standard deviation over seeds {rows['spread'].median():.4f}."

@@ -8,6 +8,7 @@ import pandas as pd
 
 from ..datasets import Dataset
 from ..evaluation.diagnostics import diagnose, run_spread
+from ..evaluation.names import metric_name
 from ..evaluation.rating import COLD, definition_on
 from ..experiments.names import row_name
 from ..runs.records import comparable, values_by_seed
@@ -153,7 +154,7 @@ def run_spreads(records: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
     columns = {}
     for metric in metrics:
         groups, _ = values_by_seed(records, metric)
-        columns[f"sd of {metric}, %"] = {
+        columns[f"sd of {metric_name(metric)}, %"] = {
             row_name(*key): 100 * run_spread(values) for key, values in groups.items()
         }
         seeds = {row_name(*key): len(values) for key, values in groups.items()}

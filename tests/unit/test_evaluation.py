@@ -18,6 +18,7 @@ from bonmf_lib.evaluation import (
     rating_metrics,
     top_k,
 )
+from bonmf_lib.evaluation.names import metric_name
 from bonmf_lib.evaluation.rating import COLD, cold_errors, definition_on, relevance_threshold
 
 
@@ -195,3 +196,9 @@ def test_holm_is_that_of_statsmodels(size):
     for p_values in (random.random(size), random.random(size).round(1), random.random(size) ** 4):
         expected = multipletests(p_values, method="holm")[1]
         assert holm(p_values.tolist()) == pytest.approx(expected, rel=1e-15, abs=0)
+
+
+def test_metrics_are_called_as_readers_know_them():
+    known = {"mse": "MSE", "ndcg@10": "NDCG@10", "recall@20": "Recall@20", "hr@10": "HR@10"}
+    assert {metric: metric_name(metric) for metric in known} == known
+    assert metric_name("mse-cold-items") == "MSE of items with fewer than 5 training ratings"

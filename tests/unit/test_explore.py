@@ -90,7 +90,7 @@ def test_differences_are_those_of_the_tables(published):
     assert sorted(table.index) == sorted(expected.index)
     for name in ("difference", "low", "high", "p_holm"):
         assert table[name].to_numpy() == pytest.approx(expected[name][table.index], abs=1e-4), name
-    assert said.startswith("BoNMF (as published), mse: better than ")
+    assert said.startswith("BoNMF (as published), MSE: better than ")
     assert "Too far off to be drawn: " in said and "SVD +5.7" in said
     drawn = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert "SVD++" in drawn and "SVD" not in drawn

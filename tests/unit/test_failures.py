@@ -71,10 +71,10 @@ def test_kept_diagnoses_come_back_as_they_were(found):
 def test_spread_over_runs_is_in_percent_of_the_mean():
     values = np.array([0.7, 0.8, 0.9])
     spread = failures.run_spreads(records_of(A=values, B=values[:1]), ["mse"])
-    assert spread.loc["A (as published)", "sd of mse, %"] == pytest.approx(
+    assert spread.loc["A (as published)", "sd of MSE, %"] == pytest.approx(
         100 * values.std(ddof=1) / 0.8
     )
-    assert np.isnan(spread.loc["B (as published)", "sd of mse, %"])
+    assert np.isnan(spread.loc["B (as published)", "sd of MSE, %"])
     assert spread["seeds"].to_dict() == {"A (as published)": 3, "B (as published)": 1}
 
 

@@ -142,7 +142,7 @@ def test_the_same_settings_measured_twice_are_set_side_by_side(
     assert pd.read_csv(published / "tables" / "trials.csv")["trial"].tolist() == [7]
     kept = pd.read_csv(published / "tables" / "remeasured.csv")
     assert agreement_sentence(kept, "mse") == (
-        "mse: 0 of 1 rows are the same in both; largest difference of a seed 0.0200 (A), "
+        "MSE: 0 of 1 rows are the same in both; largest difference of a seed 0.0200 (A), "
         "of a mean 0.0050; median standard deviation over seeds 0.0000."
     )
     publish(again, "paper", drop_rows=True)

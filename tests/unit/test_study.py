@@ -358,7 +358,7 @@ def test_lowest_row_is_named_with_those_it_is_not_told_apart_from():
     tuned = table(A=0.70 + NOISE, B=0.75 - NOISE, C=0.70 - NOISE).assign(protocol="tuned")
     records = pd.concat([table(B=0.69 + NOISE), tuned])
     sentence = tables.lowest_sentence(records, "mse")
-    assert sentence.startswith("Lowest mse: B (as published) 0.690; A (tuned) 0.700.")
+    assert sentence.startswith("Lowest MSE: B (as published) 0.690; A (tuned) 0.700.")
     assert sentence.endswith("not clearly different from, or worse than: C (tuned).")
 
 
@@ -367,7 +367,7 @@ def test_means_of_several_networks_are_named_but_not_compared():
         protocol="tuned"
     )
     assert tables.lowest_sentence(tuned, "mse") == (
-        "Lowest mse: A (tuned) 0.700. A (tuned) is better than each of the other 1 rows in mse "
+        "Lowest MSE: A (tuned) 0.700. A (tuned) is better than each of the other 1 rows in MSE "
         "(Holm-adjusted p < 0.05). A, 5 members (tuned), a mean of several networks, "
         "which no other row is: 0.650."
     )
@@ -379,7 +379,7 @@ def test_what_an_input_adds_to_the_others():
     both, a, b = frozenset("AB"), frozenset("A"), frozenset("B")
     per_seed = [{frozenset(): 1.2, a: 0.8 + n, b: 0.9 - n, both: 0.8} for n in NOISE]
     sentence = tables.last_step_sentence(per_seed, "mse", 0.3)
-    assert sentence == "mse, added to the other inputs: A: improves; B: is not told from zero."
+    assert sentence == "MSE, added to the other inputs: A: improves; B: is not told from zero."
     worse = [values | {both: 0.85} for values in per_seed]
     assert "B: worsens" in tables.last_step_sentence(worse, "mse", 0.3)
     assert "B: improves" in tables.last_step_sentence(worse, "ndcg@10", 0.3)
@@ -394,7 +394,7 @@ def test_our_model_is_compared_with_every_row_of_the_tables():
     sentence = tables.own_model_sentence(pd.concat([rows, own]))
     assert "BoNMF+ (early stopped) 0.650" in sentence
     assert (
-        "BoNMF+ (early stopped), mse: better than 2 of 2 other rows, worse than 0 (Holm" in sentence
+        "BoNMF+ (early stopped), MSE: better than 2 of 2 other rows, worse than 0 (Holm" in sentence
     )
     searched = table(**{"BoNMF+": 0.64 + NOISE, "BoNMF+, 3 members": 0.63 - NOISE})
     searched = searched.assign(experiment="04_tuned", protocol="tuned")
@@ -402,7 +402,7 @@ def test_our_model_is_compared_with_every_row_of_the_tables():
     assert re.search(
         r": BoNMF\+ \(tuned\) 0.640 .*members \(tuned\) 0.630 .*early stopped\) 0.650", sentence
     )
-    assert "BoNMF+ (tuned), mse: better than 2 of 2 other rows, worse than 0 (Holm" in sentence
+    assert "BoNMF+ (tuned), MSE: better than 2 of 2 other rows, worse than 0 (Holm" in sentence
     rare = pd.concat([rows, searched]).assign(metric="mse-cold-items")
     rare.loc[rare["variant"] == "A", "value"] -= 0.1
     sentence = tables.own_model_sentence(pd.concat([rows, searched, rare]))
@@ -416,7 +416,7 @@ def test_our_model_is_compared_with_every_row_of_the_tables():
     sentence = tables.own_model_sentence(pd.concat([rows, own, bare]))
     assert sentence.endswith(
         "BoNMF+ (early stopped) and BoNMF+, no content (early stopped): the unadjusted interval "
-        "of the difference in mse includes zero: no clear difference."
+        "of the difference in MSE includes zero: no clear difference."
     )
 
 
