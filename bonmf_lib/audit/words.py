@@ -1,7 +1,7 @@
 """What an audit says: the first paragraph, a card for each question, and why one was not asked."""
 
 from ..datasets import Dataset
-from ..datasets.words import Words
+from ..datasets.words import Words, shown_name
 from ..evaluation import Estimate
 from ..report.conclusions import percent, signed
 from ..report.html import Markup, card, cards, paragraph
@@ -17,7 +17,7 @@ from .situations import NEW, PAIRS, PAIRS_SEEDS, RATED, sampled_share, situation
 
 def called(dataset: Dataset) -> str:
     """The data set's own name."""
-    return dataset.name.removeprefix("folder:")
+    return shown_name(dataset.name)
 
 
 def asked(what: str, words: Words) -> str:

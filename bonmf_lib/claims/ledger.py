@@ -4,6 +4,7 @@ from functools import cache
 
 import pandas as pd
 
+from ..datasets.words import shown_name
 from .judge import SEEDS_ONLY, VERDICTS, Judgement, judge, qualifier
 from .reading import OWN_SOURCE, read_claims
 
@@ -52,8 +53,8 @@ def ledger(records: pd.DataFrame, across: pd.DataFrame | None = None) -> pd.Data
     (:func:`~bonmf_lib.claims.judge.qualifier`), ``across`` what a difference on a fixed test part
     is told across.
 
-    A claim that was run somewhere is not listed as *not run* elsewhere, and one that was run
-    nowhere only once.
+    A claim that some data decide is not listed for data that do not; one that was run nowhere, or
+    that no data can decide, is listed once.
 
     Args:
         across: differences across users that were kept with the records
@@ -62,11 +63,13 @@ def ledger(records: pd.DataFrame, across: pd.DataFrame | None = None) -> pd.Data
     """
     judged = judge(read_claims(), records, across=across)
     table = pd.DataFrame([_row(judgement) for judgement in judged], columns=COLUMNS)
-    idle = table["verdict"] == "not run"
-    elsewhere = table["claim"].isin(table.loc[~idle, "claim"]) | table.duplicated(
-        ["claim", "verdict"]
-    )
-    return table[~(idle & elsewhere)].reset_index(drop=True)
+    for verdict in reversed(UNJUDGED):
+        idle = table["verdict"] == verdict
+        elsewhere = table["claim"].isin(table.loc[~idle, "claim"]) | table.duplicated(
+            ["claim", "verdict"]
+        )
+        table = table[~(idle & elsewhere)]
+    return table.reset_index(drop=True)
 
 
 SECOND_READING = r"BoNMF \([h-m]\)"  # its claims, and our checks of them
@@ -174,7 +177,10 @@ def readable(table: pd.DataFrame, everything: bool = False) -> pd.DataFrame:
     """The ledger for reading: our number and interval as one text, the adjusted p-value of
     comparisons, verdicts with their qualifier; without ``everything`` only what was run."""
     shown = table if everything else table[table["verdict"] != "not run"]
-    shown = shown.assign(seeds=shown["seeds"].astype("Int64"))
+    shown = shown.assign(
+        seeds=shown["seeds"].astype("Int64").astype(object).where(shown["seeds"].notna(), ""),
+        dataset=shown["dataset"].map(shown_name, na_action="ignore"),
+    )
     shown["ours"] = [_interval(row) for row in shown.itertuples()]
     shown["verdict"] = [qualified(row) for row in shown.itertuples()]
     shown["p_holm"] = ["" if pd.isna(p) else f"{p:.4f}" for p in shown["p_holm"]]

@@ -3,6 +3,7 @@ a time."""
 
 import pandas as pd
 
+from ..datasets.words import shown_name
 from .judge import VERDICTS, Judgement, Rules, judge, qualifier
 from .reading import read_claims
 
@@ -52,9 +53,10 @@ def changed_verdicts(table: pd.DataFrame) -> pd.DataFrame:
     others = table.drop(columns=AS_JUDGED)
     differ = others.ne(table[AS_JUDGED], axis=0)
     moved = differ.any(axis=1)
-    return pd.concat(
+    found = pd.concat(
         [table.loc[moved, [AS_JUDGED]], others[moved].where(differ[moved], "")], axis=1
     )
+    return found.rename(index=shown_name, level="dataset")
 
 
 def sensitivity_sentence(table: pd.DataFrame) -> str:

@@ -34,9 +34,14 @@ _KNOWN = {
 }
 
 
+def shown_name(dataset: str) -> str:
+    """A data set's name for readers: records of a folder's data call it ``folder:<name>``."""
+    return dataset.removeprefix("folder:")
+
+
 def words_of(dataset: str) -> Words:
     """The words of a data set by its name; of data that nobody gave words for, general ones."""
-    return _KNOWN.get(dataset.removeprefix("folder:"), ITEMS)
+    return _KNOWN.get(shown_name(dataset), ITEMS)
 
 
 def given_words(dataset: str, given: Any, source: str) -> Words:

@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 import numpy as np
 
 from ..datasets import Dataset
+from ..datasets.words import shown_name
 from ..encoders.features import MODALITIES
 from ..evaluation.rules import SampledRanking
 from ..models import item_fields
@@ -31,7 +32,7 @@ def sentence(dataset: Dataset, what: str) -> str:
 
 
 def _name(dataset: Dataset) -> str:
-    return dataset.name.removeprefix("folder:")
+    return shown_name(dataset.name)
 
 
 def paired(dataset: Dataset) -> int:

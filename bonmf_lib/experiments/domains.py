@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..datasets.words import shown_name
 from ..encoders.features import Modalities
 from ..errors import SourceError
 from ..models.rating.bias import UserItemBiasConfig
@@ -59,11 +60,6 @@ TEXT, PICTURE, BOTH = (
     Question("text and picture", ("text", "image")),
 )
 ASKED = (TEXT, PICTURE, BOTH)
-
-
-def shown_name(dataset: str) -> str:
-    """A data set's name in tables: records of a folder's data call it ``folder:<name>``."""
-    return dataset.removeprefix("folder:")
 
 
 def domain_runs(run: Run) -> tuple[dict[str, Run], dict[str, str]]:

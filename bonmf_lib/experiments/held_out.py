@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..datasets.words import shown_name
 from ..runs.notebooks import skip_rest
 from ..runs.run import Run
 from ..runs.variant import Variant
@@ -56,7 +57,7 @@ def ends(run: Run, side: str) -> tuple[int, ...]:
 def rest_needs_held_out(run: Run) -> None:
     """Say so and skip the cells below in this notebook where nothing can be held out, or nobody
     rated."""
-    words, name = run.dataset.words, run.dataset.name.removeprefix("folder:")
+    words, name = run.dataset.words, shown_name(run.dataset.name)
     if not run.dataset.scale.rates:
         skip_rest(f"{name} holds pairs without ratings: cold start of rankers is a part of 12.")
     elif reserve(run, "item") is None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..claims.judge import LEAST_SEEDS, LEVEL
+from ..datasets.words import shown_name
 from ..evaluation import holm
 from ..experiments.names import (
     FUSION_CONTROLS,
@@ -310,7 +311,9 @@ def open_answers(records: pd.DataFrame, dataset: str) -> list[Answer]:
     resolved = records[records["experiment"].str.startswith("08_resolve_")]
     for (name, experiment), group in resolved.groupby(["dataset", "experiment"], sort=False):
         found.append(
-            _overlap_answer(group, f"{name}, {_PLACES[experiment.removeprefix('08_resolve_')]}")
+            _overlap_answer(
+                group, f"{shown_name(name)}, {_PLACES[experiment.removeprefix('08_resolve_')]}"
+            )
         )
     return found
 

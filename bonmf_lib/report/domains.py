@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from ..datasets.summary import coverage
+from ..datasets.words import shown_name
 from ..evaluation import Estimate, holm, mean_interval
 from ..evaluation.meta_analysis import LEAST_TO_PREDICT, Summary, random_effects, standard_error
-from ..experiments.domains import ASKED, IDS, PLAIN, Question, density, shown_name
+from ..experiments.domains import ASKED, IDS, PLAIN, Question, density
 from ..runs.records import interval_share
 from ..runs.run import Run
 from .conclusions import signed

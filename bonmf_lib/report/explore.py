@@ -13,6 +13,7 @@ import pandas as pd
 from ..claims.judge import LEAST_SEEDS, LOWER_IS_BETTER, VERDICTS, Rules, judge_measured, measure
 from ..claims.reading import read_claims
 from ..claims.sensitivity import AS_JUDGED, verdicts
+from ..datasets.words import shown_name
 from ..evaluation.definitions import MetricDefinition, definition_grid
 from ..experiments.names import row_name
 from .figures import comparison, explore as figures
@@ -229,7 +230,7 @@ class Verdicts(Question):
             f"{(becomes & ~was).sum()} become {VERDICTS[0]}, {(was & ~becomes).sum()} cease to be."
         )
         statements = {claim.id: claim.statement for claim in read_claims()}
-        table = changes.reset_index()
+        table = changes.rename(index=shown_name, level="dataset").reset_index()
         table.insert(1, "statement", table["claim"].map(statements))
         shown = table.set_index("claim") if len(table) else None
         return said, figures.verdict_shift(counts), shown

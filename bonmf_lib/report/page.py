@@ -20,6 +20,7 @@ from ..claims.ledger import (
     unrun_claims,
 )
 from ..claims.reading import OWN_SOURCE, read_claims
+from ..datasets.words import shown_name
 from . import html, tables
 from .answer_table import answer_rows
 from .conclusions import Card, Measured, answer_paragraph, cards, percent, simple_sentence
@@ -158,14 +159,14 @@ def _with_intervals(rows: pd.DataFrame) -> Iterator:
 
 
 def _claim_row(row, dataset: str) -> html.ClaimRow:
-    elsewhere = row.verdict != "not run" and row.dataset != dataset
+    elsewhere = row.verdict not in UNJUDGED and row.dataset != dataset
     return html.ClaimRow(
         row.statement,
         row.claim,
         row.paper,
         row.measured,
         qualified(row),
-        " ".join(filter(None, (f"On {row.dataset}." if elsewhere else "", row.note))),
+        " ".join(filter(None, (f"On {shown_name(row.dataset)}." if elsewhere else "", row.note))),
     )
 
 

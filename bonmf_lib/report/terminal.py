@@ -53,7 +53,7 @@ def _claim(row) -> Group:
     numbers = [f"paper: {row.paper}"] if row.paper else []
     numbers += [f"ours: {row.ours}"] if row.ours else []
     basis = [f"p {row.p_holm}"] if row.p_holm else []
-    if pd.notna(row.seeds):
+    if row.seeds:
         basis.append(f"{row.seeds} seed{'s' if row.seeds > 1 else ''}")
     if row.verdict != "not run":
         basis.append(f"{row.dataset}, content {row.content}")

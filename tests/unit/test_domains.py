@@ -9,6 +9,7 @@ import pytest
 from bonmf_lib.claims.reading import read_claims
 from bonmf_lib.datasets import MIRROR_FOLDERS
 from bonmf_lib.datasets.starred import NAMES as STARRED
+from bonmf_lib.datasets.words import shown_name
 from bonmf_lib.errors import SourceError
 from bonmf_lib.evaluation.rules import RATED_ITEMS
 from bonmf_lib.experiments import domains as rows_of
@@ -75,7 +76,7 @@ def test_claims_name_the_rows(run):
     protocols = {"warm": (rows_of.WARM, Ratio()), "cold": (rows_of.COLD, ColdItems())}
     own = [claim for claim in read_claims() if claim.about == "Domains"]
     assert len(own) == 6
-    assert {*MIRROR_FOLDERS, *STARRED} < {rows_of.shown_name(n) for n in own[0].datasets}
+    assert {*MIRROR_FOLDERS, *STARRED} < {shown_name(n) for n in own[0].datasets}
     assert all(f"folder:{name}" in own[0].datasets for name in MIRROR_FOLDERS)  # as records do
     for claim in own:
         assert {claim.variant, *claim.than} <= known

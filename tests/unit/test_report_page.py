@@ -95,9 +95,14 @@ def test_our_checks_are_apart_from_the_papers_claims(judged):
 
 
 def test_other_data_are_named(judged):
-    elsewhere = judged.assign(dataset="elsewhere")
+    elsewhere = judged.assign(dataset="folder:elsewhere")
     assert "On elsewhere." in list(page.claims(elsewhere, "printed"))[1].html
     assert "On ml-1m." not in list(page.claims(judged, "printed"))[1].html
+
+
+def test_what_no_data_decide_is_said_of_none(judged):
+    nowhere = judged.assign(dataset="elsewhere", verdict="not testable on this data")
+    assert "On elsewhere." not in list(page.claims(nowhere, "printed"))[1].html
 
 
 def test_a_group_without_claims_says_so(judged):

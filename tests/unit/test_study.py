@@ -559,6 +559,23 @@ def test_a_claim_that_was_run_somewhere_is_not_listed_as_not_run_elsewhere():
     assert named[["dataset", "verdict"]].to_numpy().tolist() == [["ml-1m", "reproduced"]]
 
 
+def test_a_claim_that_no_data_decide_is_listed_once_and_not_beside_its_verdict():
+    one, two = (
+        table(**{"NMD (ID only)": 0.8 + NOISE}).assign(dataset=name)
+        for name in ("folder:boardgames", "folder:xwines")
+    )
+    cell = "BoNMF Table 1: NMD, MSE"
+    untestable = ledger(pd.concat([one, two])).set_index("claim")
+    assert untestable.loc[[cell], "verdict"].tolist() == ["not testable on this data"]
+    own = table(**{"NMD (ID only)": 0.8075 + 0.3 * NOISE})
+    decided = ledger(pd.concat([one, own, two])).set_index("claim")
+    assert decided.loc[[cell], ["dataset", "verdict"]].to_numpy().tolist() == [
+        ["ml-1m", "reproduced"]
+    ]
+    shown = readable(untestable.reset_index()).set_index("claim").loc[cell]
+    assert shown["seeds"] == "" and shown["dataset"] == "boardgames"
+
+
 def test_kept_tables_are_published_with_the_records(tmp_path, monkeypatch):
     for module in (records_module, publication):
         monkeypatch.setattr(module, "published_dir", lambda: tmp_path / "published")
