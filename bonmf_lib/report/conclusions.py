@@ -19,7 +19,7 @@ from .questions import (
     TEXT,
     Question,
 )
-from .relative import gains, row_of, short_names
+from .relative import gains, percent, row_of, short_names, signed
 from .short_answers import (
     DEPENDS,
     HARMS,
@@ -68,17 +68,6 @@ class Effect:
     def perhaps(self) -> bool:
         """Beside zero by its own interval, but not among all the tests that were made."""
         return self.outcome == "unclear" and (self.low > 0 or self.high < 0)
-
-
-def signed(value: float) -> str:
-    """With a sign, but zero without one; one decimal."""
-    text = f"{value:+.1f}"
-    return "0.0" if float(text) == 0 else text.replace("-", "−")
-
-
-def percent(value: float) -> str:
-    """:func:`signed` with its unit."""
-    return f"{signed(value)} %"
 
 
 def _told_by_itself(gain: float, low: float, high: float, splits: int) -> Effect | None:

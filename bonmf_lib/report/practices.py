@@ -328,7 +328,7 @@ def leak_sentence(curves: pd.DataFrame, paper: float, published_epochs: int) -> 
     whether = f"reached by: {', '.join(in_time)}" if in_time else "reached by no practice"
     return (
         f"At most {TOLERANCE:.0%} above the paper's {paper:.4f} is, "
-        f"within {published_epochs} epochs, {whether}. " + "; ".join(parts) + "."
+        f"within {published_epochs} epochs, {whether}. Each practice: {'; '.join(parts)}."
     )
 
 

@@ -15,6 +15,17 @@ from .tables import differences
 VERDICTS = ("equivalent", "better", "worse", "undecided")
 
 
+def signed(value: float) -> str:
+    """With a sign, but zero without one; one decimal."""
+    text = f"{value:+.1f}"
+    return "0.0" if float(text) == 0 else text.replace("-", "−")
+
+
+def percent(value: float) -> str:
+    """:func:`signed` with its unit."""
+    return f"{signed(value)} %"
+
+
 def gains(records: pd.DataFrame, metric: str, reference: tuple[str, str]) -> pd.DataFrame:
     """Improvement of every row over the reference row (variant, protocol) over the same seeds.
 

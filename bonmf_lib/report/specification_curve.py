@@ -18,6 +18,7 @@ from ..experiments.specifications import (
 )
 from ..runs.profiles import read_profile
 from ..runs.records import values_by_seed
+from .relative import signed
 
 REAL = CONTENTS[0]
 # share of the specifications that must agree with a claim, fixed at the head of claims.yaml
@@ -182,18 +183,20 @@ def centre_sentence(effects: pd.DataFrame, name: str, centre: Specification) -> 
             continue
         own = found.loc[(comparison, REAL)]
         interval = (
-            f"{own['low']:+.1f} to {own['high']:+.1f}" if pd.notna(own["low"]) else "one split"
+            f"{signed(own['low'])} to {signed(own['high'])}"
+            if pd.notna(own["low"])
+            else "one split"
         )
         controls = [
-            f"; {content} {found.loc[(comparison, content), 'gain']:+.1f}"
+            f"; {content} {signed(found.loc[(comparison, content), 'gain'])}"
             for content in CONTENTS[1:]
             if (comparison, content) in found.index
         ]
-        parts.append(f"{label} {own['gain']:+.1f} % ({interval}{''.join(controls)})")
+        parts.append(f"{label} {signed(own['gain'])} % ({interval}{''.join(controls)})")
     if not parts:
         return f"{name}: not run on this data."
     return (
-        f"{name}, gain in MSE over IDs alone, {int(found['splits'].max())} splits: "
+        f"{name.capitalize()}, gain in MSE over IDs alone, {int(found['splits'].max())} splits: "
         f"{'; '.join(parts)}.{_conclusion(found)}"
     )
 
@@ -298,15 +301,15 @@ def curve_sentence(effects: pd.DataFrame, comparison: str) -> str:
         else f"The sign is positive in {(own['gain'] > 0).sum()} of {len(own)} specifications, "
         "on one split each"
     )
-    said += f"; the median gain is {own['gain'].median():+.1f} %."
+    said += f"; the median gain is {signed(own['gain'].median())} %."
     decided = deciding_choices(effects, comparison)
     if len(decided):
         first = decided.iloc[0]
         said += (
             f" Most depends on {decided.index[0].replace('_', ' ')} "
             f"({first['explained']:.0%} of the variance): "
-            f"{first['best']} {first['best_median']:+.1f} %, "
-            f"{first['worst']} {first['worst_median']:+.1f} %."
+            f"{first['best']} {signed(first['best_median'])} %, "
+            f"{first['worst']} {signed(first['worst_median'])} %."
         )
     beaten, compared = beats_controls(effects, comparison)
     if compared:

@@ -72,7 +72,7 @@ def verdict_sentences(judged: pd.DataFrame, records: pd.DataFrame, *claims: str)
         if not rows[rows["claim"] == claim]["verdict"].isin(_UNJUDGED).all()
     ]
     for verdict, group in left.groupby("verdict"):
-        lines.append(f"{verdict.capitalize()}: {', '.join(group['claim'].unique())}.")
+        lines.append(f"{verdict.capitalize()}: {'; '.join(group['claim'].unique())}.")
     return "\n".join(lines)
 
 

@@ -302,7 +302,8 @@ def test_what_is_said_and_drawn_of_the_centres():
         sentence = centre_sentence(effects, name, centre)
         text = own.loc[("text", "real")]
         assert sentence.startswith(
-            f"{name}, gain in MSE over IDs alone, 2 splits: text {text['gain']:+.1f} % ("
+            f"{name.capitalize()}, gain in MSE over IDs alone, 2 splits: "
+            f"text {text['gain']:+.1f} % ("
         )
         assert f"({text['low']:+.1f} to {text['high']:+.1f}; shuffled " in sentence
         assert "fewer than 5" not in sentence

@@ -99,7 +99,7 @@ def test_a_run_that_decides_something_lists_the_rest_in_one_line():
     assert demonstration_sentence(ledger(records)) == ""
     lines = said(records, "BoNMF (a)", "BoNMF (h)", "BoNMF (i)").splitlines()
     assert lines[0].startswith("BoNMF (a): holds")
-    assert lines[1:] == ["Not run: BoNMF (h), BoNMF (i)."]
+    assert lines[1:] == ["Not run: BoNMF (h); BoNMF (i)."]
     assert list(verdict_table(ledger(records), "BoNMF (a)", "BoNMF (h)").index) == ["BoNMF (a)"]
 
 
