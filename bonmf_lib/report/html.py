@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
+import pandas as pd
 from IPython.display import display
 
 from .chips import CHIPS, Chip
@@ -18,9 +19,14 @@ TONES = CHIPS | {answer.word: answer.tone for answer in SHORT_ANSWERS}
 _UNIT = re.compile(r"(?<=\d) (?=%)")
 
 
+def _with_units(value: str) -> str:
+    """Text whose numbers stay on one line with their unit."""
+    return _UNIT.sub("\N{NO-BREAK SPACE}", value)
+
+
 def _text(value: str) -> str:
     """Text as HTML, numbers on one line with their unit."""
-    return escape(_UNIT.sub("\N{NO-BREAK SPACE}", value))
+    return escape(_with_units(value))
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ def say(*sentences: object) -> None:
 
 def escaped_markdown(line: str) -> str:
     """One line whose characters all stand for themselves in Markdown."""
-    line = _SPECIAL.sub(lambda found: f"&#{ord(found[0])};", line)
+    line = _SPECIAL.sub(lambda found: f"&#{ord(found[0])};", _with_units(line))
     return _NUMBERED.sub(lambda found: f"{found[1]}&#{ord(found[2])};", line)
 
 
@@ -127,11 +133,19 @@ def lines_cell(text: str) -> Markup:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str | Markup]]) -> Markup:
-    """A table for reading; cells are text, or markup of this module."""
+    """A table for reading; cells are text, or markup of this module. Each says its column, for
+    narrow screens that show a row as a block."""
     rows = [list(row) for row in rows]
-    head = "".join(f'<th scope="col">{_text(name)}</th>' for name in columns)
+    names = [_text(name) for name in columns]
+    head = "".join(f'<th scope="col">{name}</th>' for name in names)
     body = "".join(
-        f"<tr>{''.join(f'<td>{_cell(value)}</td>' for value in row)}</tr>" for row in rows
+        "<tr>"
+        + "".join(
+            f'<td data-column="{name}">{_cell(value)}</td>'
+            for name, value in zip(names, row, strict=True)
+        )
+        + "</tr>"
+        for row in rows
     )
     lines = [" | ".join(map(str, row)) for row in (columns, *rows)]
     return Markup(
@@ -142,6 +156,18 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str | Markup]]) -> Mar
 
 def _cell(value: str | Markup) -> str:
     return value.html if isinstance(value, Markup) else _text(value)
+
+
+def reading_table(shown: pd.DataFrame) -> Markup:
+    """A table of numbers for reading: empty where there is none, zero without a sign."""
+    numbers = shown.apply(_number_column)
+    return Markup(numbers.to_html(na_rep="", border=0), numbers.to_string(na_rep=""))
+
+
+def _number_column(column: pd.Series) -> pd.Series:
+    if column.dtype.kind == "f":
+        return column + 0.0  # -0.0 becomes 0.0
+    return column.astype(object).where(column.notna(), "") if column.dtype.kind in "iu" else column
 
 
 def chip_cell(word: str) -> Markup:

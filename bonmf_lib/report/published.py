@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from ..claims.across_users import published_across_users
 from ..errors import RecordError
 from ..runs.records import is_table_published, published_table, read_published
-from .html import Markup, Sentences
+from .html import Markup, Sentences, reading_table
 
 Part = str | Markup | pd.DataFrame | Figure  # of a report: sentences, markup, a table, a figure
 
@@ -84,6 +84,12 @@ def show(*groups: Iterable[Part]) -> None:
     for parts in groups:
         try:
             for part in parts:
-                display(Sentences(part) if isinstance(part, str) else part)
+                display(_shown(part))
         except NotPublishedError as error:
             display(Sentences(str(error)))
+
+
+def _shown(part: Part) -> object:
+    if isinstance(part, str):
+        return Sentences(part)
+    return reading_table(part) if isinstance(part, pd.DataFrame) else part

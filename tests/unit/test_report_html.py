@@ -3,6 +3,7 @@
 import re
 from html import unescape
 
+import pandas as pd
 import pytest
 from nbconvert.filters.markdown import markdown2html
 
@@ -72,7 +73,8 @@ def test_what_data_say_is_text(shown):
 )
 def test_sentences_are_shown_as_they_are(line):
     shown = markdown2html(Sentences(line)._repr_markdown_())
-    assert unescape(re.sub(r"<.*?>", "", shown)).strip() == line
+    words = unescape(re.sub(r"<.*?>", "", shown)).strip()
+    assert words.replace("\N{NO-BREAK SPACE}%", " %") == line
     assert re.findall(r"<\w+", shown) == ["<p"]
 
 
@@ -91,6 +93,23 @@ def test_a_paragraph_has_its_bold_words():
 def test_a_number_stays_on_one_line_with_its_unit():
     shown = html.card("How much?", "helps", "By 2.8 % (2.3 to 3.2).", "+2.8 % (+2.3 to +3.2)")
     assert shown.html.count("2.8\N{NO-BREAK SPACE}%") == 2 and "2.8 %" not in shown.html
+    assert Sentences("By 2.8 %.")._repr_markdown_() == "By 2.8\N{NO-BREAK SPACE}%."
+
+
+def test_a_cell_says_its_column():
+    shown = html.table(("model", "a & b"), [("SVD", html.chip_cell("reproduced"))]).html
+    assert '<td data-column="model">SVD</td><td data-column="a &amp; b"><span' in shown
+
+
+def test_a_table_of_numbers_has_no_word_for_none_and_no_negative_zero():
+    numbers = pd.DataFrame(
+        {"<b>": [float("nan"), -0.0, 1.5], "n": pd.array([1, None, 3], "Int64"), "what": "x"},
+    )
+    shown = html.reading_table(numbers)
+    cells = re.findall(r"<td>(.*?)</td>", shown.html)
+    assert cells[:3] == ["", "1", "x"] and cells[3:6] == ["0.0", "", "x"] and cells[6] == "1.5"
+    assert "&lt;b&gt;" in shown.html and not re.search("NaN|NA|-0", repr(shown))
+    assert "<table" in html.reading_table(numbers.iloc[:0]).html
 
 
 def test_what_is_said_is_shown_as_prose(monkeypatch):

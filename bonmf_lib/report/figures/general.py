@@ -46,6 +46,7 @@ def set_style() -> None:
         "text.parse_math": False,
     }
     pd.set_option("display.html.use_mathjax", False)
+    pd.set_option("display.max_colwidth", None)  # no text of a cell is cut
     describe_figures()
 
 
