@@ -13,6 +13,7 @@ import pandas as pd
 
 from ..datasets import _NAMES, CONTENTS, load_dataset, split_view
 from ..errors import BonmfError, ConfigError, unknown_name
+from ..report.html import escaped_markdown
 from ..runs.manifest import write_manifest
 from ..runs.profiles import check_folder, read_profile, run_folder
 from ..storage import project_root, write_text
@@ -116,11 +117,11 @@ def _run(command: list, root: Path, failed: str) -> None:
 
 
 def _entitle(executed: Path, title: str) -> None:
-    """Let the notebook's title name the data."""
+    """Let the notebook's title name the data, whatever characters its name has."""
     notebook = nbformat.read(executed, as_version=4)
     first = next(cell for cell in notebook.cells if cell.cell_type == "markdown")
     _, _, rest = first.source.partition("\n")
-    first.source = f"# {title}\n{rest}"
+    first.source = f"# {escaped_markdown(title)}\n{rest}"
     write_text(executed, nbformat.writes(notebook) + "\n")
 
 

@@ -1,15 +1,18 @@
-"""The report as a page: made from the executed notebook, complete in itself, and right in a
-browser."""
+"""The reports as pages, the study's and an audit's: made from executed notebooks, complete in
+themselves, and right in a browser."""
 
 import re
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbconvert import HTMLExporter
+from traitlets.config import Config
 
-from bonmf_lib.report.chips import contrast
+from bonmf_lib.audit.command import ONLY_IN_THE_NOTEBOOK, _entitle
+from bonmf_lib.report.chips import READABLE, contrast
 from bonmf_lib.report.html import Sentences
 from tests.conftest import ROOT
 from tests.notebooks.browser import CHROMIUM, Browser, browser
@@ -38,9 +41,13 @@ class Elements(HTMLParser):
         return [attributes for tag, attributes in self.found if tag == name]
 
 
-def converted(notebook) -> str:
-    """As the pipeline's rule converts it."""
+def converted(notebook, left_out: str = "") -> str:
+    """As the pipeline's rule converts it, or an audit, which leaves out cells by their tag."""
+    chosen = Config()
+    chosen.TagRemovePreprocessor.enabled = bool(left_out)
+    chosen.TagRemovePreprocessor.remove_cell_tags = {left_out}
     exporter = HTMLExporter(
+        config=chosen,
         template_name=TEMPLATE.name,
         extra_template_basedirs=[str(TEMPLATE.parent)],
         exclude_input=True,
@@ -51,6 +58,12 @@ def converted(notebook) -> str:
 @pytest.fixture(scope="module")
 def page() -> str:
     return converted(NOTEBOOK)
+
+
+@pytest.fixture(scope="module")
+def audit_page() -> str:
+    notebook = nbformat.read(ROOT / "notebooks/15_your_catalogue.ipynb", as_version=4)
+    return converted(notebook, ONLY_IN_THE_NOTEBOOK)
 
 
 @pytest.fixture(scope="module")
@@ -162,20 +175,52 @@ def test_figures_keep_their_words_and_sentences_run_nothing():
     assert not page.all("script") and not page.all("strong")
 
 
+@pytest.mark.case(
+    "hostile",
+    "an audit of a folder named `<img src=x onerror=...>` or `<script>`",
+    "the report's title shows the name as text",
+)
+@pytest.mark.parametrize(
+    "name", ["<img src=x onerror=alert(1)>", "<script>alert(1)<script>", "a*b*"]
+)
+def test_a_catalogues_name_is_text_in_its_title(tmp_path, name):
+    file, title = tmp_path / "executed.ipynb", f"{name}: what is it worth?"
+    nbformat.write(make.new_notebook(cells=[make.new_markdown_cell("# Notebook\n\nWhy")]), file)
+    _entitle(file, title)
+    page = converted(nbformat.read(file, as_version=4))
+    found = Elements(page)
+    assert not any(found.all(tag) for tag in ("img", "script", "em"))
+    heading = re.search(r"<h1[^>]*>(.*?)<a class", page, re.DOTALL)[1]
+    assert [unescape(heading), unescape(re.search("<title>(.*)</title>", page)[1])] == [title] * 2
+
+
 @pytest.fixture(scope="module")
-def tab(page, tmp_path_factory):
+def tab(page, audit_page, tmp_path_factory):
     if CHROMIUM is None:
         pytest.skip("needs chromium")
-    file = tmp_path_factory.mktemp("page") / "report.html"
-    file.write_text(page, encoding="utf-8")
+    folder = tmp_path_factory.mktemp("pages")
+    for name, text in (("report", page), ("audit", audit_page)):
+        (folder / f"{name}.html").write_text(text, encoding="utf-8")
     with browser() as found:
-        yield found, file
+        yield found, folder
 
 
-def opened(tab: tuple[Browser, Path], width: int, height: int = 800) -> Browser:
-    found, file = tab
-    found.open(file, width, height)
+def opened(
+    tab: tuple[Browser, Path], width: int, height: int = 800, name: str = "report"
+) -> Browser:
+    found, folder = tab
+    found.open(folder / f"{name}.html", width, height)
     return found
+
+
+def unfolded(tab: tuple[Browser, Path], width: int, name: str) -> Browser:
+    """A page with all its folded parts open."""
+    shown = opened(tab, width, name=name)
+    shown.value("document.querySelectorAll('details').forEach(part => part.open = true)")
+    return shown
+
+
+both = pytest.mark.parametrize("name", ["report", "audit"])
 
 
 def test_the_answer_is_above_the_fold(tab):
@@ -187,8 +232,16 @@ def test_the_answer_is_above_the_fold(tab):
     assert words.startswith("Text ")
 
 
-def test_every_internal_link_shows_its_target(tab):
-    shown = opened(tab, 1280)
+def test_an_audits_answer_is_above_the_fold(tab):
+    shown = opened(tab, 1280, name="audit")
+    answer = shown.value("document.querySelector('.answer').getBoundingClientRect().toJSON()")
+    assert answer["top"] > 0 and answer["bottom"] < 800
+
+
+@both
+def test_every_internal_link_shows_its_target(tab, name):
+    shown = opened(tab, 1280, name=name)
+    assert shown.value("""document.querySelectorAll('a[href^="#"]').length""") > 4
     missed = shown.value("""
         [...document.querySelectorAll('a[href^="#"]')].filter(link => {
             link.click();
@@ -200,10 +253,89 @@ def test_every_internal_link_shows_its_target(tab):
     assert missed == []
 
 
+# every pair of colours that some seen text has, ink and paper, with one such text
+_COLOURS = """
+(() => {
+    const found = {}, walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+        const words = walker.currentNode.textContent.trim();
+        const holder = walker.currentNode.parentElement;
+        const style = getComputedStyle(holder);
+        if (!words || !holder.getClientRects().length || style.visibility !== "visible") continue;
+        let paper = holder;
+        while (paper && getComputedStyle(paper).backgroundColor === "rgba(0, 0, 0, 0)")
+            paper = paper.parentElement;
+        const behind = paper ? getComputedStyle(paper).backgroundColor : "rgb(255, 255, 255)";
+        found[[style.color, behind].join("; ")] ||= words.slice(0, 60);
+    }
+    return found;
+})()"""
+
+
+def _hex(colour: str) -> str:
+    """``#rrggbb`` of an opaque colour, as a browser gives it."""
+    red, green, blue = re.fullmatch(r"rgb\((\d+), (\d+), (\d+)\)", colour).groups()
+    return f"#{int(red):02x}{int(green):02x}{int(blue):02x}"
+
+
+@both
+@pytest.mark.parametrize("width", [390, 1280])
+def test_every_text_is_readable_on_what_is_behind_it(tab, width, name):
+    found = unfolded(tab, width, name).value(_COLOURS)
+    assert len(found) > 4
+    for colours, words in found.items():
+        ink, paper = map(_hex, colours.split("; "))
+        assert contrast(ink, paper) >= READABLE, (ink, paper, words)
+
+
+def test_pale_text_would_be_seen(tab):
+    shown = opened(tab, 1280)
+    shown.value("document.querySelector('.answer').style.color = '#999999'")
+    pairs = [tuple(map(_hex, colours.split("; "))) for colours in shown.value(_COLOURS)]
+    assert any(contrast(*pair) < READABLE for pair in pairs)
+
+
+# words whose letters and digits stand on more than one line
+_BROKEN = """
+(() => {
+    const found = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+        const node = walker.currentNode, range = document.createRange();
+        if (node.parentElement.closest("code, pre, .skip")) continue;
+        for (const word of node.textContent.matchAll(/[\\p{L}\\p{N}]+/gu)) {
+            range.setStart(node, word.index);
+            range.setEnd(node, word.index + word[0].length);
+            const lines = new Set([...range.getClientRects()].map(box => Math.round(box.top)));
+            if (lines.size > 1) found.push(word[0]);
+        }
+    }
+    return found;
+})()"""
+
+
+@both
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_word_is_broken(tab, width, name):
+    assert unfolded(tab, width, name).value(_BROKEN) == []
+
+
+def test_a_broken_word_would_be_seen(tab):
+    shown = opened(tab, 390)
+    shown.value("document.querySelector('.answer').style = 'width: 3em; word-break: break-all'")
+    assert shown.value(_BROKEN)
+
+
+def test_a_narrow_screen_shows_each_answer_below_its_question(tab):
+    shown = opened(tab, 390)
+    cell = "document.querySelector('table.reading td:nth-child(3)')"
+    assert shown.value(f"{cell}.getBoundingClientRect().right") <= 390
+    assert "measured" in shown.value(f"getComputedStyle({cell}, '::before').content")
+
+
+@both
 @pytest.mark.parametrize("width", [390, 768, 1280])
-def test_nothing_is_wider_than_the_window(tab, width):
-    shown = opened(tab, width)
-    shown.value("document.querySelectorAll('details').forEach(part => part.open = true)")
+def test_nothing_is_wider_than_the_window(tab, width, name):
+    shown = unfolded(tab, width, name)
     page, window = shown.value(
         "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
     )
@@ -228,7 +360,8 @@ def test_it_prints_on_paper_without_its_contents(tab):
     shown.call("Emulation.setEmulatedMedia", media="")
 
 
-def test_it_raises_no_error_and_asks_for_nothing(tab):
-    shown = opened(tab, 1280)
+@both
+def test_it_raises_no_error_and_asks_for_nothing(tab, name):
+    shown = opened(tab, 1280, name=name)
     assert shown.errors == []
     assert {address.partition(":")[0] for address in shown.requests} <= {"file", "data"}
