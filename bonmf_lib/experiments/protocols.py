@@ -13,7 +13,6 @@ from ..training.search import Search
 from .search_spaces import SPACES, large_batches, wide_space
 
 SPARSE = 0.1  # share of the training ratings that "sparse data" means
-SEARCHED_SPLIT = 1000  # the seed of the split that wide searches are made on, and nothing else
 CONTROLS = ("shuffled", "noise")  # endings of their names
 COLD_ITEM_SHARE = 0.2  # of all items are held out where cold items are studied
 
@@ -66,15 +65,15 @@ def early_stopped(
 
 def tuned(run: Run, variant: Variant) -> Variant:
     """The same row with its settings chosen by a search on validation, every row with the same
-    budget; a wide search is made on a split of its own, once."""
+    budget. Every split is searched anew: what another split chooses by has test ratings of this
+    one in it."""
     settings = run.settings
-    training = large_batches(settings, settings.tuning.epochs)
-    if (wide := settings.tuning.wide) is None:
-        search = Search(tuple(SPACES[variant.model].items()), settings.tuning.trials)
-    else:
-        training = replace(training, epochs=wide.epochs, patience=wide.patience)
+    training = large_batches(settings, settings.tuning.searched_epochs)
+    space = SPACES[variant.model]
+    if wide := settings.tuning.wide:
+        training = replace(training, patience=wide.patience)
         space = wide_space(variant, settings)
-        search = Search(tuple(space.items()), wide.trials, seed=SEARCHED_SPLIT)
+    search = Search(tuple(space.items()), settings.tuning.searched_trials)
     return replace(variant, protocol="tuned", training=training, search=search)
 
 

@@ -100,6 +100,7 @@ def dependence(published: Published) -> Parts:
     for name, centre in centres.items():
         yield specification_curve.centre_sentence(effects, name, centre)
     yield specification_figures.centre_gains(effects, centres)
+    yield specification_curve.coverage_sentence(published.own, published.run)
     for comparison, own in effects[effects["content"] == specification_curve.REAL].groupby(
         "comparison", sort=False
     ):

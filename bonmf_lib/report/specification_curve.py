@@ -14,7 +14,9 @@ from ..experiments.specifications import (
     NETWORKS,
     Specification,
     all_readings,
+    around_centres,
     centres,
+    random_combinations,
 )
 from ..runs.profiles import read_profile
 from ..runs.records import values_by_seed
@@ -156,6 +158,22 @@ def published_effects(
     settings = read_profile(profile)
     found = records[records["experiment"].isin(EXPERIMENTS)]
     return specification_effects(found, all_readings(settings)), centres(settings)
+
+
+def coverage_sentence(records: pd.DataFrame, profile: str) -> str:
+    """How many of a profile's readings have records of all their networks: a curve shows the others
+    only once they are run, and what is robust may change then."""
+    settings, run = read_profile(profile), set(records["variant"])
+    counts = [
+        f"{sum(all(one.row_name(network) in run for network in NETWORKS) for one in asked)} of "
+        f"{len(asked)} {what}"
+        for asked, what in (
+            (around_centres(settings), "readings around the centres"),
+            (random_combinations(settings), "random combinations"),
+        )
+        if asked
+    ]
+    return f"Run so far: {' and '.join(counts)}."
 
 
 def at(effects: pd.DataFrame, specification: Specification) -> pd.DataFrame:

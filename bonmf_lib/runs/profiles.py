@@ -75,13 +75,12 @@ class Specifications:
 
 @config
 class WideSearch:
-    """Searches over all that a model's makers would try, meant as an upper bound of it; all on one
-    split, whose test ratings are not read."""
+    """Searches over all that a model's makers would try, meant as an upper bound of it."""
 
     small_batch: _Count  # tried beside the large one
     epochs: _Count  # upper limit of every trial
     patience: _Count  # epochs without a better validation MSE
-    trials: _Count  # per model
+    trials: _Count  # per model and seed
 
 
 @config

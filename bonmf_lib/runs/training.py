@@ -65,18 +65,9 @@ class Training:
 
     @cached_property
     def search_key(self) -> str:
-        """Likewise of its search's trials: how many members are then trained changes none, nor does
-        the seed where all are searched for on one split."""
-        return self._searched.key
-
-    @cached_property
-    def _searched(self) -> "Training":
-        """One network on the split that the search is made on."""
-        search = self.variant.search
-        seed = self.seed if search is None or search.seed is None else search.seed
-        if (seed, self.variant.members) == (self.seed, 1):
-            return self
-        return Training(self.run, replace(self.variant, members=1), seed)
+        """Likewise of its search's trials: how many members are then trained changes none."""
+        single = replace(self.variant, members=1)
+        return self.key if self.variant.members == 1 else Training(self.run, single, self.seed).key
 
     @cached_property
     def split(self) -> Split:
@@ -231,11 +222,10 @@ class Training:
         variant, settings = self.variant, Settings(self.variant.model_config, self.variant.training)
         if variant.search is None:
             return settings
-        one = self._searched
-        split = one._split(VALID_SHARE)
+        split = self._split(VALID_SHARE)
         return choose(
-            variant.model, settings, variant.search, self.dataset, split, one.inputs(split),
-            one.seed, self.device, self.trials_path, one.label, one._validation(split),
+            variant.model, settings, variant.search, self.dataset, split, self.inputs(split),
+            self.seed, self.device, self.trials_path, self.label, self._validation(split),
         )  # fmt: skip
 
     def _members(self, settings: Settings) -> Iterator[tuple[Recommender, History]]:
@@ -411,18 +401,13 @@ def trained_side_by_side(trainings: Sequence[Training]) -> list[Recommender]:
 
 
 def read_trials(run: Run, variants: list[Variant], seeds: tuple[int, ...]) -> pd.DataFrame:
-    """All trials of the rows' finished searches: one row per variant, seed (of the split searched
-    on) and trial; ``params`` is JSON."""
-    searches = {
-        (variant.name, one.seed): one
+    """All trials of the rows' finished searches: one row per variant, seed and trial; ``params`` is
+    JSON."""
+    rows = [
+        {"variant": variant.name, "seed": seed, **trial, "params": json.dumps(trial["params"])}
         for variant in variants
         for seed in (seeds if variant.search else ())
-        for one in (Training(run, variant, seed)._searched,)
-    }
-    rows = [
-        {"variant": name, "seed": seed, **trial, "params": json.dumps(trial["params"])}
-        for (name, seed), one in searches.items()
-        for trial in one.trials()
+        for trial in Training(run, variant, seed).trials()
     ]
     return pd.DataFrame(rows).drop(columns="curve", errors="ignore")
 

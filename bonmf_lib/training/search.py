@@ -39,19 +39,17 @@ class Search:
     Attributes:
         space: pairs of ``model.<field>`` or ``training.<field>`` and its Optuna distribution.
         trials: trainings, the one with the given settings included.
-        seed: of the one split that all trainings are searched for on; None = each on its own.
     """
 
     space: tuple[tuple[str, BaseDistribution], ...]
     trials: int
-    seed: int | None = None
 
     def described(self) -> dict[str, Any]:
         """Plain values, for hashes and files."""
         return {
             "trials": self.trials,
             "space": {name: json.loads(distribution_to_json(d)) for name, d in self.space},
-        } | ({} if self.seed is None else {"seed": self.seed})
+        }
 
 
 @dataclass(frozen=True)

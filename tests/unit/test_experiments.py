@@ -13,7 +13,7 @@ from bonmf_lib.encoders import registry
 from bonmf_lib.encoders.image import PixelEncoder
 from bonmf_lib.errors import ConfigError, DamagedError, TrainingError
 from bonmf_lib.evaluation.rules import FULL_RANKING
-from bonmf_lib.experiments.protocols import SEARCHED_SPLIT, fixed_epochs_protocol, tuned
+from bonmf_lib.experiments.protocols import fixed_epochs_protocol, tuned
 from bonmf_lib.experiments.table1 import best_rows, table1_rows, tuned_rows
 from bonmf_lib.integrity import read_json, read_sealed_bytes
 from bonmf_lib.models import build_model
@@ -24,7 +24,7 @@ from bonmf_lib.runs import training as training_module
 from bonmf_lib.runs.records import notes_name, read_published
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import run_variants
-from bonmf_lib.runs.training import Training, read_trials, trained_side_by_side
+from bonmf_lib.runs.training import Training, trained_side_by_side
 from bonmf_lib.runs.variant import Variant, variant_hash
 from bonmf_lib.splits.rules import Ratio
 from bonmf_lib.training import search as tuning
@@ -221,23 +221,6 @@ def test_training_killed_between_epochs_goes_on_from_its_checkpoint(run, tmp_pat
     assert len(kept["history"]["train_loss"]) == 2
     assert values(run_variants(run, "one", [longer], seeds=(0,))) == values(whole)
     assert not list((run.run_dir / "checkpoints").iterdir())
-
-
-def test_wide_searches_are_made_once_on_a_split_of_their_own(run, trainings):
-    of_each = replace(best_rows(run)[0], name="of each")
-    once = replace(of_each, name="once", search=replace(of_each.search, seed=SEARCHED_SPLIT))
-    trials, seeds = once.search.trials, (0, 1)
-    assert once.search.seed not in run.settings.seeds
-    run_variants(run, "one", [once], seeds)
-    assert trainings == ["trial"] * trials + ["final"] * 2
-    assert len({Training(run, once, seed).trials_path for seed in seeds}) == 1
-    assert set(read_trials(run, [once], seeds)["seed"]) == {once.search.seed}
-    chosen = [Training(run, once, seed).settings() for seed in seeds]
-    assert chosen[0] == chosen[1]
-    trainings.clear()
-    run_variants(run, "one", [of_each], seeds)
-    assert sorted(trainings) == sorted((["trial"] * trials + ["final"]) * 2)
-    assert set(read_trials(run, [of_each], seeds)["seed"]) == set(seeds)
 
 
 def test_rows_of_one_search_share_its_trials(run, trainings):

@@ -21,6 +21,7 @@ from bonmf_lib.report.specification_curve import (
     at,
     beats_controls,
     centre_sentence,
+    coverage_sentence,
     curve_sentence,
     deciding_choices,
     published_effects,
@@ -116,6 +117,18 @@ def test_the_first_centre_is_the_papers_row_on_native_features(run):
             run, replace(theirs, **named)
         )
         assert training_hash(run, theirs) == training_hash(run, replace(theirs, **named))
+
+
+def test_readings_that_are_not_run_yet_are_counted():
+    found = specifications.around_centres(PAPER)
+    near, drawn = len(found), PAPER.specification.random
+    records = made_records(found[:3], lambda s: 1.0)
+    said = coverage_sentence(records, "paper")
+    assert said == (
+        f"Run so far: 3 of {near} readings around the centres and 0 of {drawn} random combinations."
+    )
+    without = records[~records["variant"].str.startswith("IDs + picture, real")]
+    assert coverage_sentence(without, "paper").startswith("Run so far: 0 of ")
 
 
 def test_large_batches_have_more_epochs_to_stop_in():

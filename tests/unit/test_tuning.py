@@ -9,9 +9,11 @@ import pytest
 import torch
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from bonmf_lib.encoders.preparation import PREPARATIONS
 from bonmf_lib.errors import ConfigError, TrainingError
 from bonmf_lib.evaluation.rules import FULL_RANKING
-from bonmf_lib.experiments.search_spaces import SPACES
+from bonmf_lib.experiments.registry import EXPERIMENTS
+from bonmf_lib.experiments.search_spaces import SPACES, WIDE_SPACES
 from bonmf_lib.experiments.table1 import best_rows, tuned_rows
 from bonmf_lib.integrity import read_json, write_json
 from bonmf_lib.models import ClosedFormModel, RatingModel, build_model, get_model, list_models
@@ -315,6 +317,43 @@ def test_models_are_searched_over_what_they_have(model):
         assert not any(name.startswith("training.") for name in names)
     else:
         assert {"training.learning_rate", "model.regularisation"} < names
+
+
+def test_wide_searches_are_as_wide_for_every_trained_model(tmp_path):
+    run = Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path)))
+    assert run.settings.tuning.wide is not None
+    rows = EXPERIMENTS["04_tuned"].rows(run)
+    assert {row.model for row in rows} == set(SPACES) == set(WIDE_SPACES)
+    for row in rows:
+        space = dict(row.search.space)
+        for modality in ("text", "image"):
+            asked = space.get(f"model.{modality}_preparation")
+            assert row.uses(modality) == (asked is not None), row.name
+            assert asked is None or asked.choices == PREPARATIONS
+        if issubclass(get_model(row.model).model, ClosedFormModel):
+            continue
+        assert space["training.weight_decay"].choices[0] == 0
+        rate = space["training.learning_rate"]
+        assert (rate.low, rate.high) == (3e-4, 3e-2)
+        narrow = SPACES[row.model]["training.learning_rate"]
+        assert rate.low < narrow.low and narrow.high < rate.high
+        small, large = run.settings.tuning.wide.small_batch, run.settings.tuning.batch_size
+        batches = getattr(space.get("training.batch_size"), "choices", None)
+        assert batches == (None if row.model in ("bonmf+", "svd++") else (small, large))
+
+
+def test_means_of_factorisations_and_shuffled_content_stand_beside_the_best_rows(tmp_path):
+    run = Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path)))
+    rows = {row.name: row for row in EXPERIMENTS["04_tuned"].rows(run)}
+    members = run.settings.comparison.ensemble_members
+    for name in ("Biased SVD", "SVD++", "BoNMF+"):
+        mean = rows[f"{name}, {members} members"]
+        assert mean == dataclasses.replace(rows[name], name=mean.name, members=members)
+    for name in ("BoNMF", "BoNMF+"):
+        control = rows[f"{name}, shuffled"]
+        assert control.search == rows[name].search
+        assert control.text_encoder.endswith("-shuffled")
+        assert control.image_encoder.endswith("-shuffled")
 
 
 # The test part is never looked at
