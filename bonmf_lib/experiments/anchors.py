@@ -107,8 +107,8 @@ def surprise_rows(
     ]
     for _ in progress(in_parallel(_surprise_row, jobs), f"{experiment}: trainings", len(jobs)):
         pass
-    records = read_records(run.run_dir)
-    return records[(records["experiment"] == experiment) & (records["dataset"] == run.dataset.name)]
+    records = read_records(run.run_dir, experiment)
+    return records[records["dataset"] == run.dataset.name]
 
 
 def _surprise_row(run: Run, experiment: str, name: str, config: str, fold: int) -> None:

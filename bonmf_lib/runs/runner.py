@@ -63,9 +63,9 @@ def run_variants(
         wave.sort(key=lambda group: -sum(row.variant.members for row in group.rows))
     tasks = [[(experiment, group) for group in wave] for wave in waves]
     _run_waves(_run_group, tasks, f"{experiment}: trainings")
-    records = read_records(run.run_dir)
+    records = read_records(run.run_dir, experiment)
     place = records["config"].map({config: place for place, config in enumerate(configs)})
-    wanted = place.notna() & records["seed"].isin(seeds) & (records["experiment"] == experiment)
+    wanted = place.notna() & records["seed"].isin(seeds)
     ordered = (
         records[wanted]
         .assign(place=place[wanted])

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from ..integrity import read_sealed_text, sealed_text
 from ..storage import keep_text
@@ -29,7 +30,10 @@ def text_columns(table: pd.DataFrame) -> list[str]:
 def csv_text(table: pd.DataFrame, float_format: str) -> str:
     """The table as CSV without its index; texts that a spreadsheet would take for a formula get an
     apostrophe."""
-    columns = {_neutral(str(name)): column.map(_neutral) for name, column in table.items()}
+    columns = {
+        _neutral(str(name)): column if is_numeric_dtype(column) else column.map(_neutral)
+        for name, column in table.items()
+    }
     safe = pd.DataFrame(columns, index=table.index)
     return safe.to_csv(index=False, float_format=float_format, lineterminator="\n")
 

@@ -102,7 +102,7 @@ def leak_curves(run: Run, experiment: str, variant: Variant, seed: int) -> pd.Da
                     seconds=seconds, split=split.rule, test_share=split.test_share, **common,
                 ))  # fmt: skip
         add_records(run.run_dir, records)
-    records = read_records(run.run_dir)
+    records = read_records(run.run_dir, experiment)
     return leak_table(records[records["config"] == config])
 
 

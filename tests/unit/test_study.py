@@ -29,7 +29,7 @@ from bonmf_lib.claims.reading import (
     read_claims,
 )
 from bonmf_lib.claims.sensitivity import changed_verdicts, sensitivity_sentence, verdicts_by_rule
-from bonmf_lib.errors import ConfigError, RecordError
+from bonmf_lib.errors import ConfigError, DamagedError, RecordError
 from bonmf_lib.evaluation import Estimate, holm, mean_interval
 from bonmf_lib.evaluation.shapley import shapley_table
 from bonmf_lib.integrity import read_json, read_sealed_text, sealed_text
@@ -670,6 +670,17 @@ def test_records_are_written_whole_and_read_back(tmp_path):
     found = read_records(tmp_path)
     assert found["value"].tolist() == pytest.approx([1 / 3, 0.5])
     assert not list(tmp_path.rglob("*.part"))
+
+
+def test_records_of_one_experiment_need_no_others(tmp_path):
+    add_records(tmp_path, [record(seed=1)])
+    add_records(tmp_path, [record(seed=1, experiment="another")])
+    assert read_records(tmp_path, "another")["experiment"].tolist() == ["another"]
+    (broken,) = (tmp_path / "records" / "e").glob("*.csv")
+    broken.write_text("changed")
+    assert len(read_records(tmp_path, "another")) == 1
+    with pytest.raises(DamagedError):
+        read_records(tmp_path)
 
 
 def test_fresh_runs_everything_again(tmp_path, monkeypatch):
