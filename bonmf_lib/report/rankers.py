@@ -13,7 +13,7 @@ from ..evaluation.rules import ALL_KNOWN_MASKED
 from ..runs.run import Run
 from ..runs.training import Training
 from ..runs.variant import Variant, variant_hash
-from .tables import metric_table
+from .tables import metric_table, paper_values
 
 FEW, ALL = "among few", "among all"
 # how the evaluation's name begins, by the side that figures call it
@@ -155,6 +155,30 @@ def printed_curve(models: Mapping[str, str], setting: str, metric: str) -> pd.Da
                 rows.append({"model": model, "x": _parts(claim.variant, setting)[1],
                              "value": claim.value})  # fmt: skip
     return pd.DataFrame(rows, columns=["model", "x", "value"])
+
+
+def choice_lines(choice: pd.DataFrame, printed: Mapping[str, float] | None = None) -> list[str]:
+    """What choosing a training's epoch by the test ratings adds to HR@10, a line per model.
+
+    Args:
+        choice: of :func:`bonmf_lib.studies.chosen_epochs.gain_by_choice`. printed: a paper's value
+            by model, where it is comparable.
+    """
+    lines = []
+    for model, row in choice.iterrows():
+        said = (
+            f"{model}: HR@10 {row['last epoch']:.3f} after the last epoch, "
+            f"{row['best on test']:.3f} after epoch {row['its epoch']:.0f}, the best on the test "
+            "ratings"
+        )
+        known = model in (printed or {})
+        lines.append(said + (f"; printed {printed[model]:.3f}." if known else "."))
+    return lines
+
+
+def printed_hit_rates() -> dict[str, float]:
+    """HR@10 of the independent run of NeuMF's authors' code, by our rows' names."""
+    return paper_values("NeuMF independent run")["hr@10"].to_dict()
 
 
 def watched(run: Run, rows: Sequence[Variant], seeds: Sequence[int]) -> pd.DataFrame:

@@ -7,8 +7,9 @@ import pandas as pd
 from IPython.display import Markdown
 
 from ..claims.ledger import UNJUDGED
+from ..studies.chosen_epochs import gain_by_choice
 from ..studies.practices import leak_table
-from . import domains, practices
+from . import domains, practices, rankers
 from .answer_table import AnswerRow, answer_rows, hollow_sentence
 from .answers import (
     MARGIN,
@@ -367,6 +368,21 @@ def _cold_lines(found: Measured) -> list[str]:
     return [*claimed(found), *said]
 
 
+def _ranker_lines(found: Measured) -> list[str]:
+    """Verdicts, then why trainings of fixed length may be below what was printed."""
+    said = _verdict_lines(_ASKED_OF_RANKERS)(found)
+    try:
+        tested = found.published.table("tested_by_epoch", "Not published yet.")
+    except NotPublishedError:
+        return said
+    choice = rankers.choice_lines(gain_by_choice(tested), rankers.printed_hit_rates())
+    return [
+        *said,
+        "**What does it add to choose the epoch by the test ratings, as the authors' code does?** "
+        + " ".join(choice),
+    ]
+
+
 def _domain_lines(found: Measured) -> list[str]:
     records = found.published.records
     said = [
@@ -386,6 +402,6 @@ _OWN_LINES: dict[str, Callable[[Measured], list[str]]] = {
     "08_modality_overlap": _overlap_lines,
     "09_cold_start": _cold_lines,
     "10_cross_domain": _domain_lines,
-    "11_neural_cf": _verdict_lines(_ASKED_OF_RANKERS),
+    "11_neural_cf": _ranker_lines,
     "12_multimodal_ranking": _verdict_lines(_ASKED_OF_MULTIMODAL),
 }

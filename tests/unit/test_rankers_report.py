@@ -5,7 +5,12 @@ import pytest
 
 from bonmf_lib.claims.across_users import COLUMNS
 from bonmf_lib.errors import RecordError
-from bonmf_lib.report.rankers import both_evaluations, pair_intervals
+from bonmf_lib.report.rankers import (
+    both_evaluations,
+    choice_lines,
+    pair_intervals,
+    printed_hit_rates,
+)
 from bonmf_lib.studies.sampled_metrics import TURNED, pair_orders
 
 FULL, GIVEN = "full ranking, train masked", "given negatives"
@@ -49,3 +54,16 @@ def test_pairs_are_told_apart_by_their_own_intervals():
 def test_an_ambiguous_evaluation_is_refused():
     with pytest.raises(RecordError, match="name one of them"):
         both_evaluations(ACROSS, "hr@10", {"sampled": "given", "full": "full ranking"})
+
+
+def test_what_choosing_the_epoch_adds_is_said_beside_print():
+    choice = pd.DataFrame(
+        {"last epoch": [0.65, 0.7], "best on test": [0.69, 0.7], "its epoch": [7, 20]},
+        index=["MLP, 32 factors", "Other"],
+    )
+    assert choice_lines(choice, printed_hit_rates()) == [
+        "MLP, 32 factors: HR@10 0.650 after the last epoch, 0.690 after epoch 7, the best on the "
+        "test ratings; printed 0.691.",
+        "Other: HR@10 0.700 after the last epoch, 0.700 after epoch 20, the best on the test "
+        "ratings.",
+    ]

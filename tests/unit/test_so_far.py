@@ -161,3 +161,13 @@ def test_gains_stand_by_training_beside_those_of_other_movies_content():
         "| posters, beside the text |  | +3.8 % (+2.4 to +5.3) |",
     ]
     assert so_far.gains_table([]) == ""
+
+
+def test_rankers_say_what_choosing_the_epoch_on_test_adds(found, monkeypatch):
+    table = pd.DataFrame(
+        {"model": "MLP, 32 factors", "epoch": [1, 2, 3], "value": [0.5, 0.69, 0.65]}
+    )
+    monkeypatch.setattr(published_module, "is_table_published", lambda run, name: True)
+    monkeypatch.setattr(published_module, "published_table", lambda run, name: table)
+    *_, said = so_far._ranker_lines(found)
+    assert "0.650 after the last epoch, 0.690 after epoch 2" in said and "printed 0.691" in said
