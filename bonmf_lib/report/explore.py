@@ -16,8 +16,8 @@ from ..claims.sensitivity import AS_JUDGED, verdicts
 from ..datasets.words import shown_name
 from ..evaluation.definitions import MetricDefinition, definition_grid
 from ..experiments.names import row_name
+from .definition_fits import COLUMNS, TOLERANCE, by_metric, fit_to_paper
 from .figures import comparison, explore as figures
-from .practices import COLUMNS, TOLERANCE, by_metric, fit_to_paper
 from .published import Part, Published
 from .relative import gains
 from .tables import differences, estimates, paper_values, standing_sentence

@@ -18,7 +18,14 @@ from ..runs.records import interval_share
 from ..studies import failures, overlap as overlap_studies
 from ..studies.pictures import spoiling_sentence
 from ..studies.practices import leak_table
-from . import answers, domains, practices as readings, specification_curve, tables
+from . import (
+    answers,
+    definition_fits,
+    domains,
+    practices as readings,
+    specification_curve,
+    tables,
+)
 from .control_shares import control_shares
 from .figures import (
     comparison as comparison_figures,
@@ -173,10 +180,10 @@ def metric_readings(published: Published) -> Parts:
         part: table.drop(columns="part").set_index("definition")
         for part, table in definitions.groupby("part")
     }
-    paper, values = tables.paper_values("BoNMF Table 1"), readings.by_metric(parts)["test"]
-    fits = readings.fits_by_name(values, paper)
-    yield from readings.fit_sentences(fits)
-    yield from readings.evidence_sentences(values, paper)
+    paper, values = tables.paper_values("BoNMF Table 1"), definition_fits.by_metric(parts)["test"]
+    fits = definition_fits.fits_by_name(values, paper)
+    yield from definition_fits.fit_sentences(fits)
+    yield from definition_fits.evidence_sentences(values, paper)
     yield practice_figures.definition_map(fits)
 
 

@@ -9,7 +9,7 @@ from IPython.display import Markdown
 from ..claims.ledger import UNJUDGED
 from ..studies.chosen_epochs import gain_by_choice
 from ..studies.practices import leak_table
-from . import domains, practices, rankers
+from . import definition_fits, domains, rankers
 from .answer_table import AnswerRow, answer_rows, hollow_sentence
 from .answers import (
     MARGIN,
@@ -273,12 +273,12 @@ def _forensic_lines(found: Measured) -> list[str]:
 def _printed_error(published: Published, paper: pd.DataFrame, epochs: int = 10) -> str:
     curves = leak_table(published.rows("04_leaks", "The curves by practice"))
     printed = paper.loc["BoNMF", "mse"]
-    near = curves.loc[:epochs] <= printed * (1 + practices.TOLERANCE)
+    near = curves.loc[:epochs] <= printed * (1 + definition_fits.TOLERANCE)
     reached = [str(name) for name in curves.columns if near[name].any()]
     return (
         f"**{printed:.4f}, BoNMF's printed error:** within {epochs} epochs, "
         f"{'no practice tried' if not reached else ', '.join(reached)} "
-        f"{'comes' if len(reached) < 2 else 'come'} within {practices.TOLERANCE:.0%} of it."
+        f"{'comes' if len(reached) < 2 else 'come'} within {definition_fits.TOLERANCE:.0%} of it."
     )
 
 
@@ -288,15 +288,15 @@ def _metric_readings(published: Published, paper: pd.DataFrame) -> str:
         str(part): table.drop(columns="part").set_index("definition")
         for part, table in definitions.groupby("part")
     }
-    values = practices.by_metric(parts)["test"]
+    values = definition_fits.by_metric(parts)["test"]
     said = []
-    for name, fits in practices.fits_by_name(values, paper).items():
+    for name, fits in definition_fits.fits_by_name(values, paper).items():
         distinct = fits[fits["distinct"] & fits["rmse"].notna()]
         agreeing = (distinct["within"] == distinct["rows"]).sum()
         said.append(f"{agreeing} of {len(distinct)} definitions of {name}")
     return (
         f"**Printed Precision and NDCG:** {' and '.join(said)} "
-        f"give every row of the paper within {practices.TOLERANCE:.0%}."
+        f"give every row of the paper within {definition_fits.TOLERANCE:.0%}."
     )
 
 

@@ -18,8 +18,7 @@ from bonmf_lib.evaluation.definitions import (
     evaluate_all_items,
     evaluate_definitions,
 )
-from bonmf_lib.report.figures.practices import definition_heat, definition_map
-from bonmf_lib.report.practices import (
+from bonmf_lib.report.definition_fits import (
     evidence_sentences,
     fit_sentence,
     fit_to_paper,
@@ -29,6 +28,7 @@ from bonmf_lib.report.practices import (
     order_evidence,
     part_sentences,
 )
+from bonmf_lib.report.figures.practices import definition_heat, definition_map
 
 #          user 7: by score 2, 5, 4 (predicted 4.5, 4, 1);  user 9: one rating of 3, predicted 3;
 SMALL = np.array([7, 7, 7, 9]), np.array([5.0, 2.0, 4.0, 3.0]), np.array([4.0, 4.5, 1.0, 3.0])

@@ -23,6 +23,7 @@ from bonmf_lib.evaluation.definitions import definition_grid
 from bonmf_lib.evaluation.shapley import shapley_table
 from bonmf_lib.experiments import specifications
 from bonmf_lib.experiments.names import is_control
+from bonmf_lib.report.definition_fits import COLUMNS, fit_to_paper
 from bonmf_lib.report.figures import (
     comparison as comparison_figures,
     explore as explore_figures,
@@ -35,7 +36,6 @@ from bonmf_lib.report.figures import (
     style as common,
 )
 from bonmf_lib.report.forests import forest
-from bonmf_lib.report.practices import COLUMNS, fit_to_paper
 from bonmf_lib.report.specification_curve import COMPARISONS
 from bonmf_lib.runs.profiles import read_profile
 from bonmf_lib.studies.inner_products import BY_USER, EVERYTHING, jaccard

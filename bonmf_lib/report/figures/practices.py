@@ -11,7 +11,7 @@ from matplotlib.ticker import LogFormatter, MaxNLocator
 
 from ...errors import RecordError
 from ..chips import text_on
-from ..practices import TOLERANCE
+from ..definition_fits import TOLERANCE
 from .findings import listed, splits
 from .style import (
     PALETTE,
@@ -41,7 +41,7 @@ def definition_map(fits: dict[str, pd.DataFrame], nearest: int = 3) -> Figure:
     are drawn once.
 
     Args:
-        fits: tables of :func:`bonmf_lib.report.practices.fit_to_paper` by the column's name.
+        fits: tables of :func:`bonmf_lib.report.definition_fits.fit_to_paper` by the column's name.
         nearest: definitions that are numbered and spelled out under each panel.
     """
     figure, axes = grid(1, len(fits), (max(8, 6.4 * len(fits)), 6.6))
@@ -114,7 +114,7 @@ def definition_heat(
     near ones boxed.
 
     Args:
-        fits: table of :func:`bonmf_lib.report.practices.fit_to_paper`, for the definitions'
+        fits: table of :func:`bonmf_lib.report.definition_fits.fit_to_paper`, for the definitions'
         choices.
         values: the model's value by definition label; the definitions of one metric.
         paper: the paper's value of that model.
