@@ -20,7 +20,8 @@ from .definition_fits import COLUMNS, TOLERANCE, by_metric, fit_to_paper
 from .figures import comparison, explore as figures
 from .published import Part, Published
 from .relative import gains
-from .tables import differences, estimates, paper_values, standing_sentence
+from .row_sentences import standing_sentence
+from .tables import differences, estimates, paper_values
 
 Choice = Mapping[str, str]  # what is chosen, by the name of its menu
 

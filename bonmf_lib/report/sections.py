@@ -23,6 +23,7 @@ from . import (
     definition_fits,
     domains,
     practices as readings,
+    row_sentences,
     specification_curve,
     tables,
 )
@@ -170,7 +171,7 @@ def second_reading(published: Published, experiment: str) -> Parts:
     yield tables.metric_table(rows, METRICS | rankings)
     if implicit:
         pair = [(f"{name}, implicit", "as published") for name in ("BoNMF", "NMD (ID only)")]
-        yield tables.difference_sentence(rows, "recall@10", *pair)
+        yield row_sentences.difference_sentence(rows, "recall@10", *pair)
 
 
 def metric_readings(published: Published) -> Parts:
@@ -407,7 +408,7 @@ def what_to_take(
     for claim in [claim for claim in _TAKEN if (judged["claim"] == claim).any()]:
         statement = judged.loc[judged["claim"] == claim, "statement"].iloc[0]
         yield f"{statement}. {tables.interpret(judged, claim)}"
-    yield tables.own_model_sentence(published.own)
+    yield row_sentences.own_model_sentence(published.own)
     yield from (answers.added_sentence(published.own, modality) for modality in ("text", "picture"))
     yield from (answer.sentences[-1] for answer in found if answer.question != "overlap")
 

@@ -6,7 +6,8 @@ import pandas as pd
 from ..claims.ledger import readable
 from ..claims.reading import read_claims
 from .answer_table import OWN_MODEL, hollow_sentence
-from .tables import interpret, lowest_sentence
+from .row_sentences import lowest_sentence
+from .tables import interpret
 
 _PAPER = "bonmf", "bonmf-review"  # the paper under audit, and its second reading
 _UNJUDGED = "not testable on this data", "not run"
@@ -97,7 +98,7 @@ def _holds(judged: pd.DataFrame, claim: str) -> bool:
 
 
 def best_model_sentences(records: pd.DataFrame, metric: str, protocols: list[str]) -> str:
-    """:func:`~bonmf_lib.report.tables.lowest_sentence`, and how our own model was chosen where it
-    is among the rows."""
+    """:func:`~bonmf_lib.report.row_sentences.lowest_sentence`, and how our own model was chosen
+    where it is among the rows."""
     said = lowest_sentence(records, metric, protocols)
     return f"{said}\n{OWN_MODEL}." if "BoNMF+" in said else said

@@ -33,7 +33,7 @@ from bonmf_lib.errors import ConfigError, DamagedError, RecordError
 from bonmf_lib.evaluation import Estimate, holm, mean_interval
 from bonmf_lib.evaluation.shapley import shapley_table
 from bonmf_lib.integrity import read_json, read_sealed_text, sealed_text
-from bonmf_lib.report import tables
+from bonmf_lib.report import row_sentences, tables
 from bonmf_lib.runs import publication, records as records_module
 from bonmf_lib.runs.manifest import save_manifest, write_manifest
 from bonmf_lib.runs.records import (
@@ -323,10 +323,10 @@ def test_readable_ledger_shows_number_and_interval():
 def test_sentences_follow_verdicts_and_intervals():
     records = table(A=0.70 + NOISE, B=0.75 - NOISE)
     pair = (("A", "as published"), ("B", "as published"))
-    assert "is better than" in tables.difference_sentence(records, "mse", *pair)
-    assert "is worse than" in tables.difference_sentence(records, "mse", *pair[::-1])
+    assert "is better than" in row_sentences.difference_sentence(records, "mse", *pair)
+    assert "is worse than" in row_sentences.difference_sentence(records, "mse", *pair[::-1])
     close = table(A=0.70 + NOISE, B=0.70 - NOISE)
-    assert "no clear difference" in tables.difference_sentence(close, "mse", *pair)
+    assert "no clear difference" in row_sentences.difference_sentence(close, "mse", *pair)
     for values, said in (
         ({"BoNMF": 0.80 + NOISE, "NMD (ID only)": 0.70 - NOISE}, "the opposite holds"),
         (
@@ -357,7 +357,7 @@ def test_sentences_follow_verdicts_and_intervals():
 def test_lowest_row_is_named_with_those_it_is_not_told_apart_from():
     tuned = table(A=0.70 + NOISE, B=0.75 - NOISE, C=0.70 - NOISE).assign(protocol="tuned")
     records = pd.concat([table(B=0.69 + NOISE), tuned])
-    sentence = tables.lowest_sentence(records, "mse")
+    sentence = row_sentences.lowest_sentence(records, "mse")
     assert sentence.startswith("Lowest MSE: B (as published) 0.690; A (tuned) 0.700.")
     assert sentence.endswith("not clearly different from, or worse than: C (tuned).")
 
@@ -366,7 +366,7 @@ def test_means_of_several_networks_are_named_but_not_compared():
     tuned = table(**{"A": 0.70 + NOISE, "B": 0.75 - NOISE, "A, 5 members": 0.65 - NOISE}).assign(
         protocol="tuned"
     )
-    assert tables.lowest_sentence(tuned, "mse") == (
+    assert row_sentences.lowest_sentence(tuned, "mse") == (
         "Lowest MSE: A (tuned) 0.700. A (tuned) is better than each of the other 1 rows in MSE "
         "(Holm-adjusted p < 0.05). A, 5 members (tuned), a mean of several networks, "
         "which no other row is: 0.650."
@@ -387,25 +387,25 @@ def test_what_an_input_adds_to_the_others():
 
 def test_our_model_is_compared_with_every_row_of_the_tables():
     rows = table(A=0.70 + NOISE, B=0.75 - NOISE).assign(experiment="04_table1")
-    assert tables.own_model_sentence(rows) == "Our own model was not run on this data."
+    assert row_sentences.own_model_sentence(rows) == "Our own model was not run on this data."
     own = table(**{"BoNMF+": 0.65 - NOISE}).assign(
         experiment="05_bonmf_plus", protocol="early stopped"
     )
-    sentence = tables.own_model_sentence(pd.concat([rows, own]))
+    sentence = row_sentences.own_model_sentence(pd.concat([rows, own]))
     assert "BoNMF+ (early stopped) 0.650" in sentence
     assert (
         "BoNMF+ (early stopped), MSE: better than 2 of 2 other rows, worse than 0 (Holm" in sentence
     )
     searched = table(**{"BoNMF+": 0.64 + NOISE, "BoNMF+, 3 members": 0.63 - NOISE})
     searched = searched.assign(experiment="04_tuned", protocol="tuned")
-    sentence = tables.own_model_sentence(pd.concat([rows, own, searched]))
+    sentence = row_sentences.own_model_sentence(pd.concat([rows, own, searched]))
     assert re.search(
         r": BoNMF\+ \(tuned\) 0.640 .*members \(tuned\) 0.630 .*early stopped\) 0.650", sentence
     )
     assert "BoNMF+ (tuned), MSE: better than 2 of 2 other rows, worse than 0 (Holm" in sentence
     rare = pd.concat([rows, searched]).assign(metric="mse-cold-items")
     rare.loc[rare["variant"] == "A", "value"] -= 0.1
-    sentence = tables.own_model_sentence(pd.concat([rows, searched, rare]))
+    sentence = row_sentences.own_model_sentence(pd.concat([rows, searched, rare]))
     assert (
         "5 training ratings: better than 1 of 2 other rows, worse than 1 (A (as published)) (Holm"
         in sentence
@@ -413,7 +413,7 @@ def test_our_model_is_compared_with_every_row_of_the_tables():
     bare = table(**{"BoNMF+, no content": 0.65 + NOISE}).assign(
         experiment="05_bonmf_plus", protocol="early stopped"
     )
-    sentence = tables.own_model_sentence(pd.concat([rows, own, bare]))
+    sentence = row_sentences.own_model_sentence(pd.concat([rows, own, bare]))
     assert sentence.endswith(
         "BoNMF+ (early stopped) and BoNMF+, no content (early stopped): the unadjusted interval "
         "of the difference in MSE includes zero: no clear difference."

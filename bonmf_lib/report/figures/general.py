@@ -16,7 +16,7 @@ from ...encoders.image import decode
 from ...experiments.names import is_control, row_name
 from ...training.loop import History
 from ..chips import CHIPS
-from ..tables import MEMBERS
+from ..row_sentences import MEMBERS
 from .findings import listed, splits
 from .style import (
     PALETTE,
