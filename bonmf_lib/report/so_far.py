@@ -311,6 +311,7 @@ def _printed_svd(published: Published, paper: pd.DataFrame) -> str:
 
 _ASKED_OF_RANKERS = {
     "Does NeuMF beat its parts?": "NeuMF (a)",
+    "And early stopped on validation?": "NeuMF (a), early stopped",
     "Does pretraining help?": "NeuMF (b)",
     "Does a dot product with care beat the network?": "NeuMF (c)",
     "Does a closed form do as well, among few items?": "NeuMF (m)",

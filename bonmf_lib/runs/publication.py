@@ -18,7 +18,9 @@ from .records import (
     RECORDS,
     file_note,
     gathered,
+    is_table_published,
     published_dir,
+    published_table,
     read_records,
     table_path,
     unfinished_runs,
@@ -39,7 +41,7 @@ def publish(run_dir: Path, name: str, drop_rows: bool = False, tables_only: bool
     An experiment on one data set is replaced whole, since its rows are compared with each other;
     experiments that the run does not hold stay as they are. A table replaces the one of the same
     name. What both had measured with the same settings and seeds is kept side by side in the table
-    ``remeasured``.
+    ``remeasured``, experiment by experiment.
 
     Args:
         drop_rows: even where an experiment then has fewer rows.
@@ -81,6 +83,7 @@ def publish(run_dir: Path, name: str, drop_rows: bool = False, tables_only: bool
         path.stem: read_table_text(path) for path in sorted((run_dir / "tables").glob("[!.]*.csv"))
     }
     if len(measured_again):
+        measured_again = _with_other_experiments(measured_again, name)
         tables[REMEASURED] = text_columns(measured_again), csv_text(measured_again, "%.6g")
     for table, (columns, text) in tables.items():
         inside = table_path(folder, table).relative_to(folder).as_posix()
@@ -90,6 +93,15 @@ def publish(run_dir: Path, name: str, drop_rows: bool = False, tables_only: bool
         write_text(folder / inside, text)
     save_manifest(folder, noted | {"files": files})
     return folder
+
+
+def _with_other_experiments(measured_again: pd.DataFrame, name: str) -> pd.DataFrame:
+    """What a run measured again, below what earlier ones did of experiments that it does not hold."""
+    if not is_table_published(name, REMEASURED):
+        return measured_again
+    earlier = published_table(name, REMEASURED)
+    others = ~_keys(earlier, _EXPERIMENT).isin(_keys(measured_again, _EXPERIMENT))
+    return pd.concat([earlier[others], measured_again], ignore_index=True)
 
 
 def _records_after(

@@ -19,7 +19,8 @@ from tests.unit.test_study import record
 
 @pytest.fixture
 def published(tmp_path, monkeypatch):
-    monkeypatch.setattr(publication, "published_dir", lambda: tmp_path / "published")
+    for module in (publication, records_module):
+        monkeypatch.setattr(module, "published_dir", lambda: tmp_path / "published")
     first = tmp_path / "first"
     for experiment, value in (("04_table1", 0.70), ("05_modalities", 0.80)):
         for seed in (0, 1):
@@ -118,9 +119,7 @@ def test_a_run_is_published_under_one_plain_name_only(published, tmp_path, name)
         publish(tmp_path / "first", name)
 
 
-def test_the_same_settings_measured_twice_are_set_side_by_side(
-    published, tmp_path, monkeypatch, capsys
-):
+def test_the_same_settings_measured_twice_are_set_side_by_side(published, tmp_path, capsys):
     again = tmp_path / "again"
     for seed, value in ((0, 0.71), (1, 0.68)):
         add_records(again, [record(seed=seed, value=value, experiment="04_table1", seconds=2.0)])
@@ -130,7 +129,6 @@ def test_the_same_settings_measured_twice_are_set_side_by_side(
         ["04_table1", 2, 0.7, 0.695]
     ]
     assert found["largest"].tolist() == pytest.approx([0.02])
-    monkeypatch.setattr(records_module, "published_dir", lambda: tmp_path / "published")
     assert main(["compare", str(again)]) == 0
     assert "0.6950" in capsys.readouterr().out
     assert main(["compare", str(again), "--metric", "hr@10"]) == 0
@@ -150,3 +148,15 @@ def test_the_same_settings_measured_twice_are_set_side_by_side(
     assert kept[["variant", "metric", "largest"]].to_numpy().tolist() == [["A", "mse", 0.02]]
     publish(again, "paper")  # again: nothing new, so the table stays
     assert len(pd.read_csv(published / "tables" / "remeasured.csv")) == 1
+
+
+def test_what_was_measured_again_stays_when_another_experiment_is(published, tmp_path):
+    for experiment, value in (("04_table1", 0.71), ("05_modalities", 0.31), ("04_table1", 0.72)):
+        again = tmp_path / f"{experiment}-{value}"
+        add_records(again, [record(value=value, experiment=experiment, seconds=value)])
+        publish(again, "paper", drop_rows=True)
+    kept = pd.read_csv(published / "tables" / "remeasured.csv")
+    assert kept[["experiment", "ours"]].to_numpy().tolist() == [
+        ["05_modalities", 0.31],
+        ["04_table1", 0.72],
+    ]
