@@ -96,7 +96,7 @@ def publish(run_dir: Path, name: str, drop_rows: bool = False, tables_only: bool
 
 
 def _with_other_experiments(measured_again: pd.DataFrame, name: str) -> pd.DataFrame:
-    """What a run measured again, below what earlier ones did of experiments that it does not hold."""
+    """What a run measured again, below what earlier ones did of experiments it does not hold."""
     if not is_table_published(name, REMEASURED):
         return measured_again
     earlier = published_table(name, REMEASURED)

@@ -6,6 +6,9 @@ them.
 """
 
 import ast
+import importlib
+from contextlib import suppress
+from types import ModuleType
 
 import nbformat
 import pytest
@@ -186,3 +189,50 @@ def test_it_is_found_wherever_it_is_read(reading):
 )
 def test_what_is_no_rebinding(other, last):
     assert ambiguous_names(made_up(ONE, "rows = 1", OTHER, other, LAST, last)) == []
+
+
+def missing_attributes(notebook) -> list[str]:
+    """``module.name`` of every name that a notebook reads of a module of the library and that is
+    not there, and of every name that it imports in vain."""
+    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    tree, modules, missing = ast.parse(code), {}, []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.startswith("bonmf_lib") and alias.asname:
+                    modules[alias.asname] = importlib.import_module(alias.name)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("bonmf_lib"):
+            parent = importlib.import_module(node.module)
+            for alias in node.names:
+                with suppress(ModuleNotFoundError):
+                    importlib.import_module(f"{node.module}.{alias.name}")
+                found = getattr(parent, alias.name, None)
+                if found is None:
+                    missing.append(f"{node.module}.{alias.name}")
+                elif isinstance(found, ModuleType):
+                    modules[alias.asname or alias.name] = found
+    return missing + [
+        f"{modules[node.value.id].__name__}.{node.attr}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in modules
+        and not hasattr(modules[node.value.id], node.attr)
+    ]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_what_a_notebook_reads_of_the_library_is_there(path):
+    assert not missing_attributes(nbformat.read(path, as_version=4))
+
+
+def test_what_is_not_there_is_named():
+    notebook = made_up(
+        "from bonmf_lib.report import tables as shown, nothing",
+        "shown.metric_table\nshown.moved(shown.away)\nother = shown",
+    )
+    assert missing_attributes(notebook) == [
+        "bonmf_lib.report.nothing",
+        "bonmf_lib.report.tables.moved",
+        "bonmf_lib.report.tables.away",
+    ]
