@@ -156,7 +156,7 @@ def test_the_study_s_own_rules_change_no_verdict(published):
 
 
 def test_changed_verdicts_are_those_of_the_report(published):
-    by_rule = verdicts_by_rule(published.records)
+    by_rule = verdicts_by_rule(published.records, published.across_users)
     question = explore.Verdicts(published)
     for name, choice in {
         "tolerance 1 %": {"tolerance": "1 %"},
