@@ -67,8 +67,9 @@ def signatures(published: Published) -> Parts:
 
 
 def measured_twice(published: Published) -> Parts:
-    """How far a second measurement of the same rows lies from the first."""
-    again = published.table(REMEASURED, "A second measurement")
+    """How far a second measurement of the main rows lies from the first; others, such as what is
+    solved from counts, would only add rows that cannot differ."""
+    again = main_rows(published.table(REMEASURED, "A second measurement"))
     for metric in ("mse", "ndcg@10"):
         yield agreement_sentence(again, metric)
 

@@ -182,3 +182,17 @@ def test_shares_of_controls_are_those_of_their_own_rows():
     some = controls[controls["variant"] != "BoNMF on text, shuffled"]
     assert control_shares(real, some, SUBSETS, "mse") is None  # the others would be real rows
     assert (control_shares(real[real["seed"] > 0], controls, SUBSETS, "mse")["seeds"] == 1).all()
+
+
+def test_a_second_measurement_counts_main_rows_only():
+    row = {"variant": "A", "metric": "mse", "seeds": 2, "others": 0.7, "spread": 0.01}
+    again = pd.DataFrame(
+        [
+            row | {"experiment": "04_table1", "ours": 0.71, "largest": 0.02},
+            row | {"experiment": "11_solved", "ours": 0.7, "largest": 0.0},
+        ]
+    )
+    again = pd.concat([again, again.assign(metric="ndcg@10")])
+    published = SimpleNamespace(table=lambda *_: again)
+    for said in report.measured_twice(published):
+        assert "0 of 1 rows are the same in both" in said
