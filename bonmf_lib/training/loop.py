@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from ..datasets import Dataset
 from ..errors import ConfigError, DamagedError, TrainingError
 from ..integrity import read_sealed_bytes, sealed_bytes
+from ..memory import freed_memory_kept
 from ..models import ClosedFormModel, RatingModel, Recommender
 from ..progress import announce, progress
 from ..splits.split import Split
@@ -76,6 +77,7 @@ def predict(model: Recommender, users: torch.Tensor, items: torch.Tensor) -> tor
     return torch.cat(parts)
 
 
+@freed_memory_kept()
 def fit(
     model: Recommender,
     dataset: Dataset,

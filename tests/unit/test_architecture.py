@@ -13,6 +13,7 @@ FILES = (
     "config",
     "integrity",
     "device",
+    "memory",
     "parallel",
     "sources",
 )  # at the top

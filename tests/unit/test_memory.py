@@ -1,0 +1,67 @@
+"""Freed memory that stays with the process: values stay, and pages are asked for once."""
+
+import platform
+import resource
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from bonmf_lib.memory import freed_memory_kept
+
+BLOCK = 96 * 2**20  # bytes, above what glibc ever keeps by itself
+PAGES = BLOCK // resource.getpagesize()
+glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of glibc alone")
+
+
+def new_pages() -> int:
+    """How many pages the kernel hands out for a block."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.ones(BLOCK // 4)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+@glibc
+def test_freed_memory_is_handed_out_again_inside_and_returned_after():
+    before = _resident()
+    with freed_memory_kept():
+        # an aligned block needs a little more than its size: only a few freed ones together fit it
+        asked = [new_pages() for _ in range(40)]
+        assert asked[0] > PAGES * 0.9
+        assert sum(asked[-10:]) < PAGES / 10
+        assert _resident() - before > BLOCK * 0.9
+    assert _resident() - before < BLOCK / 10
+
+
+def _resident() -> int:
+    pages = Path("/proc/self/statm").read_text().split()[1]
+    return int(pages) * resource.getpagesize()
+
+
+@glibc
+def test_an_error_inside_ends_it():
+    before = _resident()
+    with pytest.raises(ZeroDivisionError), freed_memory_kept():
+        torch.ones(BLOCK // 4)
+        1 / 0  # noqa: B018
+    assert _resident() - before < BLOCK / 10
+
+
+def test_another_c_library_is_left_alone(monkeypatch):
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
+    monkeypatch.setattr("ctypes.CDLL", lambda name: pytest.fail("loaded"))
+    with freed_memory_kept():
+        assert torch.ones(3).sum() == 3
+
+
+@pytest.mark.parametrize("kept", [nullcontext, freed_memory_kept])
+def test_values_do_not_depend_on_it(kept):
+    generator = torch.Generator().manual_seed(0)
+    table = torch.randn(500, 64, generator=generator).requires_grad_()
+    with kept():
+        (table[:400] * table[100:]).sum(1).square().mean().backward()
+    free = torch.randn(500, 64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    (free[:400] * free[100:]).sum(1).square().mean().backward()
+    np.testing.assert_array_equal(table.grad.numpy(), free.grad.numpy())
