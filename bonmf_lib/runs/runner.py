@@ -116,7 +116,7 @@ def _waves(trainings: Sequence[Training]) -> list[list[_Group]]:
 
     def group_of(training: Training) -> _Group:
         wave = waves.setdefault(_generation(training), {})
-        return wave.setdefault(training.search_key, _Group())
+        return wave.setdefault(training.searched.key, _Group())
 
     for training in trainings:
         group_of(training).rows.append(training)
@@ -140,7 +140,7 @@ def _connected(trainings: Sequence[Training]) -> list[list[Training]]:
     """Trainings in parts of which none shares a training, a search or a start with another."""
     parts: list[tuple[set[str], list[Training]]] = []
     for training in trainings:
-        keys = {one.search_key for one in (training, *_all_starts(training))}
+        keys = {one.searched.key for one in (training, *_all_starts(training))}
         touched = [part for part in parts if part[0] & keys]
         apart = [part for part in parts if not part[0] & keys]
         members = [one for _, earlier in touched for one in earlier]

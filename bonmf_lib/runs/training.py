@@ -64,10 +64,14 @@ class Training:
         return f"{training_hash(self.run, self.variant)}-{self.seed}"
 
     @cached_property
-    def search_key(self) -> str:
-        """Likewise of its search's trials: how many members are then trained changes none."""
-        single = replace(self.variant, members=1)
-        return self.key if self.variant.members == 1 else Training(self.run, single, self.seed).key
+    def searched(self) -> "Training":
+        """The training whose search it takes its settings from: itself; where all seeds test the
+        same ratings, that of the first seed. How many members are then trained changes no trial."""
+        variant = replace(self.variant, members=1)
+        once = variant.search is not None and variant.split.test_part == FIXED
+        seed = self.run.settings.seeds[0] if once else self.seed
+        own = seed == self.seed and variant == self.variant
+        return self if own else Training(self.run, variant, seed)
 
     @cached_property
     def split(self) -> Split:
@@ -103,7 +107,7 @@ class Training:
 
     @property
     def trials_path(self) -> Path:
-        return self.run.run_dir / "tuning" / f"{self.search_key}.json"
+        return self.run.run_dir / "tuning" / f"{self.searched.key}.json"
 
     def is_done(self, weights: bool | None = None) -> bool:
         """Whether what it keeps is there, whole, and of this split; its weights where its
@@ -222,10 +226,12 @@ class Training:
         variant, settings = self.variant, Settings(self.variant.model_config, self.variant.training)
         if variant.search is None:
             return settings
-        split = self._split(VALID_SHARE)
+        searched = self.searched
+        split = searched._split(VALID_SHARE)
         return choose(
-            variant.model, settings, variant.search, self.dataset, split, self.inputs(split),
-            self.seed, self.device, self.trials_path, self.label, self._validation(split),
+            variant.model, settings, variant.search, self.dataset, split, searched.inputs(split),
+            searched.seed, self.device, searched.trials_path, searched.label,
+            searched._validation(split),
         )  # fmt: skip
 
     def _members(self, settings: Settings) -> Iterator[tuple[Recommender, History]]:
@@ -349,7 +355,7 @@ class Training:
 
     def trials(self) -> list[dict[str, Any]]:
         """The trials of its search, first to last."""
-        return read_json(self.trials_path, self.search_key)["trials"]
+        return read_json(self.trials_path, self.searched.key)["trials"]
 
     def model(self) -> Recommender:
         """Its trained model (the first member), in evaluation mode. Where no weights are kept, or
@@ -401,13 +407,17 @@ def trained_side_by_side(trainings: Sequence[Training]) -> list[Recommender]:
 
 
 def read_trials(run: Run, variants: list[Variant], seeds: tuple[int, ...]) -> pd.DataFrame:
-    """All trials of the rows' finished searches: one row per variant, seed and trial; ``params`` is
-    JSON."""
+    """All trials of the rows' finished searches: one row per variant, seed of the search and trial;
+    ``params`` is JSON."""
+    trainings = [
+        Training(run, variant, seed) for variant in variants if variant.search for seed in seeds
+    ]
+    searched = {training.searched.key: training.searched for training in trainings}
     rows = [
-        {"variant": variant.name, "seed": seed, **trial, "params": json.dumps(trial["params"])}
-        for variant in variants
-        for seed in (seeds if variant.search else ())
-        for trial in Training(run, variant, seed).trials()
+        {"variant": one.variant.name, "seed": one.seed, **trial}
+        | {"params": json.dumps(trial["params"])}
+        for one in searched.values()
+        for trial in one.trials()
     ]
     return pd.DataFrame(rows).drop(columns="curve", errors="ignore")
 

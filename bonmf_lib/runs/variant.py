@@ -40,8 +40,9 @@ class Variant:
         feature_dim: principal components of text and picture that it reads; None = the features
         themselves.
         split: the rule by which ratings train and test; the paper's 7:3 unless another is given.
-        search: what is chosen on validation first, anew for every seed; the model is then trained
-            with the chosen settings on training and validation ratings together.
+        search: what is chosen on validation first, anew for every seed that tests other ratings;
+            the model is then trained with the chosen settings on training and validation ratings
+            together.
         holds_out: its last training leaves the validation ratings out even though it watches none,
             as those of rows do that stop by them.
         members: trainings from different initial weights whose predictions are averaged.

@@ -16,10 +16,10 @@ from bonmf_lib.experiments.registry import EXPERIMENTS, asked
 from bonmf_lib.report import rankers
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import run_variants
-from bonmf_lib.runs.training import Training
+from bonmf_lib.runs.training import Training, read_trials
 from bonmf_lib.runs.variant import training_hash, variant_hash
 from bonmf_lib.splits.by_time import LeaveOneOut
-from bonmf_lib.splits.rules import Ratio
+from bonmf_lib.splits.rules import PerUser, Ratio
 from bonmf_lib.studies import chosen_epochs
 from bonmf_lib.training.search import Search
 
@@ -103,6 +103,22 @@ def test_a_ranker_is_searched_by_what_it_watches_and_the_most_is_best(run):
     assert training.settings().training.learning_rate == best["params"]["training.learning_rate"]
     assert training.settings().training.epochs == best["best_epoch"]
     assert np.isfinite(pd.Series(searched.evaluation.of(training))).all()
+
+
+def test_on_one_test_part_all_seeds_take_the_settings_that_the_first_has_searched(run):
+    space = (("training.learning_rate", FloatDistribution(1e-4, 1e-1, log=True)),)
+    row = replace(neural_cf.gmf(run, 4, "large batches"), protocol="tuned", search=Search(space, 2))
+    first, second = (Training(run, row, seed) for seed in SEEDS)
+    second.train()
+    assert second.trials_path == first.trials_path != first.predictions_path
+    assert first.trials() == second.trials()
+    assert not first.is_done()  # the search alone is its own
+    first.train()
+    assert first.settings() == second.settings()
+    assert not first.predictions().equals(second.predictions())
+    assert len(read_trials(run, [row], SEEDS)) == 2
+    drawn = replace(row, split=PerUser())
+    assert len({Training(run, drawn, seed).trials_path for seed in SEEDS}) == 2
 
 
 @pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name.startswith("11_")])
