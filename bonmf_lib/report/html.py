@@ -164,6 +164,12 @@ def reading_table(shown: pd.DataFrame) -> Markup:
     return Markup(numbers.to_html(na_rep="", border=0), numbers.to_string(na_rep=""))
 
 
+def whole_table(shown: pd.DataFrame) -> Markup:
+    """All rows as pandas shows them. The plain form is not padded: beside one long note, every row
+    would be as long."""
+    return Markup(shown.to_html(notebook=True, max_rows=None), shown.to_csv(sep="\t"))
+
+
 def _number_column(column: pd.Series) -> pd.Series:
     if column.dtype.kind == "f":
         return column + 0.0  # -0.0 becomes 0.0
