@@ -5,6 +5,8 @@ import pytest
 
 from bonmf_lib.claims.across_users import COLUMNS
 from bonmf_lib.errors import RecordError
+from bonmf_lib.report import ranker_parts
+from bonmf_lib.report.published import NotPublishedError, Published
 from bonmf_lib.report.rankers import (
     both_evaluations,
     choice_lines,
@@ -67,3 +69,68 @@ def test_what_choosing_the_epoch_adds_is_said_beside_print():
         "Other: HR@10 0.700 after the last epoch, 0.700 after epoch 20, the best on the test "
         "ratings.",
     ]
+
+
+def published(monkeypatch, rows: dict[str, tuple[str, str, str, float, float]]) -> Published:
+    """A published run of such rows, by config: experiment, protocol, name, and the mean of every
+    metric among few and among all; no two told apart."""
+    records = pd.DataFrame(
+        [
+            {"dataset": "ml-1m", "content": "full", "config": f"{config}-{evaluation}",
+             "experiment": experiment, "protocol": protocol, "variant": name}
+            for config, (experiment, protocol, name, _, _) in rows.items()
+            for evaluation in (FULL, GIVEN)
+        ]
+    )  # fmt: skip
+    across = [
+        row(evaluation, name, mean, metric=metric) | {"config": f"{config}-{evaluation}"}
+        for config, (_, _, name, few, every) in rows.items()
+        for evaluation, mean in ((GIVEN, few), (FULL, every))
+        for metric in ("hr@10", "ndcg@10")
+    ]
+    table = pd.DataFrame(across, columns=COLUMNS)
+    monkeypatch.setattr(Published, "across_users", property(lambda _: table))
+    return Published(records)
+
+
+def test_rows_stand_best_first_with_print_and_searched_ones_apart(monkeypatch):
+    run = published(
+        monkeypatch,
+        {
+            "a": ("11_neumf", "as published", "NeuMF, 32 factors, from scratch", 0.65, 0.08),
+            "b": ("11_tuned", "tuned", "MF, tuned", 0.72, 0.10),
+            "c": ("11_dot_products", "large batches", "MF, tuned", 0.71, 0.09),
+            "d": ("11_neumf", "as published", "MLP, 32 factors", 0.66, 0.07),
+            "e": ("11_factors", "large batches", "MLP, 32 factors", 0.99, 0.99),
+        },
+    )
+    table, figure, said = ranker_parts.compared(run)
+    head, *lines = str(table).splitlines()
+    assert head.startswith("row | HR@10, among few | NDCG@10, among few | HR@10, among all")
+    assert [line.split(" | ")[0] for line in lines] == [
+        "MF, tuned, searched", "MF, tuned", "MLP, 32 factors", "NeuMF, 32 factors, from scratch",
+    ]  # fmt: skip
+    assert lines[1].startswith("MF, tuned | 0.710 (0.690 to 0.730) | ")
+    assert [line.split(" | ")[-1] for line in lines] == ["", "0.729", "0.692", "0.701"]
+    assert "One winner: MF, tuned, searched" in figure.get_suptitle().replace("\n", " ")
+    assert said == "None of 6 pairs of models is told apart by both metrics."
+
+
+def test_curves_are_drawn_as_far_as_they_are_published(monkeypatch):
+    run = published(
+        monkeypatch,
+        {
+            str(n): ("11_negatives", "large batches", f"NeuMF, 8 factors, {n} negatives", n / 9, 0)
+            for n in (1, 4)
+        },
+    )
+    factors, layers, figure = ranker_parts.curves(run)
+    assert (factors, layers) == (
+        "By factors: not published yet.", "By hidden layers: not published yet.",
+    )  # fmt: skip
+    assert "at 4 (0.444)" in figure.get_suptitle()
+
+
+def test_a_run_without_rankers_says_so(monkeypatch):
+    with pytest.raises(NotPublishedError, match="Rankers: not published yet"):
+        list(ranker_parts.compared(published(monkeypatch, {"a": ("03", "", "BoNMF", 1, 1)})))
