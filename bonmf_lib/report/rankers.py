@@ -10,6 +10,7 @@ from ..claims.across_users import intervals
 from ..claims.reading import read_claims
 from ..errors import RecordError
 from ..evaluation.rules import ALL_KNOWN_MASKED
+from ..experiments.neural_cf import COUNTED
 from ..runs.run import Run
 from ..runs.training import Training
 from ..runs.variant import Variant, variant_hash
@@ -171,8 +172,8 @@ def choice_lines(choice: pd.DataFrame, printed: Mapping[str, float] | None = Non
             f"{row['best on test']:.3f} after epoch {row['its epoch']:.0f}, the best on the test "
             "ratings"
         )
-        known = model in (printed or {})
-        lines.append(said + (f"; printed {printed[model]:.3f}." if known else "."))
+        value = (printed or {}).get(model.removesuffix(COUNTED))
+        lines.append(said + ("." if value is None else f"; printed {value:.3f}."))
     return lines
 
 

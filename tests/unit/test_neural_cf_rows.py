@@ -62,6 +62,13 @@ def test_rows_as_published_train_on_all_but_the_latest_for_fixed_epochs(run):
         assert (row.training.epochs, row.training.patience) == (epochs, None)
 
 
+def test_a_batch_that_counts_negatives_has_a_fifth_of_the_positives(run):
+    *rows, counted = neural_cf.rows_by_epoch(run)
+    (usual,) = (row for row in rows if row.name == counted.name.removesuffix(neural_cf.COUNTED))
+    assert counted.training.batch_size == usual.training.batch_size // 5 > 0
+    assert replace(counted, name=usual.name, training=usual.training) == usual
+
+
 @pytest.mark.parametrize("experiment", CHOSEN)
 def test_no_other_row_trains_on_what_validates(run, experiment):
     rows, _ = asked(run, experiment, SEEDS)

@@ -60,14 +60,20 @@ def test_an_ambiguous_evaluation_is_refused():
 
 def test_what_choosing_the_epoch_adds_is_said_beside_print():
     choice = pd.DataFrame(
-        {"last epoch": [0.65, 0.7], "best on test": [0.69, 0.7], "its epoch": [7, 20]},
-        index=["MLP, 32 factors", "Other"],
+        {
+            "last epoch": [0.65, 0.7, 0.68],
+            "best on test": [0.69, 0.7, 0.7],
+            "its epoch": [7, 20, 9],
+        },
+        index=["MLP, 32 factors", "Other", "MLP, 32 factors, negatives counted in batches"],
     )
     assert choice_lines(choice, printed_hit_rates()) == [
         "MLP, 32 factors: HR@10 0.650 after the last epoch, 0.690 after epoch 7, the best on the "
         "test ratings; printed 0.691.",
         "Other: HR@10 0.700 after the last epoch, 0.700 after epoch 20, the best on the test "
         "ratings.",
+        "MLP, 32 factors, negatives counted in batches: HR@10 0.680 after the last epoch, 0.700 "
+        "after epoch 9, the best on the test ratings; printed 0.691.",
     ]
 
 
