@@ -7,25 +7,26 @@ from contextlib import contextmanager
 
 # of glibc's mallopt(3)
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
-_LARGEST = 2**31 - 1  # its values are C integers
+_NEVER = -1
 # what glibc's own thresholds rise to, and how many blocks it maps at most
 _USUAL = {_MMAP_MAX: 65_536, _MMAP_THRESHOLD: 32 * 2**20, _TRIM_THRESHOLD: 64 * 2**20}
 
 
 @contextmanager
 def freed_memory_kept() -> Iterator[None]:
-    """Meanwhile this process keeps what it frees, blocks of any size, and hands it out again.
+    """Meanwhile this process keeps what it frees, large blocks too, and hands it out again.
 
     glibc returns a block above 32 MiB to the kernel as soon as it is freed, and gets the next one
     page by page, zeroed: most of a step's time where a batch's arrays are that large. No value
-    changes. Without effect where the C library is another one.
+    changes. Afterwards glibc's usual thresholds hold, whatever the environment had set. Without
+    effect where the C library is another one.
     """
     if platform.libc_ver()[0] != "glibc":
         yield
         return
     libc = ctypes.CDLL(None)
     libc.mallopt(_MMAP_MAX, 0)
-    libc.mallopt(_TRIM_THRESHOLD, _LARGEST)
+    libc.mallopt(_TRIM_THRESHOLD, _NEVER)
     try:
         yield
     finally:

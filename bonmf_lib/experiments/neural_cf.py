@@ -279,8 +279,8 @@ _SPACES: dict[str, dict[str, BaseDistribution]] = {
 
 
 def tuned_rows(run: Run) -> list[Variant]:
-    """Networks, the largest of the paper's table, and what they are compared with, their settings
-    searched on validation with as many trials each."""
+    """Networks with the most factors of the rows as published, and what they are compared with,
+    their settings searched on validation with as many trials each."""
     own = run.settings.rankings
     decay = {"weight_decay": 1e-6}  # where searches start
     _, neighbours, ease, _ = solved_rows(run)
@@ -290,7 +290,7 @@ def tuned_rows(run: Run) -> list[Variant]:
         *dot_product_rows(run)[:3],
         *(
             replace(row, training=replace(row.training, **decay))
-            for row in (make(run, own.factors[-1], LARGE_BATCHES) for make in (gmf, mlp, neumf))
+            for row in (make(run, max(own.factors), LARGE_BATCHES) for make in (gmf, mlp, neumf))
         ),
     ]
     return [

@@ -29,8 +29,8 @@ class AnswerRow:
 
 
 def answer_rows(found: Measured) -> list[AnswerRow]:
-    """The table of answers: the cards, then language models, simple factorisation, printed numbers,
-    the best model and rankers."""
+    """The table of answers: the cards, then language models, simple factorisation, printed numbers
+    and the best model."""
     more = {NEW_ITEMS: _unrated(found), TEXT: _why_text_matters_more(found)}
     asked = [_of_card(one, more.get(one.question, "")) for one in cards(found)]
     others: tuple[Callable[[Measured], AnswerRow], ...] = (
@@ -38,7 +38,6 @@ def answer_rows(found: Measured) -> list[AnswerRow]:
         _factorisation,
         _printed,
         _best,
-        _rankers,
     )
     return [*asked, *(make(found) for make in others)]
 
@@ -176,21 +175,3 @@ def _best(found: Measured) -> AnswerRow:
 def _is_shown(place: int, row: pd.Series) -> bool:
     """The best three, and the paper's network."""
     return place < 3 or row["variant"] == "BoNMF"
-
-
-def _rankers(found: Measured) -> AnswerRow:
-    parts = [
-        f"HR@10 {effect} {where}"
-        for where, claim in (
-            ("among 100 items", "NeuMF (c)"),
-            ("among all", "NeuMF (c), full ranking"),
-        )
-        if (effect := found.effect(claim)) is not None
-    ]
-    return AnswerRow(
-        "Do dot products rank as well as networks?",
-        f"Rendle et al.: {claimed()['NeuMF (c)']}",
-        "; ".join(parts) or "not run",
-        found.verdict("NeuMF (c)"),
-        ("11_neural_cf",),
-    )

@@ -36,6 +36,7 @@ from .records import code_version, fresh_wanted
 from .run import Run
 from .variant import VALID_SHARE, Variant, training_hash, variant_hash
 
+SEARCH_SEED = 0  # of rows that are searched once for all seeds
 # of users, where differences are told across them
 KEPT_VALUES = ("hr@10", "ndcg@10", "recall@10", "recall@20", "ndcg@20")
 
@@ -65,11 +66,10 @@ class Training:
 
     @cached_property
     def searched(self) -> "Training":
-        """The training whose search it takes its settings from: itself; where all seeds test the
-        same ratings, that of the first seed. How many members are then trained changes no trial."""
+        """The training whose search it takes its settings from: itself; of rows that are searched
+        once, that of ``SEARCH_SEED``. How many members are then trained changes no trial."""
         variant = replace(self.variant, members=1)
-        once = variant.search is not None and variant.split.test_part == FIXED
-        seed = self.run.settings.seeds[0] if once else self.seed
+        seed = SEARCH_SEED if variant.searched_once else self.seed
         own = seed == self.seed and variant == self.variant
         return self if own else Training(self.run, variant, seed)
 
@@ -412,7 +412,7 @@ def read_trials(run: Run, variants: list[Variant], seeds: tuple[int, ...]) -> pd
     trainings = [
         Training(run, variant, seed) for variant in variants if variant.search for seed in seeds
     ]
-    searched = {training.searched.key: training.searched for training in trainings}
+    searched = {(one.variant.name, one.searched.key): one.searched for one in trainings}
     rows = [
         {"variant": one.variant.name, "seed": one.seed, **trial}
         | {"params": json.dumps(trial["params"])}

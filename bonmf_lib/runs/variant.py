@@ -13,7 +13,7 @@ from ..encoders.preparation import Preparation
 from ..errors import ConfigError
 from ..evaluation.rules import FULL_RANKING, RATED_ITEMS, EvaluationRule, identity
 from ..models import RatingModel, get_model
-from ..splits.rules import Ratio, SplitRule
+from ..splits.rules import FIXED, Ratio, SplitRule
 from ..training.config import TrainingConfig
 from ..training.search import Search
 from .run import Run
@@ -179,6 +179,11 @@ class Variant:
         return self.training.patience is not None and self.search is None
 
     @property
+    def searched_once(self) -> bool:
+        """Whether all seeds take their settings from one search: they test the same ratings."""
+        return self.search is not None and self.split.test_part == FIXED
+
+    @property
     def valid_share(self) -> float:
         """Of the training part, what its last training leaves out."""
         return VALID_SHARE if self.validates or self.holds_out else 0.0
@@ -214,6 +219,8 @@ def variant_hash(run: Run, variant: Variant) -> str:
         more.append(read)
     if variant.search and variant.holds_out:
         more.append("held out")
+    if variant.searched_once:
+        more.append("searched once")
     if variant.starts_from:
         more.append([training_hash(run, start) for start in variant.starts_from])
     return config_hash(

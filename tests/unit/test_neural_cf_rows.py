@@ -15,7 +15,7 @@ from bonmf_lib.experiments import absent, neural_cf
 from bonmf_lib.experiments.registry import EXPERIMENTS, asked
 from bonmf_lib.report import rankers
 from bonmf_lib.runs.run import NotebookParameters, Run
-from bonmf_lib.runs.runner import run_variants
+from bonmf_lib.runs.runner import run_variants, train_share
 from bonmf_lib.runs.training import Training, read_trials
 from bonmf_lib.runs.variant import training_hash, variant_hash
 from bonmf_lib.splits.by_time import LeaveOneOut
@@ -124,6 +124,8 @@ def test_on_one_test_part_all_seeds_take_the_settings_that_the_first_has_searche
     assert first.settings() == second.settings()
     assert not first.predictions().equals(second.predictions())
     assert len(read_trials(run, [row], SEEDS)) == 2
+    shares = [train_share(run, [row], SEEDS, part, 2) for part in (1, 2)]
+    assert sorted(shares) == [0, 1]  # what shares a search is never made twice at a time
     drawn = replace(row, split=PerUser())
     assert len({Training(run, drawn, seed).trials_path for seed in SEEDS}) == 2
 

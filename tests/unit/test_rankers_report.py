@@ -77,9 +77,14 @@ def test_what_choosing_the_epoch_adds_is_said_beside_print():
     ]
 
 
-def published(monkeypatch, rows: dict[str, tuple[str, str, str, float, float]]) -> Published:
+def published(
+    monkeypatch,
+    rows: dict[str, tuple[str, str, str, float, float]],
+    gains: dict[tuple[str, str], float] | None = None,
+) -> Published:
     """A published run of such rows, by config: experiment, protocol, name, and the mean of every
-    metric among few and among all; no two told apart."""
+    metric among few and among all; with gains in NDCG@10 of pairs that were compared."""
+    gains = gains or {}
     records = pd.DataFrame(
         [
             {"dataset": "ml-1m", "content": "full", "config": f"{config}-{evaluation}",
@@ -93,6 +98,12 @@ def published(monkeypatch, rows: dict[str, tuple[str, str, str, float, float]]) 
         for config, (_, _, name, few, every) in rows.items()
         for evaluation, mean in ((GIVEN, few), (FULL, every))
         for metric in ("hr@10", "ndcg@10")
+    ]
+    across += [
+        row(evaluation, rows[one][2], gain, rows[other][2], "ndcg@10")
+        | {"config": f"{one}-{evaluation}", "other_config": f"{other}-{evaluation}"}
+        for (one, other), gain in gains.items()
+        for evaluation in (GIVEN, FULL)
     ]
     table = pd.DataFrame(across, columns=COLUMNS)
     monkeypatch.setattr(Published, "across_users", property(lambda _: table))
@@ -109,6 +120,7 @@ def test_rows_stand_best_first_with_print_and_searched_ones_apart(monkeypatch):
             "d": ("11_neumf", "as published", "MLP, 32 factors", 0.66, 0.07),
             "e": ("11_factors", "large batches", "MLP, 32 factors", 0.99, 0.99),
         },
+        {("c", "a"): 9.0, ("d", "a"): 0.001, ("c", "e"): 5.0},
     )
     table, figure, said = ranker_parts.compared(run)
     head, *lines = str(table).splitlines()
@@ -118,8 +130,17 @@ def test_rows_stand_best_first_with_print_and_searched_ones_apart(monkeypatch):
     ]  # fmt: skip
     assert lines[1].startswith("MF, tuned | 0.710 (0.690 to 0.730) | ")
     assert [line.split(" | ")[-1] for line in lines] == ["", "0.729", "0.692", "0.701"]
-    assert "One winner: MF, tuned, searched" in figure.get_suptitle().replace("\n", " ")
-    assert said == "None of 6 pairs of models is told apart by both metrics."
+    assert "One winner: MF, tuned, among few" in figure.get_suptitle().replace("\n", " ")
+    assert said == (
+        "Of 1 pair of models, 0 stand the other way round in the sampled metric; 1 more is not "
+        "told apart by both."
+    )
+
+
+def test_rows_that_were_not_compared_in_pairs_stand_in_the_table_alone(monkeypatch):
+    rows = {"a": ("11_solved", "closed form", "EASE", 0.7, 0.1)}
+    (table,) = ranker_parts.compared(published(monkeypatch, rows))
+    assert "EASE | 0.700" in str(table)
 
 
 def test_curves_are_drawn_as_far_as_they_are_published(monkeypatch):

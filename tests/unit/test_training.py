@@ -37,6 +37,13 @@ def test_same_seed_same_weights_other_seed_other_weights(planted, split, inputs)
     assert not same_weights(one, train(planted, split, inputs, seed=4)[0])
 
 
+def test_a_training_keeps_freed_memory(planted, split, inputs, monkeypatch):
+    asked = []
+    monkeypatch.setattr("platform.libc_ver", lambda: asked.append("libc") or ("", ""))
+    train(planted, split, inputs)
+    assert asked
+
+
 def test_training_leaves_the_global_generator_alone(planted, split, inputs):
     torch.manual_seed(0)
     expected = torch.rand(3)
