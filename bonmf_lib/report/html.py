@@ -165,9 +165,10 @@ def reading_table(shown: pd.DataFrame) -> Markup:
 
 
 def whole_table(shown: pd.DataFrame) -> Markup:
-    """All rows as pandas shows them. The plain form is not padded: beside one long note, every row
-    would be as long."""
-    return Markup(shown.to_html(notebook=True, max_rows=None), shown.to_csv(sep="\t"))
+    """All rows as pandas shows them, in less space: HTML is not indented, and the plain form, whose
+    values a tab parts, not padded to the longest note."""
+    indented = shown.to_html(notebook=True, max_rows=None)
+    return Markup(re.sub(r"\n +", "\n", indented), shown.to_csv(sep="\t"))
 
 
 def _number_column(column: pd.Series) -> pd.Series:
