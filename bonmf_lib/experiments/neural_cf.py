@@ -332,11 +332,14 @@ def bonmf_rows(run: Run) -> list[Variant]:
 
 
 def compared_rows(run: Run) -> list[Variant]:
-    """One row of every kind, for the two evaluations side by side."""
+    """One row of every kind, for the two evaluations side by side; networks as published, and the
+    largest that keep their best epoch, as what they are compared with does."""
     shared, _ = shared_rows(run)
     whole, *_ = bonmf_rows(run)
-    rows = [*solved_rows(run), *neumf_rows(run), *dot_product_rows(run), shared, whole]
-    return in_both_evaluations(run, rows)
+    most = run.settings.rankings.curve_factors[-1]
+    stopped = [make(run, most, LARGE_BATCHES) for make in (gmf, mlp, neumf, pretrained)]
+    published = [*solved_rows(run), *neumf_rows(run)]
+    return in_both_evaluations(run, [*published, *stopped, *dot_product_rows(run), shared, whole])
 
 
 def pairs(rows: Sequence[Variant]) -> list[tuple[Variant, Variant]]:

@@ -5,14 +5,17 @@ from collections.abc import Iterator
 import pandas as pd
 
 from ..claims.reading import read_claims
-from ..experiments.neural_cf import HIDDEN_LAYERS, PRINTED, TUNED
+from ..experiments.neural_cf import HIDDEN_LAYERS, PRINTED
 from ..studies.sampled_metrics import orders_sentence, pair_orders
 from . import html, rankers
+from .conclusions import Measured
 from .figures.ranking import setting_curves, two_evaluations
 from .published import NotPublishedError, Part, Published
+from .so_far import ranker_lines
 
-# whose rows stand in one table, and those that draw a curve, by the setting it is over
-_COMPARED = ("11_solved", "11_neumf", "11_dot_products", "11_tuned", "11_shared", "11_bonmf")
+_EXPERIMENTS = "11_"  # how their names begin
+# whose rows no table or figure of the report names; and those that draw a curve, by what it is over
+_NAIVE = "11_naive"
 _CURVES = {"factors": "factors", "layers": "hidden layers", "negatives": "negatives"}
 _PRINTED_IN = ("ncf", "ncf-revisited", "ncf-independent")  # the first that prints a number
 _USUAL_LAYERS = f", {HIDDEN_LAYERS} hidden layers"  # which rows do not name
@@ -20,28 +23,51 @@ _METRICS = {"hr@10": "HR@10", "ndcg@10": "NDCG@10"}
 _SIDE_NAMES = {"sampled": rankers.FEW, "full": rankers.ALL}
 
 
-def _across(published: Published, *experiments: str) -> pd.DataFrame:
-    """What was told across users of some experiments' rows; names of rows whose settings were
-    searched say so.
+def _rows(published: Published, *experiments: str) -> pd.DataFrame:
+    """Published rows of some experiments, else of all but the naive ones: variant, protocol and
+    label by config.
 
     Raises:
-        NotPublishedError: of no row.
+        NotPublishedError: there are none.
     """
     records = published.own
-    chosen = records[records["experiment"].isin(experiments)].drop_duplicates("config")
-    searched = (chosen["protocol"] == TUNED).map({True: ", searched", False: ""})
-    names = dict(zip(chosen["config"], chosen["variant"] + searched, strict=True)) | {"": ""}
-    across = published.across_users
-    rows = across[across["config"].isin(names) & across["other_config"].isin(names)]
+    named = records["experiment"]
+    chosen = named.isin(experiments) if experiments else named.str.startswith(_EXPERIMENTS)
+    rows = records[chosen & (named != _NAIVE)].drop_duplicates("config").set_index("config")
     if rows.empty:
         raise NotPublishedError("Rankers")
-    return rows.assign(variant=rows["config"].map(names), other=rows["other_config"].map(names))
+    labels = map(rankers.row_label, rows["variant"], rows["protocol"])
+    return rows[["variant", "protocol"]].assign(label=list(labels))
+
+
+def answers(found: Measured) -> Iterator[Part]:
+    """The verdicts on what the papers say, a paragraph each."""
+    yield from map(html.paragraph, ranker_lines(found))
 
 
 def compared(published: Published) -> Iterator[Part]:
-    """Every row under both evaluations with the printed value, best first; then those that were
-    compared in pairs, drawn, and how many pairs the evaluations order otherwise."""
-    across, printed = _across(published, *_COMPARED), _printed()
+    """Rows that were compared in pairs, under both evaluations, and how many pairs these order
+    otherwise."""
+    across = rankers.labelled(published.across_users, _rows(published)["label"].to_dict())
+    apart = rankers.pair_intervals(across, "ndcg@10")
+    found = [
+        set(map(frozenset, table[["variant", "other"]].to_numpy())) for table in apart.values()
+    ]
+    pairs = set.intersection(*found)
+    if not pairs:
+        raise NotPublishedError("Pairs of rankers")
+    table = rankers.both_evaluations(across, "ndcg@10")
+    table = table[table.index.isin(frozenset.union(*pairs))]
+    yield two_evaluations(table, "ndcg@10")
+    orders = pair_orders(table[list(rankers.SIDES)], apart)
+    known = [frozenset(pair) in pairs for pair in orders[["model", "other"]].to_numpy()]
+    yield orders_sentence(orders[known])
+
+
+def accuracy(published: Published) -> Iterator[Part]:
+    """Every row under both evaluations with the printed value, best among few first."""
+    rows, printed = _rows(published), _printed()
+    across = rankers.labelled(published.across_users, rows["label"].to_dict())
     sides = {}
     for side in rankers.SIDES:
         for metric in _METRICS:
@@ -49,26 +75,18 @@ def compared(published: Published) -> Iterator[Part]:
             sides[side, metric] = table[[side, f"{side}_low", f"{side}_high"]]
     order = sides["sampled", "hr@10"]["sampled"].sort_values(ascending=False).index
     columns = [f"{_METRICS[metric]}, {_SIDE_NAMES[side]}" for side, metric in sides]
+    names = rows.set_index("label")["variant"].to_dict()
     yield html.table(
         ("row", *columns, "printed HR@10"),
         [
-            (name, *(_interval(table.loc[name]) for table in sides.values()), printed.get(name, ""))
-            for name in order
+            (
+                label,
+                *(_interval(table.loc[label]) for table in sides.values()),
+                printed.get(names[label].removesuffix(_USUAL_LAYERS), ""),
+            )
+            for label in order
         ],
     )
-    apart = rankers.pair_intervals(across, "ndcg@10")
-    pairs = [
-        set(map(frozenset, table[["variant", "other"]].to_numpy())) for table in apart.values()
-    ]
-    both = set.intersection(*pairs)
-    if not both:
-        return
-    ndcg = rankers.both_evaluations(across, "ndcg@10")
-    ndcg = ndcg[ndcg.index.isin(frozenset.union(*both))]
-    yield two_evaluations(ndcg, "ndcg@10")
-    orders = pair_orders(ndcg[list(rankers.SIDES)], apart)
-    known = [frozenset(pair) in both for pair in orders[["model", "other"]].to_numpy()]
-    yield orders_sentence(orders[known])
 
 
 def _interval(row: pd.Series) -> str:
@@ -94,10 +112,11 @@ def curves(published: Published) -> Iterator[Part]:
     that are published."""
     for name, over in _CURVES.items():
         try:
-            across = _across(published, f"11_{name}")
+            rows = _rows(published, f"11_{name}")
         except NotPublishedError:
             yield f"By {over}: not published yet."
             continue
+        across = rankers.labelled(published.across_users, rows["label"].to_dict())
         means = rankers.curve(rankers.own_means(across, "hr@10"), over)
         printed = rankers.printed_curve(PRINTED[name], over, "hr@10")
         yield setting_curves(means, over, "hr@10", printed)

@@ -10,7 +10,7 @@ from ..claims.across_users import intervals
 from ..claims.reading import read_claims
 from ..errors import RecordError
 from ..evaluation.rules import ALL_KNOWN_MASKED
-from ..experiments.neural_cf import COUNTED
+from ..experiments.neural_cf import AS_PUBLISHED, COUNTED, TUNED
 from ..runs.run import Run
 from ..runs.training import Training
 from ..runs.variant import Variant, variant_hash
@@ -54,13 +54,27 @@ def accuracy_table(records: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
 
 
 def of_rows(run: Run, across: pd.DataFrame, rows: Iterable[Variant]) -> pd.DataFrame:
-    """What was told across users of some rows, and of pairs of them.
+    """What was told across users of some rows, and of pairs of them, called by :func:`row_label`.
 
     Args:
         across: of :func:`~bonmf_lib.claims.across_users.across_users`.
     """
-    configs = {variant_hash(run, row) for row in rows} | {""}
-    return across[across["config"].isin(configs) & across["other_config"].isin(configs)]
+    return labelled(
+        across, {variant_hash(run, row): row_label(row.name, row.protocol) for row in rows}
+    )
+
+
+def row_label(name: str, protocol: str) -> str:
+    """A row's name, which two protocols may share, so that it tells them apart."""
+    return name + {AS_PUBLISHED: ", as published", TUNED: ", searched"}.get(protocol, "")
+
+
+def labelled(across: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
+    """What was told across users of rows with these hashes, and of pairs of them, by other
+    names."""
+    labels = {**labels, "": ""}
+    rows = across[across["config"].isin(labels) & across["other_config"].isin(labels)]
+    return rows.assign(variant=rows["config"].map(labels), other=rows["other_config"].map(labels))
 
 
 def own_means(across: pd.DataFrame, metric: str) -> pd.DataFrame:

@@ -122,25 +122,32 @@ def test_rows_stand_best_first_with_print_and_searched_ones_apart(monkeypatch):
         },
         {("c", "a"): 9.0, ("d", "a"): 0.001, ("c", "e"): 5.0},
     )
-    table, figure, said = ranker_parts.compared(run)
+    (table,) = ranker_parts.accuracy(run)
     head, *lines = str(table).splitlines()
     assert head.startswith("row | HR@10, among few | NDCG@10, among few | HR@10, among all")
     assert [line.split(" | ")[0] for line in lines] == [
-        "MF, tuned, searched", "MF, tuned", "MLP, 32 factors", "NeuMF, 32 factors, from scratch",
+        "MLP, 32 factors", "MF, tuned, searched", "MF, tuned", "MLP, 32 factors, as published",
+        "NeuMF, 32 factors, from scratch, as published",
     ]  # fmt: skip
-    assert lines[1].startswith("MF, tuned | 0.710 (0.690 to 0.730) | ")
-    assert [line.split(" | ")[-1] for line in lines] == ["", "0.729", "0.692", "0.701"]
-    assert "One winner: MF, tuned, among few" in figure.get_suptitle().replace("\n", " ")
+    assert lines[2].startswith("MF, tuned | 0.710 (0.690 to 0.730) | ")
+    printed = [line.split(" | ")[-1] for line in lines]
+    assert printed == ["0.692", "0.729", "0.729", "0.692", "0.701"]
+    figure, said = ranker_parts.compared(run)
+    title = figure.get_suptitle().replace("\n", " ")
+    assert "One winner: MLP, 32 factors, among few items (NDCG@10 0.990)" in title
     assert said == (
-        "Of 1 pair of models, 0 stand the other way round in the sampled metric; 1 more is not "
+        "Of 2 pairs of models, 0 stand the other way round in the sampled metric; 1 more is not "
         "told apart by both."
     )
 
 
 def test_rows_that_were_not_compared_in_pairs_stand_in_the_table_alone(monkeypatch):
     rows = {"a": ("11_solved", "closed form", "EASE", 0.7, 0.1)}
-    (table,) = ranker_parts.compared(published(monkeypatch, rows))
+    run = published(monkeypatch, rows)
+    (table,) = ranker_parts.accuracy(run)
     assert "EASE | 0.700" in str(table)
+    with pytest.raises(NotPublishedError, match="Pairs of rankers"):
+        list(ranker_parts.compared(run))
 
 
 def test_curves_are_drawn_as_far_as_they_are_published(monkeypatch):
