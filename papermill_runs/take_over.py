@@ -53,14 +53,14 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def with_few_colours(png: str) -> str:
-    """A picture as base64 with 256 colours, a third of the size."""
+    """A picture as base64 with 128 colours, a third of the size."""
     with Image.open(io.BytesIO(base64.b64decode(png)), formats=["PNG"]) as opened:
         picture = opened.convert("RGBA")
     paper = Image.new("RGBA", picture.size, "white")
     out = io.BytesIO()
-    Image.alpha_composite(paper, picture).convert("RGB").quantize(dither=Image.Dither.NONE).save(
-        out, "PNG", optimize=True
-    )
+    Image.alpha_composite(paper, picture).convert("RGB").quantize(
+        128, dither=Image.Dither.NONE
+    ).save(out, "PNG", optimize=True)
     return base64.b64encode(out.getvalue()).decode()
 
 
