@@ -5,13 +5,14 @@ from collections.abc import Iterator
 import pandas as pd
 
 from ..claims.reading import read_claims
+from ..evaluation.names import metric_name
 from ..experiments.neural_cf import HIDDEN_LAYERS, PRINTED
 from ..studies.sampled_metrics import orders_sentence, pair_orders
 from . import html, rankers
 from .conclusions import Measured
 from .figures.ranking import setting_curves, two_evaluations
 from .published import NotPublishedError, Part, Published
-from .so_far import ranker_lines
+from .so_far import ASKED_OF_RANKERS
 
 _EXPERIMENTS = "11_"  # how their names begin
 # whose rows no table or figure of the report names; and those that draw a curve, by what it is over
@@ -41,8 +42,16 @@ def _rows(published: Published, *experiments: str) -> pd.DataFrame:
 
 
 def answers(found: Measured) -> Iterator[Part]:
-    """The verdicts on what the papers say, a paragraph each."""
-    yield from map(html.paragraph, ranker_lines(found))
+    """The verdicts on what the papers say, and the gains that they rest on."""
+    metrics = {claim.id: metric_name(claim.metric) for claim in read_claims()}
+    rows = [
+        (asked, f"{metrics[claim]} {effect}", html.chip_cell(found.verdict(claim)))
+        for asked, claim in ASKED_OF_RANKERS.items()
+        if (effect := found.effect(claim)) is not None
+    ]
+    if not rows:
+        raise NotPublishedError("Verdicts on rankers")
+    yield html.table(("question", "gain, + = better", "the claim is"), rows)
 
 
 def compared(published: Published) -> Iterator[Part]:

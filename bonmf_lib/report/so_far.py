@@ -309,7 +309,7 @@ def _printed_svd(published: Published, paper: pd.DataFrame) -> str:
     )
 
 
-_ASKED_OF_RANKERS = {
+ASKED_OF_RANKERS = {
     "Does NeuMF beat its parts, after 20 epochs?": "NeuMF (a)",
     "And early stopped on validation?": "NeuMF (a), early stopped",
     "Does pretraining help?": "NeuMF (b)",
@@ -369,9 +369,9 @@ def _cold_lines(found: Measured) -> list[str]:
     return [*claimed(found), *said]
 
 
-def ranker_lines(found: Measured) -> list[str]:
+def _ranker_lines(found: Measured) -> list[str]:
     """Verdicts, then why trainings of fixed length may be below what was printed."""
-    said = _verdict_lines(_ASKED_OF_RANKERS)(found)
+    said = _verdict_lines(ASKED_OF_RANKERS)(found)
     try:
         tested = found.published.table("tested_by_epoch", "Not published yet.")
     except NotPublishedError:
@@ -403,6 +403,6 @@ _OWN_LINES: dict[str, Callable[[Measured], list[str]]] = {
     "08_modality_overlap": _overlap_lines,
     "09_cold_start": _cold_lines,
     "10_cross_domain": _domain_lines,
-    "11_neural_cf": ranker_lines,
+    "11_neural_cf": _ranker_lines,
     "12_multimodal_ranking": _verdict_lines(_ASKED_OF_MULTIMODAL),
 }

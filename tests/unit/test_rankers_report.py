@@ -4,15 +4,19 @@ import pandas as pd
 import pytest
 
 from bonmf_lib.claims.across_users import COLUMNS
+from bonmf_lib.claims.reading import read_claims
 from bonmf_lib.errors import RecordError
 from bonmf_lib.report import ranker_parts
-from bonmf_lib.report.published import NotPublishedError, Published
+from bonmf_lib.report.conclusions import measured
+from bonmf_lib.report.published import NotPublishedError, Published, read_published_run
 from bonmf_lib.report.rankers import (
     both_evaluations,
     choice_lines,
     pair_intervals,
     printed_hit_rates,
 )
+from bonmf_lib.report.so_far import ASKED_OF_RANKERS
+from bonmf_lib.runs.records import COLUMNS as RECORD_COLUMNS
 from bonmf_lib.studies.sampled_metrics import TURNED, pair_orders
 
 FULL, GIVEN = "full ranking, train masked", "given negatives"
@@ -163,6 +167,18 @@ def test_curves_are_drawn_as_far_as_they_are_published(monkeypatch):
         "By factors: not published yet.", "By hidden layers: not published yet.",
     )  # fmt: skip
     assert "at 4 (0.444)" in figure.get_suptitle()
+
+
+def test_verdicts_on_rankers_stand_beside_their_gains():
+    (table,) = ranker_parts.answers(measured(read_published_run()))
+    head, *lines = str(table).splitlines()
+    assert head == "question | gain, + = better | the claim is"
+    assert [line.split(" | ")[0] for line in lines] == list(ASKED_OF_RANKERS)
+    metrics = {claim.id: claim.metric for claim in read_claims()}
+    said = [line.split(" | ")[1].partition(" ")[0].lower() for line in lines]
+    assert said == [metrics[claim] for claim in ASKED_OF_RANKERS.values()]
+    with pytest.raises(NotPublishedError, match="Verdicts on rankers"):
+        list(ranker_parts.answers(measured(Published(pd.DataFrame(columns=RECORD_COLUMNS)))))
 
 
 def test_a_run_without_rankers_says_so(monkeypatch):

@@ -169,5 +169,5 @@ def test_rankers_say_what_choosing_the_epoch_on_test_adds(found, monkeypatch):
     )
     monkeypatch.setattr(published_module, "is_table_published", lambda run, name: True)
     monkeypatch.setattr(published_module, "published_table", lambda run, name: table)
-    *_, said = so_far.ranker_lines(found)
+    *_, said = so_far._ranker_lines(found)
     assert "0.650 after the last epoch, 0.690 after epoch 2" in said and "printed 0.691" in said

@@ -31,6 +31,7 @@ from .style import (
 
 _SIDES = {"sampled": "among few items", "full": "among all items"}
 _MARKERS = "osD^vPX*"
+_NAME = 46  # characters of a row, at most
 _NOT_PERSONAL = "Popularity"  # the same list for everyone
 
 
@@ -53,7 +54,7 @@ def two_evaluations(table: pd.DataFrame, metric: str) -> Figure:
             colour = leaders.get(name, OPEN)
             _interval(axis, row, side, places[side][name], colour, _control(name))
         order = places[side].sort_values()
-        axis.set_yticks(order, [label(name, 40) for name in order.index])
+        axis.set_yticks(order, [label(name, _NAME) for name in order.index])
         axis.set(xlabel=f"test {metric_name(metric)}, 95 % intervals", title=_SIDES[side])
         axis.xaxis.set_major_locator(MaxNLocator(5))
     axes[0, 2].yaxis.tick_right()
@@ -65,7 +66,7 @@ def two_evaluations(table: pd.DataFrame, metric: str) -> Figure:
     middle.set(xticks=[], yticks=[], title="places")
     for axis in axes[0]:
         axis.set_ylim(len(table) + 0.5, 0.5)
-    handles = [mark(colour, "o", label(name, 40)) for name, colour in leaders.items()]
+    handles = [mark(colour, "o", label(name, _NAME)) for name, colour in leaders.items()]
     if any(_control(name) for name in table.index):
         handles.append(mark(OPEN, "o", CONTROL, hollow=True))
     legend_below(figure, handles, title="first in one of the two")
