@@ -59,7 +59,7 @@ def with_few_colours(png: str) -> str:
     paper = Image.new("RGBA", picture.size, "white")
     out = io.BytesIO()
     Image.alpha_composite(paper, picture).convert("RGB").quantize(
-        128, dither=Image.Dither.NONE
+        128, kmeans=2, dither=Image.Dither.NONE
     ).save(out, "PNG", optimize=True)
     return base64.b64encode(out.getvalue()).decode()
 

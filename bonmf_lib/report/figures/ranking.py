@@ -56,7 +56,7 @@ def two_evaluations(table: pd.DataFrame, metric: str) -> Figure:
         order = places[side].sort_values()
         axis.set_yticks(order, [label(name, _NAME) for name in order.index])
         axis.set(xlabel=f"test {metric_name(metric)}, 95 % intervals", title=_SIDES[side])
-        axis.xaxis.set_major_locator(MaxNLocator(5))
+        axis.xaxis.set_major_locator(MaxNLocator(4))
     axes[0, 2].yaxis.tick_right()
     middle = axes[0, 1]
     for name in table.index:
