@@ -107,6 +107,7 @@ class RankingRule(EvaluationRule):
 
     reads_model: ClassVar[bool] = True
     watches: str = WATCHED
+    every: int = 1
 
     def of(self, trained: Trained) -> dict[str, float]:
         return self.ranked(trained).metrics
@@ -127,7 +128,7 @@ class RankingRule(EvaluationRule):
     def watched(self, dataset: Dataset, split: Split, device: torch.device) -> Validation:
         rank = self._ranker(dataset, split, split.valid, device)
         return Validation(
-            self.watches, lambda model: rank(model).metrics[self.watches], higher_is_better=True
+            self.watches, lambda model: rank(model).metrics[self.watches], True, self.every
         )
 
     @abstractmethod
@@ -145,13 +146,17 @@ class FullRanking(RankingRule):
     Attributes:
         masked: ``train``, or ``train`` and ``valid``, where what validated is known when the test
             part is ranked; validation itself masks what trained.
-        watches: the metric that trainings with patience and searches go by.
+        watches: the metric that trainings with patience and searches go by. every: epochs from one
+        look at it to the next.
     """
 
     masked: tuple[str, ...] = ("train",)
     watches: str = WATCHED
+    every: int = 1
 
     def __post_init__(self) -> None:
+        if self.every < 1:
+            raise ConfigError(f"FullRanking.every is at least 1, got {self.every}.")
         if self.masked not in (("train",), ("train", "valid")):
             raise ConfigError(
                 f"FullRanking masks ('train',) or ('train', 'valid'), got {self.masked!r}."
@@ -160,6 +165,7 @@ class FullRanking(RankingRule):
     @property
     def name(self) -> str:
         watched = "" if self.watches == WATCHED else f", by {self.watches}"
+        watched += "" if self.every == 1 else f", every {self.every} epochs"
         return f"full ranking, {' and '.join(self.masked)} masked{watched}"
 
     def _ranker(self, dataset, split, part, device) -> Ranker:

@@ -29,16 +29,17 @@ _OPTIMISERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 
 @dataclass(frozen=True)
 class Validation:
-    """What a training watches after every epoch.
+    """What a training watches after its first epoch, and then after every so many.
 
     Attributes:
         name: of the metric. of: its value for a model, in evaluation mode. higher_is_better: else
-        lower is.
+        lower is. every: epochs from one to the next; between them the last value stands.
     """
 
     name: str
     of: Callable[[Recommender], float]
     higher_is_better: bool
+    every: int = 1
 
 
 def validation_mse(valid: Triples) -> Validation:
@@ -148,7 +149,8 @@ def fit(
                 f"(now {settings.learning_rate:g}) or check the features."
             )
         history.train_loss.append(loss)
-        history.valid.append(_watched(model, validation))
+        due = validation is None or epoch % validation.every == 0
+        history.valid.append(_watched(model, validation) if due else history.valid[-1])
         history.seconds.append(time.perf_counter() - started)
         if settings.patience is not None and history.best_epoch == len(history.train_loss):
             best = {name: value.detach().clone() for name, value in model.state_dict().items()}

@@ -225,6 +225,12 @@ def test_nothing_but_what_is_known_is_masked(masked):
         FullRanking(masked)
 
 
+def test_how_often_is_watched_is_part_of_what_is_watched():
+    assert FullRanking(every=5).name == f"{FULL_RANKING.name}, every 5 epochs"
+    with pytest.raises(ConfigError, match="every is at least 1"):
+        FullRanking(every=0)
+
+
 def test_a_training_with_patience_watches_what_it_is_evaluated_by(run):
     stopped = replace(IMPLICIT, training=replace(DRAWN, epochs=4, patience=1))
     run_variants(run, "one", [stopped], seeds=(0,))

@@ -157,6 +157,23 @@ def test_patience_watches_any_metric_in_its_own_direction(planted, split, inputs
     assert all(torch.equal(value, seen[1][name]) for name, value in model.state_dict().items())
 
 
+def test_between_two_looks_at_validation_the_last_value_stands(planted, split, inputs):
+    """Every third epoch from the first; patience counts epochs, as ever."""
+    values, looked = iter([0.3, 0.5, 0.4, 0.4]), []
+
+    def of(model) -> float:
+        looked.append({name: value.clone() for name, value in model.state_dict().items()})
+        return next(values)
+
+    model = build_model("biased-svd", BiasedSVDConfig(), inputs, seed=0)
+    settings = replace(IMPLICIT, epochs=20, patience=5)
+    watched = Validation("made up", of, True, every=3)
+    history = fit(model, planted, split, settings, 0, CPU, validation=watched)
+    assert history.valid == [0.3, 0.3, 0.3, 0.5, 0.5, 0.5, 0.4, 0.4, 0.4]
+    assert len(looked) == 3 and history.best_epoch == 4
+    assert all(torch.equal(value, looked[1][name]) for name, value in model.state_dict().items())
+
+
 # Loss and penalty
 
 
