@@ -8,6 +8,7 @@ Common code chooses settings by test pairs; here they never decide.
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from math import ceil
 from typing import Any
 
 from ..encoders.preparation import Preparation
@@ -24,13 +25,15 @@ from .multimodal_settings import RANKERS, Ranker
 from .protocols import COLD_ITEM_SHARE, closed_form, on_control
 
 FIXED_SETTINGS, TUNED = "fixed settings", "tuned"
-CHOSEN_BY = FullRanking(watches="recall@20")  # when a training stops, and what a search chooses
+CHOSEN_BY = FullRanking(watches="recall@20")  # what a search chooses, and when a training stops
 KNOCK_OUTS = ("shuffled", "noise", "constant")  # controls of content, by the ending of their names
 PREPARATIONS: tuple[Preparation, ...] = ("native", "unit", "standardised")
 DROPOUTS, PENALTIES = (0.1, 0.2, 0.3, 0.4, 0.5), (0.1, 0.01, 0.001)
 LAYERS = (1, 2, 3, 4)
+LARGER_TEXT = "larger text encoder"
 CORE = 5  # ratings that every user and item has at least
-SMALL = ("BPR", "LightGCN", "VBPR", "FREEDOM", "BM3")  # where no more than five models are trained
+SMALL = ("BPR", "LightGCN", "VBPR", "LATTICE", "FREEDOM", "BM3")  # where few models are trained
+SLOW = ("MMGCN", "GRCN", "DualGNN")  # an epoch takes five to forty times as long as LightGCN's
 
 
 def data_sets(run: Run) -> list[Run]:
@@ -67,7 +70,7 @@ def row(run: Run, name: str, ranker: Ranker, **changes: Any) -> Variant:
     training = TrainingConfig(
         epochs=own.epochs,
         patience=own.patience,
-        batch_size=own.batch_size,
+        batch_size=batch_size(run),
         learning_rate=own.learning_rate,
         loss=ranker.loss,
         negatives=int(ranker.loss == "bpr"),
@@ -75,18 +78,35 @@ def row(run: Run, name: str, ranker: Ranker, **changes: Any) -> Variant:
     if ranker.reads_content:
         terms["feature_dim"] = run.settings.comparison.feature_dim
     return Variant(
-        name, FIXED_SETTINGS, ranker.model, config, training, watched_by=CHOSEN_BY, **terms
+        name, FIXED_SETTINGS, ranker.model, config, training, watched_by=_watched(run), **terms
     )
+
+
+def batch_size(run: Run) -> int:
+    """The profile's, or so many times this that an epoch has no more steps than it wants."""
+    own = run.settings.multimodal
+    return own.batch_size * ceil(len(run.dataset.ratings) / (own.batch_size * own.most_steps))
+
+
+def _watched(run: Run) -> FullRanking:
+    return replace(CHOSEN_BY, every=run.settings.multimodal.validated_every)
 
 
 def _named(run: Run, names: Iterable[str], **changes: Any) -> list[Variant]:
     return [row(run, name, RANKERS[name], **changes) for name in names]
 
 
+def is_small(run: Run) -> bool:
+    """Whether the profile trains few models on such data, at fixed settings only."""
+    return run.dataset.name in run.settings.multimodal.small_on
+
+
 def models(run: Run) -> tuple[str, ...]:
-    """The models that the profile trains on such data."""
-    own = run.settings.multimodal
-    return SMALL if run.dataset.name in own.small_on else tuple(RANKERS)
+    """The models that the profile searches and varies on such data."""
+    if is_small(run):
+        return SMALL
+    fixed = SLOW if run.dataset.name in run.settings.multimodal.fixed_on else ()
+    return tuple(name for name in RANKERS if name not in fixed)
 
 
 def content_models(run: Run) -> list[str]:
@@ -96,7 +116,7 @@ def content_models(run: Run) -> list[str]:
 
 def compared_rows(run: Run) -> list[Variant]:
     """Every model once, at fixed settings."""
-    return _named(run, models(run))
+    return _named(run, SMALL if is_small(run) else RANKERS)
 
 
 def tuned_rows(run: Run) -> list[Variant]:
@@ -107,7 +127,7 @@ def tuned_rows(run: Run) -> list[Variant]:
         replace(
             one, protocol=TUNED, search=Search(tuple(RANKERS[one.name].space.items()), own.trials)
         )
-        for one in compared_rows(run)
+        for one in _named(run, models(run))
         if RANKERS[one.name].space
     ]
 
@@ -153,6 +173,16 @@ def preparation_rows(run: Run) -> list[Variant]:
 
 def _prepared_name(name: str, preparation: Preparation) -> str:
     return name if preparation == "native" else f"{name}, {preparation} features"
+
+
+def encoder_rows(run: Run) -> list[Variant]:
+    """Few models that read content, by the encoder of their texts: the run's, and its other one,
+    which is larger on ``paper``."""
+    rows = _named(run, [name for name in SMALL if RANKERS[name].reads_content])
+    other = run.settings.encoders.other_text
+    return rows + [
+        replace(one, name=f"{one.name}, {LARGER_TEXT}", text_encoder=other) for one in rows
+    ]
 
 
 # BM3's own tables and figures
@@ -263,12 +293,12 @@ def bonmf_rows(run: Run) -> list[Variant]:
     """The network that this study is about, as a ranker under the same protocol."""
     own = run.settings.multimodal
     training = TrainingConfig(
-        epochs=own.epochs, patience=own.patience, batch_size=own.batch_size,
+        epochs=own.epochs, patience=own.patience, batch_size=batch_size(run),
         learning_rate=own.learning_rate, loss="bce", negatives=4,
     )  # fmt: skip
     whole = Variant(
         "BoNMF as ranker", FIXED_SETTINGS, "bonmf", BoNMFConfig(), training,
-        split=ranking_split(run), evaluation=FULL_RANKING, holds_out=True, watched_by=CHOSEN_BY,
+        split=ranking_split(run), evaluation=FULL_RANKING, holds_out=True, watched_by=_watched(run),
         feature_dim=run.settings.comparison.feature_dim,
     ).prepared("native")  # fmt: skip
     ids = replace(
@@ -301,19 +331,27 @@ def form_pairs(rows: Iterable[Variant]) -> list[tuple[Variant, Variant]]:
     ]
 
 
-QUESTIONS: dict[str, Callable[[Run], list[Variant]]] = {
-    "models": compared_rows,
-    "tuned": tuned_rows,
-    "knock_outs": knock_out_rows,
-    "preparations": preparation_rows,
-    "terms": term_rows,
-    "layers": layer_rows,
-    "dropout": dropout_rows,
-    "code": code_rows,
-    "times": time_rows,
-    "cold": cold_rows,
-    "bonmf": bonmf_rows,
+def _unless_small(rows: Callable[[Run], list[Variant]]) -> Callable[[Run], list[Variant]]:
+    return lambda run: [] if is_small(run) else rows(run)
+
+
+QUESTIONS: dict[str, Callable[[Run], list[Variant]]] = {"models": compared_rows} | {
+    name: _unless_small(rows)
+    for name, rows in {
+        "tuned": tuned_rows,
+        "knock_outs": knock_out_rows,
+        "preparations": preparation_rows,
+        "encoders": encoder_rows,
+        "terms": term_rows,
+        "layers": layer_rows,
+        "dropout": dropout_rows,
+        "code": code_rows,
+        "times": time_rows,
+        "cold": cold_rows,
+        "bonmf": bonmf_rows,
+    }.items()
 }
 SIDE_QUESTIONS = (
-    "tuned", "preparations", "terms", "layers", "dropout", "code", "times", "cold", "bonmf",
+    "tuned", "preparations", "encoders", "terms", "layers", "dropout", "code", "times", "cold",
+    "bonmf",
 )  # fmt: skip

@@ -126,7 +126,9 @@ def _ranked(run: Run) -> tuple[int, ...]:
 
 
 def _ranked_by_content(run: Run) -> tuple[int, ...]:
-    return run.settings.seeds[: run.settings.multimodal.seeds]
+    own = run.settings.multimodal
+    few = run.dataset.given is not None or multimodal_ranking.is_small(run)
+    return run.settings.seeds[: own.side_seeds if few else own.seeds]
 
 
 def _varied(run: Run) -> tuple[int, ...]:
@@ -216,7 +218,9 @@ _LISTS = {
     "11_bonmf": _in_both(neural_cf.bonmf_rows),
     **{
         f"12_{name}": Experiment(
-            rows, _varied if name in multimodal_ranking.SIDE_QUESTIONS else _ranked_by_content
+            rows,
+            _varied if name in multimodal_ranking.SIDE_QUESTIONS else _ranked_by_content,
+            absent.do_without if name == "models" else absent.leave_out,
         )
         for name, rows in multimodal_ranking.QUESTIONS.items()
     },

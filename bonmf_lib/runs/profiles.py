@@ -131,12 +131,15 @@ class Multimodal:
     """Where rankers read text and pictures (12)."""
 
     also_on: tuple[str, ...]  # data sets besides the run's own
-    small_on: tuple[str, ...]  # those where few models are trained
+    small_on: tuple[str, ...]  # those where few models are trained, at fixed settings only
+    fixed_on: tuple[str, ...]  # those where slow models are neither searched nor varied
     seeds: _Count  # the first so many
-    side_seeds: _Count  # likewise, where one model is varied
+    side_seeds: _Count  # likewise, where one model is varied, few are, or all seeds test alike
     epochs: _Count  # upper limit of every training
     patience: _Count  # epochs without a better ranking of validation items
-    batch_size: _Count
+    validated_every: _Count  # epochs
+    batch_size: _Count  # or so many times this that an epoch has no more steps than
+    most_steps: _Count
     learning_rate: _Rate
     trials: _Count  # of every search
 
