@@ -46,6 +46,7 @@ VERDICTS = (
 LEAST_SEEDS = 3  # to judge a number
 USERS, SEEDS_ONLY = "users", "seeds only"  # what differences on a fixed test part are told across
 LEVEL = 0.05  # below it, an adjusted p-value tells a difference from zero
+COSTS = "seconds", "peak-memory"  # measured in rounds, not tested on ratings
 LOWER_IS_BETTER = (
     "mse",
     "mse-warm-items",
@@ -53,8 +54,7 @@ LOWER_IS_BETTER = (
     *BUCKET_ERRORS,
     "rmse",
     "mae",
-    "seconds",
-    "peak-memory",
+    *COSTS,
 )
 
 
@@ -218,7 +218,9 @@ def _measure(
     if claim.kind == "value":
         ours = mean_interval(_per_seed(values[claim.variant]).to_numpy(), share)
         return Judgement(claim, dataset, content, ours, "" if ours.n else "not run")
-    if any(redraws_test(str(rule)) for rule in chosen["split"].unique()):
+    if claim.metric in COSTS:
+        gains, across = _gains(claim, values, 0.0), {}
+    elif any(redraws_test(str(rule)) for rule in chosen["split"].unique()):
         gains, across = _gains(claim, values, share), {}
     else:
         gains, across = _gains_on_fixed(claim, values, told)

@@ -16,6 +16,8 @@ from .tables import metric_table
 
 SHOWN = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")
 LISTS = ("coverage@10", "popularity@10")
+# what is printed of models -> the source; the split that the papers drew themselves is not at hand
+SPLITS = {"printed, other split": "mmrec", "printed, this split": "diffmm"}
 
 
 def data_table(runs: Mapping[str, Run]) -> pd.DataFrame:
@@ -42,23 +44,30 @@ def accuracy_table(records: pd.DataFrame, digits: int = 4) -> pd.DataFrame:
     return metric_table(records, shown, digits)
 
 
-def printed(dataset: str, metric: str = "recall@20") -> pd.Series:
-    """The printed values of a data set's models by name; of several tables the first one's."""
-    known = {}
-    for claim in read_claims():
-        if claim.kind == "value" and claim.metric == metric and dataset in claim.datasets:
-            known.setdefault(claim.variant, claim.value)
-    return pd.Series(known, name="printed", dtype=float)
+def printed(dataset: str, source: str, metric: str = "recall@20") -> pd.Series:
+    """The values of a data set's models by name that a source of claims prints."""
+    known = {
+        claim.variant: claim.value
+        for claim in read_claims()
+        if claim.source == source
+        and claim.kind == "value"
+        and claim.metric == metric
+        and dataset in claim.datasets
+    }
+    return pd.Series(known, dtype=float)
 
 
 def beside_printed(records: pd.DataFrame, dataset: str, metric: str = "recall@20") -> pd.DataFrame:
-    """Models by their printed value and ours: index model; columns printed, ours, and the ranks of
-    both among the models that have both."""
+    """Models by the values that are printed of them and ours: index model; columns ``SPLITS``,
+    ours, and the ranks of the first and of ours among the models that have both."""
     own = records[(records["metric"] == metric)].groupby("variant", sort=False)["value"].mean()
-    both = pd.DataFrame({"printed": printed(dataset, metric), "ours": own}).dropna()
-    ranks = both.rank(ascending=False, method="min").astype(int)
-    named = {column: f"rank, {column}" for column in both}
-    return both.join(ranks.rename(columns=named)).sort_values("printed", ascending=False)
+    told = {name: printed(dataset, source, metric) for name, source in SPLITS.items()}
+    table = pd.DataFrame(told | {"ours": own}).dropna(subset="ours")
+    table = table.dropna(subset=list(SPLITS), how="all")
+    other = next(iter(SPLITS))
+    ranked = table[[other, "ours"]].dropna().rank(ascending=False, method="min").astype("Int64")
+    ranks = ranked.rename(columns={other: "rank, printed", "ours": "rank, ours"})
+    return table.join(ranks).sort_values([other, "ours"], ascending=False)
 
 
 def order_sentence(both: pd.DataFrame, where: str) -> str:
@@ -67,13 +76,13 @@ def order_sentence(both: pd.DataFrame, where: str) -> str:
     Args:
         both: of :func:`beside_printed`.
     """
+    both = both.dropna(subset="rank, printed")
     if len(both) < 3:
         return f"{where}: too few models have printed values to compare orders."
-    tau = stats.kendalltau(both["printed"], both["ours"]).statistic
+    tau = stats.kendalltau(both["rank, printed"], both["rank, ours"]).statistic
     first = both["ours"].idxmax()
-    same = (
-        "also the best in print" if first == both["printed"].idxmax() else "not the best in print"
-    )
+    best = both["rank, printed"].idxmin()
+    same = "also the best in print" if first == best else "not the best in print"
     return (
         f"{where}: Kendall's tau between printed and our order of {len(both)} models is {tau:.2f}; "
         f"the best here, {first}, is {same}."

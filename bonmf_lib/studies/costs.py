@@ -1,6 +1,7 @@
 """What training a ranker costs: seconds of an epoch and memory, side by side in one run; and how
 the seconds of a step grow with the data."""
 
+import math
 import resource
 import sys
 import time
@@ -14,15 +15,18 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ..device import device_name
 from ..encoders.features import Features
 from ..models import Batch, Interactions, ModelInputs, build_model
 from ..parallel import in_own_processes
+from ..runs.records import Record, add_records, code_version, mark_current, read_records
 from ..runs.run import Run
 from ..runs.training import Training
-from ..runs.variant import Variant
+from ..runs.variant import Variant, variant_hash
 from ..training.batches import NegativeSampler, Triples, batches
 from ..training.loop import fit
 
+SECONDS, MEMORY = "seconds", "peak-memory"  # metrics of records, of an epoch
 # Table 1 of BM3's paper, as far as it is at hand: what a step's seconds grow with, by model
 STATED = {
     "BM3": {"pairs": 1.0, "features": 1.0, "items": 1.0},
@@ -36,10 +40,10 @@ STATED = {
 def epoch_costs(run: Run, rows: Sequence[Variant], rounds: int, seed: int = 0) -> pd.DataFrame:
     """Seconds of an epoch of every row, in turns, so that all meet the same machine; the first
     round warms up and is not told. And the memory that building the model and an epoch take at
-    most, each in a process of its own.
+    most, each in a process of its own, in the first half of the rounds.
 
     Returns:
-        columns variant, round, seconds (of ``rounds`` each) and memory (MiB, the same in all).
+        columns variant, round (from 0), seconds and memory (MiB; NaN where it was not measured).
     """
     own = [Training(run, row, seed) for row in rows]
     models = [one.untrained() for one in own]
@@ -48,10 +52,55 @@ def epoch_costs(run: Run, rows: Sequence[Variant], rounds: int, seed: int = 0) -
         for one, model in zip(own, models, strict=True):
             seconds = _epoch(one, model)
             if turn:
-                found.append({"variant": one.variant.name, "round": turn, "seconds": seconds})
-    memory = dict(zip([row.name for row in rows], peak_memory(run, rows, seed), strict=True))
+                found.append({"variant": one.variant.name, "round": turn - 1, "seconds": seconds})
+    names, memory = [row.name for row in rows], {}
+    for turn in range((rounds + 1) // 2):
+        for name, taken in zip(names, peak_memory(run, rows, seed), strict=True):
+            memory[name, turn] = taken
     table = pd.DataFrame(found)
-    return table.assign(memory=table["variant"].map(memory))
+    keys = zip(table["variant"], table["round"], strict=True)
+    return table.assign(memory=[memory.get(key, math.nan) for key in keys])
+
+
+def keep_costs(
+    run: Run, experiment: str, rows: Sequence[Variant], costs: pd.DataFrame
+) -> pd.DataFrame:
+    """The costs as records, so that claims on them are judged and published like others; a round
+    stands in the place of a seed.
+
+    Args:
+        costs: of :func:`epoch_costs`.
+    """
+    configs = {row.name: variant_hash(run, row) for row in rows}
+    mark_current(
+        run.run_dir, experiment, run.dataset, list(configs.values()), sorted(set(costs["round"]))
+    )
+    for row in rows:
+        training = Training(run, row, run.settings.seeds[0])
+        for found in costs[costs["variant"] == row.name].itertuples():
+            common = {
+                "experiment": experiment,
+                "variant": row.name,
+                "protocol": row.protocol,
+                "model": row.model,
+                "dataset": run.dataset.name,
+                "fingerprint": run.dataset.fingerprint,
+                "content": run.dataset.content,
+                "split": training.split.rule,
+                "test_share": training.split.test_share,
+                "evaluation": row.evaluation.name,
+                "config": configs[row.name],
+                "seed": int(found.round),
+                "seconds": found.seconds,
+                "device": device_name(training.device),
+                "code": code_version(),
+            }
+            values = {SECONDS: found.seconds, MEMORY: found.memory}
+            known = {name: value for name, value in values.items() if not math.isnan(value)}
+            add_records(
+                run.run_dir, [Record(metric=n, value=v, **common) for n, v in known.items()]
+            )
+    return read_records(run.run_dir, experiment).query("dataset == @run.dataset.name")
 
 
 def _epoch(training: Training, model) -> float:
@@ -103,7 +152,7 @@ def cost_table(costs: pd.DataFrame, reference: str) -> pd.DataFrame:
     """
     by_row = costs.groupby("variant", sort=False)
     table = pd.DataFrame(
-        {"s per epoch": by_row["seconds"].median(), "memory, MiB": by_row["memory"].first()}
+        {"s per epoch": by_row["seconds"].median(), "memory, MiB": by_row["memory"].median()}
     )
     for column in table.columns.tolist():
         table[f"{column}, over {reference}"] = table[column] / table.loc[reference, column]

@@ -5,6 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bonmf_lib.claims.judge import judge
+from bonmf_lib.claims.reading import BetterClaim
 from bonmf_lib.experiments import multimodal_ranking as rows_of
 from bonmf_lib.models.ranking.lightgcn import LightGCNConfig
 from bonmf_lib.parallel import in_own_processes
@@ -19,13 +21,45 @@ def test_every_row_is_timed_in_every_round(tmp_path):
     rows = [row for row in rows_of.compared_rows(run) if row.name in ("LightGCN", "BM3")]
     table = costs.epoch_costs(run, rows, rounds=2)
     assert table.groupby("variant")["round"].apply(list).to_dict() == {
-        "LightGCN": [1, 2], "BM3": [1, 2],
+        "LightGCN": [0, 1], "BM3": [0, 1],
     }  # fmt: skip
     assert (table["seconds"] > 0).all()
-    assert (table["memory"] >= 0).all()
+    measured = table.dropna()
+    assert (measured["memory"] >= 0).all() and list(measured["round"]) == [0, 0]
     shown = costs.cost_table(table, "BM3")
     assert shown.loc["BM3", "s per epoch, over BM3"] == 1
     assert list(shown.index) == ["LightGCN", "BM3"]
+
+
+def test_costs_are_kept_as_records_on_which_claims_are_judged(tmp_path):
+    """A round in the place of a seed; what was kept before is measured anew, not pooled."""
+    whole = Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path)))
+    (run,) = rows_of.data_sets(whole)
+    rows = [row for row in rows_of.compared_rows(run) if row.name in ("LATTICE", "BM3")]
+    made = pd.DataFrame(
+        [
+            {"variant": name, "round": turn, "seconds": seconds, "memory": memory}
+            for turn in range(4)
+            for name, seconds, memory in (("LATTICE", 4 + turn / 10, 100), ("BM3", 2, 51 + turn))
+        ]
+    )
+    made.loc[made["round"] > 1, "memory"] = np.nan
+    costs.keep_costs(run, "12_costs", rows, made)
+    kept = costs.keep_costs(run, "12_costs", rows, made)
+    assert kept.groupby("metric")["seed"].apply(list).to_dict() == {
+        "peak-memory": [0, 1, 0, 1], "seconds": [0, 1, 2, 3, 0, 1, 2, 3],
+    }  # fmt: skip
+    than = {"variant": "BM3", "than": ("LATTICE",), "protocol": rows[0].protocol}
+    terms = {"source": "bm3", "paper": "", "evaluation": "full ranking", "kind": "better"}
+    claims = tuple(
+        BetterClaim(id=metric, statement="", metric=metric, percent=percent,
+                    datasets=(run.dataset.name,), **than, **terms)
+        for metric, percent in (("seconds", (50, 89)), ("peak-memory", (45, 55)))
+    )  # fmt: skip
+    faster, smaller = judge(claims, kept)
+    assert faster.ours.mean == pytest.approx(51.75, abs=0.2)
+    assert (faster.verdict, faster.across, faster.ours.n) == ("reproduced", "", 4)
+    assert (smaller.ours.n, smaller.ours.mean) == (2, pytest.approx(48.5))
 
 
 def _holding(megabytes: int) -> float:

@@ -21,8 +21,11 @@ def records(values: dict[str, float], metric: str = "recall@20", seeds=(0, 1, 2)
 
 
 def test_models_stand_beside_their_printed_values():
-    printed = multimodal.printed("amazon-baby")
-    assert printed["BM3"] == pytest.approx(0.0883)
+    for data, source, value in (
+        ("amazon-baby", "mmrec", 0.0883), ("amazon-baby", "diffmm", 0.0839),
+        ("amazon-sports", "mmrec", 0.098),
+    ):  # fmt: skip
+        assert multimodal.printed(data, source)["BM3"] == pytest.approx(value)
     own = records({"BM3": 0.08, "LATTICE": 0.09, "FREEDOM": 0.1, "Popularity": 0.01})
     both = multimodal.beside_printed(own, "amazon-baby")
     assert list(both.index) == ["FREEDOM", "BM3", "LATTICE"]
@@ -32,7 +35,14 @@ def test_models_stand_beside_their_printed_values():
     assert "FREEDOM, is also the best in print" in said
     few = multimodal.order_sentence(both.iloc[:2], "amazon-baby")
     assert "too few models" in few
-    assert multimodal.printed("planted").empty
+    assert both["printed, this split"].isna().to_dict() == {
+        "FREEDOM": True, "BM3": False, "LATTICE": False,
+    }  # fmt: skip
+    assert multimodal.printed("planted", "mmrec").empty
+    assert multimodal.beside_printed(own, "planted").empty
+    alone = multimodal.beside_printed(own, "tiktok")
+    assert set(alone.index) == {"BM3", "LATTICE"} and alone["rank, printed"].isna().all()
+    assert "too few models" in multimodal.order_sentence(alone, "tiktok")
 
 
 def test_the_dropout_grid_finds_its_rows():
