@@ -314,10 +314,14 @@ ASKED_OF_RANKERS = {
     "And early stopped on validation?": "NeuMF (a), early stopped",
     "Does pretraining help?": "NeuMF (b)",
     "Does a dot product with care beat the network?": "NeuMF (c)",
+    "And with as many trials on validation for both?": "NeuMF (c), equal budgets",
     "Does a closed form do as well, among few items?": "NeuMF (m)",
     "And among all?": "NeuMF (m), full ranking",
     "Is EASE better with lambda 1320 than with 250, among few items?": "NeuMF (l), sampled",
     "Is 250 better among all?": "NeuMF (l), full ranking",
+    "Does text help the audited network as a ranker?": "Ranker (text)",
+    "Does the picture?": "Ranker (picture)",
+    "Does the picture add to the text?": "Ranker (picture beside text)",
 }
 
 
@@ -327,6 +331,11 @@ _ASKED_OF_MULTIMODAL = {
     "Do both auxiliary losses?": "BM3 (d)",
     "Is BUIR close to LightGCN?": "BM3 (e)",
     "Are one or two layers best?": "BM3 (f)",
+    "Does content help LATTICE, beyond constants and noise?": "Embeddings (a), LATTICE",
+    "Does BM3 gain little from it?": "Embeddings (b), BM3",
+    "Does VBPR?": "Embeddings (b), VBPR",
+    "Does text alone come close to both in FREEDOM?": "Embeddings (c), FREEDOM",
+    "Does the picture alone fall behind?": "Embeddings (d), FREEDOM",
 }
 
 
