@@ -1,7 +1,8 @@
 """09: items and users with few ratings or none: what content gives, by how many there are.
 
-Four families of models, each without content and on text, picture or both, meet the same ratings;
-every row with content meets it shuffled and replaced by noise.
+Families of models, each without content and on text, picture or both, meet the same ratings; every
+row with content meets it shuffled and replaced by noise. Networks read features at the encoder's
+own scale, BoNMF standardised ones too, since the answer for rated items hangs on that choice.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -62,12 +63,19 @@ def _reading(base: str, read: tuple[Modality, ...]) -> str:
 
 
 def _bonmf(run: Run, read: tuple[Modality, ...]) -> Variant:
-    return _stopped(run, _reading("BoNMF on ID", read), "bonmf", BoNMFConfig(modalities=read))
+    name, config = _reading("BoNMF on ID", read), BoNMFConfig(modalities=read)
+    return _stopped(run, name, "bonmf", config).prepared("native")
+
+
+def _bonmf_standardised(run: Run, read: tuple[Modality, ...]) -> Variant:
+    row, name = _bonmf(run, read), _reading("BoNMF, standardised, on ID", read)
+    return replace(row, name=name).prepared("standardised") if read else row
 
 
 def _dropout(run: Run, read: tuple[Modality, ...]) -> Variant:
+    name = _reading("BoNMF with ID dropout on ID", read)
     config = BoNMFStandInConfig(modalities=read, id_dropout=COLD_DROPOUT)
-    return _stopped(run, _reading("BoNMF with ID dropout on ID", read), "bonmf-stand-in", config)
+    return _stopped(run, name, "bonmf-stand-in", config).prepared("native")
 
 
 def _bonmf_plus(run: Run, read: tuple[Modality, ...]) -> Variant:
@@ -101,6 +109,7 @@ class Family:
 
 FAMILIES = {
     "BoNMF": Family(_bonmf, "BoNMF"),
+    "BoNMF, standardised": Family(_bonmf_standardised, "BoNMF on standardised features"),
     "BoNMF, ID dropout": Family(_dropout, "BoNMF with ID dropout"),
     "BoNMF+": Family(_bonmf_plus, "BoNMF+"),
     "biases": Family(_ridge, "a ridge from content to biases"),
@@ -147,7 +156,9 @@ def content_only_rows(run: Run, reads: Iterable[str] = READ) -> list[Variant]:
 
 def _without_ids(run: Run) -> list[Variant]:
     return [
-        _stopped(run, f"BoNMF on {name}", "bonmf", BoNMFConfig(use_ids=False, modalities=read))
+        _stopped(
+            run, f"BoNMF on {name}", "bonmf", BoNMFConfig(use_ids=False, modalities=read)
+        ).prepared("native")
         for name, read in READ.items()
     ]
 
@@ -158,7 +169,10 @@ def _without_ids(run: Run) -> list[Variant]:
 def bucket_rows(run: Run) -> list[Variant]:
     """All models on the usual random split: tested by how many training ratings there are."""
     few = ("text + picture",)
-    families = {"BoNMF": tuple(READ), "BoNMF, ID dropout": few, "BoNMF+": few}
+    families = {
+        "BoNMF": tuple(READ), "BoNMF, standardised": ("text",), "BoNMF, ID dropout": few,
+        "BoNMF+": few,
+    }  # fmt: skip
     content = _rows_of(run, families | {"biases": tuple(READ)})
     return plain_rows(run) + _with_controls(
         run, [*content, *_without_ids(run), *content_only_rows(run)]
@@ -175,17 +189,19 @@ def item_rows(run: Run) -> list[Variant]:
     rows = plain_rows(run) + _with_controls(
         run, [*_rows_of(run, whole), *content_only_rows(run, ("text",))]
     )
+    curves = [name for name in FAMILIES if name != "BoNMF, standardised"]
     later = plain_rows(run) + _with_controls(
         run,
-        [*_rows_of(run, dict.fromkeys(FAMILIES, ("text",))), *content_only_rows(run, ())],
+        [*_rows_of(run, dict.fromkeys(curves, ("text",))), *content_only_rows(run, ())],
         CONTROLS[:1],
     )
     return held_out(run, "item", rows, (first,)) + held_out(run, "item", later, more)
 
 
 def _rows_of(run: Run, reads: Mapping[str, tuple[str, ...]]) -> list[Variant]:
-    """Rows of families by what they read."""
-    return [row for name, own in reads.items() for row in family_rows(run, name, own).values()]
+    """Rows of families by what they read; families may share the one without content."""
+    rows = [row for name, own in reads.items() for row in family_rows(run, name, own).values()]
+    return list(dict.fromkeys(rows))
 
 
 def user_rows(run: Run) -> list[Variant]:
@@ -215,7 +231,7 @@ def stand_in_rows(run: Run) -> list[Variant]:
                     modalities=READ.get(read, ()), stand_in=stand_in, id_dropout=dropout
                 )
                 name = stand_in_name(stand_in, dropout, read)
-                rows.append(_stopped(run, name, "bonmf-stand-in", config))
+                rows.append(_stopped(run, name, "bonmf-stand-in", config).prepared("native"))
     rows += control_rows(run, rows, CONTROLS[:1])
     return held_out(run, "item", rows, revealed(run, "item")[:1])
 

@@ -114,7 +114,20 @@ def test_a_familys_rows_differ_in_what_they_read_alone(run):
         for read, row in rows.items():
             used = tuple(what for what in ("text", "image") if row.uses(what))
             assert used == rows_of.READ.get(read, ())
-            assert row.name == " + ".join(filter(None, [rows[""].name, read]))
+            said = row.name.replace(", standardised,", "") if read else row.name
+            assert said == " + ".join(filter(None, [rows[""].name, read]))
+
+
+def test_the_network_meets_texts_at_their_own_scale_and_standardised(run):
+    own, other = (
+        rows_of.family_rows(run, name) for name in ("BoNMF", "BoNMF, standardised")
+    )  # fmt: skip
+    assert own[""] == other[""]
+    assert own["text"].preparation("text") == "native"
+    assert replace(other["text"], name=own["text"].name) == own["text"].prepared("standardised")
+    for question in ("buckets", "items"):
+        names = [row.name for row in asked(run, f"09_{question}")[0]]
+        assert names.count(other["text"].name) == 1
 
 
 def test_pages_of_items_ask_models_that_know_none_of_its_ratings(run):
