@@ -13,6 +13,7 @@ from typing import Any
 
 from ..encoders.preparation import Preparation
 from ..evaluation.rules import FULL_RANKING, FullRanking
+from ..models.ranking.score_mean import ScoreMeanConfig
 from ..models.rating.bonmf import BoNMFConfig
 from ..runs.run import Run
 from ..runs.variant import Variant
@@ -31,6 +32,8 @@ PREPARATIONS: tuple[Preparation, ...] = ("native", "unit", "standardised")
 DROPOUTS, PENALTIES = (0.1, 0.2, 0.3, 0.4, 0.5), (0.1, 0.01, 0.001)
 LAYERS = (1, 2, 3, 4)
 LARGER_TEXT = "larger text encoder"
+ENSEMBLES = ("LATTICE", "FREEDOM", "BM3")  # of few models, those whose vectors have their factors
+MEAN = "mean of text only and picture only"
 CORE = 5  # ratings that every user and item has at least
 SMALL = ("BPR", "LightGCN", "VBPR", "LATTICE", "FREEDOM", "BM3")  # where few models are trained
 SLOW = ("MMGCN", "GRCN", "DualGNN")  # an epoch takes five to forty times as long as LightGCN's
@@ -183,6 +186,31 @@ def encoder_rows(run: Run) -> list[Variant]:
     return rows + [
         replace(one, name=f"{one.name}, {LARGER_TEXT}", text_encoder=other) for one in rows
     ]
+
+
+def ensemble_rows(run: Run) -> list[Variant]:
+    """Models that join texts and pictures, and the mean of two that read one each, which trained
+    apart; of other items' content too, since a mean alone may help."""
+    rows = []
+    for name in ENSEMBLES:
+        forms = knocked_out(run, name)
+        parts = forms["text only"], forms["picture only"]
+        shuffled = tuple(on_control(run, part, "shuffled") for part in parts)
+        rows += [
+            forms[""],
+            _mean_of(run, f"{name}, {MEAN}", parts),
+            _mean_of(run, f"{name}, {MEAN}, shuffled", shuffled),
+        ]
+    return rows
+
+
+def _mean_of(run: Run, name: str, parts: tuple[Variant, ...]) -> Variant:
+    config = ScoreMeanConfig(factors=sum(part.model_config.factors for part in parts))
+    mean = closed_form(
+        name, "score-mean", config, split=ranking_split(run), evaluation=FULL_RANKING,
+        holds_out=True,
+    )  # fmt: skip
+    return replace(mean, starts_from=parts)
 
 
 # BM3's own tables and figures
@@ -342,6 +370,7 @@ QUESTIONS: dict[str, Callable[[Run], list[Variant]]] = {"models": compared_rows}
         "knock_outs": knock_out_rows,
         "preparations": preparation_rows,
         "encoders": encoder_rows,
+        "ensembles": ensemble_rows,
         "terms": term_rows,
         "layers": layer_rows,
         "dropout": dropout_rows,
@@ -352,6 +381,6 @@ QUESTIONS: dict[str, Callable[[Run], list[Variant]]] = {"models": compared_rows}
     }.items()
 }
 SIDE_QUESTIONS = (
-    "tuned", "preparations", "encoders", "terms", "layers", "dropout", "code", "times", "cold",
-    "bonmf",
+    "tuned", "preparations", "encoders", "ensembles", "terms", "layers", "dropout", "code", "times",
+    "cold", "bonmf",
 )  # fmt: skip

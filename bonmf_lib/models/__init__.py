@@ -32,6 +32,7 @@ from .ranking import (  # noqa: F401 - importing them registers the models
     neumf,
     neumf_shared,
     popularity,
+    score_mean,
     vbpr,
 )
 from .rating import (  # noqa: F401 - importing them registers the models

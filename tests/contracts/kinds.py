@@ -31,12 +31,19 @@ BY_BCE, BY_BPR, BY_BOOTSTRAP = (
     [name for name in TRAINED_RANKERS if loss in get_model(name).model.trained_by]
     for loss in ("bce", "bpr", "bootstrap")
 )
+ENSEMBLES = ["score-mean"]
 # vectors of a batch are made of neighbours' too
 ON_GRAPHS = ["bm3", "buir", "dualgnn", "freedom", "grcn", "lattice", "lightgcn", "mmgcn"]
 
 
 def default_model(name: str, inputs: ModelInputs, seed: int = 0, **values) -> Recommender:
-    return build_model(name, get_model(name).config(**values), inputs, seed)
+    """One that starts from others starts from untrained ones: LightGCN's vectors hold what the
+    graph's neighbours say."""
+    model = build_model(name, get_model(name).config(**values), inputs, seed)
+    if name in ENSEMBLES:
+        half = model.of_users.shape[1] // 2
+        model.start_from([default_model("lightgcn", inputs, s, factors=half) for s in (seed, -1)])
+    return model
 
 
 def own_settings(name: str, **values) -> TrainingConfig:

@@ -21,6 +21,7 @@ from tests.contracts.kinds import (
     BY_BOOTSTRAP,
     BY_BPR,
     CLOSED,
+    ENSEMBLES,
     ON_GRAPHS,
     RANKERS,
     RATING_MODELS,
@@ -42,6 +43,7 @@ READ = {
 # another value of every field of every configuration
 OTHER = {
     "popularity": {},
+    "score-mean": {"factors": 6},
     "item-knn": {"neighbours": 3, "shrinkage": 20.0},
     "ease": {"regularisation": 10.0},
     "bpr-mf": {"factors": 3, "regularisation": 0.5, "penalised": "norms"},
@@ -145,6 +147,9 @@ def test_scores_are_finite_and_one_number_per_pair(name, inputs):
 def test_lists_are_better_than_chance(name, liked, liked_split, liked_inputs):
     """And the loss falls where there is one."""
     model = default_model(name, liked_inputs, **LEARNING.get(name, {}))
+    if name in ENSEMBLES:
+        parts = (fitted_ranker("lightgcn", liked, liked_split, liked_inputs, s) for s in (0, 1))
+        model.start_from([part for part, _ in parts])
     settings = own_settings(name)
     if name in TRAINED_RANKERS:
         settings = replace(settings, epochs=25)

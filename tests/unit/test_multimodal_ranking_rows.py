@@ -52,7 +52,6 @@ NO_ROWS = {
     "BM3 (j), user time": "Amazon's pairs come without times",
     "BM3 (j), global time": "the same",
     "Multimodality (c)": "no texts of TikTok's videos are at hand",
-    "Multimodality (e)": "no mean of two rankers is built",
 }
 
 
