@@ -49,7 +49,12 @@ def _solved(run: Run, name: str, model: str, config: Any) -> Variant:
 
 
 def _stopped(run: Run, name: str, model: str, config: Any) -> Variant:
-    row = early_stopped(run, name, config, model, epochs=run.settings.cold_start.epochs)
+    """In batches that leave content its gain: on one split's validation ratings of MovieLens-1M,
+    text lowered the error twice as much in batches of 1,024 as in batches of 16,384."""
+    own = run.settings.cold_start
+    small = {"batch_size": own.batch_size, "learning_rate": own.learning_rate}
+    terms = {"epochs": own.epochs} | ({} if model == "bonmf+" else small)
+    row = early_stopped(run, name, config, model, **terms)
     return replace(row, protocol="early stopped", evaluation=BY_SUPPORT, watched_by=RATED_ITEMS)
 
 

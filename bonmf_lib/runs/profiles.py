@@ -153,7 +153,9 @@ class ColdStart:
     # ratings of a held-out item or user that train; the largest is put aside and never tests
     revealed: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=2)
     epochs: _Count  # upper limit of every training
-    ranking_epochs: _Count  # likewise of rankers
+    batch_size: _Count  # of all but BoNMF+, whose steps sum whole histories
+    learning_rate: _Rate  # likewise
+    ranking_epochs: _Count  # upper limit of rankers' epochs
 
 
 @config
