@@ -31,7 +31,7 @@ KNOCK_OUTS = ("shuffled", "noise", "constant")  # controls of content, by the en
 PREPARATIONS: tuple[Preparation, ...] = ("native", "unit", "standardised")
 DROPOUTS, PENALTIES = (0.1, 0.2, 0.3, 0.4, 0.5), (0.1, 0.01, 0.001)
 LAYERS = (1, 2, 3, 4)
-LARGER_TEXT = "larger text encoder"
+OTHER_TEXT = "other text encoder"
 ENSEMBLES = ("LATTICE", "FREEDOM", "BM3")  # of few models, those whose vectors have their factors
 MEAN = "mean of text only and picture only"
 CORE = 5  # ratings that every user and item has at least
@@ -184,7 +184,7 @@ def encoder_rows(run: Run) -> list[Variant]:
     rows = _named(run, [name for name in SMALL if RANKERS[name].reads_content])
     other = run.settings.encoders.other_text
     return rows + [
-        replace(one, name=f"{one.name}, {LARGER_TEXT}", text_encoder=other) for one in rows
+        replace(one, name=f"{one.name}, {OTHER_TEXT}", text_encoder=other) for one in rows
     ]
 
 

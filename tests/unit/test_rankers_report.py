@@ -170,13 +170,16 @@ def test_curves_are_drawn_as_far_as_they_are_published(monkeypatch):
 
 
 def test_verdicts_on_rankers_stand_beside_their_gains():
-    (table,) = ranker_parts.answers(measured(read_published_run()))
+    found = measured(read_published_run())
+    asked = {text: c for text, c in ASKED_OF_RANKERS.items() if found.effect(c) is not None}
+    assert len(asked) >= 8
+    (table,) = ranker_parts.answers(found)
     head, *lines = str(table).splitlines()
     assert head == "question | gain, + = better | the claim is"
-    assert [line.split(" | ")[0] for line in lines] == list(ASKED_OF_RANKERS)
+    assert [line.split(" | ")[0] for line in lines] == list(asked)
     metrics = {claim.id: claim.metric for claim in read_claims()}
     said = [line.split(" | ")[1].partition(" ")[0].lower() for line in lines]
-    assert said == [metrics[claim] for claim in ASKED_OF_RANKERS.values()]
+    assert said == [metrics[claim] for claim in asked.values()]
     with pytest.raises(NotPublishedError, match="Verdicts on rankers"):
         list(ranker_parts.answers(measured(Published(pd.DataFrame(columns=RECORD_COLUMNS)))))
 
