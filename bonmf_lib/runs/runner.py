@@ -4,6 +4,7 @@ done twice."""
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any
 
 import pandas as pd
 
@@ -182,15 +183,21 @@ def _run_group(experiment: str, group: _Group) -> None:
 
 
 def _measured(training: Training, experiment: str) -> list[Record]:
-    variant, dataset, split, noted = (
-        training.variant,
-        training.dataset,
-        training.split,
-        training.noted(),
-    )
+    noted, now = training.noted(), code_version()
     metrics = training.metrics() | {"best_epoch": float(noted["best_epoch"])}
-    now = code_version()
-    common = {
+    common = what_is_measured(training, experiment) | {
+        "seed": training.seed,
+        "seconds": sum(noted["seconds"]),
+        "device": noted["device"],
+        "code": now if noted["code"] == now else f"trained by {noted['code']}, evaluated by {now}",
+    }
+    return [Record(metric=name, value=value, **common) for name, value in metrics.items()]
+
+
+def what_is_measured(training: Training, experiment: str) -> dict[str, Any]:
+    """Fields of a :class:`Record` that tell a row and its data, whatever is measured of it."""
+    variant, dataset, split = training.variant, training.dataset, training.split
+    return {
         "experiment": experiment,
         "variant": variant.name,
         "protocol": variant.protocol,
@@ -202,12 +209,7 @@ def _measured(training: Training, experiment: str) -> list[Record]:
         "test_share": split.test_share,
         "evaluation": variant.evaluation.name,
         "config": training.config,
-        "seed": training.seed,
-        "seconds": sum(noted["seconds"]),
-        "device": noted["device"],
-        "code": now if noted["code"] == now else f"trained by {noted['code']}, evaluated by {now}",
     }
-    return [Record(metric=name, value=value, **common) for name, value in metrics.items()]
 
 
 def _note_encoders(run: Run, experiment: str, variants: list[Variant]) -> None:

@@ -21,8 +21,9 @@ from ..models import Batch, Interactions, ModelInputs, build_model
 from ..parallel import in_own_processes
 from ..runs.records import Record, add_records, code_version, mark_current, read_records
 from ..runs.run import Run
+from ..runs.runner import what_is_measured
 from ..runs.training import Training
-from ..runs.variant import Variant, variant_hash
+from ..runs.variant import Variant
 from ..training.batches import NegativeSampler, Triples, batches
 from ..training.loop import fit
 
@@ -71,35 +72,19 @@ def keep_costs(
     Args:
         costs: of :func:`epoch_costs`.
     """
-    configs = {row.name: variant_hash(run, row) for row in rows}
-    mark_current(
-        run.run_dir, experiment, run.dataset, list(configs.values()), sorted(set(costs["round"]))
-    )
-    for row in rows:
-        training = Training(run, row, run.settings.seeds[0])
-        for found in costs[costs["variant"] == row.name].itertuples():
-            common = {
-                "experiment": experiment,
-                "variant": row.name,
-                "protocol": row.protocol,
-                "model": row.model,
-                "dataset": run.dataset.name,
-                "fingerprint": run.dataset.fingerprint,
-                "content": run.dataset.content,
-                "split": training.split.rule,
-                "test_share": training.split.test_share,
-                "evaluation": row.evaluation.name,
-                "config": configs[row.name],
-                "seed": int(found.round),
-                "seconds": found.seconds,
-                "device": device_name(training.device),
-                "code": code_version(),
-            }
+    own = [Training(run, row, run.settings.seeds[0]) for row in rows]
+    rounds = sorted(set(costs["round"]))
+    mark_current(run.run_dir, experiment, run.dataset, [one.config for one in own], rounds)
+    for one in own:
+        common = what_is_measured(one, experiment) | {
+            "device": device_name(one.device), "code": code_version(),
+        }  # fmt: skip
+        for found in costs[costs["variant"] == one.variant.name].itertuples():
+            common |= {"seed": int(found.round), "seconds": found.seconds}
             values = {SECONDS: found.seconds, MEMORY: found.memory}
             known = {name: value for name, value in values.items() if not math.isnan(value)}
-            add_records(
-                run.run_dir, [Record(metric=n, value=v, **common) for n, v in known.items()]
-            )
+            records = [Record(metric=name, value=value, **common) for name, value in known.items()]
+            add_records(run.run_dir, records)
     return read_records(run.run_dir, experiment).query("dataset == @run.dataset.name")
 
 
