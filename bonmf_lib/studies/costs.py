@@ -85,7 +85,8 @@ def keep_costs(
             known = {name: value for name, value in values.items() if not math.isnan(value)}
             records = [Record(metric=name, value=value, **common) for name, value in known.items()]
             add_records(run.run_dir, records)
-    return read_records(run.run_dir, experiment).query("dataset == @run.dataset.name")
+    kept, data = read_records(run.run_dir, experiment), run.dataset
+    return kept[(kept["dataset"] == data.name) & (kept["content"] == data.content)]
 
 
 def _epoch(training: Training, model) -> float:
