@@ -50,7 +50,8 @@ def _solved(run: Run, name: str, model: str, config: Any) -> Variant:
 
 
 def _stopped(run: Run, name: str, model: str, config: Any) -> Variant:
-    """Not in the study's large batches, in which texts lowered validation errors less."""
+    """In smaller batches than the study's large ones, where texts lowered validation errors
+    less."""
     own = run.settings.cold_start
     small = {"batch_size": own.batch_size, "learning_rate": own.learning_rate}
     terms = {"epochs": own.epochs} | ({} if model == "bonmf+" else small)
