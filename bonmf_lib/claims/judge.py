@@ -199,16 +199,16 @@ def _measure(
     rows = {name: _evaluated(found, claim) for name, found in rows.items()}
     if any(name not in rows or rows[name].empty for name in names):
         return Judgement(claim, dataset, content, None, "not run")
-    kinds = pd.concat([rows[name]["evaluation"] for name in names]).unique()
+    chosen = pd.concat([rows[name] for name in names])  # perhaps under another protocol only
+    asked = chosen[chosen["protocol"].isin([claim.protocol, CLOSED_FORM])]
+    chosen = asked if len(asked) else chosen
+    kinds = chosen["evaluation"].unique()
     if len(kinds) > 1:
         raise ConfigError(
             f"{claim.id} says {claim.evaluation!r}, but records are of {' and '.join(kinds)}; "
             "claims.yaml must name one."
         )
     values = {name: _answering(found, claim) for name, found in rows.items()}
-    chosen = pd.concat([rows[name] for name in names])  # perhaps under another protocol only
-    asked = chosen[chosen["protocol"].isin([claim.protocol, CLOSED_FORM])]
-    chosen = asked if len(asked) else chosen
     other_data = dataset not in claim.datasets or (claim.content == "full" and content != "full")
     if other_data or not chosen["split"].str.startswith(claim.split).all():
         return Judgement(claim, dataset, content, None, "not testable on this data")

@@ -361,15 +361,24 @@ def test_claims_are_judged_on_the_evaluation_that_they_name():
     }
 
 
-def test_a_claim_that_two_evaluations_answer_is_refused():
+@pytest.mark.parametrize("other", ["as published", "tuned"])
+def test_a_claim_that_two_evaluations_answer_is_refused_unless_its_protocol_tells(other):
     rows = []
-    for evaluation in (FULL_RANKING.name, FullRanking(("train", "valid")).name):
+    for protocol, evaluation, value in (
+        ("as published", FULL_RANKING.name, 0.5),
+        (other, FullRanking(("train", "valid")).name, 0.4),
+    ):
         for variant in "AB":
             known = dict.fromkeys(COLUMNS, "x") | {
-                "variant": variant, "protocol": "as published", "dataset": "ml-1m",
+                "variant": variant, "protocol": protocol, "dataset": "ml-1m",
                 "content": "full", "test_share": 0.3, "evaluation": evaluation, "seed": 0,
-                "metric": "hr@10", "value": 0.5,
+                "metric": "hr@10", "value": value + 0.1 * (variant == "A"),
             }  # fmt: skip
             rows.append(known)
+    asked = (claim(evaluation="full ranking"),), pd.DataFrame(rows)
+    if other == "tuned":
+        (judgement,) = judge(*asked)
+        assert judgement.ours.mean == pytest.approx(20.0)
+        return
     with pytest.raises(ConfigError, match="must name one"):
-        judge((claim(evaluation="full ranking"),), pd.DataFrame(rows))
+        judge(*asked)
