@@ -125,13 +125,18 @@ class Variant:
         return read or bool(getattr(self.model_config, f"use_{what}", False))
 
     def lacks(self, dataset: Dataset) -> list[str]:
-        """What it reads of ``text``, ``image`` and ``demographics`` that the data set has not; what
-        it encodes itself, vectors that the data came with do not replace."""
+        """What it, or a row that it starts from, reads of ``text``, ``image`` and ``demographics``
+        that the data set has not; what is encoded for a row itself, vectors that the data came with
+        do not replace."""
+        of_starts = {what for start in self.starts_from for what in start.lacks(dataset)}
         return [
             what
             for what in ("text", "image", "demographics")
-            if self.uses(what)
-            and not (dataset.has(what) if self._encodes(what) else dataset.offers(what))
+            if what in of_starts
+            or (
+                self.uses(what)
+                and not (dataset.has(what) if self._encodes(what) else dataset.offers(what))
+            )
         ]
 
     def takes_apart(self, dataset: Dataset) -> list[str]:
