@@ -73,13 +73,15 @@ def reason(run: Run, variant: Variant, seeds: Sequence[int] | None = None) -> st
                 f"a user of {_name(dataset)} left fewer than {wanted} {dataset.words.items} "
                 "unrated to rank among"
             )
-    if variant.training.negatives and variant.training.negatives_over == "unrated":
+    if variant.training.negatives and variant.training.negatives_over != "all":
+        among_trained = variant.training.negatives_over == "trained"
         for seed in run.settings.seeds if seeds is None else seeds:
-            users = dataset.ratings["user"].to_numpy()[Training(run, variant, seed).split.train]
-            if np.bincount(users).max() >= dataset.n_items:
+            rated = dataset.ratings.iloc[Training(run, variant, seed).split.train]
+            candidates = rated["item"].nunique() if among_trained else dataset.n_items
+            if rated["user"].value_counts().max() >= candidates:
                 return (
-                    f"a user of {_name(dataset)} rated all {dataset.words.items} in training, "
-                    "no negative is left"
+                    f"a user of {_name(dataset)} rated all {dataset.words.items} "
+                    f"{'that are rated ' if among_trained else ''}in training, no negative is left"
                 )
     return None
 

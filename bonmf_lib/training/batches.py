@@ -39,7 +39,9 @@ class NegativeSampler:
     Of ``unrated`` items each one that the user has not rated in training is as likely, exactly and
     without rejection: with r_0 < r_1 < ... the user's n_u rated items, r_j - j of the unrated ones
     stand before r_j; so the k-th unrated item (from 0) is k + c, where c counts the j with
-    r_j - j <= k. Of ``all`` items each one is as likely, rated or not (Rendle et al., 2020).
+    r_j - j <= k. Of ``trained`` items the same, items that nobody rated in training left out of
+    account: drawn, they would only be pushed down. Of ``all`` items each one is as likely, rated or
+    not (Rendle et al., 2020).
     """
 
     def __init__(
@@ -47,7 +49,7 @@ class NegativeSampler:
         model: Recommender,
         train: Triples,
         per_positive: int,
-        over: Literal["unrated", "all"] = "unrated",
+        over: Literal["unrated", "trained", "all"] = "unrated",
     ):
         """
         Args:
@@ -57,15 +59,21 @@ class NegativeSampler:
             TrainingError: a user has no unrated item.
         """
         self.n_items, self.per_positive, self.over = model.n_items, per_positive, over
+        self.trained = None
         if over == "all":
             return
-        rated = torch.unique(train.users * model.n_items + train.items)  # sorted
-        users = rated.div(model.n_items, rounding_mode="floor")
+        items = train.items
+        if over == "trained":  # counted from 0 among themselves
+            self.trained, items = torch.unique(items, return_inverse=True)
+            self.n_items = len(self.trained)
+        rated = torch.unique(train.users * self.n_items + items)  # sorted
+        users = rated.div(self.n_items, rounding_mode="floor")
         counts = torch.bincount(users, minlength=model.n_users)
-        self.unrated = model.n_items - counts
+        self.unrated = self.n_items - counts
         if (self.unrated <= 0).any():
             user = int((self.unrated <= 0).nonzero()[0])
-            raise TrainingError(f"User {user} rated every item in training: no negative to draw.")
+            kind = "item" if self.trained is None else "trained item"
+            raise TrainingError(f"User {user} rated every {kind} in training: no negative to draw.")
         self.first = counts.cumsum(0) - counts  # where a user's rated items begin
         places = torch.arange(len(rated), device=rated.device) - self.first[users]
         self.before = rated - places  # user * n_items + r_j - j, still sorted
@@ -85,6 +93,7 @@ class NegativeSampler:
             passed = torch.searchsorted(self.before, keys, right=True)
             items = torch.empty_like(among)
             items[order] = among + passed - self.first[ordered].unsqueeze(1)
+            items = items if self.trained is None else self.trained[items]
         return users.repeat_interleave(self.per_positive), items.flatten()
 
 

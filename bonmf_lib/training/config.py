@@ -27,8 +27,9 @@ class TrainingConfig:
     # with all but mse every training rating is a positive, whatever its stars
     loss: Loss = "mse"
     negatives: int = Field(0, ge=0)  # items drawn per positive, anew in every epoch; bce and bpr
-    # what they are drawn from, uniformly: the items that the user has not rated in training, or all
-    negatives_over: Literal["unrated", "all"] = "unrated"
+    # what they are drawn from, uniformly: the items that the user has not rated in training, those
+    # of them that somebody has, or all
+    negatives_over: Literal["unrated", "trained", "all"] = "unrated"
     optimiser: Literal["adam", "sgd"] = "adam"  # sgd: without momentum
     tf32: bool = False  # allow TF32 matrix products on an NVIDIA GPU
 

@@ -97,6 +97,23 @@ def test_negatives_over_all_items_are_not_rejected():
     assert stats.chisquare(np.bincount(items, minlength=10)).pvalue > 0.001
 
 
+def test_negatives_over_trained_items_are_uniform_over_those_that_the_user_did_not_rate():
+    """Items 4 and 8 have no training pair."""
+    rated = {0: [0, 3, 7], 1: [9, 1], 2: [2, 5, 6]}
+    pairs = [(user, item) for user in rated for item in rated[user]]
+    sampler = sampler_of(pairs, 3, 10, 6, "trained")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        users, items = sampler.draw(torch.arange(3).repeat(20_000))
+    for user, own in rated.items():
+        counts = np.bincount(items[users == user], minlength=10)
+        rest = np.setdiff1d(np.arange(10), [*own, 4, 8])
+        assert counts[rest].sum() == 120_000
+        assert stats.chisquare(counts[rest]).pvalue > 0.001
+    with pytest.raises(TrainingError, match="User 1 rated every trained item"):
+        sampler_of([(0, 1), (1, 1), (1, 4)], 3, 10, 6, "trained")
+
+
 def test_one_unrated_item_is_found_among_many():
     sampler = sampler_of([(0, item) for item in range(50) if item != 17], 1, 50, 4)
     assert sampler.draw(torch.zeros(3, dtype=torch.long))[1].tolist() == [17] * 12
