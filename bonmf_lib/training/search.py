@@ -4,6 +4,7 @@ only."""
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -39,17 +40,35 @@ class Search:
     Attributes:
         space: pairs of ``model.<field>`` or ``training.<field>`` and its Optuna distribution.
         trials: trainings, the one with the given settings included.
+        distinct: no settings are tried twice; a grid with fewer is tried whole.
+        prune_after: epochs that every trial gets before it may be stopped for lagging behind the
+        median.
     """
 
     space: tuple[tuple[str, BaseDistribution], ...]
     trials: int
+    distinct: bool = False
+    prune_after: int = PRUNING_STARTS
 
     def described(self) -> dict[str, Any]:
         """Plain values, for hashes and files."""
-        return {
+        told = {
             "trials": self.trials,
             "space": {name: json.loads(distribution_to_json(d)) for name, d in self.space},
         }
+        if self.distinct:  # left out else, so that published rows keep their hashes
+            told["distinct"] = True
+        if self.prune_after != PRUNING_STARTS:
+            told["prune_after"] = self.prune_after
+        return told
+
+    @property
+    def count(self) -> int:
+        """Trials, or the settings that there are where no two trials may have the same."""
+        sizes = [getattr(distribution, "choices", None) for _, distribution in self.space]
+        if not self.distinct or None in sizes:
+            return self.trials
+        return min(self.trials, prod(map(len, sizes)))
 
 
 @dataclass(frozen=True)
@@ -127,7 +146,7 @@ def choose(
         )
 
     trials = _earlier_trials(path, label)
-    for number in progress(range(len(trials), search.trials), f"{label}, trial"):
+    for number in progress(range(len(trials), search.count), f"{label}, trial"):
         trials.append(_one_trial(trained, start, search, seed, trials, number, better))
         write_json(path, {"search": search.described(), "trials": trials}, path.stem)
     finished = [trial for trial in trials if trial["state"] == TrialState.COMPLETE.name]
@@ -169,6 +188,10 @@ def _one_trial(
             {name: _as_choice(value) for name, value in start.values(search).items()}
         )
     trial = study.ask(dict(search.space))
+    tried = [_plain(one["params"]) for one in earlier]
+    while search.distinct and _plain(trial.params) in tried:
+        study.tell(trial, state=TrialState.FAIL)
+        trial = study.ask(dict(search.space))
     settings = start.changed(trial.params)
     pruned = False
 
@@ -212,7 +235,7 @@ def _study(
         direction="maximize" if higher_is_better else "minimize",
         sampler=optuna.samplers.TPESampler(seed=state, n_startup_trials=STARTUP_TRIALS),
         pruner=optuna.pruners.MedianPruner(
-            n_startup_trials=STARTUP_TRIALS, n_warmup_steps=PRUNING_STARTS
+            n_startup_trials=STARTUP_TRIALS, n_warmup_steps=search.prune_after
         ),
     )
     for trial in earlier:
@@ -233,6 +256,11 @@ def _frozen_trial(
     return optuna.create_trial(
         state=state, params=params, distributions=dict(search.space), **others
     )
+
+
+def _plain(params: dict[str, Any]) -> dict[str, Any]:
+    """As they are read from a file."""
+    return json.loads(json.dumps(params))
 
 
 def _as_choice(value: Any) -> Any:

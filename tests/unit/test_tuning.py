@@ -45,12 +45,14 @@ def search(planted, split, inputs, tmp_path):
         training=TRAINING,
         seed=0,
         file="trials.json",
+        distinct=False,
+        prune_after=PRUNING_STARTS,
         **changes,
     ):
         given = {"dataset": planted, "split": split, "inputs": inputs} | changes
         start, path = Settings(get_model(model).config(), training), tmp_path / file
         chosen = choose(
-            model, start, Search(tuple(space.items()), trials),
+            model, start, Search(tuple(space.items()), trials, distinct, prune_after),
             given["dataset"], given["split"], given["inputs"], seed, CPU, path, "test",
         )  # fmt: skip
         return chosen, timeless(path)
@@ -236,9 +238,10 @@ def test_search_without_a_finished_trial_says_so(search):
         )
 
 
-def test_lagging_trial_is_stopped_early_and_not_chosen(search, tmp_path):
-    """After better trials than this network can have, kept by hand, a new trial is stopped; without
-    them it is not."""
+@pytest.mark.parametrize("given", [PRUNING_STARTS, PRUNING_STARTS + 2])
+def test_lagging_trial_is_stopped_early_and_not_chosen(search, tmp_path, given):
+    """After better trials than this network can have, kept by hand, a new trial is stopped when it
+    had its epochs; without them it is not."""
     patient = replace(TRAINING, patience=None, epochs=PRUNING_STARTS + 3)
     _, alone = search(FACTORS, STARTUP_TRIALS + 1, training=patient, file="alone.json")
     kept = [
@@ -247,9 +250,11 @@ def test_lagging_trial_is_stopped_early_and_not_chosen(search, tmp_path):
         for n, trial in enumerate(alone[:-1])
     ]  # fmt: skip
     write_json(tmp_path / "lag.json", {"trials": kept}, "lag")
-    chosen, (*_, last) = search(FACTORS, STARTUP_TRIALS + 1, training=patient, file="lag.json")
+    chosen, (*_, last) = search(
+        FACTORS, STARTUP_TRIALS + 1, training=patient, file="lag.json", prune_after=given
+    )
     assert last["state"] == "PRUNED"
-    assert len(last["curve"]) == PRUNING_STARTS
+    assert len(last["curve"]) == given
     assert chosen.model_config.factors == kept[0]["params"]["model.factors"]
     assert [len(trial["curve"]) for trial in alone[:STARTUP_TRIALS]] == [
         patient.epochs
@@ -264,6 +269,37 @@ def test_pruned_trial_is_not_chosen_even_with_the_lowest_error(search, tmp_path)
     )
     chosen, _ = search(trials=2)
     assert chosen.training.learning_rate == trials[0]["params"]["training.learning_rate"] == 0.005
+
+
+@pytest.mark.parametrize("trials", [4, 9])
+def test_distinct_trials_never_repeat_settings_and_a_small_grid_is_tried_whole(search, trials):
+    grid = {
+        "model.factors": CategoricalDistribution([10, 50, 100]),
+        "training.batch_size": CategoricalDistribution([256, 512]),
+    }
+    once = replace(TRAINING, epochs=1)
+    _, found = search(grid, trials, training=once, distinct=True)
+    assert len(found) == min(trials, 6)
+    assert len({json.dumps(trial["params"]) for trial in found}) == len(found)
+    assert search(grid, trials, training=once, distinct=True)[1] == found  # from the file
+    _, repeated = search(grid, 9, training=once, file="other.json")
+    assert len({json.dumps(trial["params"]) for trial in repeated}) < len(repeated) == 9
+
+
+def test_settings_that_are_lists_are_told_apart_too(search):
+    space = {
+        "model.modalities": CategoricalDistribution([("text", "image"), ("text",), ("image",)])
+    }
+    _, found = search(space, 5, "bonmf", replace(TRAINING, epochs=1), distinct=True)
+    assert sorted(map(str, (trial["params"]["model.modalities"] for trial in found))) == [
+        "['image']", "['text', 'image']", "['text']",
+    ]  # fmt: skip
+
+
+def test_searches_of_published_rows_keep_their_hash():
+    plain, asked = Search((), 3), Search((), 3, True, 50)
+    assert plain.described() == {"trials": 3, "space": {}}
+    assert asked.described() == plain.described() | {"distinct": True, "prune_after": 50}
 
 
 # The study's spaces
