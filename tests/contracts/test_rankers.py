@@ -71,7 +71,7 @@ OTHER = {
     },
     "lattice": {
         "factors": 3, "layers": 1, "item_layers": 2, "projected": 3, "neighbours": 3,
-        "frozen_share": 0.1, "regularisation": 0.5, "built": "every step",
+        "frozen_share": 0.1, "regularisation": 0.5, "built": "every step", "dense": True,
         "features": "trained", **READ,
     },
     "lightgcn": {
@@ -94,7 +94,8 @@ BESIDE = {(name, "penalised"): {"regularisation": 0.5} for name in ("bpr-mf", "l
 # what it needs to learn from so few ratings; equation 12's penalty shrinks BM3's vectors, which
 # cosines hold at no length, until its predictor's bias is left
 LEARNING = {"ials": {"regularisation": 0.3}, "bm3": {"penalised": "norms of all"}}
-ELSEWHERE = {("neumf", "alpha")}  # of trained networks: tests/unit/test_neural_cf.py
+# of trained networks: tests/unit/test_neural_cf.py; the same result: test_item_graph_rankers.py
+ELSEWHERE = {("neumf", "alpha"), ("lattice", "dense")}
 
 
 @pytest.fixture(scope="module")

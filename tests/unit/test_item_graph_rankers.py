@@ -335,6 +335,20 @@ def test_the_graph_learns_in_an_epochs_first_batch_alone(values):
         assert all(grad.any() for grad in content_gradients(steps))
 
 
+@pytest.mark.parametrize("built", ["once an epoch", "every step"])
+def test_a_dense_graph_gives_the_same_vectors_and_gradients(built):
+    """Held ones too."""
+    sparse, dense = lattice(built=built), lattice(built=built, dense=True)
+    for _ in range(2):
+        for one, other in zip(sparse.embed(), dense.embed(), strict=True):
+            torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5)
+        for one, other in zip(*map(content_gradients, (sparse, dense)), strict=True):
+            assert (one is None) == (other is None)
+            if one is not None:
+                torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)
+    assert (dense.held is None) == (built == "every step")
+
+
 def test_a_held_graph_is_that_of_the_first_batch():
     """Until the next epoch, whatever the weights are meanwhile; never in a ranking."""
     model = lattice()

@@ -15,6 +15,7 @@ until the next: they take one step an epoch. Rankings are made on S of the weigh
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -41,6 +42,7 @@ from .neighbours import (
     nearest,
     normalised,
     product,
+    whole,
     with_direction,
 )
 
@@ -60,6 +62,7 @@ class LATTICEConfig:
     features: Literal["frozen", "trained"] = "frozen"  # f of L_m; trained in public code
     # when S is made of the current weights; held until then, it has no gradient
     built: Literal["once an epoch", "every step"] = "once an epoch"
+    dense: bool = False  # S is multiplied as a whole matrix, as in public code: the same, slower
 
 
 class Structure(nn.Module):
@@ -114,7 +117,8 @@ class LATTICE(EmbeddingRanker):
         self.item_factors = nn.Embedding(inputs.n_items, config.factors)
         for table in (self.user_factors, self.item_factors):
             nn.init.xavier_uniform_(table.weight)
-        self.held: SparseRows | None = None  # S, from an epoch's first batch on
+        # the product with S, from an epoch's first batch on
+        self.held: Callable[[torch.Tensor], torch.Tensor] | None = None
         self.structures = nn.ModuleDict()
         for name, features, preparation in wanted_features(config, inputs, "LATTICE"):
             self.structures[name] = Structure(features, preparation, config)
@@ -142,9 +146,10 @@ class LATTICE(EmbeddingRanker):
         if self.training and self.held is not None:
             return self.held
         edges = self.item_edges()
+        matrix = whole(edges, self.n_items) if self.config.dense else None
         if self.training and torch.is_grad_enabled() and self.config.built == "once an epoch":
-            self.held = fixed(edges, self.n_items)
-        return lambda table: product(edges, table)
+            self.held = fixed(edges, self.n_items) if matrix is None else matrix.detach().matmul
+        return partial(product, edges) if matrix is None else matrix.matmul
 
     def embed(self) -> tuple[torch.Tensor, torch.Tensor]:
         users, items = self.user_factors.weight, self.item_factors.weight

@@ -116,6 +116,12 @@ def fixed(edges: Edges, size: int) -> SparseRows:
     return SparseRows(pairs // size, pairs % size, weights, (size, size))
 
 
+def whole(edges: Edges, size: int) -> torch.Tensor:
+    """The matrix (size, size) with all its zeros, with gradients of its weights."""
+    zeros = edges.weights.new_zeros(size, size)
+    return zeros.index_put((edges.rows, edges.columns), edges.weights, accumulate=True)
+
+
 def product(edges: Edges, table: torch.Tensor) -> torch.Tensor:
     """The matrix (I, I) times a table, with gradients of both: (I, D) -> (I, D)."""
     order = edges.rows.argsort(stable=True)
