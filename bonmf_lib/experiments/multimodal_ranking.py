@@ -22,7 +22,7 @@ from ..splits.given import Given
 from ..splits.rules import ColdItems, PerUser, SplitRule
 from ..training.config import TrainingConfig
 from ..training.search import Search
-from .multimodal_settings import RANKERS, Ranker
+from .multimodal_settings import ON_DATA, RANKERS, Ranker
 from .protocols import COLD_ITEM_SHARE, closed_form, on_control
 
 FIXED_SETTINGS, TUNED = "fixed settings", "tuned"
@@ -37,6 +37,9 @@ MEAN = "mean of text only and picture only"
 CORE = 5  # ratings that every user and item has at least
 SMALL = ("BPR", "LightGCN", "VBPR", "LATTICE", "FREEDOM", "BM3")  # where few models are trained
 SLOW = ("MMGCN", "GRCN", "DualGNN")  # an epoch takes five to forty times as long as LightGCN's
+EVERY_STEP = "LATTICE, rebuilt in every step"
+DENSE = "LATTICE, dense graph"
+LOOKS_BEFORE_PRUNING = 10  # at validation, that every trial of a search gets
 
 
 def data_sets(run: Run) -> list[Run]:
@@ -66,7 +69,8 @@ def ranking_split(run: Run) -> SplitRule:
 def row(run: Run, name: str, ranker: Ranker, **changes: Any) -> Variant:
     """A row at a ranker's own settings but for ``changes`` of its configuration."""
     own = run.settings.multimodal
-    config, split = replace(ranker.config, **changes), ranking_split(run)
+    usual = ON_DATA.get((name.partition(", ")[0], run.dataset.name), {})
+    config, split = replace(ranker.config, **usual | changes), ranking_split(run)
     terms = {"split": split, "evaluation": FULL_RANKING, "holds_out": True}
     if ranker.loss == "solved":
         return closed_form(name, ranker.model, config, **terms)
@@ -77,6 +81,7 @@ def row(run: Run, name: str, ranker: Ranker, **changes: Any) -> Variant:
         learning_rate=own.learning_rate,
         loss=ranker.loss,
         negatives=int(ranker.loss == "bpr"),
+        negatives_over="trained" if ranker.loss == "bpr" else "unrated",
     )
     if ranker.reads_content:
         terms["feature_dim"] = run.settings.comparison.feature_dim
@@ -104,11 +109,16 @@ def is_small(run: Run) -> bool:
     return run.dataset.name in run.settings.multimodal.small_on
 
 
+def spares_slow(run: Run) -> bool:
+    """Whether the profile trains slow rows on such data once, or not at all."""
+    return run.dataset.name in run.settings.multimodal.fixed_on
+
+
 def models(run: Run) -> tuple[str, ...]:
     """The models that the profile searches and varies on such data."""
     if is_small(run):
         return SMALL
-    fixed = SLOW if run.dataset.name in run.settings.multimodal.fixed_on else ()
+    fixed = SLOW if spares_slow(run) else ()
     return tuple(name for name in RANKERS if name not in fixed)
 
 
@@ -123,16 +133,30 @@ def compared_rows(run: Run) -> list[Variant]:
 
 
 def tuned_rows(run: Run) -> list[Variant]:
-    """Every model that has settings to search, within its published grid, all with as many
-    trials."""
+    """Every model that has settings to search, within its published grid, all with as many trials
+    (a grid that has fewer settings is tried whole)."""
     own = run.settings.multimodal
+    pruned = LOOKS_BEFORE_PRUNING * own.validated_every
     return [
         replace(
-            one, protocol=TUNED, search=Search(tuple(RANKERS[one.name].space.items()), own.trials)
+            one,
+            protocol=TUNED,
+            search=Search(tuple(RANKERS[one.name].space.items()), own.trials, True, pruned),
         )
         for one in _named(run, models(run))
         if RANKERS[one.name].space
     ]
+
+
+def timed_rows(run: Run, compared: Iterable[Variant]) -> list[Variant]:
+    """Of the compared rows those that train, whose epochs are timed; and LATTICE with the whole
+    matrix of items by items, as public code multiplies it, where the profile trains many models."""
+    trained = [one for one in compared if one.training.patience]
+    if is_small(run) or all(one.name != "LATTICE" for one in trained):
+        return trained
+    (sparse,) = (one for one in trained if one.name == "LATTICE")
+    dense = replace(sparse.model_config, dense=True)
+    return [*trained, replace(sparse, name=DENSE, model_config=dense)]
 
 
 # Content or more parameters?
@@ -277,7 +301,7 @@ IN_CODE: dict[str, tuple[str, dict[str, Any]]] = {
     "MMGCN, frozen preferences": ("MMGCN", {"frozen_preferences": True}),
     "GRCN, no routing": ("GRCN", {"routings": 0}),
     "LATTICE, trained features": ("LATTICE", {"features": "trained"}),
-    "LATTICE, rebuilt in every step": ("LATTICE", {"built": "every step"}),
+    EVERY_STEP: ("LATTICE", {"built": "every step"}),
     "FREEDOM, trained features": ("FREEDOM", {"features": "trained"}),
     "FREEDOM, all edges": ("FREEDOM", {"pruned": 0.0}),
 }
@@ -285,7 +309,12 @@ IN_CODE: dict[str, tuple[str, dict[str, Any]]] = {
 
 def code_rows(run: Run) -> list[Variant]:
     """Every model of which it is known that common code does something else, both ways."""
-    known = {name: found for name, found in IN_CODE.items() if found[0] in models(run)}
+    slow = [EVERY_STEP] if spares_slow(run) else []
+    known = {
+        name: found
+        for name, found in IN_CODE.items()
+        if found[0] in models(run) and name not in slow
+    }
     bases = dict.fromkeys(base for base, _ in known.values())
     return _named(run, bases) + [
         row(run, name, RANKERS[base], **changes) for name, (base, changes) in known.items()
@@ -318,11 +347,14 @@ def cold_rows(run: Run) -> list[Variant]:
 
 
 def bonmf_rows(run: Run) -> list[Variant]:
-    """The network that this study is about, as a ranker under the same protocol."""
+    """The network that this study is about, as a ranker under the same protocol; it scores every
+    pair by itself, which takes minutes where there are many."""
+    if spares_slow(run):
+        return []
     own = run.settings.multimodal
     training = TrainingConfig(
         epochs=own.epochs, patience=own.patience, batch_size=batch_size(run),
-        learning_rate=own.learning_rate, loss="bce", negatives=4,
+        learning_rate=own.learning_rate, loss="bce", negatives=4, negatives_over="trained",
     )  # fmt: skip
     whole = Variant(
         "BoNMF as ranker", FIXED_SETTINGS, "bonmf", BoNMFConfig(), training,

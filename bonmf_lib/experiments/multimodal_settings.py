@@ -45,6 +45,13 @@ class Ranker:
         return hasattr(self.config, "modalities")
 
 
+# What differs on some data: BM3's published choice there; no projection to more dimensions than the
+# vectors have.
+ON_DATA: dict[tuple[str, str], dict[str, Any]] = {
+    ("BM3", "amazon-sports"): {"regularisation": 0.01},
+    ("MMGCN", "amazon-baby"): {"image_projection": None},
+}
+
 RANKERS = {
     "Popularity": Ranker("popularity", PopularityConfig(), {}, "solved"),
     "ItemKNN": Ranker(
@@ -65,7 +72,7 @@ RANKERS = {
     "BPR": Ranker(
         "bpr-mf",
         BPRMFConfig(regularisation=1e-3),
-        {"model.regularisation": CategoricalDistribution((1e-1, 1e-2, 1e-3, 1e-4, 1e-5))},
+        {"model.regularisation": CategoricalDistribution((1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5))},
     ),
     "LightGCN": Ranker(
         "lightgcn",
@@ -84,7 +91,7 @@ RANKERS = {
     "VBPR": Ranker(
         "vbpr",
         VBPRConfig(regularisation=1e-3),
-        {"model.regularisation": CategoricalDistribution((1e-1, 1e-2, 1e-3, 1e-4, 1e-5))},
+        {"model.regularisation": CategoricalDistribution((1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5))},
         without=True,
     ),
     "MMGCN": Ranker(

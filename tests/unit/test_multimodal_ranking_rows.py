@@ -64,7 +64,7 @@ def test_every_claim_on_rankers_with_content_names_rows_of_the_paper_profile():
         rows = [one for question in rows_of.QUESTIONS for one in asked(sub, f"12_{question}")[0]]
         known[sub.dataset.name] = {
             (one.name, protocol)
-            for one in rows
+            for one in [*rows, *rows_of.timed_rows(sub, asked(sub, "12_models")[0])]
             for protocol in ([one.protocol] if one.training.patience else PROTOCOLS)
         }
     for claim in read_claims():
@@ -165,6 +165,51 @@ def test_slow_models_are_neither_searched_nor_varied_where_the_profile_says_so(r
     assert names.pop("models") == set(rows_of.RANKERS)
     assert not set(rows_of.SLOW) & set().union(*names.values())
     assert set(rows_of.SLOW) < {row.name for row in asked(run, "12_tuned")[0]}
+
+
+def test_slow_rows_are_left_out_there_and_its_own_settings_are_kept(run, with_profile, monkeypatch):
+    fixed = with_profile(fixed_on=(run.dataset.name,))
+    names = {question: {row.name for row in asked(fixed, f"12_{question}")[0]}
+             for question in ("code", "bonmf")}  # fmt: skip
+    assert rows_of.EVERY_STEP not in names["code"]
+    assert not names["bonmf"]
+    assert rows_of.EVERY_STEP in {row.name for row in asked(run, "12_code")[0]}
+    own = {("BM3", run.dataset.name): {"regularisation": 0.5}}
+    monkeypatch.setattr(rows_of, "ON_DATA", own)
+    usual, *others = rows_of.dropout_rows(run)
+    known = rows_of.row(run, "BM3", rows_of.RANKERS["BM3"]).model_config
+    assert known.regularisation == 0.5
+    assert {row.model_config.regularisation for row in (usual, *others)} == set(rows_of.PENALTIES)
+
+
+def test_negatives_are_items_that_somebody_rated_in_training(run):
+    """Items without a training pair would else be pushed down for being new, where they test."""
+    for question in rows_of.QUESTIONS:
+        for row in asked(run, f"12_{question}")[0]:
+            drawn = row.training.negatives_over == "trained"
+            assert drawn == bool(row.training.negatives), row.name
+
+
+def test_searches_try_no_settings_twice_and_give_every_trial_ten_looks(run, with_profile):
+    other = with_profile(validated_every=4, trials=12)
+    for row in asked(other, "12_tuned")[0]:
+        assert (row.search.distinct, row.search.prune_after) == (True, 40)
+    counts = {row.name: row.search.count for row in asked(other, "12_tuned")[0]}
+    assert (counts["EASE"], counts["BPR"], counts["BM3"], counts["LATTICE"]) == (6, 6, 8, 12)
+
+
+def test_a_dense_lattice_is_timed_beside_the_trained_rows(run, with_profile):
+    compared = asked(run, "12_models")[0]
+    timed = rows_of.timed_rows(run, compared)
+    assert {row.name for row in compared} - {row.name for row in timed} == {
+        name for name, ranker in rows_of.RANKERS.items() if ranker.loss == "solved"
+    }
+    (dense,) = (row for row in timed if row not in compared)
+    (sparse,) = (row for row in compared if row.name == "LATTICE")
+    assert (dense.name, dense.model_config.dense) == (rows_of.DENSE, True)
+    assert replace(dense, name=sparse.name, model_config=sparse.model_config) == sparse
+    few = with_profile(small_on=(run.dataset.name,))
+    assert all(row.name != rows_of.DENSE for row in rows_of.timed_rows(few, compared))
 
 
 def test_large_data_have_larger_batches_and_watch_as_often_as_the_profile_says(run, with_profile):
