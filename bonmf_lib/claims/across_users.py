@@ -46,6 +46,9 @@ def pairs_of(claim: Claim) -> dict[str, tuple[str, str]]:
     """The rows that a comparison or an equivalence compares, by what the pair is called."""
     if claim.kind == "better":
         return {other: (claim.variant, other) for other in claim.than}
+    if claim.around:
+        others = (other for other in claim.variants if other != claim.around)
+        return {other: (other, claim.around) for other in others}
     return {f"{one} / {other}": (one, other) for one, other in combinations(claim.variants, 2)}
 
 

@@ -196,19 +196,20 @@ def _measure(
     needed = {"value": lambda: [claim.variant], "better": lambda: [claim.variant, *claim.than]}
     names = needed.get(claim.kind, lambda: list(claim.variants))()
     rows = {name: by_variant[name] for name in names if name in by_variant}
-    rows = {name: _evaluated(found, claim) for name, found in rows.items()}
+    rows = {name: _on_split(_evaluated(found, claim), claim) for name, found in rows.items()}
     if any(name not in rows or rows[name].empty for name in names):
         return Judgement(claim, dataset, content, None, "not run")
-    chosen = pd.concat([rows[name] for name in names])  # perhaps under another protocol only
-    asked = chosen[chosen["protocol"].isin([claim.protocol, CLOSED_FORM])]
-    chosen = asked if len(asked) else chosen
+    asked = {name: _under_protocol(found, claim) for name, found in rows.items()}
+    chosen = pd.concat([asked[name] for name in names])
+    if chosen.empty:  # they are of other protocols only
+        chosen = pd.concat([rows[name] for name in names])
     kinds = chosen["evaluation"].unique()
     if len(kinds) > 1:
         raise ConfigError(
             f"{claim.id} says {claim.evaluation!r}, but records are of {' and '.join(kinds)}; "
             "claims.yaml must name one."
         )
-    values = {name: _answering(found, claim) for name, found in rows.items()}
+    values = {name: found[found["metric"] == claim.metric] for name, found in asked.items()}
     other_data = dataset not in claim.datasets or (claim.content == "full" and content != "full")
     if other_data or not chosen["split"].str.startswith(claim.split).all():
         return Judgement(claim, dataset, content, None, "not testable on this data")
@@ -242,11 +243,17 @@ def _evaluated(records: pd.DataFrame, claim: Claim) -> pd.DataFrame:
     return records[named if named.any() else records["evaluation"].str.startswith(claim.evaluation)]
 
 
-def _answering(records: pd.DataFrame, claim: Claim) -> pd.DataFrame:
-    """A variant's records that answer a claim."""
-    chosen = records[records["metric"] == claim.metric]
-    asked = chosen[chosen["protocol"] == claim.protocol]
-    return asked if len(asked) else chosen[chosen["protocol"] == CLOSED_FORM]
+def _on_split(records: pd.DataFrame, claim: Claim) -> pd.DataFrame:
+    """Records of the split that a claim names; all, where there are none."""
+    named = records["split"].str.startswith(claim.split)
+    return records[named] if named.any() else records
+
+
+def _under_protocol(records: pd.DataFrame, claim: Claim) -> pd.DataFrame:
+    """A variant's records under the protocol that a claim names, else those of a model that is
+    solved, which answer claims of any protocol."""
+    asked = records[records["protocol"] == claim.protocol]
+    return asked if len(asked) else records[records["protocol"] == CLOSED_FORM]
 
 
 def _per_seed(records: pd.DataFrame) -> pd.Series:
@@ -262,7 +269,10 @@ def _gains(
     sign, out = _sign(claim), {}
     for name, (one, other) in pairs_of(claim).items():
         ours, theirs = _per_seed(rows[one]).align(_per_seed(rows[other]), join="inner")
-        gain = sign * 100 * (ours - theirs).to_numpy() / np.abs(theirs.to_numpy())
+        whole = np.abs(theirs.to_numpy())
+        if claim.kind == "better" and claim.relative_to == "mean":
+            whole = whole.mean()
+        gain = sign * 100 * (ours - theirs).to_numpy() / whole
         out[name] = mean_interval(gain, share, _level(claim))
     return out
 

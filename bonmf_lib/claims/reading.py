@@ -57,15 +57,20 @@ class BetterClaim(_Claim):
     than: tuple[str, ...]  # all of them
     metric: str
     percent: tuple[float, float] | None = None
+    # what gains are percent of: the other's value on the same seed, or its mean over seeds, where
+    # its values are so near zero that single ratios mean nothing
+    relative_to: Literal["seed", "mean"] = "seed"
 
 
 class EquivalentClaim(_Claim):
-    """All ``variants`` lie within ``margin`` percent of each other in ``metric``."""
+    """All ``variants`` lie within ``margin`` percent of each other in ``metric``, or of the one
+    that they are ``around``."""
 
     kind: Literal["equivalent"]
     variants: tuple[str, ...]
     metric: str
     margin: float
+    around: str = ""
 
 
 Claim = Annotated[ValueClaim | BetterClaim | EquivalentClaim, Field(discriminator="kind")]

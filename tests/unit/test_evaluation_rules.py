@@ -10,7 +10,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution
 
 from bonmf_lib.claims.judge import judge
-from bonmf_lib.claims.reading import BetterClaim
+from bonmf_lib.claims.reading import BetterClaim, EquivalentClaim
 from bonmf_lib.errors import ConfigError, RecordError
 from bonmf_lib.evaluation import rules
 from bonmf_lib.evaluation.candidates import candidate_metrics
@@ -359,6 +359,61 @@ def test_claims_are_judged_on_the_evaluation_that_they_name():
         "sampled ranking": "not reproduced",
         "rated items": "not run",
     }
+
+
+def of_pair(ours, theirs, **terms) -> list[dict]:
+    """Records of A and B on several seeds."""
+    return [
+        dict.fromkeys(COLUMNS, "x")
+        | {
+            "variant": variant, "protocol": "as published", "dataset": "ml-1m", "content": "full",
+            "split": "ratio(test=0.3)", "test_share": 0.3, "evaluation": FULL_RANKING.name,
+            "seed": seed, "metric": "hr@10", "value": value,
+        }
+        | terms
+        for variant, values in (("A", ours), ("B", theirs))
+        for seed, value in enumerate(values)
+    ]  # fmt: skip
+
+
+def test_solved_rows_of_another_split_or_beside_a_trained_one_do_not_answer():
+    """A model in closed form answers a claim of any protocol, but not where the claim's own split
+    or protocol has a row of its name."""
+    asked = claim(evaluation=FULL_RANKING.name, split="ratio(")
+    own = of_pair([0.6, 0.61, 0.62], [0.5, 0.51, 0.52])
+    others = of_pair([0.1] * 3, [0.9] * 3, protocol="closed form", split="held-out(1)")
+    solved = of_pair([], [0.9] * 3, protocol="closed form")
+    for more in ([], others, solved, others + solved):
+        (judgement,) = judge((asked,), pd.DataFrame(own + more))
+        assert judgement.ours.mean == pytest.approx(19.6, abs=0.1)
+    trained = [row for row in own if row["variant"] == "A"]
+    (judgement,) = judge((asked,), pd.DataFrame(trained + others + solved))
+    assert judgement.ours.mean == pytest.approx(-32.2, abs=0.1)
+
+
+def test_gains_over_values_near_zero_are_percent_of_their_mean():
+    """Single ratios are as far apart as they like; the test is that of the differences."""
+    records = pd.DataFrame(of_pair([0.051, 0.049, 0.05], [0.001, 0.00001, 0.002]))
+    terms = {"evaluation": FULL_RANKING.name}
+    (single,), (whole,) = (
+        judge((claim(relative_to=base, **terms),), records) for base in ("seed", "mean")
+    )
+    assert single.verdict == "direction only"
+    assert whole.verdict == "reproduced"
+    assert whole.ours.mean == pytest.approx(100 * (0.05 - 0.0010033) / 0.0010033, rel=1e-3)
+
+
+def test_an_equivalence_around_one_row_asks_nothing_of_the_others():
+    rows = [row | {"variant": name} for name, value in (("A", 1.0), ("B", 1.03), ("C", 0.97))
+            for row in of_pair([value, 1.001 * value, 0.999 * value], [])]  # fmt: skip
+    known = {
+        "id": "c", "source": "ncf", "statement": "", "paper": "", "datasets": ("ml-1m",),
+        "kind": "equivalent", "variants": ("A", "B", "C"), "metric": "hr@10", "margin": 4.0,
+        "evaluation": FULL_RANKING.name,
+    }  # fmt: skip
+    for around, verdict in (("A", "reproduced"), ("", "not reproduced")):
+        (judgement,) = judge((EquivalentClaim(**known, around=around),), pd.DataFrame(rows))
+        assert judgement.verdict == verdict
 
 
 @pytest.mark.parametrize("other", ["as published", "tuned"])
