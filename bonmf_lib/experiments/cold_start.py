@@ -3,7 +3,7 @@
 Families of models, each without content and on text, picture or both, meet the same ratings; every
 row with content meets it shuffled and replaced by noise. BoNMF reads features at the encoder's own
 scale, and standardised ones too, since the answer for rated items hangs on that choice; the other
-models that predict ratings standardise theirs.
+models that predict ratings standardise theirs. Batches are varied for the same reason.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,7 +28,7 @@ from ..runs.run import Run
 from ..runs.variant import Variant
 from . import absent, multimodal_ranking
 from .held_out import ends, held_out, protocol, revealed
-from .protocols import CONTROLS, closed_form, control_rows, early_stopped
+from .protocols import CONTROLS, closed_form, control_rows, early_stopped, on_control
 
 COLD_DROPOUT = 0.1  # of BoNMF+ and of the stand-ins: share of items treated as unrated
 DROPOUTS = (0.0, 0.2)  # of IDs, where stand-ins are compared
@@ -38,6 +38,7 @@ READ: dict[str, tuple[Modality, ...]] = {
     "text + picture": ("text", "image"),
 }
 NEIGHBOURS, GENRE_MEAN, BIASES = "Neighbours in text", "Genre mean", "User + item bias"
+SMALL = "BoNMF, small batches"
 
 
 def _solved(run: Run, name: str, model: str, config: Any) -> Variant:
@@ -54,7 +55,8 @@ def _stopped(run: Run, name: str, model: str, config: Any) -> Variant:
     less."""
     own = run.settings.cold_start
     small = {"batch_size": own.batch_size, "learning_rate": own.learning_rate}
-    terms = {"epochs": own.epochs} | ({} if model == "bonmf+" else small)
+    terms = {"epochs": own.epochs, "patience": own.patience}
+    terms |= {} if model == "bonmf+" else small
     row = early_stopped(run, name, config, model, **terms)
     return replace(row, protocol="early stopped", evaluation=BY_SUPPORT, watched_by=RATED_ITEMS)
 
@@ -76,6 +78,11 @@ def _bonmf(run: Run, read: tuple[Modality, ...]) -> Variant:
 def _bonmf_standardised(run: Run, read: tuple[Modality, ...]) -> Variant:
     row, name = _bonmf(run, read), _reading("BoNMF, standardised, on ID", read)
     return replace(row, name=name).prepared("standardised") if read else row
+
+
+def _bonmf_small(run: Run, read: tuple[Modality, ...]) -> Variant:
+    """As it is; held out, the one row of trained models that keeps its batches."""
+    return replace(_bonmf(run, read), name=_reading(f"{SMALL}, on ID", read))
 
 
 def _dropout(run: Run, read: tuple[Modality, ...]) -> Variant:
@@ -134,6 +141,21 @@ def _with_controls(
     """The rows, each on its controls too."""
     own = list(rows)
     return own + control_rows(run, own, endings)
+
+
+def _held_out(run: Run, side: str, rows: Iterable[Variant], counts: Iterable[int]) -> list[Variant]:
+    """Rows where whole items or users are held out, in larger batches than on random splits: a look
+    after every epoch of small ones comes when networks have learnt too much of what they know to
+    be at their best on what they do not."""
+    own = run.settings.cold_start
+    larger = {"batch_size": own.held_out_batch_size, "learning_rate": own.held_out_rate}
+    changed = [
+        row
+        if row.training.patience is None or row.model == "bonmf+" or row.name.startswith(SMALL)
+        else replace(row, training=replace(row.training, **larger))
+        for row in rows
+    ]
+    return held_out(run, side, changed, counts)
 
 
 # Rows without content, and on content alone
@@ -195,13 +217,17 @@ def item_rows(run: Run) -> list[Variant]:
     rows = plain_rows(run) + _with_controls(
         run, [*_rows_of(run, whole), *content_only_rows(run, ("text",))]
     )
+    whole_network = family_rows(run, "BoNMF")["text + picture"]
+    rows.append(on_control(run, whole_network, CONTROLS[0], ["image"]))
+    rows += _with_controls(run, [_bonmf_small(run, read) for read in ((), READ["text"])])
     curves = [name for name in FAMILIES if name != "BoNMF, standardised"]
-    later = plain_rows(run) + _with_controls(
+    plain = [row for row in plain_rows(run) if row.model != "fm"]
+    later = plain + _with_controls(
         run,
         [*_rows_of(run, dict.fromkeys(curves, ("text",))), *content_only_rows(run, ())],
         CONTROLS[:1],
     )
-    return held_out(run, "item", rows, (first,)) + held_out(run, "item", later, more)
+    return _held_out(run, "item", rows, (first,)) + _held_out(run, "item", later, more)
 
 
 def _rows_of(run: Run, reads: Mapping[str, tuple[str, ...]]) -> list[Variant]:
@@ -217,7 +243,7 @@ def user_rows(run: Run) -> list[Variant]:
     told = BoNMFConfig(modalities=(), use_demographics=True)
     more = [dropped, _stopped(run, "BoNMF on ID + demographics", "bonmf", told)]
     asked = plain_rows(run) + more + _with_controls(run, [*content, *content_only_rows(run, ())])
-    return held_out(run, "user", asked, ends(run, "user"))
+    return _held_out(run, "user", asked, ends(run, "user"))
 
 
 def stand_in_name(stand_in: str, dropout: float, read: str = "") -> str:
@@ -239,7 +265,7 @@ def stand_in_rows(run: Run) -> list[Variant]:
                 name = stand_in_name(stand_in, dropout, read)
                 rows.append(_stopped(run, name, "bonmf-stand-in", config).prepared("native"))
     rows += control_rows(run, rows, CONTROLS[:1])
-    return held_out(run, "item", rows, revealed(run, "item")[:1])
+    return _held_out(run, "item", rows, revealed(run, "item")[:1])
 
 
 def ranking_rows(run: Run) -> list[Variant]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from ..encoders.features import MODALITIES, Modality
 from ..runs.run import Run
 from ..runs.variant import Variant
 from ..splits.rules import ColdItems
@@ -14,6 +15,7 @@ from .search_spaces import SPACES, large_batches, wide_space
 
 SPARSE = 0.1  # share of the training ratings that "sparse data" means
 CONTROLS = ("shuffled", "noise")  # endings of their names
+CALLED: dict[Modality, str] = {"text": "text", "image": "picture"}  # in names of rows
 COLD_ITEM_SHARE = 0.2  # of all items are held out where cold items are studied
 
 
@@ -89,15 +91,14 @@ def with_content(rows: Sequence[Variant]) -> list[Variant]:
     return [row for row in rows if row.uses("text") or row.uses("image")]
 
 
-def on_control(run: Run, row: Variant, ending: str) -> Variant:
+def on_control(run: Run, row: Variant, ending: str, of: Sequence[Modality] = MODALITIES) -> Variant:
     """The row on controls of its encoders (:mod:`~bonmf_lib.encoders.controls`), by the ending of
-    their names."""
+    their names; of one modality, where only that is asked for."""
     own = {"text": row.text_encoder or run.encoder("text")}
     own["image"] = row.image_encoder or run.encoder("image")
-    encoders = {
-        f"{name}_encoder": f"{encoder}-{ending}" for name, encoder in own.items() if row.uses(name)
-    }
-    return replace(row, name=f"{row.name}, {ending}", **encoders)
+    encoders = {f"{name}_encoder": f"{own[name]}-{ending}" for name in of if row.uses(name)}
+    told = ending if len(of) > 1 else f"{CALLED[of[0]]} {ending}"
+    return replace(row, name=f"{row.name}, {told}", **encoders)
 
 
 def on_cold_items(rows: list[Variant]) -> list[Variant]:

@@ -345,12 +345,12 @@ _ASKED_OF_FEW_RATINGS = {
     "On native features, stopped early?": "BoNMF (e), native, early stopped",
 }
 _ASKED_OF_COLD_START = {
-    "On items without any rating?": "Cold (text), items",
-    "By what the text says?": "Cold (text), items, content",
-    "And the picture?": "Cold (picture), items",
-    "With five ratings revealed?": "Cold (text), items, 5 revealed",
-    "Does dropping IDs in training help?": "Cold (text), items, ID dropout",
-    "For users without any rating?": "Cold (both), users",
+    "On items without any rating?": "Cold-items (text)",
+    "By what the text says?": "Cold-items (text), content",
+    "And the picture?": "Cold-items (picture)",
+    "With five ratings revealed?": "Cold-items (text), 5 revealed",
+    "Does dropping IDs in training help?": "Cold-items (text), ID dropout",
+    "For users without any rating?": "Cold-users (both)",
 }
 
 

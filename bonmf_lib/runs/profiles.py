@@ -153,8 +153,14 @@ class ColdStart:
     # ratings of a held-out item or user that train; the largest is put aside and never tests
     revealed: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=2)
     epochs: _Count  # upper limit of every training
-    batch_size: _Count  # of all but BoNMF+, whose steps sum whole histories
+    patience: _Count  # epochs without a better validation error
+    # on random splits, of all but BoNMF+, whose steps sum whole histories
+    batch_size: _Count
     learning_rate: _Rate  # likewise
+    # where whole items or users are held out, likewise: networks are at their best there before an
+    # epoch of small batches ends
+    held_out_batch_size: _Count
+    held_out_rate: _Rate
     ranking_epochs: _Count  # upper limit of rankers' epochs
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from bonmf_lib.experiments import cold_start as rows_of, held_out
+from bonmf_lib.experiments.names import is_control
 from bonmf_lib.experiments.protocols import CONTROLS, with_content
 from bonmf_lib.experiments.registry import asked
 from bonmf_lib.runs.run import NotebookParameters, Run
@@ -31,7 +32,7 @@ def test_content_stands_beside_its_controls(run, question):
     rows = asked(run, f"09_{question}")[0]
     names = {(row.name, row.protocol) for row in rows}
     assert len(names) == len(rows)
-    content = [row for row in with_content(rows) if not row.name.endswith(CONTROLS)]
+    content = [row for row in with_content(rows) if not is_control(row.name)]
     assert content
     bare = held_out.protocol("item", 0)
     for row in content:
@@ -51,6 +52,37 @@ def test_all_models_of_a_protocol_train_and_test_on_the_same_ratings(run, questi
             assert np.array_equal(split.test, splits[0].test)
         ends = {row.protocol for row in own}
         assert ends <= {protocol, "closed form"}
+
+
+def test_held_out_networks_meet_larger_batches_but_those_that_vary_them(run):
+    own = replace(run.settings.cold_start, held_out_batch_size=999, held_out_rate=0.05)
+    run.settings = replace(run.settings, cold_start=own)
+    batches = {}
+    for question in ("buckets", "items", "users", "stand_ins"):
+        for row in asked(run, f"09_{question}")[0]:
+            if row.training.patience and row.model != "bonmf+":
+                assert row.training.patience == own.patience
+                known = batches.setdefault((question, row.name.startswith(rows_of.SMALL)), set())
+                known.add((row.training.batch_size, row.training.learning_rate))
+    usual, larger = (own.batch_size, own.learning_rate), (999, 0.05)
+    assert batches == {
+        ("buckets", False): {usual}, ("items", False): {larger}, ("items", True): {usual},
+        ("users", False): {larger}, ("stand_ins", False): {larger},
+    }  # fmt: skip
+
+
+def test_a_picture_is_shuffled_beside_a_real_text(run):
+    rows = {row.name: row for row in asked(run, "09_items")[0]}
+    real, control = (
+        rows[f"BoNMF on ID + text + picture{ending}"] for ending in ("", ", picture shuffled")
+    )
+    assert is_control(control.name)
+    text, image = (
+        [row.features(run, modality).matrix for row in (real, control)]
+        for modality in ("text", "image")
+    )
+    assert np.array_equal(*text)
+    assert not np.array_equal(*image)
 
 
 @pytest.mark.parametrize("side", held_out.RULES)
