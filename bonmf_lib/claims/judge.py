@@ -203,16 +203,16 @@ def _measure(
     chosen = pd.concat([asked[name] for name in names])
     if chosen.empty:  # they are of other protocols only
         chosen = pd.concat([rows[name] for name in names])
+    values = {name: found[found["metric"] == claim.metric] for name, found in asked.items()}
+    other_data = dataset not in claim.datasets or (claim.content == "full" and content != "full")
+    if other_data or not chosen["split"].str.startswith(claim.split).all():
+        return Judgement(claim, dataset, content, None, "not testable on this data")
     kinds = chosen["evaluation"].unique()
     if len(kinds) > 1:
         raise ConfigError(
             f"{claim.id} says {claim.evaluation!r}, but records are of {' and '.join(kinds)}; "
             "claims.yaml must name one."
         )
-    values = {name: found[found["metric"] == claim.metric] for name, found in asked.items()}
-    other_data = dataset not in claim.datasets or (claim.content == "full" and content != "full")
-    if other_data or not chosen["split"].str.startswith(claim.split).all():
-        return Judgement(claim, dataset, content, None, "not testable on this data")
     if any(found.empty for found in values.values()):
         return Judgement(claim, dataset, content, None, "not run")
     share = interval_share(chosen)

@@ -435,5 +435,7 @@ def test_a_claim_that_two_evaluations_answer_is_refused_unless_its_protocol_tell
         (judgement,) = judge(*asked)
         assert judgement.ours.mean == pytest.approx(20.0)
         return
+    (judgement,) = judge((claim(evaluation="full ranking", datasets=("ml-100k",)),), asked[1])
+    assert judgement.verdict == "not testable on this data"
     with pytest.raises(ConfigError, match="must name one"):
         judge(*asked)
