@@ -103,9 +103,9 @@ class Features:
         if dim >= size:
             return self
         matrix = np.zeros((len(self.matrix), self.regions * dim), np.float32)
-        matrix[self.present] = (
-            PCA(dim, svd_solver="full").fit_transform(seen).reshape(-1, self.regions * dim)
-        )
+        with np.errstate(invalid="ignore"):  # of equal rows, whose components are zeros
+            components = PCA(dim, svd_solver="full").fit_transform(seen)
+        matrix[self.present] = components.reshape(-1, self.regions * dim)
         name = f"{self.encoder}, {dim} components"
         key = self.components_key(dim, standardised)
         return replace(self, matrix=matrix, encoder=name, key=key, neighbours=None)

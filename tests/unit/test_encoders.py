@@ -542,6 +542,13 @@ def test_principal_components_are_those_of_the_present_rows():
     assert features.principal(200) is features
 
 
+@pytest.mark.filterwarnings("error")
+def test_components_of_equal_rows_are_zeros_and_nothing_is_warned_of():
+    features = Features(np.full((5, 4), 0.3, np.float32), np.ones(5, bool), "e", "1", "k")
+    for standardised in (True, False):
+        np.testing.assert_allclose(features.principal(2, standardised).matrix, 0.0, atol=1e-12)
+
+
 def test_regions_keep_their_places_when_they_are_reduced():
     random = np.random.default_rng(0)
     plane = random.normal(size=(2, 5))  # every region lies in the same plane
