@@ -165,10 +165,11 @@ def reading_table(shown: pd.DataFrame) -> Markup:
 
 
 def whole_table(shown: pd.DataFrame) -> Markup:
-    """All rows as pandas shows them, in less space: HTML is not indented, and the plain form, whose
-    values a tab parts, not padded to the longest note."""
+    """All rows as pandas shows them, in less space: HTML is not indented, and the plain form only
+    says what it holds, since a report would else hold all of it twice."""
     indented = shown.to_html(notebook=True, max_rows=None)
-    return Markup(re.sub(r"\n +", "\n", indented), shown.to_csv(sep="\t"))
+    named = ", ".join(filter(None, map(str, [*shown.index.names, *shown.columns])))
+    return Markup(re.sub(r"\n +", "\n", indented), f"A table of {len(shown)} rows: {named}.")
 
 
 def _number_column(column: pd.Series) -> pd.Series:

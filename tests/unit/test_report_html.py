@@ -119,11 +119,10 @@ def test_what_is_said_is_shown_as_prose(monkeypatch):
     assert shown == [Sentences("One.\n2")]
 
 
-def test_a_whole_table_shows_every_row_and_pads_none():
+def test_a_whole_table_shows_every_row_once():
     notes = ["", HOSTILE, *[""] * 98]
     frame = pd.DataFrame({"note": notes}, index=pd.Index(range(100), name="claim"))
     with pd.option_context("display.max_colwidth", None):
         shown = html.whole_table(frame)
     assert shown.html.count("<tr>") == 101 and "<script>" not in shown.html
-    lines = str(shown).splitlines()
-    assert len(lines) == 101 and max(len(line) for line in lines[3:]) < 5
+    assert str(shown) == "A table of 100 rows: claim, note."
