@@ -46,7 +46,7 @@ VERDICTS = (
 LEAST_SEEDS = 3  # to judge a number
 USERS, SEEDS_ONLY = "users", "seeds only"  # what differences on a fixed test part are told across
 LEVEL = 0.05  # below it, an adjusted p-value tells a difference from zero
-COSTS = "seconds", "peak-memory"  # measured in rounds, not tested on ratings
+COSTS = "epoch-seconds", "peak-memory"  # measured in rounds, not tested on ratings
 LOWER_IS_BETTER = (
     "mse",
     "mse-warm-items",

@@ -27,7 +27,7 @@ from ..runs.variant import Variant
 from ..training.batches import NegativeSampler, Triples, batches
 from ..training.loop import fit
 
-SECONDS, MEMORY = "seconds", "peak-memory"  # metrics of records, of an epoch
+SECONDS, MEMORY = "epoch-seconds", "peak-memory"  # metrics of records, of an epoch
 # Table 1 of BM3's paper, as far as it is at hand: what a step's seconds grow with, by model
 STATED = {
     "BM3": {"pairs": 1.0, "features": 1.0, "items": 1.0},

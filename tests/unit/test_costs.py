@@ -1,6 +1,8 @@
 """What training costs: told of every row in turns, memory in processes of their own, growth as
 powers."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,8 @@ from bonmf_lib.claims.reading import BetterClaim
 from bonmf_lib.experiments import multimodal_ranking as rows_of
 from bonmf_lib.models.ranking.lightgcn import LightGCNConfig
 from bonmf_lib.parallel import in_own_processes
+from bonmf_lib.runs.manifest import write_manifest
+from bonmf_lib.runs.records import MANIFEST, RECORDS, read_records
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.studies import costs
 from bonmf_lib.studies.costs import Sizes
@@ -47,14 +51,20 @@ def test_costs_are_kept_as_records_on_which_claims_are_judged(tmp_path):
     costs.keep_costs(run, "12_costs", rows, made)
     kept = costs.keep_costs(run, "12_costs", rows, made)
     assert kept.groupby("metric")["seed"].apply(list).to_dict() == {
-        "peak-memory": [0, 1, 0, 1], "seconds": [0, 1, 2, 3, 0, 1, 2, 3],
+        "peak-memory": [0, 1, 0, 1], "epoch-seconds": [0, 1, 2, 3, 0, 1, 2, 3],
     }  # fmt: skip
+    write_manifest(run.run_dir)  # gathers them, one column for each metric
+    gathered = tmp_path / "gathered"
+    gathered.mkdir()
+    for name in (RECORDS, MANIFEST):
+        shutil.copy(run.run_dir / name, gathered)
+    pd.testing.assert_frame_equal(read_records(gathered), read_records(run.run_dir))
     than = {"variant": "BM3", "than": ("LATTICE",), "protocol": rows[0].protocol}
     terms = {"source": "bm3", "paper": "", "evaluation": "full ranking", "kind": "better"}
     claims = tuple(
         BetterClaim(id=metric, statement="", metric=metric, percent=percent,
                     datasets=(run.dataset.name,), **than, **terms)
-        for metric, percent in (("seconds", (50, 89)), ("peak-memory", (45, 55)))
+        for metric, percent in (("epoch-seconds", (50, 89)), ("peak-memory", (45, 55)))
     )  # fmt: skip
     faster, smaller = judge(claims, kept)
     assert faster.ours.mean == pytest.approx(51.75, abs=0.2)

@@ -805,6 +805,13 @@ def test_gathered_records_come_back_as_they_were(tmp_path):
     pd.testing.assert_frame_equal(read_records(tmp_path / "kept"), records)
 
 
+def test_a_metric_that_is_called_as_a_column_is_refused(tmp_path):
+    """It could not be gathered: there are columns for metrics beside them."""
+    add_records(tmp_path, [record(metric="seconds", value=0.8)])
+    with pytest.raises(RecordError, match="metric fails is not called as a column is"):
+        read_records(tmp_path)
+
+
 def test_ledger_on_the_command_line(tmp_path, capsys):
     add_records(tmp_path, [record("BoNMF", seed=seed, value=0.78) for seed in [0]])
     add_records(tmp_path, [record("BoNMF", seed=1, value=0.781)])

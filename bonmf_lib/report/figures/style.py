@@ -31,7 +31,7 @@ _METRICS = {
     "mse-cold-users": "MSE on cold users",
     "mse-cold-both": "MSE on cold items of cold users",
     "peak-memory": "peak memory",
-    "seconds": "seconds",
+    "epoch-seconds": "seconds of an epoch",
 }
 
 
