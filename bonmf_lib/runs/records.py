@@ -69,15 +69,12 @@ _TEXTS = [field.name for field in fields(Record) if field.type is str]
 _NUMBERS = [name for name in COLUMNS if name not in _TEXTS]
 _finite = pa.Check(np.isfinite, error="is a finite number")
 _no_column = pa.Check(lambda names: ~names.isin(COLUMNS), error="is not called as a column is")
+_CHECKS = {"metric": [_no_column]}
 SCHEMA = pa.DataFrameSchema(
     {
         field.name: pa.Column(
             {str: "str", int: "int64", float: "float64"}[field.type],
-            checks=[_no_column]
-            if field.name == "metric"
-            else []
-            if field.type is str
-            else [_finite],
+            checks=_CHECKS.get(field.name, [] if field.type is str else [_finite]),
             coerce=True,
             nullable=False,
         )
