@@ -17,7 +17,8 @@ Rules (also in METHODS.md):
   seeds (:mod:`~bonmf_lib.claims.across_users`), else they say *seeds only*; numbers are told over
   seeds, since the paper's is of the same users.
 * *not testable on this data*: the records are of another data set or split, or of packaged content
-  where the claim is about plots or posters. *not run*: no records, or no seed in common.
+  where the claim is about plots or posters, or a difference would be a percentage of zero. *not
+  run*: no records, or no seed in common.
 """
 
 import math
@@ -216,6 +217,8 @@ def _measure(
     if any(found.empty for found in values.values()):
         return Judgement(claim, dataset, content, None, "not run")
     share = interval_share(chosen)
+    if claim.kind != "value" and _is_of_zero(claim, values):
+        return Judgement(claim, dataset, content, None, "not testable on this data")
     if claim.kind == "value":
         ours = mean_interval(_per_seed(values[claim.variant]).to_numpy(), share)
         return Judgement(claim, dataset, content, ours, "" if ours.n else "not run")
@@ -259,6 +262,14 @@ def _under_protocol(records: pd.DataFrame, claim: Claim) -> pd.DataFrame:
 def _per_seed(records: pd.DataFrame) -> pd.Series:
     """Values by seed; the same run may stand in several experiments."""
     return records.groupby("seed")["value"].first()
+
+
+def _is_of_zero(claim: BetterClaim | EquivalentClaim, rows: dict[str, pd.DataFrame]) -> bool:
+    """Whether a difference would be told in percent of nothing."""
+    wholes = [_per_seed(rows[other]) for _, other in pairs_of(claim).values()]
+    if claim.kind == "better" and claim.relative_to == "mean":
+        return any(not values.abs().mean() for values in wholes)
+    return any((values == 0).any() for values in wholes)
 
 
 def _gains(

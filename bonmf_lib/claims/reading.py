@@ -2,10 +2,17 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from ..errors import ConfigError
 from ..evaluation.rules import RATED_ITEMS
@@ -71,6 +78,12 @@ class EquivalentClaim(_Claim):
     metric: str
     margin: float
     around: str = ""
+
+    @model_validator(mode="after")
+    def _is_around_one_of_them(self) -> Self:
+        if self.around and self.around not in self.variants:
+            raise ValueError(f"around must be one of the variants, got {self.around!r}")
+        return self
 
 
 Claim = Annotated[ValueClaim | BetterClaim | EquivalentClaim, Field(discriminator="kind")]

@@ -10,6 +10,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from bonmf_lib.__main__ import main
 from bonmf_lib.claims.judge import VERDICTS, Judgement, Rules, judge, qualifier
@@ -85,6 +86,24 @@ def verdict(claim, records) -> str:
 
 
 NOISE = np.array([0.001, -0.001, 0.0005, -0.0005, 0.0])
+
+
+def test_a_difference_in_percent_of_zero_is_not_testable():
+    lists_nothing = table(A=0.1 + NOISE, B=np.zeros(5))
+    assert verdict(BETTER, lists_nothing) == "not testable on this data"
+    by_mean = BETTER.model_copy(update={"relative_to": "mean"})
+    assert verdict(by_mean, lists_nothing) == "not testable on this data"
+    one_hit = table(A=0.1 + NOISE, B=np.array([0.0, 0.0, 0.2, 0.2, 0.2]))
+    assert verdict(BETTER, one_hit) == "not testable on this data"  # of two seeds' zeros
+    assert verdict(by_mean, one_hit) != "not testable on this data"
+    assert verdict(BETTER, table(A=np.zeros(5), B=0.1 + NOISE)) == "reproduced"  # less is better
+
+
+def test_an_equivalence_is_around_one_of_its_variants():
+    terms = COMMON | {"kind": "equivalent", "variants": ("A", "B"), "metric": "mse", "margin": 1.0}
+    assert EquivalentClaim(**terms, around="B").around == "B"
+    with pytest.raises(ValidationError, match="one of the variants"):
+        EquivalentClaim(**terms, around="C")
 
 
 @pytest.mark.parametrize(
