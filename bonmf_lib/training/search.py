@@ -4,14 +4,18 @@ only."""
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import prod
+from math import inf, prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
 import torch
-from optuna.distributions import BaseDistribution, distribution_to_json
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    distribution_to_json,
+)
 from optuna.trial import FrozenTrial, TrialState
 
 from ..datasets import Dataset
@@ -65,10 +69,17 @@ class Search:
     @property
     def count(self) -> int:
         """Trials, or the settings that there are where no two trials may have the same."""
-        sizes = [getattr(distribution, "choices", None) for _, distribution in self.space]
-        if not self.distinct or None in sizes:
-            return self.trials
-        return min(self.trials, prod(map(len, sizes)))
+        sizes = [_size(distribution) for _, distribution in self.space]
+        return min(self.trials, prod(sizes)) if self.distinct else self.trials
+
+
+def _size(distribution: BaseDistribution) -> float:
+    """How many values it has."""
+    if isinstance(distribution, CategoricalDistribution):
+        return len(distribution.choices)
+    if distribution.step is None:  # real numbers
+        return 1 if distribution.single() else inf
+    return 1 + round((distribution.high - distribution.low) / distribution.step)
 
 
 @dataclass(frozen=True)

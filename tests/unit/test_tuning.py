@@ -286,6 +286,30 @@ def test_distinct_trials_never_repeat_settings_and_a_small_grid_is_tried_whole(s
     assert len({json.dumps(trial["params"]) for trial in repeated}) < len(repeated) == 9
 
 
+@pytest.mark.parametrize(
+    ("values", "count"),
+    [
+        ([IntDistribution(10, 14, step=2)], 3),
+        ([IntDistribution(8, 9, log=True), CategoricalDistribution([0.0, 1.0])], 4),
+        ([FloatDistribution(0.0, 0.3, step=0.1)], 4),
+        ([FloatDistribution(0.5, 0.5), IntDistribution(1, 2)], 2),
+        ([FloatDistribution(0.0, 1.0), IntDistribution(1, 2)], 9),
+    ],
+)
+def test_grids_of_numbers_are_tried_whole_too(values, count):
+    space = tuple((f"model.{number}", one) for number, one in enumerate(values))
+    assert Search(space, 9, distinct=True).count == count
+    assert Search(space, 9).count == 9
+
+
+def test_a_search_of_whole_numbers_ends_with_its_grid(search):
+    grid = {"model.factors": IntDistribution(80, 100, step=10)}
+    once = replace(TRAINING, epochs=1)
+    _, found = search(grid, 9, training=once, distinct=True)
+    assert sorted(trial["params"]["model.factors"] for trial in found) == [80, 90, 100]
+    assert search(grid, 9, training=once, distinct=True)[1] == found  # from the file
+
+
 def test_settings_that_are_lists_are_told_apart_too(search):
     space = {
         "model.modalities": CategoricalDistribution([("text", "image"), ("text",), ("image",)])
