@@ -22,7 +22,7 @@ from ..splits.given import Given
 from ..splits.rules import ColdItems, PerUser, SplitRule
 from ..training.config import TrainingConfig
 from ..training.search import Search
-from .multimodal_settings import ON_DATA, RANKERS, Ranker
+from .multimodal_settings import EVERY_STEP, IN_CODE, ON_DATA, RANKERS, Ranker
 from .protocols import COLD_ITEM_SHARE, closed_form, on_control
 
 FIXED_SETTINGS, TUNED = "fixed settings", "tuned"
@@ -37,7 +37,6 @@ MEAN = "mean of text only and picture only"
 CORE = 5  # ratings that every user and item has at least
 SMALL = ("BPR", "LightGCN", "VBPR", "LATTICE", "FREEDOM", "BM3")  # where few models are trained
 SLOW = ("MMGCN", "GRCN", "DualGNN")  # an epoch takes five to forty times as long as LightGCN's
-EVERY_STEP = "LATTICE, rebuilt in every step"
 DENSE = "LATTICE, dense graph"
 LOOKS_BEFORE_PRUNING = 10  # at validation, that every trial of a search gets
 
@@ -289,22 +288,6 @@ def dropout_name(dropout: float, penalty: float) -> str:
 
 
 # Where equations and common code differ
-
-IN_CODE: dict[str, tuple[str, dict[str, Any]]] = {
-    "BM3, trained features": ("BM3", {"features": "trained"}),
-    "BM3, auxiliary terms doubled": ("BM3", {"auxiliary_weight": 2.0}),
-    "BM3, as its code has it": ("BM3", {"features": "trained", "auxiliary_weight": 2.0}),
-    "BM3, penalty of equation 12": ("BM3", {"penalised": "squared norms"}),
-    "LightGCN, norms penalised": ("LightGCN", {"penalised": "norms", "initial": "xavier"}),
-    "VBPR, without biases": ("VBPR", {"form": "without biases", "penalised": "norms"}),
-    "BUIR, edges dropped": ("BUIR", {"edge_dropout": 1.0}),
-    "MMGCN, frozen preferences": ("MMGCN", {"frozen_preferences": True}),
-    "GRCN, no routing": ("GRCN", {"routings": 0}),
-    "LATTICE, trained features": ("LATTICE", {"features": "trained"}),
-    EVERY_STEP: ("LATTICE", {"built": "every step"}),
-    "FREEDOM, trained features": ("FREEDOM", {"features": "trained"}),
-    "FREEDOM, all edges": ("FREEDOM", {"pruned": 0.0}),
-}
 
 
 def code_rows(run: Run) -> list[Variant]:

@@ -148,3 +148,22 @@ RANKERS = {
         without=True,
     ),
 }
+
+# Where equations and common code differ: a row's name -> whose form it is, and what it changes
+
+EVERY_STEP = "LATTICE, rebuilt in every step"
+IN_CODE: dict[str, tuple[str, dict[str, Any]]] = {
+    "BM3, trained features": ("BM3", {"features": "trained"}),
+    "BM3, auxiliary terms doubled": ("BM3", {"auxiliary_weight": 2.0}),
+    "BM3, as its code has it": ("BM3", {"features": "trained", "auxiliary_weight": 2.0}),
+    "BM3, penalty of equation 12": ("BM3", {"penalised": "squared norms"}),
+    "LightGCN, norms penalised": ("LightGCN", {"penalised": "norms", "initial": "xavier"}),
+    "VBPR, without biases": ("VBPR", {"form": "without biases", "penalised": "norms"}),
+    "BUIR, edges dropped": ("BUIR", {"edge_dropout": 1.0}),
+    "MMGCN, frozen preferences": ("MMGCN", {"frozen_preferences": True}),
+    "GRCN, no routing": ("GRCN", {"routings": 0}),
+    "LATTICE, trained features": ("LATTICE", {"features": "trained"}),
+    EVERY_STEP: ("LATTICE", {"built": "every step"}),
+    "FREEDOM, trained features": ("FREEDOM", {"features": "trained"}),
+    "FREEDOM, all edges": ("FREEDOM", {"pruned": 0.0}),
+}
