@@ -1,7 +1,7 @@
 """The study's answers in plain words, each chosen by the verdicts on it: one source for README,
 notebooks and report."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -137,6 +137,15 @@ class Measured:
     def verdict(self, claim: str) -> str:
         """The ledger's word, with its qualifier."""
         return qualified(self.claims.loc[claim]) if claim in self.claims.index else "not run"
+
+    def verdict_lines(self, asked_of: Mapping[str, str]) -> list[str]:
+        """Verdicts on claims, by the question that they answer, with what was measured; of those
+        that were run."""
+        return [
+            f"**{asked}** {self.verdict(claim).capitalize()}: {effect}."
+            for asked, claim in asked_of.items()
+            if (effect := self.effect(claim)) is not None
+        ]
 
 
 def measured(published: Published, judged: pd.DataFrame | None = None) -> Measured:

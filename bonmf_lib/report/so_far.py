@@ -1,7 +1,7 @@
 """What stands under the title of every notebook: the answer so far, from the published records."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 from IPython.display import Markdown
@@ -9,7 +9,7 @@ from IPython.display import Markdown
 from ..claims.ledger import UNJUDGED
 from ..studies.chosen_epochs import gain_by_choice
 from ..studies.practices import leak_table
-from . import definition_fits, domains, rankers
+from . import definition_fits, domains, multimodal_parts, rankers
 from .answer_table import AnswerRow, answer_rows, hollow_sentence
 from .answers import (
     MARGIN,
@@ -44,7 +44,9 @@ _KEY = (
     "*Stopped early*: at the best validation epoch."
 )
 _OWN_DATA = "MovieLens-1M with real plots and posters"
-_DATA = {"10_cross_domain": "all its data sets, with real texts and pictures or given vectors"}
+_WAITS = "Not published yet."
+_EVERY = "all its data sets, with real texts and pictures or given vectors"
+_DATA = {"10_cross_domain": _EVERY, "12_multimodal_ranking": _EVERY}
 _TERMS = {
     "06_llm_swap": (
         "*minilm-l6*: this study's text encoder. "
@@ -79,7 +81,7 @@ def answer_so_far(notebook: str, published: Published | None = None) -> Markdown
 
 def _answer(notebook: str, found: Measured) -> str:
     if found.published.own.empty:
-        return "Not published yet."
+        return _WAITS
     if notebook in _WHOLE:
         return answer_paragraph(found)
     own = [one for one in cards(found) if notebook in one.question.notebooks]
@@ -325,20 +327,6 @@ ASKED_OF_RANKERS = {
 }
 
 
-_ASKED_OF_MULTIMODAL = {
-    "Is BM3 the best, on Amazon Baby?": "BM3 (a), Baby",
-    "Do both modalities help it?": "BM3 (c)",
-    "Do both auxiliary losses?": "BM3 (d)",
-    "Is BUIR close to LightGCN?": "BM3 (e)",
-    "Are one or two layers best?": "BM3 (f)",
-    "Does content help LATTICE, beyond constants and noise?": "Embeddings (a), LATTICE",
-    "Does BM3 gain little from it?": "Embeddings (b), BM3",
-    "Does VBPR?": "Embeddings (b), VBPR",
-    "Does text alone come close to both in FREEDOM?": "Embeddings (c), FREEDOM",
-    "Does the picture alone fall behind?": "Embeddings (d), FREEDOM",
-}
-
-
 _ASKED_OF_FEW_RATINGS = {
     "Does text relieve cold start, by the paper's recipe?": "BoNMF (e)",
     "With settings that are searched?": "BoNMF (e), tuned",
@@ -354,35 +342,18 @@ _ASKED_OF_COLD_START = {
 }
 
 
-def _verdict_lines(asked_of: Mapping[str, str]) -> Callable[[Measured], list[str]]:
-    """Verdicts on claims, by the question that they answer, with what was measured; that it is not
-    published where nothing is."""
-
-    def lines(found: Measured) -> list[str]:
-        known = [
-            f"**{asked}** {found.verdict(claim).capitalize()}: {effect}."
-            for asked, claim in asked_of.items()
-            if (effect := found.effect(claim)) is not None
-        ]
-        return known or ["Not published yet."]
-
-    return lines
-
-
 def _cold_lines(found: Measured) -> list[str]:
     """The paper's claim, by its own threshold, then what 09 adds."""
-    claimed, own = _verdict_lines(_ASKED_OF_FEW_RATINGS), _verdict_lines(_ASKED_OF_COLD_START)
-    said = own(found)
-    if len(said) == 1 and not said[0].startswith("**"):
-        said = [f"**On items and users without any rating?** {said[0]}"]
-    return [*claimed(found), *said]
+    claimed = found.verdict_lines(_ASKED_OF_FEW_RATINGS) or [_WAITS]
+    own = found.verdict_lines(_ASKED_OF_COLD_START)
+    return [*claimed, *(own or [f"**On items and users without any rating?** {_WAITS}"])]
 
 
 def _ranker_lines(found: Measured) -> list[str]:
     """Verdicts, then why trainings of fixed length may be below what was printed."""
-    said = _verdict_lines(ASKED_OF_RANKERS)(found)
+    said = found.verdict_lines(ASKED_OF_RANKERS) or [_WAITS]
     try:
-        tested = found.published.table("tested_by_epoch", "Not published yet.")
+        tested = found.published.table("tested_by_epoch", _WAITS)
     except NotPublishedError:
         return said
     choice = rankers.choice_lines(gain_by_choice(tested), rankers.printed_hit_rates())
@@ -393,6 +364,10 @@ def _ranker_lines(found: Measured) -> list[str]:
     ]
 
 
+def _multimodal_lines(found: Measured) -> list[str]:
+    return multimodal_parts.answer_lines(found.published) or [_WAITS]
+
+
 def _domain_lines(found: Measured) -> list[str]:
     records = found.published.records
     said = [
@@ -401,7 +376,7 @@ def _domain_lines(found: Measured) -> list[str]:
         if (gains := domains.published_gains(records, places))
         for line in domains.answers(gains, places)
     ]
-    return said or ["Not published yet."]
+    return said or [_WAITS]
 
 
 _OWN_LINES: dict[str, Callable[[Measured], list[str]]] = {
@@ -413,5 +388,5 @@ _OWN_LINES: dict[str, Callable[[Measured], list[str]]] = {
     "09_cold_start": _cold_lines,
     "10_cross_domain": _domain_lines,
     "11_neural_cf": _ranker_lines,
-    "12_multimodal_ranking": _verdict_lines(_ASKED_OF_MULTIMODAL),
+    "12_multimodal_ranking": _multimodal_lines,
 }

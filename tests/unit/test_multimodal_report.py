@@ -1,12 +1,17 @@
-"""Tables of 12: printed values and orders, grids and layers by the rows' names."""
+"""Tables of 12: printed values and orders, grids and layers by the rows' names; what published
+runs say."""
+
+import dataclasses
 
 import pandas as pd
 import pytest
 
 from bonmf_lib.evaluation.rules import FULL_RANKING, FullRanking
 from bonmf_lib.experiments import multimodal_ranking as rows_of
-from bonmf_lib.report import multimodal
+from bonmf_lib.report import knock_outs, multimodal, multimodal_parts as parts
 from bonmf_lib.report.figures import multimodal as figures
+from bonmf_lib.report.published import NotPublishedError, Published
+from bonmf_lib.runs.records import COLUMNS
 from tests.unit.test_study import record
 
 
@@ -71,3 +76,65 @@ def test_what_a_ranking_is_watched_by_is_in_its_name():
     by_recall = FullRanking(watches="recall@20")
     assert by_recall.name == f"{FULL_RANKING.name}, by recall@20"
     assert by_recall == rows_of.CHOSEN_BY
+
+
+# What published runs say
+
+LEFT = (*rows_of.KNOCK_OUTS, "no modality", "text only", "picture only")
+
+
+def published(experiments: dict[str, dict[str, float]], dataset: str = "ml-100k+core5"):
+    protocols = {"12_tuned": "tuned"}
+    rows = [
+        dataclasses.asdict(
+            record(name, seed, value + 1e-4 * seed, metric=metric, experiment=experiment,
+                   dataset=dataset, protocol=protocols.get(experiment, "fixed settings"),
+                   split="per-user(8:1:1, valid=0.1)", test_share=0.1,
+                   evaluation=FULL_RANKING.name, config=f"{name}, {experiment}")
+        )
+        for experiment, values in experiments.items()
+        for name, value in values.items()
+        for metric in ("recall@10", "recall@20")
+        for seed in (0, 1, 2)
+    ]  # fmt: skip
+    return Published(pd.DataFrame(rows))
+
+
+def test_published_rankers_are_told_by_data_set():
+    values = {"EASE": 0.09, "BM3": 0.08, "LightGCN": 0.07}
+    own = published({"12_models": values, "12_tuned": values | {"BM3": 0.1}})
+    assert list(parts.on_each(own)) == ["ml-100k+core5"]
+    fixed, tuned = parts.sentences(parts.on_each(own)["ml-100k+core5"])
+    assert fixed.startswith("ml-100k+core5, fixed settings: of 3 rankers EASE has the highest ")
+    assert "0.0901 (" in fixed and fixed.endswith("and reads no content.")
+    assert "of 3 rankers BM3 has" in tuned
+    assert "of those that read no content EASE, 0.0901 (" in tuned
+    said = parts.answer_lines(own)
+    assert said[0] == fixed.replace("ml-100k+core5", "**ml-100k+core5**", 1)
+    assert not any("Is BM3 the best?" in line for line in said)  # its rows are not all there
+    assert parts.answer_lines(Published(pd.DataFrame(columns=COLUMNS))) == []
+
+
+def test_published_knock_outs_are_found_by_the_rows_names():
+    left = {"BM3": 0.1} | {f"BM3, {kind}": 0.08 for kind in LEFT}
+    one = parts.on_each(published({"12_knock_outs": left}))["ml-100k+core5"]
+    found = parts.lost_content(one)
+    assert {lost.left for lost in found} == set(LEFT)
+    assert all(lost.gain.mean == pytest.approx(25, abs=0.1) for lost in found)
+    (said,) = parts.sentences(one)
+    assert said.startswith("ml-100k+core5: of 1 rankers, 1 use their content beyond every control")
+    sentence, figure, table = parts.answers(published({"12_knock_outs": left}))
+    assert sentence == said and figure.get_label() == said
+    assert table.loc["BM3", "content"] == knock_outs.USES
+    nothing = parts.on_each(published({"12_models": {"BM3": 0.1}}))["ml-100k+core5"]
+    assert parts.lost_content(nothing) == []
+
+
+def test_the_report_lists_published_rankers_beside_print():
+    values = {"EASE": 0.09, "BM3": 0.08}
+    (table,) = parts.accuracy(published({"12_models": values}, "amazon-baby"))
+    text = repr(table)
+    assert text.index("EASE") < text.index("BM3")
+    assert "IDs only" in text and "0.0883" in text and "0.0839" in text
+    with pytest.raises(NotPublishedError):
+        list(parts.answers(Published(pd.DataFrame(columns=COLUMNS))))

@@ -1,0 +1,153 @@
+"""What published runs say of rankers that read text and pictures (12), for its answer and for the
+report."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pandas as pd
+
+from ..claims.across_users import Told
+from ..claims.ledger import ledger
+from ..evaluation import Estimate, mean_interval
+from ..evaluation.names import metric_name
+from ..experiments.multimodal_ranking import FIXED_SETTINGS, RANKERS, TUNED, forms
+from ..runs.records import interval_share
+from . import html
+from .conclusions import measured
+from .figures.multimodal import knock_out_gains
+from .knock_outs import KnockOut, drawable, knock_outs, sentence, verdict_table
+from .multimodal import SPLITS, printed
+from .published import NotPublishedError, Part, Published
+
+METRIC = "recall@20"
+ASKED = {
+    "Is BM3 the best?": "BM3 (a), Baby",
+    "Is it better than LATTICE, LightGCN, VBPR and BPR?": "BM3 (a), fast baselines",
+    "Is it, with as many trials on validation for all?": "BM3 (a), tuned",
+    "And better than EASE and ItemKNN?": "BM3 (a), closed form",
+    "Do both modalities help it?": "BM3 (c)",
+    "Do both auxiliary losses?": "BM3 (d)",
+    "Is BUIR close to LightGCN?": "BM3 (e)",
+    "Are one or two layers best?": "BM3 (f)",
+    "Does content help LATTICE, beyond constants and noise?": "Embeddings (a), LATTICE",
+    "Does it help FREEDOM?": "Embeddings (a), FREEDOM",
+    "Does BM3 gain little from it?": "Embeddings (b), BM3",
+    "Does VBPR?": "Embeddings (b), VBPR",
+    "Does text alone come close to both in FREEDOM?": "Embeddings (c), FREEDOM",
+    "Does the picture alone fall behind?": "Embeddings (d), FREEDOM",
+}
+_COMPARED = {"12_models": FIXED_SETTINGS, "12_tuned": TUNED}  # experiments with every model once
+_KNOCKED_OUT = "12_knock_outs"
+_SHOWN = ("recall@10", METRIC)
+
+
+def on_each(published: Published) -> dict[str, Published]:
+    """What is published of 12, by data set in the order of its records; of real content only."""
+    records = published.records
+    own = records["experiment"].str.startswith("12_") & (records["content"] == published.content)
+    return {name: replace(published, dataset=name) for name in records.loc[own, "dataset"].unique()}
+
+
+def lost_content(published: Published) -> list[KnockOut]:
+    """What rankers on one data set lose with their content; none where that is not published."""
+    own = published.own
+    own = own[own["experiment"] == _KNOCKED_OUT]
+    named = own[["variant", "protocol"]].drop_duplicates().rename(columns={"variant": "name"})
+    rows = forms(named.itertuples(index=False))
+    return knock_outs(own, rows, METRIC, published.across_users)
+
+
+def sentences(published: Published) -> Iterator[str]:
+    """Of one data set: the best ranker, and the best that reads no content; then how many use
+    theirs."""
+    for experiment, protocol in _COMPARED.items():
+        if means := _means(published, experiment, METRIC):
+            yield _best_sentence(means, f"{published.dataset}, {protocol}")
+    if found := lost_content(published):
+        yield sentence(found, published.dataset)
+
+
+def answer_lines(published: Published) -> list[str]:
+    """What every data set says, with its verdicts; nothing where 12 is not published."""
+    lines, judged = [], ledger(published.records, published.across_users)
+    for name, one in on_each(published).items():
+        lines += [said.replace(name, f"**{name}**", 1) for said in sentences(one)]
+        lines += [f"{name}: {line}" for line in measured(one, judged).verdict_lines(ASKED)]
+    return lines
+
+
+def _best_sentence(means: dict[str, Estimate], where: str) -> str:
+    best = max(means, key=lambda name: means[name].mean)
+    plain = {name: mean for name, mean in means.items() if not RANKERS[name].reads_content}
+    said = (
+        f"{where}: of {len(means)} rankers {best} has the highest {metric_name(METRIC)}, "
+        f"{_shown(means[best])}"
+    )
+    if best in plain:
+        return f"{said}, and reads no content."
+    if not plain:
+        return f"{said}."
+    second = max(plain, key=lambda name: plain[name].mean)
+    return f"{said}; of those that read no content {second}, {_shown(plain[second])}."
+
+
+def _means(published: Published, experiment: str, metric: str) -> dict[str, Estimate]:
+    """Every model's mean with its 95 % interval: across users where all seeds test the same pairs,
+    else over seeds."""
+    own = published.own
+    own = own[(own["experiment"] == experiment) & (own["metric"] == metric)]
+    told = Told.of(published.across_users).by_pair
+    means = {}
+    for (name, config), rows in own.groupby(["variant", "config"], sort=False):
+        across = told.get((str(config), "", metric))
+        means[str(name)] = (
+            mean_interval(rows["value"].to_numpy(), interval_share(rows))
+            if across is None
+            else across.estimate()
+        )
+    return means
+
+
+def _shown(value: Estimate) -> str:
+    return f"{value.mean:.4f} ({value.low:.4f} to {value.high:.4f})"
+
+
+def answers(published: Published) -> Iterator[Part]:
+    """What every data set says, then what each ranker loses with its content."""
+    found = on_each(published)
+    if not found:
+        raise NotPublishedError("Rankers that read content")
+    for one in found.values():
+        yield from sentences(one)
+        lost = lost_content(one)
+        if drawable(lost):
+            yield knock_out_gains(lost, METRIC, one.dataset)
+            yield verdict_table(lost)
+
+
+def accuracy(published: Published) -> Iterator[Part]:
+    """Every ranker on every data set beside printed values, the best first."""
+    for name, one in on_each(published).items():
+        for experiment, protocol in _COMPARED.items():
+            by_metric = {metric: _means(one, experiment, metric) for metric in _SHOWN}
+            if not by_metric[METRIC]:
+                continue
+            told = {title: printed(name, source, METRIC) for title, source in SPLITS.items()}
+            order = sorted(by_metric[METRIC].items(), key=lambda item: -item[1].mean)
+            columns = [metric_name(metric) for metric in _SHOWN]
+            yield html.table(
+                (f"{name}, {protocol}", "reads", *columns, *told),
+                [
+                    (
+                        ranker,
+                        "text, picture" if RANKERS[ranker].reads_content else "IDs only",
+                        *(_shown(by_metric[metric][ranker]) for metric in _SHOWN),
+                        *(_printed(values, ranker) for values in told.values()),
+                    )
+                    for ranker, _ in order
+                ],
+            )
+
+
+def _printed(values: pd.Series, ranker: str) -> str:
+    return f"{values[ranker]:.4f}" if ranker in values else ""
