@@ -109,7 +109,8 @@ def _means(published: Published, experiment: str, metric: str) -> dict[str, Esti
 
 
 def _shown(value: Estimate) -> str:
-    return f"{value.mean:.4f} ({value.low:.4f} to {value.high:.4f})"
+    span = f" ({value.low:.4f} to {value.high:.4f})" if value.low == value.low else ""
+    return f"{value.mean:.4f}{span}"  # one seed has no interval
 
 
 def answers(published: Published) -> Iterator[Part]:
