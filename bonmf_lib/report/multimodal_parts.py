@@ -7,13 +7,11 @@ from dataclasses import replace
 import pandas as pd
 
 from ..claims.across_users import Told
-from ..claims.ledger import ledger
 from ..evaluation import Estimate, mean_interval
 from ..evaluation.names import metric_name
 from ..experiments.multimodal_ranking import FIXED_SETTINGS, RANKERS, TUNED, forms
 from ..runs.records import interval_share
 from . import html
-from .conclusions import measured
 from .figures.multimodal import knock_out_gains
 from .knock_outs import KnockOut, drawable, knock_outs, sentence, verdict_table
 from .multimodal import SPLITS, printed
@@ -65,15 +63,6 @@ def sentences(published: Published) -> Iterator[str]:
             yield _best_sentence(means, f"{published.dataset}, {protocol}")
     if found := lost_content(published):
         yield sentence(found, published.dataset)
-
-
-def answer_lines(published: Published) -> list[str]:
-    """What every data set says, with its verdicts; nothing where 12 is not published."""
-    lines, judged = [], ledger(published.records, published.across_users)
-    for name, one in on_each(published).items():
-        lines += [said.replace(name, f"**{name}**", 1) for said in sentences(one)]
-        lines += [f"{name}: {line}" for line in measured(one, judged).verdict_lines(ASKED)]
-    return lines
 
 
 def _best_sentence(means: dict[str, Estimate], where: str) -> str:

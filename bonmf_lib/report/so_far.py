@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 from IPython.display import Markdown
 
-from ..claims.ledger import UNJUDGED
+from ..claims.ledger import UNJUDGED, ledger
 from ..studies.chosen_epochs import gain_by_choice
 from ..studies.practices import leak_table
 from . import definition_fits, domains, multimodal_parts, rankers
@@ -365,7 +365,14 @@ def _ranker_lines(found: Measured) -> list[str]:
 
 
 def _multimodal_lines(found: Measured) -> list[str]:
-    return multimodal_parts.answer_lines(found.published) or [_WAITS]
+    """What every data set says, with its verdicts."""
+    published, lines = found.published, []
+    judged = ledger(published.records, published.across_users)
+    for name, one in multimodal_parts.on_each(published).items():
+        lines += [said.replace(name, f"**{name}**", 1) for said in multimodal_parts.sentences(one)]
+        verdicts = measured(one, judged).verdict_lines(multimodal_parts.ASKED)
+        lines += [f"{name}: {line}" for line in verdicts]
+    return lines or [_WAITS]
 
 
 def _domain_lines(found: Measured) -> list[str]:

@@ -8,7 +8,8 @@ import pytest
 
 from bonmf_lib.evaluation.rules import FULL_RANKING, FullRanking
 from bonmf_lib.experiments import multimodal_ranking as rows_of
-from bonmf_lib.report import knock_outs, multimodal, multimodal_parts as parts
+from bonmf_lib.report import knock_outs, multimodal, multimodal_parts as parts, so_far
+from bonmf_lib.report.conclusions import measured
 from bonmf_lib.report.figures import multimodal as figures
 from bonmf_lib.report.published import NotPublishedError, Published
 from bonmf_lib.runs.records import COLUMNS
@@ -109,10 +110,9 @@ def test_published_rankers_are_told_by_data_set():
     assert "0.0901 (" in fixed and fixed.endswith("and reads no content.")
     assert "of 3 rankers BM3 has" in tuned
     assert "of those that read no content EASE, 0.0901 (" in tuned
-    said = parts.answer_lines(own)
+    said = so_far._multimodal_lines(measured(own))
     assert said[0] == fixed.replace("ml-100k+core5", "**ml-100k+core5**", 1)
     assert not any("Is BM3 the best?" in line for line in said)  # its rows are not all there
-    assert parts.answer_lines(Published(pd.DataFrame(columns=COLUMNS))) == []
 
 
 def test_published_knock_outs_are_found_by_the_rows_names():
