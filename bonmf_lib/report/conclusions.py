@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..claims.judge import LEAST_SEEDS
 from ..claims.ledger import ledger, qualified
+from . import multimodal_parts
 from .published import Published
 from .questions import (
     BESIDE_TEXT,
@@ -297,7 +298,8 @@ def answer_paragraph(found: Measured) -> str:
     ]
     if (simple := found.effect("BoNMF (b), biased SVD")) is not None:
         sentences.append(simple_sentence(simple))
-    return " ".join(sentences)
+    sentences.append(multimodal_parts.front_sentence(found.published))
+    return " ".join(filter(None, sentences))
 
 
 def _gain(one: Card, label: str) -> str:

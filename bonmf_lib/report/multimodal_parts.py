@@ -16,8 +16,10 @@ from .figures.multimodal import knock_out_gains
 from .knock_outs import KnockOut, drawable, knock_outs, sentence, verdict_table
 from .multimodal import SPLITS, printed
 from .published import NotPublishedError, Part, Published
+from .relative import percent, signed
 
 METRIC = "recall@20"
+SHARED_DATA = "amazon-baby"  # nearly every paper on such rankers has it
 ASKED = {
     "Is BM3 the best?": "BM3 (a), Baby",
     "Is it better than LATTICE, LightGCN, VBPR and BPR?": "BM3 (a), fast baselines",
@@ -63,6 +65,35 @@ def sentences(published: Published) -> Iterator[str]:
             yield _best_sentence(means, f"{published.dataset}, {protocol}")
     if found := lost_content(published):
         yield sentence(found, published.dataset)
+
+
+def front_sentence(published: Published) -> str:
+    """For first screens: on the data that these papers share, the best ranker that reads content,
+    the best that reads none, and what the former gains by what its content says; "" where it is not
+    published."""
+    one = on_each(published).get(SHARED_DATA)
+    known = {} if one is None else {name: _means(one, name, METRIC) for name in _COMPARED}
+    experiment = next((name for name in reversed(_COMPARED) if known.get(name)), None)
+    if experiment is None:
+        return ""
+    means = known[experiment]
+    reads = {name: mean for name, mean in means.items() if RANKERS[name].reads_content}
+    plain = {name: mean for name, mean in means.items() if name not in reads}
+    if not reads or not plain:
+        return ""
+    first, second = (max(group, key=lambda name: group[name].mean) for group in (reads, plain))
+    told = [
+        f"Rankers of Amazon Baby ({metric_name(METRIC)}, {_COMPARED[experiment]}): "
+        f"{first}, on text and picture, {_shown(reads[first])}; "
+        f"{second}, on IDs, {_shown(plain[second])}"
+    ]
+    told += [
+        f"{first} gains {percent(lost.gain.mean)} ({signed(lost.gain.low)} to "
+        f"{signed(lost.gain.high)}) over itself on other items' content"
+        for lost in lost_content(one)
+        if (lost.model, lost.left) == (first, "shuffled")
+    ]
+    return f"{'; '.join(told)}."
 
 
 def _best_sentence(means: dict[str, Estimate], where: str) -> str:

@@ -98,7 +98,7 @@ def published(experiments: dict[str, dict[str, float]], dataset: str = "ml-100k+
         for metric in ("recall@10", "recall@20")
         for seed in (0, 1, 2)
     ]  # fmt: skip
-    return Published(pd.DataFrame(rows))
+    return Published(pd.DataFrame(rows, columns=COLUMNS))
 
 
 def test_published_rankers_are_told_by_data_set():
@@ -138,3 +138,21 @@ def test_the_report_lists_published_rankers_beside_print():
     assert "IDs only" in text and "0.0883" in text and "0.0839" in text
     with pytest.raises(NotPublishedError):
         list(parts.answers(Published(pd.DataFrame(columns=COLUMNS))))
+
+
+def test_a_first_screen_tells_the_best_with_and_without_content():
+    values = {"EASE": 0.08, "LightGCN": 0.07, "BM3": 0.075, "FREEDOM": 0.1}
+    rows = {"12_models": values, "12_knock_outs": {"FREEDOM": 0.1, "FREEDOM, shuffled": 0.05}}
+    said = parts.front_sentence(published(rows, parts.SHARED_DATA))
+    start = "Rankers of Amazon Baby (Recall@20, fixed settings): FREEDOM, on text and picture, "
+    assert said.startswith(f"{start}0.1001 (")
+    assert "; EASE, on IDs, 0.0801 (" in said
+    assert said.endswith(" over itself on other items' content.")
+    assert "FREEDOM gains +99.8 % (" in said
+    searched = published(rows | {"12_tuned": values | {"BM3": 0.2}}, parts.SHARED_DATA)
+    said = parts.front_sentence(searched)
+    assert "tuned): BM3, on text and picture, 0.2001 (" in said
+    assert said.count("BM3") == 1  # what it loses was not measured
+    for other in ({"12_models": {"EASE": 0.08}}, {"12_code": values}, {}):
+        assert parts.front_sentence(published(other, parts.SHARED_DATA)) == ""
+    assert parts.front_sentence(published(rows, "tiktok")) == ""
