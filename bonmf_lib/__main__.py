@@ -60,6 +60,9 @@ def _parser() -> argparse.ArgumentParser:
         "--drop-rows", action="store_true", help="even where published rows are not in the run"
     )
     published.add_argument("--tables-only", action="store_true", help="its tables, not its records")
+    published.add_argument(
+        "--add-rows", action="store_true", help="keep published rows that the run does not hold"
+    )
     folder = commands.add_parser("folder", help="where a run of the pipeline goes")
     folder.set_defaults(command=_folder)
     _add_choices(folder)
@@ -117,7 +120,13 @@ def _manifest(options: argparse.Namespace) -> None:
 def _publish(options: argparse.Namespace) -> None:
     from .runs.publication import publish
 
-    folder = publish(options.run_dir, options.name, options.drop_rows, options.tables_only)
+    folder = publish(
+        options.run_dir,
+        options.name,
+        options.drop_rows,
+        options.tables_only,
+        options.add_rows,
+    )
     print(f"Published in {folder}")
 
 

@@ -35,23 +35,31 @@ REMEASURED_METRICS = ("mse", "ndcg@10", "recall@10")
 _ENVIRONMENT = ("lock_sha256", "packages", "python", "cores", "threads")
 
 
-def publish(run_dir: Path, name: str, drop_rows: bool = False, tables_only: bool = False) -> Path:
+def publish(
+    run_dir: Path,
+    name: str,
+    drop_rows: bool = False,
+    tables_only: bool = False,
+    add_rows: bool = False,
+) -> Path:
     """Add a run to ``papermill_runs/published/<name>`` and return that folder.
 
-    An experiment on one data set is replaced whole, since its rows are compared with each other;
-    experiments that the run does not hold stay as they are. A table replaces the one of the same
-    name. What both had measured with the same settings and seeds is kept side by side in the table
-    ``remeasured``, experiment by experiment.
+    An experiment on one data set is replaced whole, since its rows are compared with each other,
+    unless its other rows are to stay (``add_rows``); experiments that the run does not hold stay
+    as they are. A table replaces the one of the same name. What both had measured with the same
+    settings and seeds is kept side by side in the table ``remeasured``, experiment by experiment.
 
     Args:
         drop_rows: even where an experiment then has fewer rows.
         tables_only: leave the published records as they are, for instance beside a run with fewer
         seeds.
+        add_rows: of an experiment on the same data, keep the published rows that the run does not
+        hold, for instance where its trainings are shared among machines.
 
     Raises:
         ConfigError: the name is not that of one plain folder.
-        RecordError: the run has no records, or an experiment would lose rows (unless
-        ``drop_rows``).
+        RecordError: the run has no records, an experiment would lose rows (unless ``drop_rows``),
+        or rows would be added to those on other data.
     """
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
         raise ConfigError(
@@ -66,7 +74,7 @@ def publish(run_dir: Path, name: str, drop_rows: bool = False, tables_only: bool
     files = dict(noted.get("files", {}))
     texts = {}  # to be written once nothing can go wrong any more
     if not tables_only:
-        records = _records_after(run_dir, old, new, drop_rows)
+        records = _records_after(run_dir, old, new, drop_rows, add_rows)
         texts[RECORDS] = gathered(records)
         files[RECORDS] = file_note(texts[RECORDS].encode())
         noted = (
@@ -105,10 +113,20 @@ def _with_other_experiments(measured_again: pd.DataFrame, name: str) -> pd.DataF
 
 
 def _records_after(
-    run_dir: Path, old: pd.DataFrame, new: pd.DataFrame, drop_rows: bool
+    run_dir: Path, old: pd.DataFrame, new: pd.DataFrame, drop_rows: bool, add_rows: bool
 ) -> pd.DataFrame:
     """The published records once those of a run are added."""
-    replaced = _keys(old, _EXPERIMENT).isin(_keys(new, _EXPERIMENT))
+    same = _keys(old, _EXPERIMENT).isin(_keys(new, _EXPERIMENT))
+    rows = [*_NAMED, "evaluation"]
+    replaced = same & _keys(old, rows).isin(_keys(new, rows)) if add_rows else same
+    kept = old[same & ~replaced]
+    known = _keys(new, [*_EXPERIMENT, "fingerprint"])
+    other = kept[~_keys(kept, [*_EXPERIMENT, "fingerprint"]).isin(known)]
+    if len(other):
+        raise RecordError(
+            f"Published rows of {other['experiment'].iloc[0]} are of other data of the name "
+            f"{other['dataset'].iloc[0]}; rows cannot be added to them."
+        )
     lost = old[replaced & ~_keys(old, _ROW).isin(_keys(new, _ROW))].drop_duplicates(_ROW)
     if len(lost) and not drop_rows:
         first = lost.iloc[0]

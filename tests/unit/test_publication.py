@@ -103,6 +103,25 @@ def test_rows_are_dropped_only_when_asked(published, tmp_path, capsys):
     assert set(errors(published)) == set(before) - {("04_table1", "A", 1)}
 
 
+def test_rows_are_added_to_an_experiment_when_asked(published, tmp_path, capsys):
+    later = tmp_path / "later"
+    for seed in (0, 1):
+        add_records(later, [record("B", seed=seed, value=0.9, experiment="04_table1")])
+    assert main(["publish", str(later), "paper", "--add-rows"]) == 0
+    first = {("05_modalities", "A", seed): 0.8 for seed in (0, 1)}
+    both = {("04_table1", name, s): v for name, v in (("A", 0.7), ("B", 0.9)) for s in (0, 1)}
+    assert errors(published) == first | both
+    again = tmp_path / "again"  # a row is replaced with all its seeds, or not at all
+    add_records(again, [record("B", value=0.6, experiment="04_table1", config="new")])
+    with pytest.raises(RecordError, match="lacks 1 published trainings"):
+        publish(again, "paper", add_rows=True)
+    other = tmp_path / "other"
+    add_records(other, [record("C", value=0.6, experiment="04_table1", fingerprint="g")])
+    with pytest.raises(RecordError, match="of other data of the name ml-1m"):
+        publish(other, "paper", add_rows=True)
+    assert errors(published) == first | both
+
+
 def test_a_run_without_records_is_refused(published, tmp_path):
     with pytest.raises(RecordError, match="no records to publish"):
         publish(tmp_path / "empty", "paper")
