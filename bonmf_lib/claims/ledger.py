@@ -8,7 +8,8 @@ from ..datasets.words import shown_name
 from .judge import SEEDS_ONLY, VERDICTS, Judgement, judge, qualifier
 from .reading import OWN_SOURCE, read_claims
 
-UNJUDGED = ("not testable on this data", "not run")  # verdicts that the records do not give
+UNTESTABLE = "not testable on this data"
+UNJUDGED = (UNTESTABLE, "not run")  # verdicts that the records do not give
 
 COLUMNS = [
     "claim",

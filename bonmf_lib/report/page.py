@@ -13,6 +13,7 @@ from ..claims.judge import VERDICTS
 from ..claims.ledger import (
     SECOND_READING,
     UNJUDGED,
+    UNTESTABLE,
     ledger,
     qualified,
     readable,
@@ -134,7 +135,7 @@ GROUPS = {
 
 def claims(judged: pd.DataFrame, group: str, dataset: str = "ml-1m") -> Parts:
     """How many claims of one group have which verdict, then a row each, in the order of
-    ``claims.yaml``.
+    ``claims.yaml``, but for those that the data cannot test.
 
     Args:
         judged: a ledger. group: of ``GROUPS``. dataset: on which a row does not name its data.
@@ -146,8 +147,11 @@ def claims(judged: pd.DataFrame, group: str, dataset: str = "ml-1m") -> Parts:
         return
     counts = rows["verdict"].value_counts()
     said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if verdict in counts)
-    yield f"{len(rows)} {found.kind}: {said}."
-    yield html.claim_rows([_claim_row(row, dataset) for row in _with_intervals(rows)])
+    untestable = rows["verdict"] == UNTESTABLE
+    listed = " The whole ledger lists the latter." if untestable.any() else ""
+    yield f"{len(rows)} {found.kind}: {said}.{listed}"
+    if told := [_claim_row(row, dataset) for row in _with_intervals(rows[~untestable])]:
+        yield html.claim_rows(told)
 
 
 def _with_intervals(rows: pd.DataFrame) -> Iterator:

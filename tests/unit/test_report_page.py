@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from bonmf_lib.claims.ledger import ledger, undefined_claims
+from bonmf_lib.claims.ledger import UNTESTABLE, ledger, undefined_claims
 from bonmf_lib.claims.reading import OWN_SOURCE
 from bonmf_lib.report import encoder_parts, page, sections
 from bonmf_lib.report.conclusions import Measured, cards, measured
@@ -100,9 +100,15 @@ def test_other_data_are_named(judged):
     assert "On ml-1m." not in list(page.claims(judged, "printed"))[1].html
 
 
-def test_what_no_data_decide_is_said_of_none(judged):
-    nowhere = judged.assign(dataset="elsewhere", verdict="not testable on this data")
-    assert "On elsewhere." not in list(page.claims(nowhere, "printed"))[1].html
+def test_what_no_data_decide_is_counted_and_not_listed(judged):
+    nowhere = judged.assign(verdict=UNTESTABLE)
+    said = "7 printed errors: 7 not testable on this data. The whole ledger lists the latter."
+    assert list(page.claims(nowhere, "printed")) == [said]
+    printed = judged.index[page.GROUPS["printed"].takes(judged)]
+    judged = judged.assign(verdict=judged["verdict"].mask(judged.index == printed[0], UNTESTABLE))
+    sentence, rows = page.claims(judged, "printed")
+    assert sentence.endswith("1 not testable on this data. The whole ledger lists the latter.")
+    assert rows.html.count("<li>") == 6
 
 
 def test_a_group_without_claims_says_so(judged):
