@@ -22,7 +22,7 @@ from ..splits.given import Given
 from ..splits.rules import ColdItems, PerUser, SplitRule
 from ..training.config import TrainingConfig
 from ..training.search import Search
-from .multimodal_settings import EVERY_STEP, IN_CODE, ON_DATA, RANKERS, Ranker
+from .multimodal_settings import BM3_IN_CODE, EVERY_STEP, IN_CODE, ON_DATA, RANKERS, Ranker
 from .protocols import COLD_ITEM_SHARE, closed_form, on_control
 
 FIXED_SETTINGS, TUNED = "fixed settings", "tuned"
@@ -291,7 +291,8 @@ def dropout_name(dropout: float, penalty: float) -> str:
 
 
 def code_rows(run: Run) -> list[Variant]:
-    """Every model of which it is known that common code does something else, both ways."""
+    """Every model of which it is known that common code does something else, both ways; and BM3 as
+    its code has it on other items' content, since that form may gain without reading it."""
     slow = [EVERY_STEP] if spares_slow(run) else []
     known = {
         name: found
@@ -299,9 +300,11 @@ def code_rows(run: Run) -> list[Variant]:
         if found[0] in models(run) and name not in slow
     }
     bases = dict.fromkeys(base for base, _ in known.values())
-    return _named(run, bases) + [
+    rows = _named(run, bases) + [
         row(run, name, RANKERS[base], **changes) for name, (base, changes) in known.items()
     ]
+    controlled = [one for one in rows if one.name == BM3_IN_CODE]
+    return rows + [on_control(run, one, "shuffled") for one in controlled]
 
 
 # Other parts of the data

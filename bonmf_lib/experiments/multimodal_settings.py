@@ -152,10 +152,11 @@ RANKERS = {
 # Where equations and common code differ: a row's name -> whose form it is, and what it changes
 
 EVERY_STEP = "LATTICE, rebuilt in every step"
+BM3_IN_CODE = "BM3, as its code has it"
 IN_CODE: dict[str, tuple[str, dict[str, Any]]] = {
     "BM3, trained features": ("BM3", {"features": "trained"}),
     "BM3, auxiliary terms doubled": ("BM3", {"auxiliary_weight": 2.0}),
-    "BM3, as its code has it": ("BM3", {"features": "trained", "auxiliary_weight": 2.0}),
+    BM3_IN_CODE: ("BM3", {"features": "trained", "auxiliary_weight": 2.0}),
     "BM3, penalty of equation 12": ("BM3", {"penalised": "squared norms"}),
     "LightGCN, norms penalised": ("LightGCN", {"penalised": "norms", "initial": "xavier"}),
     "VBPR, without biases": ("VBPR", {"form": "without biases", "penalised": "norms"}),

@@ -26,6 +26,7 @@ ASKED = {
     "Is it, with as many trials on validation for all?": "BM3 (a), tuned",
     "And better than EASE and ItemKNN?": "BM3 (a), closed form",
     "Do both modalities help it?": "BM3 (c)",
+    "Does content help it as its code has it?": "BM3 (c), as its code has it",
     "Do both auxiliary losses?": "BM3 (d)",
     "Is BUIR close to LightGCN?": "BM3 (e)",
     "Are one or two layers best?": "BM3 (f)",

@@ -129,10 +129,10 @@ def test_forms_are_told_by_their_names(run):
     forms = rows_of.forms(rows)
     assert set(forms["BM3"]) == {
         "", "trained features", "auxiliary terms doubled", "as its code has it",
-        "penalty of equation 12",
+        "penalty of equation 12", "as its code has it, shuffled",
     }  # fmt: skip
     pairs = rows_of.form_pairs(rows)
-    assert len(pairs) == len(rows_of.IN_CODE)
+    assert len(pairs) == len(rows_of.IN_CODE) + 1
     assert all(other.name.startswith(f"{usual.name}, ") for usual, other in pairs)
 
 
