@@ -84,7 +84,7 @@ def front_sentence(published: Published) -> str:
         return ""
     first, second = (max(group, key=lambda name: group[name].mean) for group in (reads, plain))
     told = [
-        f"Rankers of Amazon Baby ({metric_name(METRIC)}, {_COMPARED[experiment]}): "
+        f"**Rankers of Amazon Baby** ({metric_name(METRIC)}, {_COMPARED[experiment]}): "
         f"{first}, on text and picture, {_shown(reads[first])}; "
         f"{second}, on IDs, {_shown(plain[second])}"
     ]

@@ -124,7 +124,7 @@ def test_sentences_are_short_and_say_every_effect(found):
     said = answer_paragraph(found)
     bare = re.sub(r"[+−]?\d+(?:\.\d+)?(?: %)?(?: \([^)]*\))?", "", said)
     assert max(len(part.split()) for part in re.split(r"[.:;]", bare)) <= 25
-    of_ratings, _, of_rankers = said.partition("Rankers of")
+    of_ratings, _, of_rankers = said.partition("**Rankers of")
     assert len(of_ratings.split()) < 150 and len(of_rankers.split()) < 40
     for label in (RECIPE, "stopped at its best", "standardised", TUNED):
         assert label in said

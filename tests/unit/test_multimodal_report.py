@@ -144,7 +144,7 @@ def test_a_first_screen_tells_the_best_with_and_without_content():
     values = {"EASE": 0.08, "LightGCN": 0.07, "BM3": 0.075, "FREEDOM": 0.1}
     rows = {"12_models": values, "12_knock_outs": {"FREEDOM": 0.1, "FREEDOM, shuffled": 0.05}}
     said = parts.front_sentence(published(rows, parts.SHARED_DATA))
-    start = "Rankers of Amazon Baby (Recall@20, fixed settings): FREEDOM, on text and picture, "
+    start = "**Rankers of Amazon Baby** (Recall@20, fixed settings): FREEDOM, on text and picture, "
     assert said.startswith(f"{start}0.1001 (")
     assert "; EASE, on IDs, 0.0801 (" in said
     assert said.endswith(" over itself on other items' content.")
