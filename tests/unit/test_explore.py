@@ -271,12 +271,17 @@ def test_texts_out_of_the_data_become_no_html():
         assert tag not in html
 
 
-def test_notebooks_are_taken_over_without_their_widgets():
+@pytest.fixture(scope="module")
+def take_over():
     spec = importlib.util.spec_from_file_location(
         "take_over", ROOT / "papermill_runs" / "take_over.py"
     )
-    take_over = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(take_over)
+    program = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(program)
+    return program
+
+
+def test_notebooks_are_taken_over_without_their_widgets(take_over):
     make = nbformat.v4
     data = DisplayFormatter().format(Live(Squares()).slots[0])[0]
     output = make.new_output("display_data", data)
@@ -285,6 +290,20 @@ def test_notebooks_are_taken_over_without_their_widgets():
     cleaned = take_over.clean(notebook)
     assert set(cleaned.cells[0].outputs[0].data) == {"text/plain", "text/html"}
     assert "widgets" not in cleaned.metadata
+
+
+def test_figures_are_taken_over_in_few_colours_where_that_looks_the_same(take_over):
+    grid = np.arange(64 * 64).reshape(64, 64)
+    few = np.stack([grid % 5 * 40, grid % 3 * 90, grid * 0], axis=2).astype(np.uint8)
+    many = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    for pixels, colours in ((few, 15), (many, 128)):
+        png = io.BytesIO()
+        Image.fromarray(pixels).save(png, "PNG")
+        taken = take_over.with_few_colours(base64.b64encode(png.getvalue()).decode())
+        with Image.open(io.BytesIO(base64.b64decode(taken)), formats=["PNG"]) as opened:
+            shown = np.asarray(opened.convert("RGB")).reshape(-1, 3)
+        assert len(np.unique(shown, axis=0)) == colours
+        assert (shown.reshape(few.shape) == few).all() or colours == 128
 
 
 # One item
