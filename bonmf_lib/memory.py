@@ -10,6 +10,7 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
 _NEVER = -1
 # what glibc's own thresholds rise to, and how many blocks it maps at most
 _USUAL = {_MMAP_MAX: 65_536, _MMAP_THRESHOLD: 32 * 2**20, _TRIM_THRESHOLD: 64 * 2**20}
+_inside: list[None] = []  # one entry for every block of code that has it so
 
 
 @contextmanager
@@ -18,8 +19,8 @@ def freed_memory_kept() -> Iterator[None]:
 
     glibc returns a block above 32 MiB to the kernel as soon as it is freed, and gets the next one
     page by page, zeroed: most of a step's time where a batch's arrays are that large. No value
-    changes. Afterwards glibc's usual thresholds hold, whatever the environment had set. Without
-    effect where the C library is another one.
+    changes. After the outermost of such blocks of code glibc's usual thresholds hold, whatever the
+    environment had set. Without effect where the C library is another one.
     """
     if platform.libc_ver()[0] != "glibc":
         yield
@@ -27,9 +28,12 @@ def freed_memory_kept() -> Iterator[None]:
     libc = ctypes.CDLL(None)
     libc.mallopt(_MMAP_MAX, 0)
     libc.mallopt(_TRIM_THRESHOLD, _NEVER)
+    _inside.append(None)
     try:
         yield
     finally:
-        for name, value in _USUAL.items():
-            libc.mallopt(name, value)
-        libc.malloc_trim(0)
+        _inside.pop()
+        if not _inside:
+            for name, value in _USUAL.items():
+                libc.mallopt(name, value)
+            libc.malloc_trim(0)

@@ -5,7 +5,7 @@ Sampled candidates can order models otherwise than all candidates do (Krichene &
 nothing is sampled.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from scipy import stats
 
 from ..device import pick_device
 from ..errors import ConfigError, ModelError
+from ..memory import freed_memory_kept
 from .ranked import NOTHING_RANKED, Ranked
 
 KS = (5, 10, 20)
@@ -35,6 +36,7 @@ def ranking_metrics(
     return rank_all(score, train, test, n_users, n_items, ks, device, block).metrics
 
 
+@freed_memory_kept()
 @torch.inference_mode()
 def rank_all(
     score: Score,
@@ -83,20 +85,13 @@ def rank_all(
     users = _owners(wanted, n_items)
     if not len(users):
         return NOTHING_RANKED
-    shown = _Shown.of(seen, n_items, len(ks), device)
-    columns: dict[str, list[torch.Tensor]] = {}
-    sums = 0.0
-    for found in _lists(score, seen, wanted, users, n_items, max(ks), device, block):
-        values = _hit_values(found, ks) | shown.values(found, ks)
-        for name, column in values.items():
-            columns.setdefault(name, []).append(column.cpu())
-        sums = sums + torch.stack(list(values.values())).sum(1)
-    means = (sums / len(users)).tolist()
-    return Ranked(
-        users,
-        {name: torch.cat(parts).numpy() for name, parts in columns.items()},
-        dict(zip(columns, means, strict=True)) | shown.coverage(ks),
-    )
+    blocks = _lists(score, seen, wanted, users, n_items, max(ks), device, block)
+    found = _Lists.joined(blocks)
+    values = _hit_values(found, ks) | _popularity_values(found, seen, n_items, ks)
+    columns = torch.stack(list(values.values()))
+    means = dict(zip(values, columns.mean(1).tolist(), strict=True))
+    per_list = dict(zip(values, columns.cpu().numpy(), strict=True))
+    return Ranked(users, per_list, means | _coverage(found, n_items, ks))
 
 
 @torch.inference_mode()
@@ -117,21 +112,25 @@ def hits_by_item(
     users, found = _owners(wanted, n_items), torch.zeros(n_items, dtype=torch.int64)
     if len(users):
         for lists in _lists(score, seen, wanted, users, n_items, k, device, block):
-            hit = lists.items[lists.hits > 0].cpu()
+            hit = lists.items[lists.hits].cpu()
             found += torch.bincount(hit, minlength=n_items)
     return found.numpy()
 
 
 @dataclass(frozen=True, eq=False)
 class _Lists:
-    """Of one block of users: the best items, whether each is listed (not scored -inf) and a hit
-    (double), (B, most), best first; the number of test items and 1 / rank of the best one, (B,)."""
+    """Of some users: the best items, whether each is listed (not scored -inf) and a hit, (B, most),
+    best first; the number of test items and 1 / rank of the best one, (B,)."""
 
     items: torch.Tensor
     listed: torch.Tensor
     hits: torch.Tensor
     n_test: torch.Tensor
     reciprocal: torch.Tensor
+
+    @classmethod
+    def joined(cls, blocks: Iterable["_Lists"]) -> "_Lists":
+        return cls(*map(torch.cat, zip(*(vars(one).values() for one in blocks), strict=True)))
 
 
 def _lists(
@@ -165,7 +164,7 @@ def _lists(
         listed = values > -torch.inf
         pairs = asked.unsqueeze(1) * n_items + best
         near = torch.searchsorted(keys, pairs).clamp(max=len(keys) - 1)
-        hits = ((keys[near] == pairs) & listed).double()
+        hits = (keys[near] == pairs) & listed
         rows, items = tested.between(start, start + block)
         n_test = torch.bincount(rows, minlength=len(asked))
         reciprocal = _reciprocal_rank(scores, rows, items, place_of)
@@ -178,10 +177,13 @@ class _PairsOf:
 
     def __init__(self, pairs: np.ndarray, users: np.ndarray, n_items: int, device: torch.device):
         owners, items = np.divmod(pairs, n_items)
-        rows = np.searchsorted(users, owners).clip(max=len(users) - 1)
-        theirs = users[rows] == owners
-        self._rows, items = rows[theirs], items[theirs]
-        self._on_device = [torch.from_numpy(part).to(device) for part in (self._rows, items)]
+        place = np.full(max(owners.max(initial=0), users.max()) + 1, -1)
+        place[users] = np.arange(len(users))
+        rows = place[owners]
+        if (others := rows < 0).any():
+            rows, items = rows[~others], items[~others]
+        self._rows = rows
+        self._on_device = [torch.from_numpy(part).to(device) for part in (rows, items)]
 
     def between(self, start: int, end: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Of the users from place ``start`` up to ``end``: the places, counted from ``start``, and
@@ -193,12 +195,13 @@ class _PairsOf:
 
 def _hit_values(found: _Lists, ks: Sequence[int]) -> dict[str, torch.Tensor]:
     """What the hits say, (B,) double by name."""
-    device = found.hits.device
-    discount = 1 / torch.log2(torch.arange(2, max(ks) + 2, dtype=torch.float64, device=device))
+    hits = found.hits.double()
+    places = torch.arange(2, max(ks) + 2, dtype=torch.float64, device=hits.device)
+    discount = 1 / torch.log2(places)
     ideal = discount.cumsum(0)
     out = {}
     for k in ks:
-        first = found.hits[:, :k]
+        first = hits[:, :k]
         total, most = first.sum(1), found.n_test.clamp(max=k)
         out[f"precision@{k}"] = total / k
         out[f"recall@{k}"] = total / found.n_test
@@ -211,41 +214,28 @@ def _hit_values(found: _Lists, ks: Sequence[int]) -> dict[str, torch.Tensor]:
     }
 
 
-@dataclass(frozen=True, eq=False)
-class _Shown:
-    """How known the listed items are: percentile and bits of every item, (n_items,) double; and
-    which of them were listed among the first K so far, bool (Ks, n_items)."""
+def _popularity_values(
+    found: _Lists, seen: np.ndarray, n_items: int, ks: Sequence[int]
+) -> dict[str, torch.Tensor]:
+    """How known the listed items are by their training users, (B,) double by name."""
+    counts, trained = np.bincount(seen % n_items, minlength=n_items), len(_owners(seen, n_items))
+    known = {
+        "popularity": (stats.rankdata(counts) - 0.5) / n_items,
+        "novelty": -np.log2(counts.clip(min=1) / max(1, trained)),  # in bits
+    }
+    out = {}
+    for name, of_item in known.items():
+        told = torch.from_numpy(of_item).to(found.items.device)[found.items] * found.listed
+        for k in ks:
+            shown = found.listed[:, :k].sum(1).clamp(min=1)
+            out[f"{name}@{k}"] = told[:, :k].sum(1) / shown
+    return out
 
-    percentile: torch.Tensor
-    bits: torch.Tensor
-    covered: torch.Tensor
 
-    @classmethod
-    def of(cls, seen: np.ndarray, n_items: int, n_ks: int, device: torch.device) -> "_Shown":
-        counts = np.bincount(seen % n_items, minlength=n_items)
-        trained = max(1, len(_owners(seen, n_items)))
-        percentile = (stats.rankdata(counts) - 0.5) / n_items
-        bits = -np.log2(counts.clip(min=1) / trained)
-        covered = torch.zeros(n_ks, n_items, dtype=torch.bool, device=device)
-        return cls(
-            torch.from_numpy(percentile).to(device), torch.from_numpy(bits).to(device), covered
-        )
-
-    def values(self, found: _Lists, ks: Sequence[int]) -> dict[str, torch.Tensor]:
-        """Of one block's lists, (B,) double by name; notes which items they hold."""
-        out = {}
-        for name, of_item in (("popularity", self.percentile), ("novelty", self.bits)):
-            told = of_item[found.items] * found.listed
-            for k in ks:
-                shown = found.listed[:, :k].sum(1).clamp(min=1)
-                out[f"{name}@{k}"] = told[:, :k].sum(1) / shown
-        for covered, k in zip(self.covered, ks, strict=True):
-            covered[found.items[:, :k][found.listed[:, :k]]] = True
-        return out
-
-    def coverage(self, ks: Sequence[int]) -> dict[str, float]:
-        shares = self.covered.double().mean(1).tolist()
-        return {f"coverage@{k}": share for k, share in zip(ks, shares, strict=True)}
+def _coverage(found: _Lists, n_items: int, ks: Sequence[int]) -> dict[str, float]:
+    listed = {k: found.items[:, :k][found.listed[:, :k]] for k in ks}
+    times = {k: torch.bincount(items, minlength=n_items) for k, items in listed.items()}
+    return {f"coverage@{k}": float((own > 0).double().mean()) for k, own in times.items()}
 
 
 def _reciprocal_rank(
@@ -297,10 +287,16 @@ def _distinct(users: np.ndarray, items: np.ndarray, n_users: int, n_items: int) 
         if len(ids) and (ids.min() < 0 or ids.max() >= limit):
             raise ModelError(f"A {kind} id is outside 0 to {limit - 1}.")
     pairs = np.sort(np.asarray(users, np.int64) * n_items + np.asarray(items, np.int64))
-    return pairs[np.diff(pairs, prepend=-1) > 0]  # np.unique takes ten times as long
+    return _each_once(pairs)
 
 
 def _owners(pairs: np.ndarray, n_items: int) -> np.ndarray:
     """The users of such pairs, each once, sorted."""
-    owners = pairs // n_items
-    return owners[np.diff(owners, prepend=-1) > 0]
+    return _each_once(pairs // n_items)
+
+
+def _each_once(numbers: np.ndarray) -> np.ndarray:
+    """Of sorted numbers; ``np.unique`` takes ten times as long."""
+    first = np.ones(len(numbers), bool)
+    np.not_equal(numbers[1:], numbers[:-1], out=first[1:])
+    return numbers[first]

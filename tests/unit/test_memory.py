@@ -39,6 +39,16 @@ def _resident() -> int:
 
 
 @glibc
+def test_it_lasts_until_the_outermost_ends():
+    before = _resident()
+    with freed_memory_kept():
+        with freed_memory_kept():
+            torch.ones(BLOCK // 4)
+        assert _resident() - before > BLOCK * 0.9
+    assert _resident() - before < BLOCK / 10
+
+
+@glibc
 def test_an_error_inside_ends_it():
     before = _resident()
     with pytest.raises(ZeroDivisionError), freed_memory_kept():
