@@ -189,16 +189,24 @@ def knock_out_rows(run: Run) -> list[Variant]:
 
 
 def preparation_rows(run: Run) -> list[Variant]:
-    """Every model that reads content, by how its features are prepared; native is its own."""
-    return [
-        replace(one.prepared(preparation), name=_prepared_name(one.name, preparation))
+    """Every model that reads content, by how its features are prepared; native is its own. Few of
+    them on other items' content too, where it is standardised, and without any."""
+    rows = [
+        _prepared(one, preparation)
         for one in _named(run, content_models(run))
         for preparation in PREPARATIONS
     ]
+    for name in SMALL:
+        if RANKERS[name].reads_content:
+            forms = knocked_out(run, name)
+            rows.append(on_control(run, _prepared(forms[""], "standardised"), "shuffled"))
+            rows += [forms["no modality"]] if RANKERS[name].without else []
+    return rows
 
 
-def _prepared_name(name: str, preparation: Preparation) -> str:
-    return name if preparation == "native" else f"{name}, {preparation} features"
+def _prepared(one: Variant, preparation: Preparation) -> Variant:
+    name = one.name if preparation == "native" else f"{one.name}, {preparation} features"
+    return replace(one.prepared(preparation), name=name)
 
 
 def encoder_rows(run: Run) -> list[Variant]:

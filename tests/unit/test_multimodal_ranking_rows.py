@@ -220,3 +220,16 @@ def test_large_data_have_larger_batches_and_watch_as_often_as_the_profile_says(r
         assert batches == {times * (pairs // 5)}
     watched = {row.watches for row in asked(other, "12_models")[0] if row.training.patience}
     assert watched == {replace(rows_of.CHOSEN_BY, every=4)}
+
+
+def test_standardised_content_meets_its_controls(run):
+    rows, _ = asked(run, "12_preparations")
+    by_name = {row.name: row for row in rows}
+    assert len(by_name) == len(rows)
+    for name in ("VBPR", "LATTICE", "FREEDOM", "BM3"):
+        whole = by_name[f"{name}, standardised features"]
+        shuffled = by_name[f"{name}, standardised features, shuffled"]
+        assert shuffled.model_config == whole.model_config
+        assert shuffled.text_encoder.endswith("-shuffled")
+        assert (f"{name}, no modality" in by_name) == rows_of.RANKERS[name].without
+    assert not any(name.startswith("MMGCN") and "shuffled" in name for name in by_name)
