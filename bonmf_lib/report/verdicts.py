@@ -3,14 +3,13 @@ sentence where a run's data decide nothing."""
 
 import pandas as pd
 
-from ..claims.ledger import readable
+from ..claims.ledger import UNJUDGED, UNTESTABLE, readable
 from ..claims.reading import read_claims
 from .answer_table import OWN_MODEL, hollow_sentence
 from .row_sentences import lowest_sentence
 from .tables import interpret
 
 _PAPER = "bonmf", "bonmf-review"  # the paper under audit, and its second reading
-_UNJUDGED = "not testable on this data", "not run"
 _HOLDS = "reproduced", "direction only"
 _OVER_SVD = "BoNMF (b)", "BoNMF (g)"  # claims on the paper's SVD
 
@@ -38,9 +37,9 @@ def demonstration_sentence(judged: pd.DataFrame) -> str:
         judged: the ledger of the run's records.
     """
     own = judged[judged["source"].isin(_PAPER)]
-    if not own["verdict"].isin(_UNJUDGED).all():
+    if not own["verdict"].isin(UNJUDGED).all():
         return ""
-    untestable = own[own["verdict"] == _UNJUDGED[0]]
+    untestable = own[own["verdict"] == UNTESTABLE]
     if untestable.empty:
         return "This run is a demonstration: its rows decide no claim of the paper."
     data = untestable[["dataset", "content"]].drop_duplicates()
@@ -50,7 +49,7 @@ def demonstration_sentence(judged: pd.DataFrame) -> str:
 
 def verdict_table(judged: pd.DataFrame, *claims: str) -> pd.DataFrame | None:
     """The judged ones of some claims, or of all, for reading; None where there are none."""
-    shown = judged[~judged["verdict"].isin(_UNJUDGED)]
+    shown = judged[~judged["verdict"].isin(UNJUDGED)]
     shown = shown[shown["claim"].isin(claims)] if claims else shown
     columns = ["statement", "paper", "ours", "seeds", "verdict"]
     return readable(shown).set_index("claim")[columns] if len(shown) else None
@@ -64,13 +63,13 @@ def verdict_sentences(judged: pd.DataFrame, records: pd.DataFrame, *claims: str)
         judged: the ledger of ``records``.
     """
     rows = judged[judged["claim"].isin(claims)]
-    left = rows[rows["verdict"].isin(_UNJUDGED)]
+    left = rows[rows["verdict"].isin(UNJUDGED)]
     if len(left) == len(rows) and (said := demonstration_sentence(judged)):
         return said
     lines = [
         " ".join(filter(None, (interpret(rows, claim), _meaning(claim, judged, records))))
         for claim in claims
-        if not rows[rows["claim"] == claim]["verdict"].isin(_UNJUDGED).all()
+        if not rows[rows["claim"] == claim]["verdict"].isin(UNJUDGED).all()
     ]
     for verdict, group in left.groupby("verdict"):
         lines.append(f"{verdict.capitalize()}: {'; '.join(group['claim'].unique())}.")
