@@ -7,7 +7,7 @@ everywhere.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ..datasets.words import shown_name
@@ -16,6 +16,7 @@ from ..errors import SourceError
 from ..models.rating.bias import UserItemBiasConfig
 from ..models.rating.biased_svd import BiasedSVDConfig
 from ..models.rating.bonmf import BoNMFConfig
+from ..models.rating.bonmf_stand_in import BoNMFStandInConfig
 from ..runs.notebooks import skip_rest
 from ..runs.run import Run
 from ..runs.variant import Variant
@@ -174,11 +175,31 @@ def native(rows: Iterable[Variant]) -> list[Variant]:
     return [replace(row.prepared("native"), protocol=f"{row.protocol}, native") for row in rows]
 
 
+def mean_for_new(rows: Iterable[Variant]) -> list[Variant]:
+    """The same rows, whose networks give items without a training rating the mean of the trained
+    embeddings: untrained ones are noise, which may hide what content gains, or be what content only
+    drowns."""
+    return [
+        replace(
+            row,
+            protocol=f"{row.protocol}, mean for new items",
+            model="bonmf-stand-in",
+            model_config=BoNMFStandInConfig(
+                **asdict(row.model_config), stand_in="mean", id_dropout=0.0
+            ),
+        )
+        if row.model == "bonmf"
+        else replace(row, protocol=f"{row.protocol}, mean for new items")
+        for row in rows
+    ]
+
+
 EXPERIMENTS: dict[str, Callable[[Run], list[Variant]]] = {
     "warm": warm_rows,
     "cold": cold_rows,
     "warm_native": lambda run: native(warm_rows(run)),
     "cold_native": lambda run: native(cold_rows(run)),
+    "cold_mean": lambda run: mean_for_new(native(cold_rows(run))),
     "thinned": thinned_rows,
 }
 

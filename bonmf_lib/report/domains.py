@@ -32,6 +32,10 @@ EXPERIMENTS = {WARM: "10_warm", COLD: "10_cold"}
 # the same questions on features at the encoders' own scale, adjusted by themselves
 NATIVE_WARM, NATIVE_COLD = f"{WARM}, native features", f"{COLD}, native features"
 NATIVE = {NATIVE_WARM: "10_warm_native", NATIVE_COLD: "10_cold_native"}
+# and there with the mean of trained embeddings for items that have none, with content and without
+COLD_MEAN = f"{NATIVE_COLD}, mean embeddings for new items"
+MEAN = {COLD_MEAN: "10_cold_mean"}
+READINGS = EXPERIMENTS, NATIVE, MEAN  # p-values are adjusted within each
 
 
 @dataclass(frozen=True)
@@ -39,9 +43,9 @@ class Gain:
     """What a network with content gains over another row, in percent of that row's test MSE.
 
     Attributes:
-        domain: the data set's name. question: which content, as asked. where: of ``EXPERIMENTS`` or
-        ``NATIVE``.
-        over: one of ``OVER``. found: over seeds, above 0 = less error. rival: the row's name.
+        domain: the data set's name. question: which content, as asked. where: of one of
+        ``READINGS``. over: one of ``OVER``. found: over seeds, above 0 = less error. rival: the
+        row's name.
     """
 
     domain: str
@@ -56,7 +60,7 @@ def gains(found: Mapping[str, Mapping[str, pd.DataFrame]]) -> list[Gain]:
     """All gains that records tell.
 
     Args:
-        found: records by the keys of ``EXPERIMENTS`` or ``NATIVE``, then by data set.
+        found: records by the keys of one of ``READINGS``, then by data set.
     """
     return [
         one

@@ -369,18 +369,18 @@ def _forests(gained: Sequence[domains.Gain], questions: Iterable[str]) -> Iterat
 
 
 def other_data(published: Published) -> Parts:
-    """Whether text helps on every published data set, warm and cold, and all together, at both
-    scales of features; then as a figure, on standardised ones."""
-    for experiments in (domains.EXPERIMENTS, domains.NATIVE):
+    """Whether text helps on every published data set, warm and cold, and all together, in every
+    reading; then as a figure, on standardised features."""
+    for experiments in domains.READINGS:
         gained = _gains(published, experiments)
         yield from domains.answers(gained, experiments, _FIRST_ASKED)
     yield from _forests(_gains(published, domains.EXPERIMENTS), _FIRST_ASKED)
 
 
 def other_data_in_full(published: Published) -> Parts:
-    """The same of pictures and of both, in words at both scales of features; then pictures as a
-    figure, on standardised ones. 10 draws all."""
-    for experiments in (domains.EXPERIMENTS, domains.NATIVE):
+    """The same of pictures and of both, in words in every reading; then pictures as a figure, on
+    standardised features. 10 draws all."""
+    for experiments in domains.READINGS:
         gained = _gains(published, experiments)
         every = dict.fromkeys(one.question for one in gained)
         others = [question for question in every if question not in _FIRST_ASKED]

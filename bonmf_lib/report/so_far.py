@@ -379,7 +379,7 @@ def _domain_lines(found: Measured) -> list[str]:
     records = found.published.records
     said = [
         line
-        for places in (domains.EXPERIMENTS, domains.NATIVE)
+        for places in domains.READINGS
         if (gains := domains.published_gains(records, places))
         for line in domains.answers(gains, places)
     ]

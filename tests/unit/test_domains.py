@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from bonmf_lib.claims.reading import read_claims
 from bonmf_lib.datasets import MIRROR_FOLDERS
@@ -29,6 +30,7 @@ from bonmf_lib.report.domains import (
 )
 from bonmf_lib.report.figures import domains as figures
 from bonmf_lib.runs.run import NotebookParameters, Run
+from bonmf_lib.runs.training import Training
 from bonmf_lib.runs.variant import training_hash
 from bonmf_lib.splits.rules import ColdItems, Ratio
 from tests.unit.test_study import record
@@ -282,6 +284,26 @@ def test_native_rows_differ_in_the_scale_of_features_alone(run):
         if reads:
             config = other.model_config
             assert (config.text_preparation, config.image_preparation) == ("native", "native")
+
+
+def test_new_items_meet_the_mean_of_trained_embeddings(run):
+    native = {row.name: row for row in rows_of.EXPERIMENTS["cold_native"](run)}
+    by_name = {row.name: row for row in rows_of.EXPERIMENTS["cold_mean"](run)}
+    assert list(by_name) == list(native)
+    for name, row in by_name.items():
+        assert (row.model == "bonmf-stand-in") == (native[name].model == "bonmf")
+        assert row.training == native[name].training and row.split == native[name].split
+        assert row.text_encoder == native[name].text_encoder
+        if row.uses("text"):
+            assert row.model_config.text_preparation == "native"
+    one = Training(run, by_name[TEXT.row], 0)
+    model, items = one.untrained().eval(), run.dataset.ratings["item"].to_numpy()
+    known = np.unique(items[one.split.train])
+    cold = np.setdiff1d(np.unique(items), known)
+    table = model.item_embedding.weight.detach()
+    rows = model.id_rows("item", torch.from_numpy(cold))
+    torch.testing.assert_close(rows, table[known].mean(0).expand(len(cold), -1))
+    assert (model.id_rows("item", torch.from_numpy(known)) == table[known]).all()
 
 
 def test_answers_name_their_places():
