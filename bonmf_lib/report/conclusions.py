@@ -143,10 +143,15 @@ class Measured:
         """Verdicts on claims, by the question that they answer, with what was measured; of those
         that were run."""
         return [
-            f"**{asked}** {self.verdict(claim).capitalize()}: {effect}."
+            f"**{asked}** {self.verdict(claim).capitalize()}: {effect}{self._decided_by(claim)}."
             for asked, claim in asked_of.items()
             if (effect := self.effect(claim)) is not None
         ]
+
+    def _decided_by(self, claim: str) -> str:
+        """The competitor, or the pair, that decides where there are several."""
+        against = self.claims.loc[claim, "against"]
+        return f", {against}" if "/" in against else f" over {against}" if against else ""
 
 
 def measured(published: Published, judged: pd.DataFrame | None = None) -> Measured:
@@ -275,12 +280,12 @@ def cards(found: Measured) -> list[Card]:
 def lead(found: Sequence[Card]) -> str:
     """The answer to the study's title in a few words."""
     shorts = {one.question: one.short for one in found}
-    parts = [shorts[TEXT].lead.format("Text"), shorts[PICTURE].lead.format("the picture")]
-    return f"{'; '.join(parts)}."
+    parts = [shorts[TEXT].lead.format("text"), shorts[PICTURE].lead.format("the picture")]
+    return f"For movie ratings, {'; '.join(parts)}."
 
 
-def answer_paragraph(found: Measured) -> str:
-    """The answer with its effects and intervals, in about a hundred words."""
+def answer_text(found: Measured) -> str:
+    """The answer with its effects and intervals, one paragraph on ratings and one on rankers."""
     answered = {one.question: one for one in cards(found)}
     text, picture, both, new = (answered[asked] for asked in (TEXT, PICTURE, BOTH, NEW_ITEMS))
     splits = max((effect.splits for effect in text.beside.values()), default=0)
@@ -298,8 +303,8 @@ def answer_paragraph(found: Measured) -> str:
     ]
     if (simple := found.effect("BoNMF (b), biased SVD")) is not None:
         sentences.append(simple_sentence(simple))
-    sentences.append(multimodal_parts.front_sentence(found.published))
-    return " ".join(filter(None, sentences))
+    of_rankers = multimodal_parts.front_sentence(found.published)
+    return "\n\n".join(filter(None, (" ".join(sentences), of_rankers)))
 
 
 def _gain(one: Card, label: str) -> str:

@@ -6,21 +6,18 @@ from matplotlib import pyplot as plt
 
 from ..errors import RecordError
 from .answer_table import answer_rows
-from .conclusions import Measured, answer_paragraph, cards, lead
+from .conclusions import Measured, answer_text, cards
 from .figures.answer import answer_forest
 from .figures.general import set_style
 
 FIGURE = "papermill_runs/answer.svg"  # from the repository's root
+# its finding stands above it, its numbers in the table
+ALT_TEXT = "Gains with intervals by question, as in the table below."
 
 
 def answer_block(found: Measured) -> str:
     """The answer in words, then its figure, in Markdown."""
-    return f"{answer_paragraph(found)}\n\n![{alt_text(found)}]({FIGURE})"
-
-
-def alt_text(found: Measured) -> str:
-    """The finding of the figure, whose numbers are those of the table."""
-    return f"{lead(cards(found))} Gains with intervals by question, as in the table below."
+    return f"{answer_text(found)}\n\n![{ALT_TEXT}]({FIGURE})"
 
 
 def effects_text(found: Measured) -> str:

@@ -75,9 +75,10 @@ def escaped_markdown(line: str) -> str:
 
 
 def paragraph(text: str) -> Markup:
-    """A paragraph whose only markup is ``**bold**``."""
+    """A paragraph, or several parted by blank lines, whose only markup is ``**bold**``."""
     bold = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", _text(text))
-    return Markup(f'<p class="answer">{bold}</p>', text.replace("**", ""))
+    parts = "".join(f'<p class="answer">{part}</p>' for part in bold.split("\n\n"))
+    return Markup(parts, text.replace("**", ""))
 
 
 def tone(word: str) -> Chip:

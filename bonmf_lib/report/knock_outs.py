@@ -22,6 +22,15 @@ ASKED = {
 }
 
 
+# the same in sentences
+WHAT_IS_LEFT = {
+    "shuffled": "other items' content",
+    "noise": "noise",
+    "constant": "constants",
+    "no modality": "no content",
+}
+
+
 @dataclass(frozen=True)
 class KnockOut:
     """What a model on its whole content gains over the same on what is left of it.
@@ -108,6 +117,15 @@ def verdict(found: Sequence[KnockOut], what: str) -> str:
     if any(one.gain.mean <= 0 for one in asked):
         return UNUSED
     return UNCERTAIN
+
+
+def hardest(found: Sequence[KnockOut]) -> dict[str, KnockOut]:
+    """By model, the control of its whole content that it gains least over."""
+    controls = [one for one in found if one.left in ASKED["content"]]
+    return {
+        model: min((one for one in controls if one.model == model), key=lambda one: one.gain.mean)
+        for model in dict.fromkeys(one.model for one in controls)
+    }
 
 
 def verdict_table(found: Sequence[KnockOut]) -> pd.DataFrame:

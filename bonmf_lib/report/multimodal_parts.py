@@ -13,7 +13,15 @@ from ..experiments.multimodal_ranking import FIXED_SETTINGS, RANKERS, TUNED, for
 from ..runs.records import interval_share
 from . import html
 from .figures.multimodal import knock_out_gains
-from .knock_outs import KnockOut, drawable, knock_outs, sentence, verdict_table
+from .knock_outs import (
+    WHAT_IS_LEFT,
+    KnockOut,
+    drawable,
+    hardest,
+    knock_outs,
+    sentence,
+    verdict_table,
+)
 from .multimodal import SPLITS, printed
 from .published import NotPublishedError, Part, Published
 from .relative import percent, signed
@@ -73,8 +81,8 @@ def sentences(published: Published) -> Iterator[str]:
 
 def front_sentence(published: Published) -> str:
     """For first screens: on the data that these papers share, the best ranker that reads content,
-    the best that reads none, and what the former gains by what its content says; "" where it is not
-    published."""
+    the best that reads none, and what every ranker whose content was replaced gains by it; "" where
+    it is not published."""
     one = on_each(published).get(SHARED_DATA)
     known = {} if one is None else {name: _means(one, name, METRIC) for name in _COMPARED}
     experiment = next((name for name in reversed(_COMPARED) if known.get(name)), None)
@@ -86,18 +94,18 @@ def front_sentence(published: Published) -> str:
     if not reads or not plain:
         return ""
     first, second = (max(group, key=lambda name: group[name].mean) for group in (reads, plain))
+    said = (
+        f"**Rankers of Amazon Baby** ({metric_name(METRIC)}, {_COMPARED[experiment]}, vectors "
+        f"rebuilt): {first}, on text and picture, {_shown(reads[first])}; {second}, on IDs, "
+        f"{_shown(plain[second])}."
+    )
+    gains = sorted(hardest(lost_content(one)).values(), key=lambda lost: -lost.gain.mean)
     told = [
-        f"**Rankers of Amazon Baby** ({metric_name(METRIC)}, {_COMPARED[experiment]}): "
-        f"{first}, on text and picture, {_shown(reads[first])}; "
-        f"{second}, on IDs, {_shown(plain[second])}"
+        f"{lost.model} {percent(lost.gain.mean)} ({signed(lost.gain.low)} to "
+        f"{signed(lost.gain.high)}) over {WHAT_IS_LEFT[lost.left]}"
+        for lost in gains
     ]
-    told += [
-        f"{first} gains {percent(lost.gain.mean)} ({signed(lost.gain.low)} to "
-        f"{signed(lost.gain.high)}) over itself on other items' content"
-        for lost in lost_content(one)
-        if (lost.model, lost.left) == (first, "shuffled")
-    ]
-    return f"{'; '.join(told)}."
+    return f"{said} By content, over the hardest control: {', '.join(told)}." if told else said
 
 
 def _best_sentence(means: dict[str, Estimate], where: str) -> str:

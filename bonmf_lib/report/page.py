@@ -24,7 +24,7 @@ from ..claims.reading import OWN_SOURCE, read_claims
 from ..datasets.words import shown_name
 from . import html, tables
 from .answer_table import answer_rows
-from .conclusions import Card, Measured, answer_paragraph, cards, percent, simple_sentence
+from .conclusions import Card, Measured, answer_text, cards, percent, simple_sentence
 from .published import Part
 from .sections import main_rows
 from .verdicts import demonstration_sentence
@@ -34,7 +34,7 @@ Parts = Iterator[Part]
 
 def answer(found: Measured) -> Parts:
     """The answer in a paragraph, then a card per question."""
-    yield html.paragraph(answer_paragraph(found))
+    yield html.paragraph(answer_text(found))
     yield html.cards(
         [
             html.card(one.question.asked, one.short.word, one.answer, one.measured)

@@ -26,7 +26,7 @@ from .conclusions import (
     TUNED,
     Card,
     Measured,
-    answer_paragraph,
+    answer_text,
     cards,
     measured,
     percent,
@@ -83,7 +83,7 @@ def _answer(notebook: str, found: Measured) -> str:
     if found.published.own.empty:
         return _WAITS
     if notebook in _WHOLE:
-        return answer_paragraph(found)
+        return answer_text(found)
     own = [one for one in cards(found) if notebook in one.question.notebooks]
     lines = [f"**{one.question.asked}** {one.answer}" for one in own]
     lines += [

@@ -142,17 +142,20 @@ def test_the_report_lists_published_rankers_beside_print():
 
 def test_a_first_screen_tells_the_best_with_and_without_content():
     values = {"EASE": 0.08, "LightGCN": 0.07, "BM3": 0.075, "FREEDOM": 0.1}
-    rows = {"12_models": values, "12_knock_outs": {"FREEDOM": 0.1, "FREEDOM, shuffled": 0.05}}
+    left = {"FREEDOM": 0.1, "FREEDOM, shuffled": 0.05, "FREEDOM, no modality": 0.08}
+    left |= {"FREEDOM, picture only": 0.099, "BM3": 0.075, "BM3, noise": 0.1}
+    rows = {"12_models": values, "12_knock_outs": left}
     said = parts.front_sentence(published(rows, parts.SHARED_DATA))
-    start = "**Rankers of Amazon Baby** (Recall@20, fixed settings): FREEDOM, on text and picture, "
-    assert said.startswith(f"{start}0.1001 (")
+    start = "**Rankers of Amazon Baby** (Recall@20, fixed settings, vectors rebuilt): FREEDOM, on "
+    assert said.startswith(f"{start}text and picture, 0.1001 (")
     assert "; EASE, on IDs, 0.0801 (" in said
-    assert said.endswith(" over itself on other items' content.")
-    assert "FREEDOM gains +99.8 % (" in said
+    _, asked, gains = said.partition("By content, over the hardest control: FREEDOM +25.0 % (")
+    assert asked and ") over no content, BM3 −25.0 % (" in gains and gains.endswith(") over noise.")
     searched = published(rows | {"12_tuned": values | {"BM3": 0.2}}, parts.SHARED_DATA)
     said = parts.front_sentence(searched)
-    assert "tuned): BM3, on text and picture, 0.2001 (" in said
-    assert said.count("BM3") == 1  # what it loses was not measured
+    assert "tuned, vectors rebuilt): BM3, on text and picture, 0.2001 (" in said
+    alone = parts.front_sentence(published({"12_models": values}, parts.SHARED_DATA))
+    assert "hardest" not in alone and alone.endswith(").")
     for other in ({"12_models": {"EASE": 0.08}}, {"12_code": values}, {}):
         assert parts.front_sentence(published(other, parts.SHARED_DATA)) == ""
     assert parts.front_sentence(published(rows, "tiktok")) == ""

@@ -88,6 +88,8 @@ def test_a_paragraph_has_its_bold_words():
         '<p class="answer"><strong>Yes.</strong> It does.</p>'
     )
     assert repr(html.paragraph("**Yes.** It does.")) == "Yes. It does."
+    two = html.paragraph("**Yes.** It does.\n\n**Others** do not.").html
+    assert two.count("<p ") == two.count("</p>") == 2
 
 
 def test_a_number_stays_on_one_line_with_its_unit():
