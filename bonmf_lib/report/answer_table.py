@@ -162,6 +162,7 @@ def _best(found: Measured) -> AnswerRow:
         for row in shown
     ]
     caveat = [OWN_MODEL] if any(row["variant"] == "BoNMF+" for row in shown) else []
+    caveat = [*_content_of_best(own), *caveat] if caveat else []
     paper = paper_values("BoNMF Table 1")["mse"]
     return AnswerRow(
         "What predicts ratings best?",
@@ -170,6 +171,18 @@ def _best(found: Measured) -> AnswerRow:
         "",
         ("04_table1",),
     )
+
+
+def _content_of_best(own: pd.DataFrame) -> list[str]:
+    """What texts and pictures gain in BoNMF+; empty where it was not run."""
+    rows = own[own["experiment"] == "05_bonmf_plus"]
+    without = "BoNMF+, no content"
+    if not {"BoNMF+", without} <= set(rows["variant"]):
+        return []
+    pair = rows[rows["variant"].isin(["BoNMF+", without])]
+    (gain,) = gains(pair, "mse", row_of(pair, without)).itertuples()
+    said = f"{percent(gain.percent)} ({signed(gain.low)} to {signed(gain.high)})"
+    return [f"BoNMF+ by its content, stopped early, {said}"]
 
 
 def _is_shown(place: int, row: pd.Series) -> bool:

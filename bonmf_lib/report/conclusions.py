@@ -294,7 +294,7 @@ def answer_text(found: Measured) -> str:
         "Cut in rating error (MSE) against the same network on IDs alone, training stopped at its "
         f"best validation epoch; MovieLens-1M, {splits} random splits, 95 % intervals.",
         f"Plots: {_gain(text, STOPPED)}, {SHUFFLED} among movies {_shuffled(text, STOPPED)}; "
-        f"as standardised features {_gain(text, STANDARDISED)}.",
+        f"as standardised features in large batches {_gain(text, STANDARDISED)}.",
         f"Posters: {_gain(picture, STOPPED)}; added to plots, against plots alone "
         f"{_gain(picture, BESIDE_TEXT + STOPPED)}.",
         f"Both: {_gain(both, STOPPED)}; {RECIPE} {_gain(both, RECIPE)}, {SHUFFLED} "

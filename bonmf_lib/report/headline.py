@@ -11,8 +11,8 @@ from .figures.answer import answer_forest
 from .figures.general import set_style
 
 FIGURE = "papermill_runs/answer.svg"  # from the repository's root
-# its finding stands above it, its numbers in the table
-ALT_TEXT = "Gains with intervals by question, as in the table below."
+# its finding stands above it, its numbers in the table below
+ALT_TEXT = "Gains with intervals by question"
 
 
 def answer_block(found: Measured) -> str:
