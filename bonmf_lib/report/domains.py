@@ -226,18 +226,26 @@ def verdict_table(found: Sequence[Verdict]) -> pd.DataFrame:
 
 
 def question_sentence(found: Sequence[Verdict], question: str, where: str) -> str:
-    """In how many domains content helps, harms or neither."""
+    """In how many domains content helps, harms or neither, and by name where it does."""
     own = [one for one in found if (one.question, one.where) == (question, where)]
     if not own:
         return f"{question.capitalize()} on {where}: not run."
-    counts = {
-        word: sum(one.word == word for one in own)
+    named = {
+        word: [one.domain for one in own if one.word == word]
         for word in (HELPS, NETWORK_ONLY, HARMS, OPEN, FEW)
     }
-    others = [f"{word} in {count}" for word, count in counts.items() if count and word != HELPS]
     sets = f"{len(own)} data set{'s' * (len(own) != 1)}"
-    first = f"{HELPS} in {counts[HELPS]} of {sets}"
-    return f"{question.capitalize()} on {where}: {', '.join([first, *others])}."
+    parts = [f"{HELPS} in {len(named[HELPS])} of {sets}{_in_brackets(named[HELPS])}"]
+    parts += [
+        f"{word} in {len(names)}{'' if word in (OPEN, FEW) else _in_brackets(names)}"
+        for word, names in named.items()
+        if names and word != HELPS
+    ]
+    return f"{question.capitalize()} on {where}: {', '.join(parts)}."
+
+
+def _in_brackets(names: Sequence[str]) -> str:
+    return f" ({', '.join(names)})" if names else ""
 
 
 def summary_sentence(

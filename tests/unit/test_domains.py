@@ -183,8 +183,8 @@ def test_content_helps_only_where_it_beats_all_three():
     }  # fmt: skip
     said = domains.question_sentence(judged, "text", WARM)
     assert said == (
-        "Text on random splits: helps in 1 of 6 data sets, helps its network only in 1, "
-        "harms in 1, not told from zero in 2, too few seeds in 1."
+        "Text on random splits: helps in 1 of 6 data sets (helps), helps its network only in 1 "
+        "(network), harms in 1 (harms), not told from zero in 2, too few seeds in 1."
     )
     assert domains.question_sentence(judged, BOTH.asked, WARM).endswith("not run.")
     table = domains.verdict_table(judged)
