@@ -1,7 +1,7 @@
 """Does content help on other data? What text, picture and both gain in every domain, over what, and
 over all domains together."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -291,6 +291,50 @@ def answers(
         for question in questions
         for where in places
     ]
+
+
+def in_short(found: Iterable[Sequence[Gain]]) -> list[str]:
+    """One line a question over all readings: in how many data sets content helps, on random splits
+    and on cold items, and the mean gain over IDs alone, from the lowest to the highest.
+
+    Args:
+        found: the gains of each reading.
+    """
+    read = [(verdicts(gained), summaries(gained)) for gained in found]
+    lines = []
+    for question in ASKED:
+        parts = [_in_short(read, question.asked, place) for place in (WARM, COLD)]
+        if any(parts):
+            said = "; ".join(filter(None, parts))
+            lines.append(f"**{question.asked.capitalize()}**, in all readings: helps {said}.")
+    return lines
+
+
+def _in_short(
+    read: Sequence[tuple[Sequence[Verdict], Mapping[tuple[str, str, str], Summary]]],
+    question: str,
+    place: str,
+) -> str:
+    helped, sizes, means = [], [], []
+    for judged, pooled in read:
+        asked = [one for one in judged if one.question == question]
+        for where in dict.fromkeys(one.where for one in asked if one.where.startswith(place)):
+            words = [one.word for one in asked if one.where == where]
+            helped.append(words.count(HELPS))
+            sizes.append(len(words))
+            if (summary := pooled.get((question, where, OVER_IDS))) is not None:
+                means.append(summary.effect.mean)
+    if not sizes:
+        return ""
+    counts, of = (_range(min(many), max(many), "{}".format) for many in (helped, sizes))
+    said = f"on {place} in {counts} of {of} data sets"
+    if not means:
+        return said
+    return f"{said}, mean gain over IDs alone {_range(min(means), max(means), signed)} %"
+
+
+def _range(low: float, high: float, shown: Callable[[float], str]) -> str:
+    return shown(low) if shown(low) == shown(high) else f"{shown(low)} to {shown(high)}"
 
 
 def published_gains(

@@ -377,13 +377,12 @@ def _multimodal_lines(found: Measured) -> list[str]:
 
 def _domain_lines(found: Measured) -> list[str]:
     records = found.published.records
-    said = [
-        line
-        for places in domains.READINGS
-        if (gains := domains.published_gains(records, places))
-        for line in domains.answers(gains, places)
-    ]
-    return said or [_WAITS]
+    read = [(places, domains.published_gains(records, places)) for places in domains.READINGS]
+    known = [(places, gains) for places, gains in read if gains]
+    return [
+        *domains.in_short(gains for _, gains in known),
+        *(line for places, gains in known for line in domains.answers(gains, places)),
+    ] or [_WAITS]
 
 
 _OWN_LINES: dict[str, Callable[[Measured], list[str]]] = {

@@ -172,6 +172,21 @@ def test_gains_are_percent_of_the_row_that_is_beaten():
     assert {one.question for one in domains.gains(FOUND)} == {"text"}  # no picture was run
 
 
+def test_all_readings_are_told_in_short():
+    whole = domains.gains(FOUND)
+    native = [
+        dataclasses.replace(one, where=domains.NATIVE_WARM)
+        for one in whole
+        if one.where == WARM and one.domain != "helps"
+    ]
+    (said,) = domains.in_short([whole, native])
+    of_warm, _, of_cold = said.partition("; ")
+    start = "**Text**, in all readings: helps on random splits in 0 to 1 of 5 to 6 data sets, mean "
+    assert of_warm.startswith(start)
+    assert of_cold == "on cold items in 1 of 1 data sets."
+    assert domains.in_short([]) == []
+
+
 def test_content_helps_only_where_it_beats_all_three():
     judged = domains.verdicts(domains.gains(FOUND))
     words = {one.domain: one.word for one in judged if one.where == WARM}
