@@ -10,7 +10,7 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
 _NEVER = -1
 # what glibc's own thresholds rise to, and how many blocks it maps at most
 _USUAL = {_MMAP_MAX: 65_536, _MMAP_THRESHOLD: 32 * 2**20, _TRIM_THRESHOLD: 64 * 2**20}
-_inside: list[None] = []  # one entry for every block of code that has it so
+_depth = 0  # of blocks of code within one another that have it so
 
 
 @contextmanager
@@ -25,15 +25,16 @@ def freed_memory_kept() -> Iterator[None]:
     if platform.libc_ver()[0] != "glibc":
         yield
         return
+    global _depth
     libc = ctypes.CDLL(None)
     libc.mallopt(_MMAP_MAX, 0)
     libc.mallopt(_TRIM_THRESHOLD, _NEVER)
-    _inside.append(None)
+    _depth += 1
     try:
         yield
     finally:
-        _inside.pop()
-        if not _inside:
+        _depth -= 1
+        if not _depth:
             for name, value in _USUAL.items():
                 libc.mallopt(name, value)
             libc.malloc_trim(0)

@@ -6,7 +6,7 @@ import pandas as pd
 
 from ..datasets.words import shown_name
 from .judge import SEEDS_ONLY, VERDICTS, Judgement, judge, qualifier
-from .reading import OWN_SOURCE, read_claims
+from .reading import OWN_SOURCE, claims_by_id, read_claims
 
 UNTESTABLE = "not testable on this data"
 UNJUDGED = (UNTESTABLE, "not run")  # verdicts that the records do not give
@@ -211,14 +211,10 @@ def ledger_text(table: pd.DataFrame, everything: bool = False) -> str:
 def _interval(row) -> str:
     if pd.isna(row.ours):
         return ""
-    style = "{:.4f}" if _kinds()[row.claim] == "value" else "{:+.2f} %"
+    kind = claims_by_id()[row.claim].kind
+    style = "{:.4f}" if kind == "value" else "{:+.2f} %"
     text = style.format(row.ours)
     if pd.notna(row.low):
         text += f" [{style.format(row.low)}, {style.format(row.high)}]"
-        text += " (90 %)" if _kinds()[row.claim] == "equivalent" else ""
+        text += " (90 %)" if kind == "equivalent" else ""
     return f"{row.against}: {text}" if row.against else text
-
-
-@cache
-def _kinds() -> dict[str, str]:
-    return {claim.id: claim.kind for claim in read_claims()}

@@ -94,6 +94,7 @@ def rank_all(
     return Ranked(users, per_list, means | _coverage(found, n_items, ks))
 
 
+@freed_memory_kept()
 @torch.inference_mode()
 def hits_by_item(
     score: Score,

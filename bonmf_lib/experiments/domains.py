@@ -176,9 +176,9 @@ def native(rows: Iterable[Variant]) -> list[Variant]:
 
 
 def mean_for_new(rows: Iterable[Variant]) -> list[Variant]:
-    """The same rows, whose networks give items without a training rating the mean of the trained
-    embeddings: untrained ones are noise, which may hide what content gains, or be what content only
-    drowns."""
+    """The same rows, whose networks give items (and users) without a training rating the mean of
+    the trained embeddings: untrained ones are noise, which may hide what content gains, or be what
+    content only drowns."""
     return [
         replace(
             row,

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..claims.judge import LEAST_SEEDS
 from ..claims.ledger import ledger, qualified
+from ..claims.reading import claims_by_id
 from . import multimodal_parts
 from .published import Published
 from .questions import (
@@ -150,8 +151,12 @@ class Measured:
 
     def _decided_by(self, claim: str) -> str:
         """The competitor, or the pair, that decides where there are several."""
-        against = self.claims.loc[claim, "against"]
-        return f", {against}" if "/" in against else f" over {against}" if against else ""
+        against, asked = self.claims.loc[claim, "against"], claims_by_id()[claim]
+        if not against:
+            return ""
+        if asked.kind == "better":
+            return f" over {against}"
+        return f" ({against} against {asked.around})" if asked.around else f" ({against})"
 
 
 def measured(published: Published, judged: pd.DataFrame | None = None) -> Measured:

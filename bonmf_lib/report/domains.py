@@ -294,8 +294,8 @@ def answers(
 
 
 def in_short(found: Iterable[Sequence[Gain]]) -> list[str]:
-    """One line a question over all readings: in how many data sets content helps, on random splits
-    and on cold items, and the mean gain over IDs alone, from the lowest to the highest.
+    """One line a question: in how many data sets content helps or harms, on random splits and on
+    cold items, and the mean gain over IDs alone; from the lowest to the highest of the readings.
 
     Args:
         found: the gains of each reading.
@@ -306,7 +306,7 @@ def in_short(found: Iterable[Sequence[Gain]]) -> list[str]:
         parts = [_in_short(read, question.asked, place) for place in (WARM, COLD)]
         if any(parts):
             said = "; ".join(filter(None, parts))
-            lines.append(f"**{question.asked.capitalize()}**, in all readings: helps {said}.")
+            lines.append(f"**{question.asked.capitalize()}** {said}.")
     return lines
 
 
@@ -315,26 +315,30 @@ def _in_short(
     question: str,
     place: str,
 ) -> str:
-    helped, sizes, means = [], [], []
+    counts: dict[str, list[int]] = {"": [], HELPS: [], NETWORK_ONLY: [], HARMS: []}
+    means = []
     for judged, pooled in read:
-        asked = [one for one in judged if one.question == question]
+        asked = [one for one in judged if one.question == question and one.word != FEW]
         for where in dict.fromkeys(one.where for one in asked if one.where.startswith(place)):
             words = [one.word for one in asked if one.where == where]
-            helped.append(words.count(HELPS))
-            sizes.append(len(words))
+            counts[""].append(len(words))
+            for word in (HELPS, NETWORK_ONLY, HARMS):
+                counts[word].append(words.count(word))
             if (summary := pooled.get((question, where, OVER_IDS))) is not None:
                 means.append(summary.effect.mean)
-    if not sizes:
+    readings = len(counts[""])
+    if not readings:
         return ""
-    counts, of = (_range(min(many), max(many), "{}".format) for many in (helped, sizes))
-    said = f"on {place} in {counts} of {of} data sets"
-    if not means:
-        return said
-    return f"{said}, mean gain over IDs alone {_range(min(means), max(means), signed)} %"
+    shown = {word: _range(many, "{}".format) for word, many in counts.items()}
+    told = [f"{HELPS} in {shown[HELPS]} of {shown['']} data sets"]
+    told += [f"{word} in {shown[word]}" for word in (NETWORK_ONLY, HARMS) if any(counts[word])]
+    told += [f"mean gain over IDs alone {_range(means, signed)} %"] if means else []
+    return f"on {place}, {readings} reading{'s' * (readings > 1)}, {', '.join(told)}"
 
 
-def _range(low: float, high: float, shown: Callable[[float], str]) -> str:
-    return shown(low) if shown(low) == shown(high) else f"{shown(low)} to {shown(high)}"
+def _range(values: Sequence[float], shown: Callable[[float], str]) -> str:
+    low, high = shown(min(values)), shown(max(values))
+    return low if low == high else f"{low} to {high}"
 
 
 def published_gains(

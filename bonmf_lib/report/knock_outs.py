@@ -8,26 +8,23 @@ import pandas as pd
 
 from ..claims.across_users import Told
 from ..evaluation import Estimate, holm, mean_interval
-from ..experiments.multimodal_ranking import KNOCK_OUTS
 from ..runs.records import interval_share
 from ..runs.variant import Variant
 from .tables import LEAST_SEEDS, LEVEL
 
 USES, UNCERTAIN, UNUSED = "uses it", "not certain", "no use shown"
-# what is asked of a model -> what the model must beat, by what is left of its content
-ASKED = {
-    "content": (*KNOCK_OUTS, "no modality"),
-    "text": ("picture only",),
-    "picture": ("text only",),
-}
-
-
-# the same in sentences
+# what is left of a model's content -> the same in sentences
 WHAT_IS_LEFT = {
     "shuffled": "other items' content",
     "noise": "noise",
     "constant": "constants",
     "no modality": "no content",
+}
+# what is asked of a model -> what the model must beat, by what is left of its content
+ASKED = {
+    "content": tuple(WHAT_IS_LEFT),
+    "text": ("picture only",),
+    "picture": ("text only",),
 }
 
 

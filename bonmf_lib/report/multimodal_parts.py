@@ -42,6 +42,7 @@ ASKED = {
     "Does content help FREEDOM, beyond constants and noise?": "Embeddings (a), FREEDOM",
     "Does BM3 gain little from content?": "Embeddings (b), BM3",
     "Does VBPR gain little from content?": "Embeddings (b), VBPR",
+    "Does standardised content help LATTICE?": "Embeddings (a), LATTICE, standardised",
     "Does standardised content help FREEDOM?": "Embeddings (a), FREEDOM, standardised",
     "Does standardised content help VBPR?": "Embeddings (b), VBPR, standardised",
     "Does standardised content help BM3?": "Embeddings (b), BM3, standardised",
@@ -95,17 +96,21 @@ def front_sentence(published: Published) -> str:
         return ""
     first, second = (max(group, key=lambda name: group[name].mean) for group in (reads, plain))
     said = (
-        f"**Rankers of Amazon Baby** ({metric_name(METRIC)}, {_COMPARED[experiment]}, vectors "
-        f"rebuilt): {first}, on text and picture, {_shown(reads[first])}; {second}, on IDs, "
-        f"{_shown(plain[second])}."
+        f"**Rankers of Amazon Baby** ({metric_name(METRIC)}, {_COMPARED[experiment]}; content's "
+        f"vectors rebuilt from public graphs): {first}, on text and picture, "
+        f"{_shown(reads[first])}; {second}, on IDs, {_shown(plain[second])}."
     )
     gains = sorted(hardest(lost_content(one)).values(), key=lambda lost: -lost.gain.mean)
-    told = [
-        f"{lost.model} {percent(lost.gain.mean)} ({signed(lost.gain.low)} to "
-        f"{signed(lost.gain.high)}) over {WHAT_IS_LEFT[lost.left]}"
-        for lost in gains
-    ]
-    return f"{said} By content, over the hardest control: {', '.join(told)}." if told else said
+    told = [f"{lost.model} {_gained(lost.gain)} over {WHAT_IS_LEFT[lost.left]}" for lost in gains]
+    if not told:
+        return said
+    fixed = "" if experiment == "12_models" else f"{FIXED_SETTINGS}, "
+    return f"{said} By content, {fixed}over the control that it gains least on: {', '.join(told)}."
+
+
+def _gained(gain: Estimate) -> str:
+    span = f" ({signed(gain.low)} to {signed(gain.high)})" if gain.low == gain.low else ""
+    return f"{percent(gain.mean)}{span}"
 
 
 def _best_sentence(means: dict[str, Estimate], where: str) -> str:

@@ -94,3 +94,7 @@ def test_tables_of_gains_have_a_row_for_every_form(rows):
     table = told.gain_table(found)
     assert list(table["over"]) == [one.left for one in found]
     assert table["gain, %"].str.contains(r"\[").all()
+
+
+def test_everything_that_content_must_beat_has_its_words():
+    assert set(told.WHAT_IS_LEFT) == {*rows_of.KNOCK_OUTS, "no modality"}

@@ -129,11 +129,15 @@ def test_forms_are_told_by_their_names(run):
     forms = rows_of.forms(rows)
     assert set(forms["BM3"]) == {
         "", "trained features", "auxiliary terms doubled", "as its code has it",
-        "penalty of equation 12", "as its code has it, shuffled",
+        "penalty of equation 12",
     }  # fmt: skip
     pairs = rows_of.form_pairs(rows)
     assert len(pairs) == len(rows_of.IN_CODE) + 1
     assert all(other.name.startswith(f"{usual.name}, ") for usual, other in pairs)
+    coded = "BM3, as its code has it"
+    assert pairs[-1][0].name == coded and pairs[-1][1].name == f"{coded}, shuffled"
+    knocked = rows_of.forms(asked(run, "12_knock_outs")[0])
+    assert {"shuffled", "noise", "constant"} < set(knocked["BM3"])  # of the usual form
 
 
 @pytest.fixture

@@ -146,16 +146,29 @@ def test_a_first_screen_tells_the_best_with_and_without_content():
     left |= {"FREEDOM, picture only": 0.099, "BM3": 0.075, "BM3, noise": 0.1}
     rows = {"12_models": values, "12_knock_outs": left}
     said = parts.front_sentence(published(rows, parts.SHARED_DATA))
-    start = "**Rankers of Amazon Baby** (Recall@20, fixed settings, vectors rebuilt): FREEDOM, on "
-    assert said.startswith(f"{start}text and picture, 0.1001 (")
+    start = "**Rankers of Amazon Baby** (Recall@20, fixed settings; content's vectors rebuilt from "
+    assert said.startswith(f"{start}public graphs): FREEDOM, on text and picture, 0.1001 (")
     assert "; EASE, on IDs, 0.0801 (" in said
-    _, asked, gains = said.partition("By content, over the hardest control: FREEDOM +25.0 % (")
+    _, asked, gains = said.partition(
+        "By content, over the control that it gains least on: FREEDOM +25.0 % ("
+    )
     assert asked and ") over no content, BM3 −25.0 % (" in gains and gains.endswith(") over noise.")
     searched = published(rows | {"12_tuned": values | {"BM3": 0.2}}, parts.SHARED_DATA)
     said = parts.front_sentence(searched)
-    assert "tuned, vectors rebuilt): BM3, on text and picture, 0.2001 (" in said
+    assert "tuned; content's vectors rebuilt from public graphs): BM3, on text and " in said
+    assert "By content, fixed settings, over the control that it gains least on: FREEDOM +" in said
     alone = parts.front_sentence(published({"12_models": values}, parts.SHARED_DATA))
-    assert "hardest" not in alone and alone.endswith(").")
+    assert "By content" not in alone and alone.endswith(").")
     for other in ({"12_models": {"EASE": 0.08}}, {"12_code": values}, {}):
         assert parts.front_sentence(published(other, parts.SHARED_DATA)) == ""
     assert parts.front_sentence(published(rows, "tiktok")) == ""
+
+
+def test_verdicts_name_the_competitor_or_the_pair_that_decides():
+    left = {"BM3": 0.1, "BM3, constant": 0.1, "BM3, noise": 0.12}
+    left |= {"FREEDOM": 0.1, "FREEDOM, constant": 0.08, "FREEDOM, noise": 0.09}
+    said = so_far._multimodal_lines(measured(published({"12_knock_outs": left}, "amazon-baby")))
+    (of_bm3,) = (line for line in said if "Does BM3 gain little from content?" in line)
+    (of_freedom,) = (line for line in said if "Does content help FREEDOM, beyond" in line)
+    assert "+20.0 % (" in of_bm3 and of_bm3.endswith(") (BM3, noise against BM3).")
+    assert of_freedom.endswith((") over FREEDOM, noise.", ") over FREEDOM, constant."))
