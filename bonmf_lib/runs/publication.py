@@ -19,6 +19,7 @@ from .records import (
     file_note,
     gathered,
     is_table_published,
+    kept_table,
     published_dir,
     published_table,
     read_records,
@@ -32,6 +33,7 @@ _NAMED = [*_EXPERIMENT, "variant", "protocol"]
 _ROW = [*_NAMED, "evaluation", "seed"]
 REMEASURED = "remeasured"  # table of what a later run measured again, kept when it was published
 REMEASURED_METRICS = ("mse", "ndcg@10", "recall@10")
+_SETTINGS = ["config", "other_config", "metric"]  # by which some tables tell their rows apart
 _ENVIRONMENT = ("lock_sha256", "packages", "python", "cores", "threads")
 
 
@@ -54,7 +56,8 @@ def publish(
         tables_only: leave the published records as they are, for instance beside a run with fewer
         seeds.
         add_rows: of an experiment on the same data, keep the published rows that the run does not
-        hold, for instance where its trainings are shared among machines.
+        hold, for instance where its trainings are shared among machines; and the rows of tables
+        that compare them.
 
     Raises:
         ConfigError: the name is not that of one plain folder.
@@ -90,6 +93,12 @@ def publish(
     tables = {
         path.stem: read_table_text(path) for path in sorted((run_dir / "tables").glob("[!.]*.csv"))
     }
+    if add_rows and not tables_only:
+        tables |= {
+            table: (text_columns(joined), csv_text(joined, "%.6g"))
+            for table in tables
+            if (joined := _with_other_rows(run_dir, name, table, records)) is not None
+        }
     if len(measured_again):
         measured_again = _with_other_experiments(measured_again, name)
         tables[REMEASURED] = text_columns(measured_again), csv_text(measured_again, "%.6g")
@@ -101,6 +110,22 @@ def publish(
         write_text(folder / inside, text)
     save_manifest(folder, noted | {"files": files})
     return folder
+
+
+def _with_other_rows(
+    run_dir: Path, name: str, table: str, records: pd.DataFrame
+) -> pd.DataFrame | None:
+    """A run's table above what the published one tells of other settings that the records have;
+    None where it does not tell rows by settings, or there is nothing to join."""
+    new = kept_table(run_dir, table)
+    if not {*_SETTINGS} <= {*new.columns} or not is_table_published(name, table):
+        return None
+    earlier = published_table(name, table)
+    known = {*records["config"], ""}
+    own = [earlier[side].fillna("") for side in ("config", "other_config")]
+    stay = own[0].isin(known) & own[1].isin(known)
+    stay &= ~_keys(earlier.fillna(""), _SETTINGS).isin(_keys(new.fillna(""), _SETTINGS))
+    return pd.concat([new, earlier[stay]], ignore_index=True)
 
 
 def _with_other_experiments(measured_again: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from bonmf_lib.integrity import json_text, read_json
 from bonmf_lib.runs import publication, records as records_module
 from bonmf_lib.runs.manifest import save_manifest
 from bonmf_lib.runs.publication import agreement, agreement_sentence, publish
-from bonmf_lib.runs.records import add_records, keep_table, read_records
+from bonmf_lib.runs.records import add_records, keep_table, published_table, read_records
 from bonmf_lib.storage import write_text
 from tests.unit.test_study import record
 
@@ -120,6 +120,34 @@ def test_rows_are_added_to_an_experiment_when_asked(published, tmp_path, capsys)
     with pytest.raises(RecordError, match="of other data of the name ml-1m"):
         publish(other, "paper", add_rows=True)
     assert errors(published) == first | both
+
+
+def test_tables_that_compare_rows_keep_those_that_stay(published, tmp_path):
+    def told(*pairs, mean):
+        rows = [
+            {"metric": "hr@10", "mean": mean, "config": one, "other_config": other}
+            for one, other in pairs
+        ]
+        return pd.DataFrame(rows)
+
+    def tables(number, *rows):
+        run = tmp_path / f"run {number}"
+        for name, config in rows:
+            add_records(run, [record(name, config=config, experiment="11_layers")])
+        return run
+
+    first = tables(0, ("A", "a"), ("B", "b"))
+    keep_table(first, "compared", told(("a", ""), ("a", "b"), ("b", ""), ("gone", ""), mean=0.25))
+    publish(first, "paper")
+    second = tables(1, ("A", "a"), ("C", "c"))
+    keep_table(second, "compared", told(("a", ""), ("a", "c"), mean=0.5))
+    publish(second, "paper", add_rows=True)
+    found = published_table("paper", "compared").fillna("")
+    assert [tuple(row) for row in found[["config", "other_config", "mean"]].to_numpy()] == [
+        ("a", "", 0.5), ("a", "c", 0.5), ("a", "b", 0.25), ("b", "", 0.25),
+    ]  # fmt: skip
+    publish(second, "paper", tables_only=True)
+    assert len(published_table("paper", "compared")) == 2  # as the run has it
 
 
 def test_a_run_without_records_is_refused(published, tmp_path):
