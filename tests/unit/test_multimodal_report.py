@@ -121,10 +121,12 @@ def test_published_knock_outs_are_found_by_the_rows_names():
     found = parts.lost_content(one)
     assert {lost.left for lost in found} == set(LEFT)
     assert all(lost.gain.mean == pytest.approx(25, abs=0.1) for lost in found)
-    (said,) = parts.sentences(one)
+    said, gained = parts.sentences(one)
     assert said.startswith("ml-100k+core5: of 1 rankers, 1 use their content beyond every control")
-    sentence, figure, table = parts.answers(published({"12_knock_outs": left}))
-    assert sentence == said and figure.get_label() == said
+    start = "ml-100k+core5, gains by content over the control that it gains least on: BM3 +2"
+    assert gained.startswith(start)
+    sentence, more, figure, table = parts.answers(published({"12_knock_outs": left}))
+    assert (sentence, more) == (said, gained) and figure.get_label() == said
     assert table.loc["BM3", "content"] == knock_outs.USES
     nothing = parts.on_each(published({"12_models": {"BM3": 0.1}}))["ml-100k+core5"]
     assert parts.lost_content(nothing) == []
