@@ -164,6 +164,12 @@ def read_claims() -> tuple[Claim, ...]:
     return tuple(claims)
 
 
+@cache
+def claims_by_id() -> dict[str, Claim]:
+    """The claims of :func:`read_claims` by their ids."""
+    return {claim.id: claim for claim in read_claims()}
+
+
 def read_sources() -> dict[str, str]:
     """Source key -> citation."""
     return _loaded(Path(__file__).with_name("claims.yaml"))["sources"]
@@ -173,9 +179,3 @@ def _loaded(path: Path) -> Any:
     """A YAML file, by the C parser where PyYAML has it, ten times as fast."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     return yaml.load(path.read_text(encoding="utf-8"), loader)
-
-
-@cache
-def claims_by_id() -> dict[str, Claim]:
-    """The same by their ids."""
-    return {claim.id: claim for claim in read_claims()}

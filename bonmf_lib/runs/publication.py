@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ..errors import ConfigError, RecordError
@@ -115,17 +116,26 @@ def publish(
 def _with_other_rows(
     run_dir: Path, name: str, table: str, records: pd.DataFrame
 ) -> pd.DataFrame | None:
-    """A run's table above what the published one tells of other settings that the records have;
-    None where it does not tell rows by settings, or there is nothing to join."""
+    """A run's table above what the published one tells of other settings that the records have, but
+    not of rows that the run measured otherwise; None where it does not tell rows by settings, or
+    there is nothing to join."""
     new = kept_table(run_dir, table)
     if not {*_SETTINGS} <= {*new.columns} or not is_table_published(name, table):
         return None
     earlier = published_table(name, table)
-    known = {*records["config"], ""}
-    own = [earlier[side].fillna("") for side in ("config", "other_config")]
-    stay = own[0].isin(known) & own[1].isin(known)
-    stay &= ~_keys(earlier.fillna(""), _SETTINGS).isin(_keys(new.fillna(""), _SETTINGS))
+    before, now = (each.fillna({"other_config": ""}) for each in (earlier, new))
+    known = {*records["config"], ""} - _measured_otherwise(before, now)
+    stay = before["config"].isin(known) & before["other_config"].isin(known)
+    stay &= ~_keys(before, _SETTINGS).isin(_keys(now, _SETTINGS))
     return pd.concat([new, earlier[stay]], ignore_index=True)
+
+
+def _measured_otherwise(before: pd.DataFrame, now: pd.DataFrame) -> set[str]:
+    """Settings whose own mean, which stands beside no other settings, is not the same in both, to
+    the digits that tables have."""
+    own = [each[each["other_config"] == ""] for each in (before, now)]
+    both = own[0].merge(own[1], on=_SETTINGS, suffixes=("", "_now"))
+    return set(both.loc[~np.isclose(both["mean"], both["mean_now"], rtol=1e-5), "config"])
 
 
 def _with_other_experiments(measured_again: pd.DataFrame, name: str) -> pd.DataFrame:

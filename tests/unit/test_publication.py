@@ -136,16 +136,22 @@ def test_tables_that_compare_rows_keep_those_that_stay(published, tmp_path):
             add_records(run, [record(name, config=config, experiment="11_layers")])
         return run
 
+    def compared():
+        found = published_table("paper", "compared").fillna("")
+        return [tuple(row) for row in found[["config", "other_config", "mean"]].to_numpy()]
+
     first = tables(0, ("A", "a"), ("B", "b"))
     keep_table(first, "compared", told(("a", ""), ("a", "b"), ("b", ""), ("gone", ""), mean=0.25))
     publish(first, "paper")
     second = tables(1, ("A", "a"), ("C", "c"))
-    keep_table(second, "compared", told(("a", ""), ("a", "c"), mean=0.5))
+    same, other = told(("a", ""), mean=0.25), told(("a", "c"), mean=0.5)
+    keep_table(second, "compared", pd.concat([same, other]))
     publish(second, "paper", add_rows=True)
-    found = published_table("paper", "compared").fillna("")
-    assert [tuple(row) for row in found[["config", "other_config", "mean"]].to_numpy()] == [
-        ("a", "", 0.5), ("a", "c", 0.5), ("a", "b", 0.25), ("b", "", 0.25),
-    ]  # fmt: skip
+    assert compared() == [("a", "", 0.25), ("a", "c", 0.5), ("a", "b", 0.25), ("b", "", 0.25)]
+    third = tables(2, ("A", "a"))  # measured otherwise: its comparisons were with other values
+    keep_table(third, "compared", told(("a", ""), mean=0.75))
+    publish(third, "paper", add_rows=True)
+    assert compared() == [("a", "", 0.75), ("b", "", 0.25)]
     publish(second, "paper", tables_only=True)
     assert len(published_table("paper", "compared")) == 2  # as the run has it
 
