@@ -252,19 +252,34 @@ def stand_in_name(stand_in: str, dropout: float, read: str = "") -> str:
     return " + ".join(filter(None, [f"Stand-in {stand_in}, {dropped}, ID", read]))
 
 
+def _stand_in(run: Run, stand_in: str, dropout: float, read: str = "") -> Variant:
+    config = BoNMFStandInConfig(
+        modalities=READ.get(read, ()), stand_in=stand_in, id_dropout=dropout
+    )
+    name = stand_in_name(stand_in, dropout, read)
+    return _stopped(run, name, "bonmf-stand-in", config).prepared("native")
+
+
+def mean_stand_ins(run: Run) -> dict[str, Variant]:
+    """BoNMF whose new items have the mean of all trained embeddings, no ID being dropped, by what
+    it reads, ``""`` first."""
+    return {read: _stand_in(run, "mean", 0.0, read) for read in ("", *READ)}
+
+
 def stand_in_rows(run: Run) -> list[Variant]:
     """BoNMF on items without any rating, by what stands in for their embeddings and how many IDs
-    are dropped in training; on IDs alone, and with text and its shuffled control."""
-    rows = []
-    for stand_in in STAND_INS:
-        for dropout in DROPOUTS:
-            for read in ("", "text"):
-                config = BoNMFStandInConfig(
-                    modalities=READ.get(read, ()), stand_in=stand_in, id_dropout=dropout
-                )
-                name = stand_in_name(stand_in, dropout, read)
-                rows.append(_stopped(run, name, "bonmf-stand-in", config).prepared("native"))
+    are dropped in training: on IDs alone, and with text. The mean embedding, which adds no noise,
+    meets pictures too. Content stands beside its shuffled control."""
+    rows = [
+        _stand_in(run, stand_in, dropout, read)
+        for stand_in in STAND_INS
+        for dropout in DROPOUTS
+        for read in ("", "text")
+    ]
+    on_mean = mean_stand_ins(run)
+    rows += [on_mean["picture"], on_mean["text + picture"]]
     rows += control_rows(run, rows, CONTROLS[:1])
+    rows.append(on_control(run, on_mean["text + picture"], CONTROLS[0], ["image"]))
     return _held_out(run, "item", rows, revealed(run, "item")[:1])
 
 

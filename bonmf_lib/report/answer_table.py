@@ -6,11 +6,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ..claims.ledger import qualified
-from ..experiments.names import NO_TEXT
-from .answers import is_text_control
 from .conclusions import Card, Measured, cards, percent, signed
-from .questions import NEW_ITEMS, TEXT, claimed
-from .relative import gains, row_of, short_names
+from .questions import NEW_ITEMS, TEXT, UNRATED_PICTURE, UNRATED_TEXT, claimed
+from .relative import gains, row_of
 from .tables import MAIN_EXPERIMENTS, estimates, paper_values
 
 OWN_MODEL = "BoNMF+'s parts were chosen on validation ratings that other splits test on"
@@ -51,18 +49,16 @@ def _of_card(one: Card, more: str) -> AnswerRow:
 
 
 def _unrated(found: Measured) -> str:
-    """What texts gain on movies without any rating in training, over no text; "" where it was not
-    run."""
-    own = found.published.own
-    cold = own[own["experiment"] == "06_cold_items"]
-    if cold.empty:
-        return ""
-    table = short_names(gains(cold, "mse", row_of(cold, NO_TEXT)))
-    texts = table.loc[[not is_text_control(name) for name in table.index], "percent"]
-    return (
-        f"movies without any rating, by text encoder, {signed(texts.min())} to "
-        f"{percent(texts.max())} over no text"
-    )
+    """What text and picture gain on movies without any rating in training, over IDs and over the
+    control that they gain least on, and how that stands to a ridge; "" where it was not run."""
+    parts = []
+    for called, claim in (("plots", UNRATED_TEXT), ("posters", UNRATED_PICTURE)):
+        gain, content = found.effect(claim), found.effect(f"{claim}, content")
+        if gain is not None and content is not None:
+            parts.append(f"{called} {gain}, over their hardest control {content}")
+    if (simple := found.effect(claim := f"{UNRATED_TEXT}, simple")) is not None:
+        parts.append(f"the network on plots over {found.claims.loc[claim, 'against']} {simple}")
+    return "; ".join(f"movies without any rating, {part}" for part in parts)
 
 
 def _why_text_matters_more(found: Measured) -> str:

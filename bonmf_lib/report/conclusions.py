@@ -19,6 +19,7 @@ from .questions import (
     PICTURE,
     QUESTIONS,
     TEXT,
+    UNRATED_TEXT,
     Question,
 )
 from .relative import gains, percent, row_of, short_names, signed
@@ -306,6 +307,8 @@ def answer_text(found: Measured) -> str:
         f"{_shuffled(both, RECIPE)}; {TUNED} {_gain(both, TUNED)}.",
         f"Movies with fewer than five ratings, plots: {_gain(new, STOPPED)}.",
     ]
+    if (unrated := found.effect(UNRATED_TEXT)) is not None:
+        sentences.append(f"Movies without any rating, plots: {unrated}{_chance(unrated)}.")
     if (simple := found.effect("BoNMF (b), biased SVD")) is not None:
         sentences.append(simple_sentence(simple))
     of_rankers = multimodal_parts.front_sentence(found.published)

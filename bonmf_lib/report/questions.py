@@ -7,6 +7,7 @@ from functools import cache
 from ..claims.reading import read_claims
 
 BESIDE_TEXT = "beside the text, "  # how labels of comparisons beside the text begin
+UNRATED_TEXT, UNRATED_PICTURE = "Cold-items (text)", "Cold-items (picture)"  # checks of 09
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +115,7 @@ NEW_ITEMS = Question(
     content="",
     tuned="BoNMF (e), tuned",
     comparisons={"(e)": ""},
-    notebooks=("04_table1", "05_ablations", "06_llm_swap"),
+    notebooks=("04_table1", "05_ablations", "09_cold_start"),
     bought="Text for new items",
 )
 QUESTIONS = BOTH, TEXT, PICTURE, NEW_ITEMS

@@ -333,9 +333,13 @@ _ASKED_OF_FEW_RATINGS = {
     "On native features, stopped early?": "BoNMF (e), native, early stopped",
 }
 _ASKED_OF_COLD_START = {
-    "On items without any rating?": "Cold-items (text)",
-    "By what the text says?": "Cold-items (text), content",
-    "And the picture?": "Cold-items (picture)",
+    "Does text help on items without any rating?": "Cold-items (text)",
+    "By what it says?": "Cold-items (text), content",
+    "Where new items have the mean embedding?": "Cold-items (text), mean stand-in",
+    "Does the network with text beat biases and a ridge on text?": "Cold-items (text), simple",
+    "Does the picture help on such items?": "Cold-items (picture)",
+    "By what it shows?": "Cold-items (picture), content",
+    "Does it add to the text, with the mean embedding?": "Cold-items (both), mean stand-in",
     "With five ratings revealed?": "Cold-items (text), 5 revealed",
     "Does dropping IDs in training help?": "Cold-items (text), ID dropout",
     "For users without any rating?": "Cold-users (both)",

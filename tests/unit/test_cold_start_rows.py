@@ -41,6 +41,15 @@ def test_content_stands_beside_its_controls(run, question):
             assert (f"{row.name}, {ending}", row.protocol) in names
 
 
+def test_pictures_meet_the_mean_stand_in_with_their_controls(run):
+    names = {row.name for row in asked(run, "09_stand_ins")[0]}
+    on_mean = [row.name for row in rows_of.mean_stand_ins(run).values()]
+    assert len(on_mean) == 4 and set(on_mean) <= names
+    assert f"{on_mean[-1]}, picture shuffled" in names
+    alone, text = on_mean[:2]
+    assert rows_of.stand_in_names()["mean", "0%"] == (alone, text)
+
+
 @pytest.mark.parametrize("question", ["buckets", "items", "users"])
 def test_all_models_of_a_protocol_train_and_test_on_the_same_ratings(run, question):
     rows = asked(run, f"09_{question}")[0]

@@ -204,6 +204,25 @@ def test_the_table_has_a_line_for_every_question_and_no_more_than_eight(found):
     assert {name for row in rows for name in row.notebooks} <= notebooks
 
 
+def test_new_items_are_told_with_their_controls_and_a_simple_model():
+    def effect(claim: str, gain: float) -> dict[str, object]:
+        return dict.fromkeys(LEDGER, "") | {
+            "claim": claim, "verdict": "reproduced", "ours": gain, "low": gain - 1,
+            "high": gain + 1, "seeds": 5, "against": "Ridge on text",
+        }  # fmt: skip
+
+    known = {"(text)": 5.0, "(text), content": 4.0, "(text), simple": -6.0, "(picture)": 3.0}
+    claims = pd.DataFrame([effect(f"Cold-items {name}", gain) for name, gain in known.items()])
+    found = replace(judged(), claims=claims.set_index("claim"))
+    (row,) = (row for row in answer_rows(found) if row.question == NEW_ITEMS.asked)
+    assert row.measured.endswith(
+        "movies without any rating, plots +5.0 % (+4.0 to +6.0), over their hardest control +4.0 % "
+        "(+3.0 to +5.0); movies without any rating, the network on plots over Ridge on text "
+        "−6.0 % (−7.0 to −5.0)"
+    )
+    assert "Movies without any rating, plots: +5.0 % (+4.0 to +6.0)." in answer_text(found)
+
+
 def test_answers_do_without_records():
     nothing = measured(Published(pd.DataFrame(columns=COLUMNS)))
     assert {one.short for one in cards(nothing)} == {NOT_RUN}
