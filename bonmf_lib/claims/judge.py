@@ -46,6 +46,7 @@ VERDICTS = (
 )
 LEAST_SEEDS = 3  # to judge a number
 USERS, SEEDS_ONLY = "users", "seeds only"  # what differences on a fixed test part are told across
+ASKED_OF_ALL_DATA = ("Domains",)  # claims that are one question to every data set
 LEVEL = 0.05  # below it, an adjusted p-value tells a difference from zero
 COSTS = "epoch-seconds", "peak-memory"  # measured in rounds, not tested on ratings
 LOWER_IS_BETTER = (
@@ -98,7 +99,8 @@ class Rules:
         tolerance: of values, relative; None = each claim's own.
         families: which p-values are adjusted together (Holm) on one data set and content: the
             claims of each paper, and our own checks of them, apart, so that neither what we add nor
-            another paper moves a verdict on a paper; all of them; or none with another.
+            another paper moves a verdict on a paper; all of them; or none with another. Apart,
+            those of ``ASKED_OF_ALL_DATA`` are adjusted over all data sets.
         competitor: where a claim names several, the one that decides: the one with the least
             evidence for the claim, or with the most.
     """
@@ -148,12 +150,10 @@ def measure(
 def judge_measured(measured: list[list[Judgement]], rules: Rules) -> list[Judgement]:
     """The verdicts on what :func:`measure` found, by other rules if wanted; ``rules.competitor`` is
     the one it was given."""
-    out = []
-    for found in measured:
-        adjusted = zip(found, _adjusted(found, rules), strict=True)
-        told = [replace(judgement, p_holm=p) for judgement, p in adjusted]
-        out += [replace(judgement, verdict=_verdict(judgement, rules)) for judgement in told]
-    return out
+    found = [judgement for group in measured for judgement in group]
+    adjusted = zip(found, _adjusted(found, rules), strict=True)
+    told = [replace(judgement, p_holm=p) for judgement, p in adjusted]
+    return [replace(judgement, verdict=_verdict(judgement, rules)) for judgement in told]
 
 
 def _adjusted(judgements: list[Judgement], rules: Rules) -> list[float]:
@@ -165,7 +165,9 @@ def _adjusted(judgements: list[Judgement], rules: Rules) -> list[float]:
         if claim.kind != "better":
             places.append(None)
             continue
+        on = (judgement.dataset, judgement.content)
         test = (
+            on,
             claim.variant,
             claim.than,
             claim.metric,
@@ -174,7 +176,9 @@ def _adjusted(judgements: list[Judgement], rules: Rules) -> list[float]:
             claim.evaluation,
         )
         apart = (claim.about, claim.source == OWN_SOURCE)
-        family = {"apart": apart, "together": (), "unadjusted": test}[rules.families]
+        if claim.about not in ASKED_OF_ALL_DATA:
+            apart = (*apart, on)
+        family = {"apart": apart, "together": on, "unadjusted": test}[rules.families]
         tests.setdefault(family, {})[test] = (
             judgement.ours.p_value if judgement.ours is not None else float("nan")
         )

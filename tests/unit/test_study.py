@@ -266,6 +266,17 @@ def test_rules_that_are_choices_can_be_varied():
         assert [judgement.p_holm for judgement in found] == pytest.approx(expected), families
 
 
+def test_what_is_asked_of_all_data_is_adjusted_over_all_of_them():
+    one = table(A=0.70 + 5 * NOISE, B=0.722 - 5 * NOISE)
+    data = "ml-1m", "ml-100k", "xwines"
+    records = pd.concat([one.assign(dataset=name) for name in data])
+    for claim_id, factor in {"c one": 1, "Domains (c)": 3}.items():
+        found = judge((BETTER.model_copy(update={"id": claim_id, "datasets": data}),), records)
+        assert [one.p_holm for one in found] == pytest.approx(
+            [factor * one.ours.p_value for one in found]
+        )
+
+
 def test_verdicts_by_rule_name_what_moves():
     rows = {"BoNMF": 0.70 + NOISE, "NMD (ID only)": 0.7965 + NOISE}
     by_rule = verdicts_by_rule(table(**rows))
