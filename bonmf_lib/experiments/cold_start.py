@@ -237,13 +237,17 @@ def _rows_of(run: Run, reads: Mapping[str, tuple[str, ...]]) -> list[Variant]:
 
 
 def user_rows(run: Run) -> list[Variant]:
-    """The same of whole users: items' content is known, and what users say of themselves."""
+    """The same of whole users: items' content is known, and what users say of themselves. Between
+    the fewest and the most revealed ratings, the network and biases alone."""
     content = _rows_of(run, {"BoNMF": ("text + picture",), "biases": ()})
     dropped = family_rows(run, "BoNMF, ID dropout", ())[""]
     told = BoNMFConfig(modalities=(), use_demographics=True)
     more = [dropped, _stopped(run, "BoNMF on ID + demographics", "bonmf", told)]
     asked = plain_rows(run) + more + _with_controls(run, [*content, *content_only_rows(run, ())])
-    return _held_out(run, "user", asked, ends(run, "user"))
+    fewer = _with_controls(run, content, CONTROLS[:1])
+    outer = ends(run, "user")
+    between = [count for count in revealed(run, "user") if count not in outer]
+    return _held_out(run, "user", asked, outer) + _held_out(run, "user", fewer, between)
 
 
 def stand_in_name(stand_in: str, dropout: float, read: str = "") -> str:

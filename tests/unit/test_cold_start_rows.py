@@ -28,15 +28,20 @@ def run(tmp_path) -> Run:
 
 @pytest.mark.parametrize("question", rows_of.QUESTIONS)
 def test_content_stands_beside_its_controls(run, question):
-    """Shuffled beside all; noise too, but where stand-ins are compared or items have ratings."""
+    """Shuffled beside all; noise too, but where stand-ins are compared, items have ratings or
+    users have some, not most."""
     rows = asked(run, f"09_{question}")[0]
     names = {(row.name, row.protocol) for row in rows}
     assert len(names) == len(rows)
     content = [row for row in with_content(rows) if not is_control(row.name)]
     assert content
-    bare = held_out.protocol("item", 0)
+    fewer = {
+        "items": [held_out.protocol("item", n) for n in held_out.revealed(run, "item")[1:]],
+        "users": [held_out.protocol("user", n) for n in held_out.revealed(run, "user")[1:-1]],
+    }
+    assert all(fewer.values())
     for row in content:
-        one = question == "stand_ins" or (question == "items" and row.protocol != bare)
+        one = question == "stand_ins" or row.protocol in fewer.get(question, [])
         for ending in CONTROLS[:1] if one else CONTROLS:
             assert (f"{row.name}, {ending}", row.protocol) in names
 
