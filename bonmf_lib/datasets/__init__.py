@@ -13,7 +13,15 @@ from .multimodal import NAMES as MULTIMODAL, load_multimodal
 from .planted import PlantedTruth, load_planted
 from .starred import NAMES as STARRED, load_starred
 
-__all__ = ["CONTENTS", "Dataset", "PlantedTruth", "RatingScale", "load_dataset", "load_planted"]
+__all__ = [
+    "CONTENTS",
+    "Dataset",
+    "PlantedTruth",
+    "RatingScale",
+    "load_dataset",
+    "load_planted",
+    "only_in_mirror",
+]
 
 # Other domains; no public host serves them in this form.
 MIRROR_FOLDERS = ("boardgames", "anime", "amazon-office", "xwines")
@@ -54,6 +62,12 @@ def split_view(name: str) -> tuple[str, float | None, int]:
         return name, None, 0
     at_least = found["at_least"]
     return found["name"], None if at_least is None else float(at_least), int(found["core"] or 0)
+
+
+def only_in_mirror(name: str) -> bool:
+    """Whether a data set is read from ``BONMF_MIRROR`` alone: no public host serves it as it is."""
+    own = split_view(name)[0].removeprefix("folder:")
+    return own in (*MIRROR_FOLDERS, *MULTIMODAL, *STARRED)
 
 
 def _load(name: str, content: str) -> Dataset:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ..datasets import only_in_mirror
 from ..datasets.summary import coverage
 from ..datasets.words import shown_name
 from ..evaluation import Estimate, holm, mean_interval
@@ -359,8 +360,14 @@ def published_gains(
     )
 
 
+def mirror_sentence(records: pd.DataFrame) -> str:
+    """Which of the records' data sets nobody can fetch from a public host; "" where all can be."""
+    own = [shown_name(name) for name in records["dataset"].unique() if only_in_mirror(name)]
+    return f"Only in this study's mirror, on no public host: {', '.join(own)}." if own else ""
+
+
 def data_table(runs: Mapping[str, Run]) -> pd.DataFrame:
-    """Sizes and density of every domain, and how many items carry what."""
+    """Sizes and density of every domain, how many items carry what, and where data come from."""
     rows = {}
     for name, run in runs.items():
         data = run.dataset
@@ -380,5 +387,6 @@ def data_table(runs: Mapping[str, Run]) -> pd.DataFrame:
             "scale": str(data.scale),
             "items with a text": carried["text"],
             "with a picture": carried["picture"],
+            "read from": "mirror only" if only_in_mirror(data.name) else "public host or mirror",
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("data")

@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from ..claims.reading import read_claims
+from ..datasets import only_in_mirror
 from ..evaluation import mean_interval
 from ..experiments.multimodal_ranking import DROPOUTS, PENALTIES, dropout_name
 from ..runs.records import interval_share
@@ -33,6 +34,7 @@ def data_table(runs: Mapping[str, Run]) -> pd.DataFrame:
             "text": run.encoder("text") if data.offers("text") else "none",
             "picture": run.encoder("image") if data.offers("image") else "none",
             "parts": "given" if data.given is not None else "drawn by user, 8:1:1",
+            "read from": "mirror only" if only_in_mirror(data.name) else "public host or mirror",
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("data")
 

@@ -383,8 +383,12 @@ def _domain_lines(found: Measured) -> list[str]:
     records = found.published.records
     read = [(places, domains.published_gains(records, places)) for places in domains.READINGS]
     known = [(places, gains) for places, gains in read if gains]
+    asked = records[
+        records["experiment"].isin(name for one in domains.READINGS for name in one.values())
+    ]
     return [
         *domains.in_short(gains for _, gains in known),
+        *filter(None, [domains.mirror_sentence(asked)]),
         *(line for places, gains in known for line in domains.answers(gains, places)),
     ] or [_WAITS]
 

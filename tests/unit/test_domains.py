@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bonmf_lib.claims.reading import read_claims
-from bonmf_lib.datasets import MIRROR_FOLDERS
+from bonmf_lib.datasets import MIRROR_FOLDERS, only_in_mirror
 from bonmf_lib.datasets.starred import NAMES as STARRED
 from bonmf_lib.datasets.words import shown_name
 from bonmf_lib.errors import SourceError
@@ -292,6 +292,15 @@ def test_the_table_of_data_says_what_items_carry(run):
     shown = domains.data_table({"planted": run})
     assert shown.loc["planted", "items with a text"] == "80"
     assert shown.loc["planted", "known pairs, %"] == "37.50"
+    assert shown.loc["planted", "read from"] == "public host or mirror"
+
+
+def test_data_that_only_the_mirror_has_are_named():
+    names = pd.DataFrame({"dataset": ["ml-1m", "folder:xwines", "amazon-baby-stars", "ml-1m"]})
+    words = domains.mirror_sentence(names)
+    assert words == "Only in this study's mirror, on no public host: xwines, amazon-baby-stars."
+    assert domains.mirror_sentence(names.iloc[[0]]) == ""
+    assert only_in_mirror("tiktok+core5") and not only_in_mirror("ml-100k+from4+core5")
 
 
 def test_native_rows_differ_in_the_scale_of_features_alone(run):
