@@ -77,6 +77,8 @@ def _language_models(found: Measured) -> AnswerRow:
         for label, claim in (
             ("farthest pair of small models and word counts: error", "BoNMF (f), packaged"),
             ("random vectors instead: error", "BoNMF (f), control"),
+            ("at the encoders' own scale, farthest pair: error", "BoNMF (f), native"),
+            ("there, other movies' texts instead: error", "BoNMF (f), native, control"),
         )
         if (effect := found.effect(claim)) is not None
     ]
