@@ -62,12 +62,16 @@ def among_few(run: Run) -> EvaluationRule:
 
 
 def naive_rows(run: Run) -> list[Variant]:
-    """Rows without training where a list that holds its own test item counts it as a rival; none
-    where no lists came with the data."""
+    """Rows without training, and the smallest network, where a list that holds its own test item
+    counts it as a rival; none where no lists came with the data."""
     if run.dataset.given is None:
         return []
     counted = GivenNegatives(naive=True)
-    return [replace(row, evaluation=counted) for row in solved_rows(run)]
+    network = gmf(run, run.settings.rankings.curve_factors[0], LARGE_BATCHES)
+    return [
+        *(replace(row, evaluation=counted) for row in solved_rows(run)),
+        replace(network, evaluation=counted, watched_by=network.evaluation),
+    ]
 
 
 def in_both_evaluations(run: Run, rows: Sequence[Variant]) -> list[Variant]:
