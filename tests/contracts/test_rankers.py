@@ -2,7 +2,7 @@
 too."""
 
 import copy
-from dataclasses import fields, replace
+from dataclasses import fields, is_dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -258,9 +258,10 @@ def test_closed_forms_have_nothing_to_train(name, inputs):
 @trained
 def test_batch_and_inputs_are_unchanged_by_the_loss(name, inputs):
     batch, untouched = small_batch(), small_batch()
-    kept = copy.deepcopy(inputs.interactions)
+    kept, content = copy.deepcopy(inputs.interactions), copy.deepcopy((inputs.text, inputs.image))
     model = default_model(name, inputs)
     weights = {key: value.clone() for key, value in model.state_dict().items()}
+    held = {key: value.clone() for key, value in model.named_buffers()}
     loss, penalty = model.loss(batch)
     (loss if penalty is None else loss + penalty).backward()
     for part in ("users", "items", "ratings"):
@@ -268,6 +269,55 @@ def test_batch_and_inputs_are_unchanged_by_the_loss(name, inputs):
         assert np.array_equal(getattr(inputs.interactions, f"{part}"), getattr(kept, f"{part}"))
     assert all(map(torch.equal, batch.negatives, untouched.negatives))
     assert all(torch.equal(value, weights[key]) for key, value in model.state_dict().items())
+    for one, before in zip((inputs.text, inputs.image), content, strict=True):
+        assert np.array_equal(one.matrix, before.matrix)
+        assert np.array_equal(one.present, before.present)
+    now = dict(model.named_buffers())
+    assert all(torch.equal(dense(now[key]), dense(value)) for key, value in held.items())
+
+
+def dense(value: torch.Tensor) -> torch.Tensor:
+    return value if value.layout == torch.strided else value.to_dense()
+
+
+@trained
+def test_what_hooks_leave_behind_has_no_gradient(name, inputs):
+    """Targets, learnt graphs and features that a model holds beside its parameters, after a step
+    and its hooks."""
+    model = default_model(name, inputs).train()
+    model.start_epoch(0)
+    loss, penalty = model.loss(random_batch(inputs, 500))
+    (loss if penalty is None else loss + penalty).backward()
+    model.after_step()
+    model.start_epoch(1)
+    held = list(held_tensors(model))
+    assert not [where for where, value in held if value.requires_grad or value.grad is not None]
+    if name in ON_GRAPHS:
+        assert held
+
+
+def held_tensors(model: torch.nn.Module):
+    """Tensors that are no parameters, by where they are held: buffers, and those in attributes of
+    any module."""
+    usual = vars(torch.nn.Module())
+    for path, module in model.named_modules():
+        yield from _tensors(path, dict(module.named_buffers(recurse=False)))
+        yield from _tensors(path, {k: value for k, value in vars(module).items() if k not in usual})
+
+
+def _tensors(where: str, value: object):
+    if isinstance(value, torch.nn.Parameter | torch.nn.Module):
+        return
+    if isinstance(value, torch.Tensor):
+        yield where, value
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            yield from _tensors(f"{where}.{key}", one)
+    elif isinstance(value, list | tuple):
+        for place, one in enumerate(value):
+            yield from _tensors(f"{where}.{place}", one)
+    elif is_dataclass(value) and not isinstance(value, type):
+        yield from _tensors(where, vars(value))
 
 
 @pytest.mark.parametrize("name", BY_BCE)
