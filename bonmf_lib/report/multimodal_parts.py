@@ -52,6 +52,13 @@ ASKED = {
 _COMPARED = {"12_models": FIXED_SETTINGS, "12_tuned": TUNED}  # experiments with every model once
 _KNOCKED_OUT = "12_knock_outs"
 _SHOWN = ("recall@10", METRIC)
+# what is varied at fixed settings, and what that is called
+_VARIED = {
+    "preparations": "content's scale", "code": "forms of common code",
+    "terms": "BM3's inputs and losses", "layers": "BM3's layers",
+    "dropout": "BM3's dropout and penalty", "encoders": "encoders", "ensembles": "ensembles",
+    "cold": "new items", "times": "parts by time", "bonmf": "the audited network as a ranker",
+}  # fmt: skip
 
 
 def on_each(published: Published) -> dict[str, Published]:
@@ -191,6 +198,22 @@ def accuracy(published: Published) -> Iterator[Part]:
                     for ranker, _ in order
                 ],
             )
+
+
+def variations(published: Published) -> Iterator[Part]:
+    """What was varied at fixed settings on every data set, in the order of its rows, which stand
+    beside their controls."""
+    for name, one in on_each(published).items():
+        for question, called in _VARIED.items():
+            experiment = f"12_{question}"
+            by_metric = {metric: _means(one, experiment, metric) for metric in _SHOWN}
+            rows = [
+                (row, *(_shown(by_metric[metric][row]) for metric in _SHOWN))
+                for row in by_metric[METRIC]
+            ]
+            if rows:
+                columns = [metric_name(metric) for metric in _SHOWN]
+                yield html.table((f"{name}, {called}", *columns), rows)
 
 
 def _printed(values: pd.Series, ranker: str) -> str:
