@@ -29,7 +29,7 @@ FIXED_SETTINGS, TUNED = "fixed settings", "tuned"
 CHOSEN_BY = FullRanking(watches="recall@20")  # what a search chooses, and when a training stops
 KNOCK_OUTS = ("shuffled", "noise", "constant")  # controls of content, by the ending of their names
 PREPARATIONS: tuple[Preparation, ...] = ("native", "unit", "standardised")
-DROPOUTS, PENALTIES = (0.1, 0.2, 0.3, 0.4, 0.5), (0.1, 0.01, 0.001)
+DROPOUTS, PENALTIES = (0.1, 0.2, 0.3, 0.4, 0.5), (0.1, 0.01, 0.001, 0.0001)
 LAYERS = (1, 2, 3, 4)
 OTHER_TEXT = "other text encoder"
 ENSEMBLES = ("LATTICE", "FREEDOM", "BM3")  # of few models, those whose vectors have their factors
@@ -135,12 +135,13 @@ def tuned_rows(run: Run) -> list[Variant]:
     """Every model that has settings to search, within its published grid, all with as many trials
     (a grid that has fewer settings is tried whole)."""
     own = run.settings.multimodal
+    trials = own.fixed_on_trials if spares_slow(run) else own.trials
     pruned = LOOKS_BEFORE_PRUNING * own.validated_every
     return [
         replace(
             one,
             protocol=TUNED,
-            search=Search(tuple(RANKERS[one.name].space.items()), own.trials, True, pruned),
+            search=Search(tuple(RANKERS[one.name].space.items()), trials, True, pruned),
         )
         for one in _named(run, models(run))
         if RANKERS[one.name].space
@@ -424,6 +425,6 @@ QUESTIONS: dict[str, Callable[[Run], list[Variant]]] = {"models": compared_rows}
     }.items()
 }
 SIDE_QUESTIONS = (
-    "tuned", "preparations", "encoders", "ensembles", "terms", "layers", "dropout", "code", "times",
+    "preparations", "encoders", "ensembles", "terms", "layers", "dropout", "code", "times",
     "cold", "bonmf",
 )  # fmt: skip

@@ -159,6 +159,7 @@ IN_CODE: dict[str, tuple[str, dict[str, Any]]] = {
     BM3_IN_CODE: ("BM3", {"features": "trained", "auxiliary_weight": 2.0}),
     "BM3, penalty of equation 12": ("BM3", {"penalised": "squared norms"}),
     "LightGCN, norms penalised": ("LightGCN", {"penalised": "norms", "initial": "xavier"}),
+    "LightGCN, Xavier's start": ("LightGCN", {"initial": "xavier"}),
     "VBPR, without biases": ("VBPR", {"form": "without biases", "penalised": "norms"}),
     "BUIR, edges dropped": ("BUIR", {"edge_dropout": 1.0}),
     "MMGCN, frozen preferences": ("MMGCN", {"frozen_preferences": True}),

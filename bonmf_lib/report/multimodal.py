@@ -91,6 +91,26 @@ def order_sentence(both: pd.DataFrame, where: str) -> str:
     )
 
 
+def place_sentence(own: pd.DataFrame, others: pd.DataFrame, where: str) -> str:
+    """At which place of a data set's rankers the best of some rows would stand, by Recall@20.
+
+    Args:
+        own: records of the rows to be placed. others: of the rankers.
+    """
+    placed, ranked = (
+        found[found["metric"] == "recall@20"].groupby("variant")["value"].mean()
+        for found in (own, others)
+    )
+    if placed.empty or ranked.empty:
+        return f"{where}: not run beside the rankers."
+    name, best = placed.idxmax(), ranked.idxmax()
+    above = int((ranked > placed[name]).sum())
+    return (
+        f"{where}: {name} (Recall@20 {placed[name]:.4f}) would be number {above + 1} among "
+        f"{len(ranked)} rankers, of which {best} is the best ({ranked[best]:.4f})."
+    )
+
+
 def dropout_grid(records: pd.DataFrame, metric: str) -> pd.DataFrame:
     """BM3's mean metric over seeds: index penalty, columns dropout."""
     own = records[records["metric"] == metric].groupby("variant")["value"].mean()

@@ -51,6 +51,35 @@ def test_models_stand_beside_their_printed_values():
     assert "too few models" in multimodal.order_sentence(alone, "tiktok")
 
 
+def test_rows_are_placed_among_the_rankers():
+    def rows(**values: float) -> pd.DataFrame:
+        return pd.DataFrame(
+            [{"metric": "recall@20", "variant": name, "value": v} for name, v in values.items()],
+            columns=["metric", "variant", "value"],
+        )
+
+    others = rows(EASE=0.3, BM3=0.2, BPR=0.1)
+    said = multimodal.place_sentence(rows(BoNMF=0.15, IDs=0.12), others, "here")
+    assert said == (
+        "here: BoNMF (Recall@20 0.1500) would be number 3 among 3 rankers, of which EASE is the "
+        "best (0.3000)."
+    )
+    assert "number 1 among 3" in multimodal.place_sentence(rows(BoNMF=0.4), others, "here")
+    assert multimodal.place_sentence(rows(), others, "here") == (
+        "here: not run beside the rankers."
+    )
+
+
+def test_every_question_of_rankers_reaches_the_report():
+    shown = {*parts._COMPARED, parts._KNOCKED_OUT, *(f"12_{name}" for name in parts._VARIED)}
+    assert shown == {f"12_{name}" for name in rows_of.QUESTIONS}
+    rows = {"FREEDOM": 0.09, "FREEDOM, standardised features": 0.08}
+    (table,) = parts.variations(published({"12_preparations": rows}, "amazon-baby"))
+    head, first, second = str(table).splitlines()
+    assert head == "amazon-baby, content's scale | Recall@10 | Recall@20"
+    assert first.startswith("FREEDOM | ") and second.startswith("FREEDOM, standardised features")
+
+
 def test_the_dropout_grid_finds_its_rows():
     names = {
         f"BM3, {rows_of.dropout_name(dropout, penalty)}": dropout + penalty
