@@ -52,6 +52,7 @@ NO_ROWS = {
     "BM3 (j), user time": "Amazon's pairs come without times",
     "BM3 (j), global time": "the same",
     "Multimodality (c)": "no texts of TikTok's videos are at hand",
+    "BM3 (o), others": "Sports has fixed rows only, and Electronics is not at hand",
 }
 
 
