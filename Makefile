@@ -1,4 +1,4 @@
-# make reproduce | make audit DATA=folder | make test | make lab | make bench | make notebooks | make publish
+# make reproduce | make audit DATA=folder | make test | make lab | make bench | make oracles | make notebooks | make publish
 PROFILE ?= quick
 DATASET ?=
 CONTENT ?=
@@ -18,7 +18,7 @@ export PYTHONWARNINGS ?= ignore::DeprecationWarning
 RUN := run="$$(python -m bonmf_lib folder --profile="$$PROFILE" --dataset="$$DATASET" --content="$$CONTENT")"
 PIP := .venv/bin/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: reproduce audit test lab bench publish notebooks
+.PHONY: reproduce audit test lab bench oracles publish notebooks
 
 # One environment from the locks; made anew when one of them changes. Everything has its checksum there, build tools too.
 .venv/ready: requirements.lock requirements-source.lock
@@ -57,6 +57,12 @@ bench: .venv/ready
 	python -m tests.benchmarks.speed
 	python -m tests.benchmarks.ranking
 	python -m tests.benchmarks.loading
+
+# LightGCN against torch_geometric's and VBPR against Cornac's, on the same weights. They stay out of the environment.
+oracles: .venv/ready
+	$(PIP) install --no-deps --upgrade --only-binary :all: --target .oracles \
+	    $$(python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["oracles"])')
+	PYTHONPATH=.oracles pytest tests/unit -k another_library
 
 # Keep a long run's records for every reader, beside those of experiments that this run did not repeat.
 publish: .venv/ready
