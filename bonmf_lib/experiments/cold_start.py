@@ -39,6 +39,14 @@ READ: dict[str, tuple[Modality, ...]] = {
 }
 NEIGHBOURS, GENRE_MEAN, BIASES = "Neighbours in text", "Genre mean", "User + item bias"
 SMALL = "BoNMF, small batches"
+# families of models, each the same by what it reads, and what their rows without content are called
+BASES = {
+    "BoNMF": "BoNMF on ID",
+    "BoNMF, standardised": "BoNMF, standardised, on ID",
+    "BoNMF, ID dropout": "BoNMF with ID dropout on ID",
+    "BoNMF+": "BoNMF+ on ID",
+    "biases": BIASES,
+}
 
 
 def _solved(run: Run, name: str, model: str, config: Any) -> Variant:
@@ -71,12 +79,12 @@ def _reading(base: str, read: tuple[Modality, ...]) -> str:
 
 
 def _bonmf(run: Run, read: tuple[Modality, ...]) -> Variant:
-    name, config = _reading("BoNMF on ID", read), BoNMFConfig(modalities=read)
+    name, config = _reading(BASES["BoNMF"], read), BoNMFConfig(modalities=read)
     return _stopped(run, name, "bonmf", config).prepared("native")
 
 
 def _bonmf_standardised(run: Run, read: tuple[Modality, ...]) -> Variant:
-    row, name = _bonmf(run, read), _reading("BoNMF, standardised, on ID", read)
+    row, name = _bonmf(run, read), _reading(BASES["BoNMF, standardised"], read)
     return replace(row, name=name).prepared("standardised") if read else row
 
 
@@ -86,7 +94,7 @@ def _bonmf_small(run: Run, read: tuple[Modality, ...]) -> Variant:
 
 
 def _dropout(run: Run, read: tuple[Modality, ...]) -> Variant:
-    name = _reading("BoNMF with ID dropout on ID", read)
+    name = _reading(BASES["BoNMF, ID dropout"], read)
     config = BoNMFStandInConfig(modalities=read, id_dropout=COLD_DROPOUT)
     return _stopped(run, name, "bonmf-stand-in", config).prepared("native")
 
@@ -97,7 +105,7 @@ def _bonmf_plus(run: Run, read: tuple[Modality, ...]) -> Variant:
     config = BoNMFPlusConfig(
         modalities=read, use_fields=False, gate=bool(read), cold_dropout=dropout
     )
-    return _stopped(run, _reading("BoNMF+ on ID", read), "bonmf+", config)
+    return _stopped(run, _reading(BASES["BoNMF+"], read), "bonmf+", config)
 
 
 def _ridge(run: Run, read: tuple[Modality, ...]) -> Variant:
@@ -127,6 +135,13 @@ FAMILIES = {
     "BoNMF+": Family(_bonmf_plus, "BoNMF+"),
     "biases": Family(_ridge, "a ridge from content to biases"),
 }
+
+
+def family_names(family: str, reads: Iterable[str] = READ) -> dict[str, str]:
+    """What a family's rows are called, by what they read, ``""`` first. Features' scale is nothing
+    without features: standardised ones have the same row without content."""
+    alone = BASES["BoNMF" if family == "BoNMF, standardised" else family]
+    return {"": alone} | {read: f"{BASES[family]} + {read}" for read in reads}
 
 
 def family_rows(run: Run, family: str, reads: Iterable[str] = READ) -> dict[str, Variant]:
@@ -256,18 +271,18 @@ def stand_in_name(stand_in: str, dropout: float, read: str = "") -> str:
     return " + ".join(filter(None, [f"Stand-in {stand_in}, {dropped}, ID", read]))
 
 
+def mean_stand_in_names() -> dict[str, str]:
+    """What the rows are called whose new items have the mean of all trained embeddings, no ID being
+    dropped, by what they read, ``""`` first."""
+    return {read: stand_in_name("mean", 0.0, read) for read in ("", *READ)}
+
+
 def _stand_in(run: Run, stand_in: str, dropout: float, read: str = "") -> Variant:
     config = BoNMFStandInConfig(
         modalities=READ.get(read, ()), stand_in=stand_in, id_dropout=dropout
     )
     name = stand_in_name(stand_in, dropout, read)
     return _stopped(run, name, "bonmf-stand-in", config).prepared("native")
-
-
-def mean_stand_ins(run: Run) -> dict[str, Variant]:
-    """BoNMF whose new items have the mean of all trained embeddings, no ID being dropped, by what
-    it reads, ``""`` first."""
-    return {read: _stand_in(run, "mean", 0.0, read) for read in ("", *READ)}
 
 
 def stand_in_rows(run: Run) -> list[Variant]:
@@ -280,10 +295,10 @@ def stand_in_rows(run: Run) -> list[Variant]:
         for dropout in DROPOUTS
         for read in ("", "text")
     ]
-    on_mean = mean_stand_ins(run)
-    rows += [on_mean["picture"], on_mean["text + picture"]]
+    picture, both = (_stand_in(run, "mean", 0.0, read) for read in ("picture", "text + picture"))
+    rows += [picture, both]
     rows += control_rows(run, rows, CONTROLS[:1])
-    rows.append(on_control(run, on_mean["text + picture"], CONTROLS[0], ["image"]))
+    rows.append(on_control(run, both, CONTROLS[0], ["image"]))
     return _held_out(run, "item", rows, revealed(run, "item")[:1])
 
 

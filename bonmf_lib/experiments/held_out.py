@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from ..datasets.words import shown_name
 from ..runs.notebooks import skip_rest
@@ -35,6 +36,12 @@ def revealed(run: Run, side: str) -> tuple[int, ...]:
 def protocol(side: str, count: int) -> str:
     """How rows with so many revealed ratings are called."""
     return f"{side}s held out, {count} revealed"
+
+
+def counts_in(records: pd.DataFrame, side: str) -> tuple[int, ...]:
+    """How many ratings of held-out items (users) are revealed in some of the records, ascending."""
+    told = records["protocol"].str.extract(rf"^{side}s held out, (\d+) revealed$")[0]
+    return tuple(sorted({int(count) for count in told.dropna()}))
 
 
 def held_out(run: Run, side: str, rows: Sequence[Variant], counts: Iterable[int]) -> list[Variant]:

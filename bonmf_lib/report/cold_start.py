@@ -14,7 +14,6 @@ from ..experiments.held_out import protocol
 from ..experiments.names import is_control
 from ..experiments.protocols import CONTROLS
 from ..runs.records import interval_share
-from ..runs.variant import Variant
 from .tables import estimates
 
 HELPS, HARMS, UNCERTAIN, UNSHOWN = "helps", "harms", "not certain", "no help shown"
@@ -145,20 +144,20 @@ def percent_gain(
 
 
 def gains(
-    records: pd.DataFrame, families: Mapping[str, Mapping[str, Variant]], metric: str = ERROR
+    records: pd.DataFrame, families: Mapping[str, Mapping[str, str]], metric: str = ERROR
 ) -> list[Gain]:
     """What every family's content gains over none and over each control of it.
 
     Args:
-        records: of one protocol. families: rows by what they read (``""`` = none), by family, of
-            :func:`~bonmf_lib.experiments.cold_start.family_rows`.
+        records: of one protocol. families: what rows are called by what they read (``""`` = none),
+            by family, of :func:`~bonmf_lib.experiments.cold_start.family_names`.
     """
     found = []
     for family, rows in families.items():
         for read, row in rows.items():
-            others = {NONE: rows[""].name} | {c: f"{row.name}, {c}" for c in CONTROLS}
+            others = {NONE: rows[""]} | {c: f"{row}, {c}" for c in CONTROLS}
             for over, name in others.items() if read else ():
-                gain = percent_gain((records, row.name), (records, name), metric)
+                gain = percent_gain((records, row), (records, name), metric)
                 if gain is not None:
                     found.append(Gain(family, read, over, gain))
     adjusted = holm([one.gain.p_value for one in found])
@@ -299,6 +298,12 @@ def revealed_table(
             columns[f"{count} revealed"] = _cells(own, digits)
     order = records["variant"].drop_duplicates()
     return pd.DataFrame(columns).reindex(order).fillna("").rename_axis("model")
+
+
+def lowest(records: pd.DataFrame, most: int) -> pd.DataFrame:
+    """The rows with the least test error, the best first: index model; columns mean, low, high."""
+    found = estimates(records, ERROR).set_index("variant").sort_values("mean")
+    return found[["mean", "low", "high"]].head(most)
 
 
 def best_sentence(records: pd.DataFrame, side: str, counts: Sequence[int]) -> str:

@@ -12,7 +12,6 @@ from ..evaluation.by_support import ERROR
 from ..evaluation.catch_up import NEVER, CatchUp, catch_up
 from ..experiments.protocols import CONTROLS
 from ..runs.records import interval_share
-from ..runs.variant import Variant
 from .cold_start import family_name, keyed, values_of, with_revealed
 
 
@@ -32,11 +31,10 @@ def curve_table(
     return pd.DataFrame(rows, columns=["model", "x", "mean", "low", "high"])
 
 
-def text_curve(rows: Mapping[str, Variant]) -> list[str]:
+def text_curve(rows: Mapping[str, str]) -> list[str]:
     """Names of a family's rows whose learning curves tell what a text is worth: without content,
     with the text, and with shuffled ones."""
-    reading = rows["text"].name
-    return [rows[""].name, reading, f"{reading}, {CONTROLS[0]}"]
+    return [rows[""], rows["text"], f"{rows['text']}, {CONTROLS[0]}"]
 
 
 @dataclass(frozen=True)
@@ -60,16 +58,15 @@ class Worth:
 
 
 def worth(
-    records: pd.DataFrame, family: str, read: str, rows: Mapping[str, Variant],
-    counts: Sequence[int],
-) -> Worth | None:  # fmt: skip
+    records: pd.DataFrame, family: str, read: str, rows: Mapping[str, str], counts: Sequence[int]
+) -> Worth | None:
     """How many ratings a content is worth to a family; None where it was not run.
 
     Args:
-        records: of held-out items. rows: the family's, by what they read. counts: revealed ratings,
-            the first of which content starts from.
+        records: of held-out items. rows: what the family's are called, by what they read. counts:
+            revealed ratings, the first of which content starts from.
     """
-    without, reading = rows[""].name, rows[read].name
+    without, reading = rows[""], rows[read]
     by_count = {count: with_revealed(records, "item", count) for count in counts}
     first = by_count[counts[0]]
     starts, same = [], []

@@ -8,9 +8,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from bonmf_lib.experiments import cold_start as rows_of, held_out
-from bonmf_lib.report import cold_start as report, worth as worths
+from bonmf_lib.report import cold_start as report, cold_start_parts as parts, worth as worths
 from bonmf_lib.report.figures import cold_start as figures
-from bonmf_lib.runs.run import NotebookParameters, Run
+from bonmf_lib.report.published import NotPublishedError, Published
 from tests.unit.test_study import record
 
 SEEDS, COUNTS = range(5), (0, 1, 2, 5)
@@ -19,10 +19,8 @@ ALONE, TEXT = "BoNMF on ID", "BoNMF on ID + text"
 
 
 @pytest.fixture(scope="module")
-def families(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("cold")
-    run = Run(NotebookParameters(profile="smoke", run_dir=str(folder)))
-    return {"BoNMF": rows_of.family_rows(run, "BoNMF", ("text",))}
+def families():
+    return {"BoNMF": rows_of.family_names("BoNMF", ("text",))}
 
 
 def records(values: dict[tuple[str, int], float], metric="mse", seeds=SEEDS, noise=1e-3):
@@ -161,6 +159,24 @@ def test_what_nothing_tests_is_said():
     errors = few.assign(metric="mse-cold-items", value=0.5)
     table = report.few_ratings_table(pd.concat([found, few, errors]))
     assert list(table) == ["items"] and table.loc[TEXT, "items"].startswith("0.500")
+
+
+def test_published_new_items_are_told_with_their_best_rows():
+    found = at_none().assign(experiment="09_items")
+    figure, table = parts.unrated(Published(found))
+    assert figure.get_label().startswith("MovieLens-1M, movies without any rating. Helps: text")
+    head, first, *_ = str(table).splitlines()
+    assert head == "lowest errors on movies without any rating | MSE"
+    assert first.startswith(f"{TEXT} | 0.90") and "shuffled" not in str(table)
+    (full,) = parts.in_full(Published(found))
+    assert full.loc[("BoNMF", "text"), "verdict"] == report.HELPS
+    (waits,) = parts.worths(Published(found))
+    assert waits == "How many ratings a text is worth: not published yet."
+    revealed = records(curves(4.0), noise=1e-4).assign(experiment="09_items")
+    said, figure = parts.worths(Published(revealed))
+    assert said.startswith("The text of a new movie is worth 4.0") and isinstance(figure, Figure)
+    with pytest.raises(NotPublishedError, match="Stand-ins"):
+        list(parts.stand_ins(Published(found)))
 
 
 def test_stand_ins_are_told_apart_by_the_error_with_text():

@@ -48,7 +48,7 @@ def test_content_stands_beside_its_controls(run, question):
 
 def test_pictures_meet_the_mean_stand_in_with_their_controls(run):
     names = {row.name for row in asked(run, "09_stand_ins")[0]}
-    on_mean = [row.name for row in rows_of.mean_stand_ins(run).values()]
+    on_mean = list(rows_of.mean_stand_in_names().values())
     assert len(on_mean) == 4 and set(on_mean) <= names
     assert f"{on_mean[-1]}, picture shuffled" in names
     alone, text = on_mean[:2]
@@ -160,8 +160,7 @@ def test_a_familys_rows_differ_in_what_they_read_alone(run):
         for read, row in rows.items():
             used = tuple(what for what in ("text", "image") if row.uses(what))
             assert used == rows_of.READ.get(read, ())
-            said = row.name.replace(", standardised,", "") if read else row.name
-            assert said == " + ".join(filter(None, [rows[""].name, read]))
+        assert {read: row.name for read, row in rows.items()} == rows_of.family_names(family)
 
 
 def test_the_network_meets_texts_at_their_own_scale_and_standardised(run):
