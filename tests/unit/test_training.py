@@ -12,7 +12,7 @@ from bonmf_lib.models.rating.bonmf import BoNMFConfig
 from bonmf_lib.splits.rules import Ratio
 from bonmf_lib.training.batches import Triples
 from bonmf_lib.training.config import TrainingConfig
-from bonmf_lib.training.loop import History, fit, predict
+from bonmf_lib.training.loop import History, Validation, fit, predict
 from tests.conftest import CPU
 
 SETTINGS = TrainingConfig(epochs=6, batch_size=128, learning_rate=0.005, patience=2)
@@ -103,6 +103,17 @@ def test_poisoned_test_ratings_change_nothing_that_was_learned(planted, split, i
     assert same_weights(clean, model)
     assert clean_history.best_epoch == history.best_epoch
     assert clean_history.valid == history.valid
+
+
+@pytest.mark.parametrize("gain", [1e-6, 0.0])
+def test_patience_starts_anew_with_any_gain_however_small(planted, split, inputs, gain):
+    """Values that are watched are not rounded; one that is merely equal is no gain."""
+    watched = Validation("value", lambda model: next(values), higher_is_better=True)
+    settings = dataclasses.replace(SETTINGS, epochs=9, patience=2)
+    values = iter([0.5, 0.4, 0.5 + gain, *[0.4] * 6])
+    model = build_model("bonmf", BoNMFConfig(), inputs, seed=0)
+    history = fit(model, planted, split, settings, 0, CPU, validation=watched)
+    assert (history.best_epoch, len(history.valid)) == ((3, 5) if gain else (1, 3))
 
 
 @pytest.mark.case(

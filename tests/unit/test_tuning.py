@@ -547,6 +547,31 @@ def test_poisoned_test_ratings_change_no_prediction_of_a_run(tmp_path):
     assert (trials.groupby("variant").size() == 3).all()
 
 
+@pytest.mark.parametrize("name", ["BPR", "LightGCN", "LATTICE", "BM3"])
+def test_other_test_items_change_no_trial_and_no_score_of_a_ranker(tmp_path, name):
+    """Searched, stopped early and watched on validation items; only what tests is another's."""
+    runs = [
+        Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path / folder)))
+        for folder in ("clean", "poisoned")
+    ]
+    (row,) = (one for one in EXPERIMENTS["12_tuned"].rows(runs[0]) if one.name == name)
+    test = Training(runs[0], row, 0).split.test
+    ratings = runs[0].dataset.ratings.copy()
+    column = ratings.columns.get_loc("item")
+    ratings.iloc[test, column] = (ratings.iloc[test, column] + 1) % runs[0].dataset.n_items
+    runs[1].dataset = replace(runs[0].dataset, ratings=ratings)
+    one, other = (Training(run, row, 0) for run in runs)
+    assert np.array_equal(one.split.train, other.split.train)
+    assert np.array_equal(one.split.test, test) and np.array_equal(other.split.test, test)
+    for training in (one, other):
+        training.train()
+    assert timeless(one.trials_path) == timeless(other.trials_path)
+    first, second = (training.model().eval() for training in (one, other))
+    users = torch.arange(runs[0].dataset.n_users)
+    assert torch.equal(*(model.score_all_items(users) for model in (first, second)))
+    assert one.metrics()["recall@20"] != other.metrics()["recall@20"]
+
+
 def test_tuned_row_is_trained_on_training_and_validation_ratings_together(tmp_path):
     run = Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path)))
     (row,) = (row for row in tuned_rows(run) if row.name == "Biased SVD")
