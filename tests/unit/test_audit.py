@@ -488,3 +488,27 @@ def test_a_strangers_report_opens_with_what_was_found(tmp_path, monkeypatch, cap
         assert (out / name).stat().st_size
     assert main(["predict", str(out), "--user", "7", "--top", "2"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+@pytest.mark.parametrize("kind", ["own vectors", "pictures alone"])
+def test_folders_of_other_kinds_are_audited_to_the_end(kind, tmp_path, monkeypatch):
+    """Vectors of one's own in place of texts and pictures; and pictures of things without a text."""
+    data, out = tmp_path / "shop", tmp_path / "out"
+    shop(data)
+    items = pd.read_csv(data / "items.csv")
+    if kind == "own vectors":
+        rmtree(data / "images")
+        draw = np.random.default_rng(0)
+        for name in ("text.npy", "image.npy"):
+            np.save(data / name, draw.normal(size=(60, 8)).astype(np.float32))
+        items[["item"]].to_csv(data / "items.csv", index=False)
+    else:
+        items[["item", "image"]].to_csv(data / "items.csv", index=False)
+    monkeypatch.setattr(command, "PROFILE", "smoke")
+    assert main(["audit", str(data), "--out", str(out)]) == 0
+    page = (out / "report.html").read_text(encoding="utf-8").partition("<main")[2]
+    text = unescape(re.sub(r"<[^>]+>", " ", page))
+    answers = text[text.index("What we found on your data") : text.index("How it was measured")]
+    assert ("Text: " in answers) == (kind == "own vectors") and "Photo: " in answers
+    assert ("no lamp of shop has a text" in text) == (kind == "pictures alone")
+    assert len(pd.read_csv(out / files.RECOMMENDATIONS))
