@@ -62,7 +62,7 @@ bench: .venv/ready
 oracles: .venv/ready
 	$(PIP) install --no-deps --upgrade --only-binary :all: --target .oracles \
 	    $$(python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["oracles"])')
-	PYTHONPATH=.oracles pytest tests/unit -k another_library
+	ORACLES=1 PYTHONPATH=.oracles pytest tests/unit -k another_library
 
 # Keep a long run's records for every reader, beside those of experiments that this run did not repeat.
 publish: .venv/ready

@@ -5,7 +5,9 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -54,6 +56,12 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "mirror" in item.keywords:
             item.add_marker(skip)
+
+
+def other_library(name: str) -> ModuleType:
+    """A library that only tests compare with: the test is skipped without it, but under ``make
+    oracles``, where it must be there."""
+    return import_module(name) if os.environ.get("ORACLES") else pytest.importorskip(name)
 
 
 @pytest.fixture(scope="session")

@@ -168,8 +168,9 @@ def _adjusted(judgements: list[Judgement], rules: Rules) -> list[float]:
         on = (judgement.dataset, judgement.content)
         test = (
             on,
-            claim.variant,
-            claim.than,
+            # a claim and its reverse are one test, the first one's
+            frozenset((claim.variant, *claim.than)) if len(claim.than) == 1 else claim.variant,
+            claim.than if len(claim.than) > 1 else (),
             claim.metric,
             claim.protocol,
             claim.split,
@@ -179,9 +180,8 @@ def _adjusted(judgements: list[Judgement], rules: Rules) -> list[float]:
         if claim.about not in ASKED_OF_ALL_DATA:
             apart = (*apart, on)
         family = {"apart": apart, "together": on, "unadjusted": test}[rules.families]
-        tests.setdefault(family, {})[test] = (
-            judgement.ours.p_value if judgement.ours is not None else float("nan")
-        )
+        p = judgement.ours.p_value if judgement.ours is not None else float("nan")
+        tests.setdefault(family, {}).setdefault(test, p)
         places.append((family, test))
     adjusted = {
         family: dict(zip(own, holm(list(own.values())), strict=True))

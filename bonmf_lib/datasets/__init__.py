@@ -21,6 +21,7 @@ __all__ = [
     "load_dataset",
     "load_planted",
     "only_in_mirror",
+    "read_from",
 ]
 
 # Other domains; no public host serves them in this form.
@@ -65,9 +66,18 @@ def split_view(name: str) -> tuple[str, float | None, int]:
 
 
 def only_in_mirror(name: str) -> bool:
-    """Whether a data set is read from ``BONMF_MIRROR`` alone: no public host serves it as it is."""
+    """Whether a data set is read from ``BONMF_MIRROR`` alone: no public host has it so."""
     own = split_view(name)[0].removeprefix("folder:")
     return own in (*MIRROR_FOLDERS, *MULTIMODAL, *STARRED)
+
+
+def read_from(name: str) -> str:
+    """Where a data set comes from, in a few words."""
+    if only_in_mirror(name):
+        return "mirror only"
+    if name.startswith("folder:"):
+        return "a folder"
+    return "made here" if name == "planted" else "public host or mirror"
 
 
 def _load(name: str, content: str) -> Dataset:

@@ -39,7 +39,15 @@ READ: dict[str, tuple[Modality, ...]] = {
 }
 NEIGHBOURS, GENRE_MEAN, BIASES = "Neighbours in text", "Genre mean", "User + item bias"
 SMALL = "BoNMF, small batches"
-# families of models, each the same by what it reads, and what their rows without content are called
+# what families read on items without any rating
+UNRATED_READ: dict[str, tuple[str, ...]] = {
+    "BoNMF": tuple(READ),
+    "BoNMF, standardised": ("text",),
+    "BoNMF, ID dropout": ("text",),
+    "BoNMF+": ("text",),
+    "biases": tuple(READ),
+}
+# families of models, each the same by what it reads, and what the names of their rows begin with
 BASES = {
     "BoNMF": "BoNMF on ID",
     "BoNMF, standardised": "BoNMF, standardised, on ID",
@@ -141,7 +149,12 @@ def family_names(family: str, reads: Iterable[str] = READ) -> dict[str, str]:
     """What a family's rows are called, by what they read, ``""`` first. Features' scale is nothing
     without features: standardised ones have the same row without content."""
     alone = BASES["BoNMF" if family == "BoNMF, standardised" else family]
-    return {"": alone} | {read: f"{BASES[family]} + {read}" for read in reads}
+    return {"": alone} | {read: _reading(BASES[family], READ[read]) for read in reads}
+
+
+def unrated_families() -> dict[str, dict[str, str]]:
+    """The families that are asked about unrated items, by what their rows there are called."""
+    return {family: family_names(family, reads) for family, reads in UNRATED_READ.items()}
 
 
 def family_rows(run: Run, family: str, reads: Iterable[str] = READ) -> dict[str, Variant]:
@@ -228,9 +241,8 @@ def item_rows(run: Run) -> list[Variant]:
     first, *more = revealed(run, "item") or (None,)
     if first is None:
         return []
-    whole = {name: tuple(READ) if name in ("BoNMF", "biases") else ("text",) for name in FAMILIES}
     rows = plain_rows(run) + _with_controls(
-        run, [*_rows_of(run, whole), *content_only_rows(run, ("text",))]
+        run, [*_rows_of(run, UNRATED_READ), *content_only_rows(run, ("text",))]
     )
     whole_network = family_rows(run, "BoNMF")["text + picture"]
     rows.append(on_control(run, whole_network, CONTROLS[0], ["image"]))
@@ -288,7 +300,7 @@ def _stand_in(run: Run, stand_in: str, dropout: float, read: str = "") -> Varian
 def stand_in_rows(run: Run) -> list[Variant]:
     """BoNMF on items without any rating, by what stands in for their embeddings and how many IDs
     are dropped in training: on IDs alone, and with text. The mean embedding, which adds no noise,
-    meets pictures too. Content stands beside its shuffled control."""
+    meets pictures and noise too. Content stands beside its shuffled control."""
     rows = [
         _stand_in(run, stand_in, dropout, read)
         for stand_in in STAND_INS
@@ -298,6 +310,8 @@ def stand_in_rows(run: Run) -> list[Variant]:
     picture, both = (_stand_in(run, "mean", 0.0, read) for read in ("picture", "text + picture"))
     rows += [picture, both]
     rows += control_rows(run, rows, CONTROLS[:1])
+    on_mean = set(mean_stand_in_names().values())
+    rows += control_rows(run, [row for row in rows if row.name in on_mean], CONTROLS[1:])
     rows.append(on_control(run, both, CONTROLS[0], ["image"]))
     return _held_out(run, "item", rows, revealed(run, "item")[:1])
 

@@ -33,14 +33,14 @@ def revealed(run: Run, side: str) -> tuple[int, ...]:
     return tuple(n for n in tried if most is not None and n <= most)
 
 
-def protocol(side: str, count: int) -> str:
-    """How rows with so many revealed ratings are called."""
+def protocol(side: str, count: int | str) -> str:
+    """How rows with so many revealed ratings are called; a pattern where the count is one."""
     return f"{side}s held out, {count} revealed"
 
 
 def counts_in(records: pd.DataFrame, side: str) -> tuple[int, ...]:
     """How many ratings of held-out items (users) are revealed in some of the records, ascending."""
-    told = records["protocol"].str.extract(rf"^{side}s held out, (\d+) revealed$")[0]
+    told = records["protocol"].str.extract(protocol(f"^{side}", r"(\d+)"))[0]
     return tuple(sorted({int(count) for count in told.dropna()}))
 
 

@@ -256,6 +256,22 @@ def asked(
     return rows, chosen.seeds(run) if seeds is None else seeds
 
 
+def asked_together(run: Run, names: Sequence[str]) -> list[tuple[list[Variant], tuple[int, ...]]]:
+    """The rows of experiments in as few groups as can be, so that rows of one can be compared with
+    those of another: a group has the same seeds, and no name twice for different rows."""
+    groups: list[tuple[dict[str, Variant], tuple[int, ...]]] = []
+    for name in names:
+        rows, seeds = asked(run, name)
+        own = {row.name: row for row in rows}
+        for known, others in groups:
+            if others == seeds and all(known.get(key, row) == row for key, row in own.items()):
+                known.update(own)
+                break
+        else:
+            groups.append((own, seeds))
+    return [(list(known.values()), seeds) for known, seeds in groups]
+
+
 def run_experiment(run: Run, experiment: str) -> pd.DataFrame:
     """Run the rows of an experiment that the run's data allow; its records."""
     return run_variants(run, experiment, *asked(run, experiment))

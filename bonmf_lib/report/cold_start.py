@@ -300,10 +300,10 @@ def revealed_table(
     return pd.DataFrame(columns).reindex(order).fillna("").rename_axis("model")
 
 
-def lowest(records: pd.DataFrame, most: int) -> pd.DataFrame:
-    """The rows with the least test error, the best first: index model; columns mean, low, high."""
-    found = estimates(records, ERROR).set_index("variant").sort_values("mean")
-    return found[["mean", "low", "high"]].head(most)
+def lowest(records: pd.DataFrame, most: int) -> dict[str, str]:
+    """The rows with the least test error, the best first: ``mean ± half`` of the 95 % interval."""
+    found = estimates(records, ERROR).set_index("variant").sort_values("mean").head(most)
+    return {str(name): _plus_minus(row, 3) for name, row in found.iterrows()}
 
 
 def best_sentence(records: pd.DataFrame, side: str, counts: Sequence[int]) -> str:

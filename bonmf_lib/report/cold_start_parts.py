@@ -9,15 +9,17 @@ from ..experiments.cold_start import (
     family_names,
     mean_stand_in_names,
     stand_in_names,
+    unrated_families,
 )
 from ..experiments.held_out import counts_in
 from . import cold_start, html
 from .figures.cold_start import content_gains, learning_curves
-from .published import Part, Published
+from .published import NotPublishedError, Part, Published
 from .worth import curve_table, text_curve, worth, worth_sentence
 
 _ITEMS, _STAND_INS, _USERS = "09_items", "09_stand_ins", "09_users"
 _UNRATED = "movies without any rating"
+_WAITS = "Items without ratings"
 _MEAN = "BoNMF, mean embedding for new items"
 _BEST = 12  # rows that the table of lowest errors shows
 
@@ -25,10 +27,10 @@ _BEST = 12  # rows that the table of lowest errors shows
 def unrated(published: Published) -> Iterator[Part]:
     """What content gains on items that nobody has rated, over none and over its controls; and which
     rows err least there."""
-    records = published.rows(_ITEMS, "Items without ratings")
-    first = cold_start.with_revealed(records, "item", 0)
-    gained = cold_start.gains(first, {name: family_names(name) for name in FAMILIES})
-    yield content_gains(gained, "mse", f"MovieLens-1M, {_UNRATED}")
+    first = _unrated(published)
+    gained = cold_start.gains(first, unrated_families())
+    if cold_start.drawable(gained):
+        yield content_gains(gained, "mse", f"MovieLens-1M, {_UNRATED}")
     yield _lowest(first)
 
 
@@ -37,7 +39,7 @@ def stand_ins(published: Published) -> Iterator[Part]:
     stand-in, with IDs dropped in training or not."""
     records = published.rows(_STAND_INS, "Stand-ins for untrained embeddings")
     gained = cold_start.gains(records, {_MEAN: mean_stand_in_names()})
-    yield cold_start.gain_sentence(gained, f"{_UNRATED[0].upper()}{_UNRATED[1:]}")
+    yield cold_start.gain_sentence(gained, _UNRATED.capitalize())
     yield cold_start.gain_table(gained)
     yield cold_start.stand_in_sentence(records, stand_in_names())
     yield cold_start.stand_in_table(records, stand_in_names())
@@ -45,10 +47,7 @@ def stand_ins(published: Published) -> Iterator[Part]:
 
 def in_full(published: Published) -> Iterator[Part]:
     """Gains of every model by what it reads."""
-    records = published.rows(_ITEMS, "Items without ratings")
-    first = cold_start.with_revealed(records, "item", 0)
-    names = {name: family_names(name) for name in FAMILIES}
-    yield cold_start.gain_table(cold_start.gains(first, names))
+    yield cold_start.gain_table(cold_start.gains(_unrated(published), unrated_families()))
 
 
 def worths(published: Published) -> Iterator[Part]:
@@ -85,12 +84,15 @@ def users(published: Published) -> Iterator[Part]:
     )
 
 
+def _unrated(published: Published) -> pd.DataFrame:
+    first = cold_start.with_revealed(published.rows(_ITEMS, _WAITS), "item", 0)
+    if first.empty:
+        raise NotPublishedError(_WAITS)
+    return first
+
+
 def _lowest(records: pd.DataFrame) -> Part:
     """The rows with their own content that err least, the best first."""
     own = cold_start.without_controls(records)
-    found = cold_start.lowest(own, _BEST)
-    rows = [
-        (name, f"{row['mean']:.3f} ({row['low']:.3f} to {row['high']:.3f})")
-        for name, row in found.iterrows()
-    ]
+    rows = list(cold_start.lowest(own, _BEST).items())
     return html.table((f"lowest errors on {_UNRATED}", "MSE"), rows)

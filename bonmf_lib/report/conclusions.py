@@ -307,8 +307,12 @@ def answer_text(found: Measured) -> str:
         f"{_shuffled(both, RECIPE)}; {TUNED} {_gain(both, TUNED)}.",
         f"Movies with fewer than five ratings, plots: {_gain(new, STOPPED)}.",
     ]
-    if (unrated := found.effect(UNRATED_TEXT)) is not None:
-        sentences.append(f"Movies without any rating, plots: {unrated}{_chance(unrated)}.")
+    unrated, content = (found.effect(f"{UNRATED_TEXT}{end}") for end in ("", ", content"))
+    if unrated is not None and content is not None:
+        sentences.append(
+            f"Movies held out whole ({unrated.splits} draws), without any rating, plots: {unrated}"
+            f"{_chance(unrated)}; over their hardest control {content}{_chance(content)}."
+        )
     if (simple := found.effect("BoNMF (b), biased SVD")) is not None:
         sentences.append(simple_sentence(simple))
     of_rankers = multimodal_parts.front_sentence(found.published)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..datasets import only_in_mirror
+from ..datasets import only_in_mirror, read_from
 from ..datasets.summary import coverage
 from ..datasets.words import shown_name
 from ..evaluation import Estimate, holm, mean_interval
@@ -361,9 +361,11 @@ def published_gains(
 
 
 def mirror_sentence(records: pd.DataFrame) -> str:
-    """Which of the records' data sets nobody can fetch from a public host; "" where all can be."""
+    """Which of the records' data sets no public host has in the form that is read; "" where none
+    is."""
     own = [shown_name(name) for name in records["dataset"].unique() if only_in_mirror(name)]
-    return f"Only in this study's mirror, on no public host: {', '.join(own)}." if own else ""
+    start = "Read from this study's mirror, since no public host has them in this form"
+    return f"{start}: {', '.join(own)}." if own else ""
 
 
 def data_table(runs: Mapping[str, Run]) -> pd.DataFrame:
@@ -387,6 +389,6 @@ def data_table(runs: Mapping[str, Run]) -> pd.DataFrame:
             "scale": str(data.scale),
             "items with a text": carried["text"],
             "with a picture": carried["picture"],
-            "read from": "mirror only" if only_in_mirror(data.name) else "public host or mirror",
+            "read from": read_from(data.name),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("data")

@@ -7,11 +7,12 @@ import pandas as pd
 from scipy import stats
 
 from ..claims.reading import read_claims
-from ..datasets import only_in_mirror
+from ..datasets import read_from
 from ..evaluation import mean_interval
 from ..experiments.multimodal_ranking import DROPOUTS, PENALTIES, dropout_name
 from ..runs.records import interval_share
 from ..runs.run import Run
+from .cold_start import without_controls
 from .figures.style import metric_name
 from .tables import metric_table
 
@@ -34,7 +35,7 @@ def data_table(runs: Mapping[str, Run]) -> pd.DataFrame:
             "text": run.encoder("text") if data.offers("text") else "none",
             "picture": run.encoder("image") if data.offers("image") else "none",
             "parts": "given" if data.given is not None else "drawn by user, 8:1:1",
-            "read from": "mirror only" if only_in_mirror(data.name) else "public host or mirror",
+            "read from": read_from(data.name),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("data")
 
@@ -95,19 +96,20 @@ def place_sentence(own: pd.DataFrame, others: pd.DataFrame, where: str) -> str:
     """At which place of a data set's rankers the best of some rows would stand, by Recall@20.
 
     Args:
-        own: records of the rows to be placed. others: of the rankers.
+        own: records of the rows to be placed, controls aside. others: of the rankers.
     """
     placed, ranked = (
         found[found["metric"] == "recall@20"].groupby("variant")["value"].mean()
-        for found in (own, others)
+        for found in (without_controls(own), others)
     )
     if placed.empty or ranked.empty:
         return f"{where}: not run beside the rankers."
     name, best = placed.idxmax(), ranked.idxmax()
     above = int((ranked > placed[name]).sum())
     return (
-        f"{where}: {name} (Recall@20 {placed[name]:.4f}) would be number {above + 1} among "
-        f"{len(ranked)} rankers, of which {best} is the best ({ranked[best]:.4f})."
+        f"{where}: {name} (Recall@20 {placed[name]:.4f}) would be number {above + 1} of "
+        f"{len(ranked) + 1} with the {len(ranked)} rankers, of which {best} is the best "
+        f"({ranked[best]:.4f})."
     )
 
 

@@ -14,10 +14,10 @@ from .figures.ranking import setting_curves, two_evaluations
 from .published import NotPublishedError, Part, Published
 from .so_far import ASKED_OF_RANKERS
 
+FLAWS = "list_flaws"  # the table of what is wrong with the authors' lists
 _EXPERIMENTS = "11_"  # how their names begin
 # whose rows no table or figure of the report names; and those that draw a curve, by what it is over
 _NAIVE = "11_naive"
-FLAWS = "list_flaws"  # the table of what is wrong with the authors' lists
 _CURVES = {"factors": "factors", "layers": "hidden layers", "negatives": "negatives"}
 _PRINTED_IN = ("ncf", "ncf-revisited", "ncf-independent")  # the first that prints a number
 _USUAL_LAYERS = f", {HIDDEN_LAYERS} hidden layers"  # which rows do not name
@@ -120,15 +120,13 @@ def _printed() -> dict[str, str]:
 def flawed_lists(published: Published) -> Iterator[Part]:
     """What is wrong with the authors' lists, and what it changes to count a test item among its own
     negatives as a rival; means over seeds."""
-    flaws = published.table(FLAWS, "Flaws of the authors' lists").set_index("flaw")["count"]
-    yield "The authors' lists: " + ", ".join(f"{n:,} {flaw}" for flaw, n in flaws.items()) + "."
     naive = published.rows(_NAIVE, "Lists counted naively")
     others = published.own[published.own["experiment"].str.startswith(_EXPERIMENTS)]
     others = others[others["evaluation"] == rankers.SIDES["sampled"]]
     keys = ["variant", "protocol"]
     rows = []
     for key, own in naive.groupby(keys, sort=False):
-        same = others[others[keys].eq(key).all(axis=1)]
+        same = others[others[keys].eq(key).all(axis=1) & others["seed"].isin(own["seed"])]
         cells = []
         for metric in _METRICS:
             counted, fair = (
@@ -138,6 +136,8 @@ def flawed_lists(published: Published) -> Iterator[Part]:
         rows.append((rankers.row_label(*key), *cells))
     names = [title for name in _METRICS.values() for title in (name, f"{name}, counted naively")]
     yield html.table(("row", *names), rows)
+    flaws = published.table(FLAWS, "Flaws of the authors' lists").set_index("flaw")["count"]
+    yield "The authors' lists: " + ", ".join(f"{n:,} {flaw}" for flaw, n in flaws.items()) + "."
 
 
 def curves(published: Published) -> Iterator[Part]:

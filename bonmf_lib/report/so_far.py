@@ -340,7 +340,7 @@ _ASKED_OF_COLD_START = {
     "Does the picture help on such items?": "Cold-items (picture)",
     "By what it shows?": "Cold-items (picture), content",
     "Does it add to the text, with the mean embedding?": "Cold-items (both), mean stand-in",
-    "With five ratings revealed?": "Cold-items (text), 5 revealed",
+    "Does text still help with five ratings revealed?": "Cold-items (text), 5 revealed",
     "Does dropping IDs in training help?": "Cold-items (text), ID dropout",
     "For users without any rating?": "Cold-users (both)",
 }

@@ -142,7 +142,7 @@ class Multimodal:
     most_steps: _Count
     learning_rate: _Rate
     trials: _Count  # of every search
-    fixed_on_trials: _Count  # likewise, on those of ``fixed_on``
+    trials_on_fixed: _Count  # likewise, on data of ``fixed_on``
 
 
 @config

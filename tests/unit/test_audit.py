@@ -492,7 +492,7 @@ def test_a_strangers_report_opens_with_what_was_found(tmp_path, monkeypatch, cap
 
 @pytest.mark.parametrize("kind", ["own vectors", "pictures alone"])
 def test_folders_of_other_kinds_are_audited_to_the_end(kind, tmp_path, monkeypatch):
-    """Vectors of one's own in place of texts and pictures; and pictures of things without a text."""
+    """Own vectors in place of texts and pictures; and pictures of things without a text."""
     data, out = tmp_path / "shop", tmp_path / "out"
     shop(data)
     items = pd.read_csv(data / "items.csv")

@@ -50,6 +50,7 @@ def test_pictures_meet_the_mean_stand_in_with_their_controls(run):
     names = {row.name for row in asked(run, "09_stand_ins")[0]}
     on_mean = list(rows_of.mean_stand_in_names().values())
     assert len(on_mean) == 4 and set(on_mean) <= names
+    assert {f"{name}, noise" for name in on_mean[1:]} <= names
     assert f"{on_mean[-1]}, picture shuffled" in names
     alone, text = on_mean[:2]
     assert rows_of.stand_in_names()["mean", "0%"] == (alone, text)

@@ -220,7 +220,8 @@ def test_new_items_are_told_with_their_controls_and_a_simple_model():
         "(+3.0 to +5.0); movies without any rating, the network on plots over Ridge on text "
         "−6.0 % (−7.0 to −5.0)"
     )
-    assert "Movies without any rating, plots: +5.0 % (+4.0 to +6.0)." in answer_text(found)
+    said = "Movies held out whole (5 draws), without any rating, plots: +5.0 % (+4.0 to +6.0); over"
+    assert f"{said} their hardest control +4.0 % (+3.0 to +5.0)." in answer_text(found)
 
 
 def test_answers_do_without_records():

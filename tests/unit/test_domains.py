@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bonmf_lib.claims.reading import read_claims
-from bonmf_lib.datasets import MIRROR_FOLDERS, only_in_mirror
+from bonmf_lib.datasets import MIRROR_FOLDERS, only_in_mirror, read_from
 from bonmf_lib.datasets.starred import NAMES as STARRED
 from bonmf_lib.datasets.words import shown_name
 from bonmf_lib.errors import SourceError
@@ -292,13 +292,15 @@ def test_the_table_of_data_says_what_items_carry(run):
     shown = domains.data_table({"planted": run})
     assert shown.loc["planted", "items with a text"] == "80"
     assert shown.loc["planted", "known pairs, %"] == "37.50"
-    assert shown.loc["planted", "read from"] == "public host or mirror"
+    assert shown.loc["planted", "read from"] == "made here"
+    assert read_from("ml-1m") == "public host or mirror"
+    assert (read_from("folder:xwines"), read_from("folder:shop")) == ("mirror only", "a folder")
 
 
 def test_data_that_only_the_mirror_has_are_named():
     names = pd.DataFrame({"dataset": ["ml-1m", "folder:xwines", "amazon-baby-stars", "ml-1m"]})
     words = domains.mirror_sentence(names)
-    assert words == "Only in this study's mirror, on no public host: xwines, amazon-baby-stars."
+    assert words.endswith("in this form: xwines, amazon-baby-stars.")
     assert domains.mirror_sentence(names.iloc[[0]]) == ""
     assert only_in_mirror("tiktok+core5") and not only_in_mirror("ml-100k+from4+core5")
 

@@ -13,7 +13,7 @@ from bonmf_lib.models.ranking.buir import BUIRConfig
 from bonmf_lib.models.ranking.lightgcn import LightGCNConfig
 from bonmf_lib.training.config import TrainingConfig
 from bonmf_lib.training.loop import fit
-from tests.conftest import CPU
+from tests.conftest import CPU, other_library
 from tests.unit.test_rankers import (
     EDGES,
     ITEMS,
@@ -133,7 +133,7 @@ def test_lightgcn_starts_as_asked_for(initial, deviation):
 
 def test_lightgcn_equals_another_library():
     """torch_geometric's, on the same weights; its penalty has no factor 1/2."""
-    other = pytest.importorskip("torch_geometric.nn.models")
+    other = other_library("torch_geometric.nn.models")
     sizes = 30, 20
     edges = random_edges(*sizes)
     config = LightGCNConfig(factors=8, layers=3, regularisation=0.2)

@@ -203,7 +203,7 @@ def test_searches_try_no_settings_twice_and_give_every_trial_ten_looks(run, with
     assert (counts["EASE"], counts["BPR"], counts["BM3"], counts["LATTICE"]) == (6, 6, 8, 12)
     assert asked(other, "12_tuned")[1] == asked(other, "12_models")[1]
     name = run.dataset.name
-    fewer = with_profile(trials=12, fixed_on_trials=7, fixed_on=(name,))
+    fewer = with_profile(trials=12, trials_on_fixed=7, fixed_on=(name,))
     assert {row.search.count for row in asked(fewer, "12_tuned")[0]} == {6, 7}
 
 

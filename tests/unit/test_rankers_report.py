@@ -157,7 +157,7 @@ def test_rows_that_were_not_compared_in_pairs_stand_in_the_table_alone(monkeypat
 def test_flawed_lists_stand_beside_lists_without_their_flaw(monkeypatch):
     """A row's mean over its seeds, under the rule that leaves the own test item out and naively."""
     naive = "given negatives, own item kept"
-    values = {("11_naive", naive): (0.3, 0.4), ("11_solved", GIVEN): (0.5, 0.6),
+    values = {("11_naive", naive): (0.3, 0.4), ("11_solved", GIVEN): (0.5, 0.6, 0.7),
               ("11_solved", FULL): (0.9, 0.9)}  # fmt: skip
     rows = [
         dict.fromkeys(RECORD_COLUMNS, "")
@@ -173,7 +173,7 @@ def test_flawed_lists_stand_beside_lists_without_their_flaw(monkeypatch):
     flaws = pd.DataFrame({"flaw": ["lists with their own test item"], "count": [1156]})
     run = Published(pd.DataFrame(rows, columns=RECORD_COLUMNS))
     monkeypatch.setattr(Published, "table", lambda *_: flaws)
-    said, table = ranker_parts.flawed_lists(run)
+    table, said = ranker_parts.flawed_lists(run)
     assert said == "The authors' lists: 1,156 lists with their own test item."
     head, line = str(table).splitlines()
     assert head.startswith("row | HR@10 | HR@10, counted naively | NDCG@10 | ")

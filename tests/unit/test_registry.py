@@ -8,7 +8,7 @@ import pytest
 from bonmf_lib.__main__ import main
 from bonmf_lib.errors import ConfigError
 from bonmf_lib.experiments import ablations, cold_start, multimodal_ranking, table1
-from bonmf_lib.experiments.registry import EXPERIMENTS, GRIDS, asked
+from bonmf_lib.experiments.registry import EXPERIMENTS, GRIDS, asked, asked_together
 from bonmf_lib.runs import training
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import run_variants, train_share
@@ -26,7 +26,24 @@ PUT_TOGETHER = {f"05_{question.replace(' ', '_')}" for question in GRIDS} | {
     "08_resolve_random",
     "08_resolve_cold",
 }
+
+
 # this profile varies nothing, asks no hub, and its data came without lists
+def test_rows_of_experiments_are_asked_together_unless_a_name_means_two_rows(tmp_path):
+    run = Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path)))
+    names = ["12_models", "12_tuned", "12_knock_outs"]
+    groups = asked_together(run, names)
+    asked_for = [
+        (row, seeds) for name in names for rows, seeds in [asked(run, name)] for row in rows
+    ]
+    assert {(row, seeds) for rows, seeds in groups for row in rows} == set(asked_for)
+    (fixed, _), (tuned, _) = groups
+    assert {row.protocol for row in tuned} == {"tuned"}
+    assert {"BPR", "BM3", "BM3, text only"} <= {row.name for row in fixed}
+    for rows, _ in groups:
+        assert len({row.name for row in rows}) == len(rows)
+
+
 EMPTY = {"05_specifications", "06_claims", "11_naive"}
 OUTSIDE = {"04_folds", "04_shuffled_rows"}  # asked for by anchors.outside_records
 

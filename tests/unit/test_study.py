@@ -250,6 +250,14 @@ def test_a_difference_and_its_size_are_one_test():
     assert (whole.verdict, size.verdict) == ("reproduced", "direction only")
 
 
+def test_a_claim_and_its_reverse_are_one_test():
+    records = table(A=0.70 + 5 * NOISE, B=0.722 - 5 * NOISE)
+    reverse = BETTER.model_copy(update={"id": "c reverse", "variant": "B", "than": ("A",)})
+    found = judge((BETTER, reverse), records)
+    assert [one.p_holm for one in found] == pytest.approx([found[0].ours.p_value] * 2)
+    assert [one.verdict for one in found] == ["reproduced", "not reproduced"]
+
+
 def test_rules_that_are_choices_can_be_varied():
     records = table(A=0.714 + NOISE, B=0.73 - NOISE, C=0.70 + NOISE)
     assert judge((VALUE,), records, Rules(tolerance=0.01))[0].verdict == "not reproduced"

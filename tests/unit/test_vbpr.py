@@ -12,6 +12,7 @@ from bonmf_lib.encoders import Features
 from bonmf_lib.models import Batch, build_model
 from bonmf_lib.models.ranking.bpr_mf import BPRMFConfig
 from bonmf_lib.models.ranking.vbpr import VBPRConfig
+from tests.conftest import other_library
 from tests.unit.test_rankers import inputs_of, random_edges
 
 USERS, ITEMS, FACTORS = 9, 7, 4
@@ -139,7 +140,7 @@ def test_an_item_without_features_has_a_learned_vector():
 def test_scores_equal_another_library(monkeypatch):
     """Cornac's, with biases, on the same weights and concatenated features."""
     monkeypatch.setitem(sys.modules, "powerlaw", types.ModuleType("powerlaw"))  # not used here
-    pytest.importorskip("cornac")
+    other_library("cornac")
     from cornac.data import Dataset, ImageModality
     from cornac.models import VBPR
 
