@@ -329,8 +329,6 @@ ASKED_OF_RANKERS = {
 
 _ASKED_OF_FEW_RATINGS = {
     "Does text relieve cold start, by the paper's recipe?": "BoNMF (e)",
-    "With settings that are searched?": "BoNMF (e), tuned",
-    "On native features, stopped early?": "BoNMF (e), native, early stopped",
 }
 _ASKED_OF_COLD_START = {
     "Does text help on items without any rating?": "Cold-items (text)",
