@@ -52,13 +52,16 @@ def _unrated(found: Measured) -> str:
     """What text and picture gain on movies without any rating in training, over IDs and over the
     control that they gain least on, and how that stands to a ridge; "" where it was not run."""
     parts = []
-    for called, claim in (("plots", UNRATED_TEXT), ("posters", UNRATED_PICTURE)):
+    names = {"movies without any rating, plots": UNRATED_TEXT, "posters there": UNRATED_PICTURE}
+    for called, claim in names.items():
         gain, content = found.effect(claim), found.effect(f"{claim}, content")
         if gain is not None and content is not None:
             parts.append(f"{called} {gain}, over their hardest control {content}")
     if (simple := found.effect(claim := f"{UNRATED_TEXT}, simple")) is not None:
-        parts.append(f"the network on plots over {found.claims.loc[claim, 'against']} {simple}")
-    return "; ".join(f"movies without any rating, {part}" for part in parts)
+        parts.append(
+            f"the network on plots there over {found.claims.loc[claim, 'against']} {simple}"
+        )
+    return "; ".join(parts)
 
 
 def _why_text_matters_more(found: Measured) -> str:

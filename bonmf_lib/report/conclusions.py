@@ -283,6 +283,16 @@ def cards(found: Measured) -> list[Card]:
     return [card(question, found) for question in QUESTIONS]
 
 
+def _unrated_lead(found: Measured) -> str:
+    """Whether text helps with items that nobody has rated: by what it says, and in every setup of
+    the network that was tried."""
+    setups = "", ", content", ", standardised", ", small batches", ", mean stand-in"
+    effects = [found.effect(f"{UNRATED_TEXT}{setup}") for setup in setups]
+    told = [effect.outcome == "better" for effect in effects if effect is not None]
+    said = HELPS.lead if all(told) else DEPENDS.lead if all(told[:2]) else NO_CLEAR_GAIN.lead
+    return f"With movies that nobody has rated, {said.format('text')}."
+
+
 def lead(found: Sequence[Card]) -> str:
     """The answer to the study's title in a few words."""
     shorts = {one.question: one.short for one in found}
@@ -310,9 +320,10 @@ def answer_text(found: Measured) -> str:
     unrated, content = (found.effect(f"{UNRATED_TEXT}{end}") for end in ("", ", content"))
     if unrated is not None and content is not None:
         sentences.append(
-            f"Movies held out whole ({unrated.splits} draws), without any rating, plots: {unrated}"
-            f"{_chance(unrated)}; over their hardest control {content}{_chance(content)}."
+            f"Movies without any rating ({unrated.splits} draws), plots: {unrated}"
+            f"{_chance(unrated)}, over their hardest control {content}{_chance(content)}."
         )
+        sentences[0] = f"{sentences[0].removesuffix('**')} {_unrated_lead(found)}**"
     if (simple := found.effect("BoNMF (b), biased SVD")) is not None:
         sentences.append(simple_sentence(simple))
     of_rankers = multimodal_parts.front_sentence(found.published)
