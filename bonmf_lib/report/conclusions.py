@@ -289,8 +289,9 @@ def _unrated_lead(found: Measured) -> str:
     setups = "", ", content", ", standardised", ", small batches", ", mean stand-in"
     effects = [found.effect(f"{UNRATED_TEXT}{setup}") for setup in setups]
     told = [effect.outcome == "better" for effect in effects if effect is not None]
-    said = HELPS.lead if all(told) else DEPENDS.lead if all(told[:2]) else NO_CLEAR_GAIN.lead
-    return f"With movies that nobody has rated, {said.format('text')}."
+    said = (HELPS if all(told[:2]) else NO_CLEAR_GAIN).lead.format("text")
+    sure = "" if all(told) or not all(told[:2]) else ", not certainly in every setup"
+    return f"On unrated movies {said}{sure}."
 
 
 def lead(found: Sequence[Card]) -> str:
@@ -320,7 +321,7 @@ def answer_text(found: Measured) -> str:
     unrated, content = (found.effect(f"{UNRATED_TEXT}{end}") for end in ("", ", content"))
     if unrated is not None and content is not None:
         sentences.append(
-            f"Movies without any rating ({unrated.splits} draws), plots: {unrated}"
+            f"Unrated movies ({unrated.splits} draws), plots: {unrated}"
             f"{_chance(unrated)}, over their hardest control {content}{_chance(content)}."
         )
         sentences[0] = f"{sentences[0].removesuffix('**')} {_unrated_lead(found)}**"

@@ -221,13 +221,13 @@ def test_new_items_are_told_with_their_controls_and_a_simple_model():
         "(+3.0 to +5.0); posters there +3.0 % (+2.0 to +4.0), over their hardest control +2.0 % "
         "(+1.0 to +3.0); the network on plots there over Ridge on text −6.0 % (−7.0 to −5.0)"
     )
-    said = "Movies without any rating (5 draws), plots: +5.0 % (+4.0 to +6.0), over their hardest "
+    said = "Unrated movies (5 draws), plots: +5.0 % (+4.0 to +6.0), over their hardest "
     assert f"{said}control +4.0 % (+3.0 to +5.0)." in answer_text(found)
-    start, unsure = "With movies that nobody has rated, text", ["direction only", "other"]
+    start, unsure = "On unrated movies text", ["direction only", "other"]
     assert f"{start} helps.**" in answer_text(found)
     for setup, words in {
         "content": "is not shown to help",
-        "mean stand-in": "helps in some",
+        "mean stand-in": "helps, not certainly",
     }.items():
         changed = found.claims.copy()
         changed.loc[f"Cold-items (text), {setup}"] = changed.iloc[0]
