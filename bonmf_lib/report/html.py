@@ -133,6 +133,14 @@ def lines_cell(text: str) -> Markup:
     return Markup(_lines(text), text)
 
 
+_MOST_PLAIN = 40  # rows; a report would else hold all of a long list twice
+
+
+def _plain(lines: Sequence[str], what: str) -> str:
+    """The plain form of a list: its lines, or of a long one what it holds."""
+    return "\n".join(lines) if len(lines) <= _MOST_PLAIN else f"A list of {len(lines)} {what}."
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[str | Markup]]) -> Markup:
     """A table for reading; cells are text, or markup of this module. Each says its column, for
     narrow screens that show a row as a block."""
@@ -151,7 +159,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str | Markup]]) -> Mar
     lines = [" | ".join(map(str, row)) for row in (columns, *rows)]
     return Markup(
         f'<table class="reading"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>',
-        "\n".join(lines),
+        _plain(lines, f"lines: {', '.join(columns)}"),
     )
 
 
@@ -220,4 +228,4 @@ def claim_rows(rows: Sequence[ClaimRow]) -> Markup:
         f"{row.statement}: {row.verdict} ({row.code}; paper: {row.paper}; measured: {row.measured})"
         for row in rows
     ]
-    return Markup(f'<ul class="claims">{"".join(shown)}</ul>', "\n".join(lines))
+    return Markup(f'<ul class="claims">{"".join(shown)}</ul>', _plain(lines, "claims"))

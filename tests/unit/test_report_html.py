@@ -128,3 +128,11 @@ def test_a_whole_table_shows_every_row_once():
         shown = html.whole_table(frame)
     assert shown.html.count("<tr>") == 101 and "<script>" not in shown.html
     assert str(shown) == "A table of 100 rows: claim, note."
+
+
+def test_the_plain_form_of_a_long_list_says_what_it_holds():
+    long, short = [("a", "1")] * 41, [("a", "1")] * 40
+    assert str(html.table(("row", "value"), long)) == "A list of 42 lines: row, value."
+    assert str(html.table(("row", "value"), short[:-1])).count("a | 1") == 39
+    claims = [ClaimRow("s", "c", "p", "m", "reproduced", "")] * 41
+    assert str(html.claim_rows(claims)) == "A list of 41 claims."
