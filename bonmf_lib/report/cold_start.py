@@ -168,11 +168,12 @@ def verdict(found: Sequence[Gain]) -> str:
     """Whether content helps a model: only where it beats none and every control of it.
 
     Args:
-        found: of one family and what it reads; not empty.
+        found: of one family and what it reads; not empty. Without any control it is not certain.
     """
     if any(one.gain.n < LEAST_SEEDS for one in found):
         return FEW
-    if all(one.told and one.gain.mean > 0 for one in found):
+    controlled = any(one.over != NONE for one in found)
+    if controlled and all(one.told and one.gain.mean > 0 for one in found):
         return HELPS
     if any(one.told and one.gain.mean < 0 for one in found if one.over == NONE):
         return HARMS
@@ -274,8 +275,10 @@ def stand_in_sentence(
     if not means:
         return "No stand-in was run with texts."
     best = min(means, key=lambda key: means[key].mean())
-    plain = next(iter(means))
+    plain = next(iter(names))
     said = f"Lowest error with text: stand-in {best[0]}, {best[1]} ({means[best].mean():.4f})."
+    if plain not in means:
+        return f"{said} Untrained embeddings were not run beside it."
     gain = percent_gain((records, names[best][1]), (records, names[plain][1]), ERROR)
     if best == plain or gain is None:
         return f"{said} That is the network as it is published."

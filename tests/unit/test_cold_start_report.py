@@ -50,6 +50,9 @@ def test_content_helps_only_beyond_none_and_every_control(families):
     assert said(families, noise=0.85) == report.UNSHOWN
     assert said(families, alone=0.8, shuffled=0.8, noise=0.8) == report.HARMS
     assert said(families, seeds=range(2)) == report.FEW
+    bare = at_none()
+    bare = bare[~bare["variant"].str.contains("shuffled|noise")]
+    assert report.verdict(report.gains(bare, families)) == report.UNCERTAIN
     assert not report.drawable(report.gains(at_none(seeds=range(2)), families))
     assert report.drawable(report.gains(at_none(), families))
 
@@ -190,6 +193,9 @@ def test_stand_ins_are_told_apart_by_the_error_with_text():
     words = report.stand_in_sentence(records(values), names)
     assert words.startswith("Lowest error with text: stand-in zero, 20% (0.8994).")
     assert words.endswith("That is +5.3 % against an untrained embedding.")
+    mean = records(values)
+    mean = mean[mean["variant"].str.startswith("Stand-in mean")]
+    assert report.stand_in_sentence(mean, names).endswith("were not run beside it.")
     assert report.stand_in_sentence(records(values).iloc[:0], names) == (
         "No stand-in was run with texts."
     )
