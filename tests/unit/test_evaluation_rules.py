@@ -13,6 +13,7 @@ from bonmf_lib.claims.judge import judge
 from bonmf_lib.claims.reading import BetterClaim, EquivalentClaim
 from bonmf_lib.errors import ConfigError, RecordError
 from bonmf_lib.evaluation import rules
+from bonmf_lib.evaluation.by_support import BY_SUPPORT
 from bonmf_lib.evaluation.candidates import candidate_metrics
 from bonmf_lib.evaluation.ranking import ranking_metrics
 from bonmf_lib.evaluation.rules import (
@@ -318,11 +319,12 @@ def test_published_records_are_read_with_their_evaluation():
     """Most were written before there was such a column."""
     published = read_published()
     published = published[~published["experiment"].str.startswith(("11_", "12_"))]  # rankers
-    ranked = published["experiment"] == "04_implicit"
-    assert (
-        ranked.any()
-        and (published["evaluation"] == np.where(ranked, FULL_RANKING.name, RATED_ITEMS.name)).all()
-    )
+    expected = pd.Series(RATED_ITEMS.name, published.index)
+    for experiments, rule in ((("04_implicit",), FULL_RANKING), (("09_",), BY_SUPPORT)):
+        measured = published["experiment"].str.startswith(experiments)
+        assert measured.any()
+        expected[measured] = rule.name
+    assert (published["evaluation"] == expected).all()
 
 
 # Claims
