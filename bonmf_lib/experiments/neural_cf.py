@@ -40,7 +40,8 @@ NEGATIVES = 4  # per positive, in the paper's trainings
 MF_NEGATIVES = 8  # of Rendle et al., drawn from all items
 HIDDEN_LAYERS = 3  # of the MLP, where nothing else is said
 EASE_PENALTIES = 250.0, 1320.0  # which of them is better depends on the evaluation
-COUNTED = ", negatives counted in batches"  # what a row's name ends in
+# what rows' names end in
+COUNTED, FROM_CHOSEN = ", negatives counted in batches", ", from parts so chosen"
 AS_PUBLISHED, LARGE_BATCHES, TUNED = "as published", "large batches", "tuned"
 # of plain gradient descent after pretraining, for each positive of a batch: 0.001 in the paper's
 FINE_TUNING_RATE = 1e-3 / 51
@@ -168,13 +169,18 @@ def neumf_rows(run: Run) -> list[Variant]:
 
 
 def rows_by_epoch(run: Run) -> list[Variant]:
-    """The networks of the paper's table that start from nothing, at its most factors; and one in
-    batches that count negatives, as those of the authors' code do."""
+    """The networks of the paper's table at its most factors, the pretrained one from parts whose
+    epoch is chosen by the test ratings too; and one in batches that count negatives, as those of
+    the authors' code do."""
     most = max(run.settings.rankings.factors)
-    rows = [make(run, most, AS_PUBLISHED) for make in (gmf, mlp, neumf)]
+    *rows, fused = [make(run, most, AS_PUBLISHED) for make in (gmf, mlp, neumf, pretrained)]
     training = rows[1].training
     fewer = replace(training, batch_size=max(1, training.batch_size // (1 + NEGATIVES)))
-    return [*rows, replace(rows[1], name=f"{rows[1].name}{COUNTED}", training=fewer)]
+    return [
+        *rows,
+        replace(fused, name=f"{fused.name}{FROM_CHOSEN}"),
+        replace(rows[1], name=f"{rows[1].name}{COUNTED}", training=fewer),
+    ]
 
 
 def factor_rows(run: Run) -> list[Variant]:

@@ -9,8 +9,9 @@ import pandas as pd
 from ..claims.across_users import intervals
 from ..claims.reading import read_claims
 from ..errors import RecordError
+from ..evaluation.names import metric_name
 from ..evaluation.rules import ALL_KNOWN_MASKED
-from ..experiments.neural_cf import AS_PUBLISHED, COUNTED, TUNED
+from ..experiments.neural_cf import AS_PUBLISHED, COUNTED, FROM_CHOSEN, TUNED
 from ..runs.run import Run
 from ..runs.training import Training
 from ..runs.variant import Variant, variant_hash
@@ -172,28 +173,34 @@ def printed_curve(models: Mapping[str, str], setting: str, metric: str) -> pd.Da
     return pd.DataFrame(rows, columns=["model", "x", "value"])
 
 
-def choice_lines(choice: pd.DataFrame, printed: Mapping[str, float] | None = None) -> list[str]:
-    """What choosing a training's epoch by the test ratings adds to HR@10, a line per model.
+def choice_lines(choice: pd.DataFrame, printed: pd.DataFrame | None = None) -> list[str]:
+    """What choosing a training's epoch by HR@10 on the test ratings adds, a line per model.
 
     Args:
-        choice: of :func:`bonmf_lib.studies.chosen_epochs.gain_by_choice`. printed: a paper's value
-            by model, where it is comparable.
+        choice: of :func:`bonmf_lib.studies.chosen_epochs.gain_by_choice`. printed: a paper's
+            values, a column per metric, by model, where they are comparable.
     """
     lines = []
-    for model, row in choice.iterrows():
+    for model, own in choice.groupby(level="model", sort=False):
+        by_metric = own.droplevel("model")
+        last, best = (_both(by_metric[column]) for column in ("last epoch", "best on test"))
         said = (
-            f"{model}: HR@10 {row['last epoch']:.3f} after the last epoch, "
-            f"{row['best on test']:.3f} after epoch {row['its epoch']:.0f}, the best on the test "
-            "ratings"
+            f"{model}: {last} after the last epoch, {best} after epoch "
+            f"{by_metric['its epoch'].iloc[0]:.0f}, the best on the test ratings"
         )
-        value = (printed or {}).get(model.removesuffix(COUNTED))
-        lines.append(said + ("." if value is None else f"; printed {value:.3f}."))
+        name = model.removesuffix(COUNTED).removesuffix(FROM_CHOSEN)
+        known = printed is not None and name in printed.index
+        lines.append(said + (f"; printed {_both(printed.loc[name])}." if known else "."))
     return lines
 
 
-def printed_hit_rates() -> dict[str, float]:
-    """HR@10 of the independent run of NeuMF's authors' code, by our rows' names."""
-    return paper_values("NeuMF independent run")["hr@10"].to_dict()
+def _both(values: pd.Series) -> str:
+    return " and ".join(f"{metric_name(metric)} {value:.3f}" for metric, value in values.items())
+
+
+def printed_by_authors_code() -> pd.DataFrame:
+    """HR@10 and NDCG@10 of the independent run of NeuMF's authors' code, by our rows' names."""
+    return paper_values("NeuMF independent run")[["hr@10", "ndcg@10"]]
 
 
 def watched(run: Run, rows: Sequence[Variant], seeds: Sequence[int]) -> pd.DataFrame:

@@ -1,70 +1,110 @@
 """What choosing a training's epoch by the test ratings adds, as common code of rankers does: the
-metric that is reported, after every epoch."""
+metrics that are reported, after every epoch."""
 
+import math
 from collections.abc import Sequence
+from itertools import chain
 
 import pandas as pd
+import torch
 
 from ..errors import ConfigError
 from ..evaluation.rules import RankingRule
-from ..models import Recommender, build_model
+from ..models import Recommender
 from ..parallel import in_parallel
 from ..runs.run import Run
 from ..runs.training import Training
 from ..runs.variant import Variant
 from ..training.loop import Validation, fit
 
+METRICS = ("hr@10", "ndcg@10")  # the first is what an epoch is chosen by
+
+Weights = dict[str, torch.Tensor]
+
 
 def tested_by_epoch(
-    run: Run, rows: Sequence[Variant], seed: int, metric: str = "hr@10"
+    run: Run, rows: Sequence[Variant], seed: int, metrics: Sequence[str] = METRICS
 ) -> pd.DataFrame:
     """Every row trained once more, its evaluation measured on the test ratings after every epoch.
-    Nothing is chosen by it.
+    A row that starts from others starts from their epochs with the best first metric on the test
+    ratings, as that code keeps them; else nothing is chosen by it.
 
     Args:
-        rows: ranked by, trained for a fixed number of epochs from given settings and initial
-            weights of their own.
+        rows: ranked by, trained for a fixed number of epochs from given settings, and from initial
+            weights of their own or from such rows.
 
     Returns:
-        columns model, seed, epoch (from 1), loss, value of the metric.
+        columns model, seed, epoch (from 1), loss, metric, value.
 
     Raises:
         ConfigError: a row is not evaluated by a ranking.
     """
-    tasks = [(run, row, seed, metric) for row in rows]
-    return pd.concat(list(in_parallel(_of_row, tasks)), ignore_index=True)
+    alone = dict.fromkeys(
+        [row for row in rows if not row.starts_from]
+        + list(chain.from_iterable(row.starts_from for row in rows))
+    )
+    tasks = [(run, row, seed, metrics) for row in alone]
+    found = dict(zip(alone, in_parallel(_of_row, tasks), strict=True))
+    others = [row for row in rows if row.starts_from]
+    tasks = [
+        (run, row, seed, metrics, [found[start][1] for start in row.starts_from]) for row in others
+    ]
+    found |= zip(others, in_parallel(_of_row, tasks), strict=True)
+    return pd.concat([found[row][0] for row in rows], ignore_index=True)
 
 
-def _of_row(run: Run, row: Variant, seed: int, metric: str) -> pd.DataFrame:
+def _of_row(
+    run: Run, row: Variant, seed: int, metrics: Sequence[str], starts: Sequence[Weights] = ()
+) -> tuple[pd.DataFrame, Weights]:
+    """Its table, and its weights after the epoch that is best on the test ratings."""
     training = Training(run, row, seed)
-    model = build_model(row.model, row.model_config, training.inputs(), seed)
-    dataset, split, device = training.dataset, training.split, training.device
     if not isinstance(row.evaluation, RankingRule):
         raise ConfigError(f"{row.name} is evaluated by {row.evaluation.name}, which is no ranking.")
-    test = row.evaluation.tester(dataset, split, device)
+    model = training.untrained()
+    if starts:
+        parts = [Training(run, start, seed).untrained() for start in row.starts_from]
+        for part, weights in zip(parts, starts, strict=True):
+            part.load_state_dict(weights)
+        model.start_from(parts)
+    test = row.evaluation.tester(training.dataset, training.split, training.device)
+    measured: list[dict[str, float]] = []
+    best: Weights = {}
 
-    def measured(network: Recommender) -> float:
-        return test(network).metrics[metric]
+    def chosen_by(network: Recommender) -> float:
+        found = test(network).metrics
+        value = found[metrics[0]]
+        if value > max((one[metrics[0]] for one in measured), default=-math.inf):
+            best.update({name: w.cpu().clone() for name, w in network.state_dict().items()})
+        measured.append(found)
+        return value
 
-    tested = Validation(metric, measured, higher_is_better=True)
     history = fit(
-        model, dataset, split, row.training, seed, device, validation=tested, label=training.label
-    )
-    columns = {"model": row.name, "seed": seed, "epoch": range(1, len(history.valid) + 1)}
-    return pd.DataFrame(columns | {"loss": history.train_loss, "value": history.valid})
+        model, training.dataset, training.split, row.training, seed, training.device,
+        validation=Validation(metrics[0], chosen_by, higher_is_better=True), label=training.label,
+    )  # fmt: skip
+    columns = {
+        "model": row.name,
+        "seed": seed,
+        "epoch": range(1, len(measured) + 1),
+        "loss": history.train_loss,
+    }
+    wide = pd.DataFrame(columns | {name: [one[name] for one in measured] for name in metrics})
+    return wide.melt(list(columns), var_name="metric"), best
 
 
-def gain_by_choice(table: pd.DataFrame) -> pd.DataFrame:
-    """Of :func:`tested_by_epoch`, by model: the value after the last epoch, the highest, its epoch,
-    and their difference."""
-    by_model = table.groupby("model", sort=False)
-    last = by_model["value"].last()
-    best = table.loc[by_model["value"].idxmax()].set_index("model")
-    return pd.DataFrame(
-        {
-            "last epoch": last,
-            "best on test": best["value"],
-            "its epoch": best["epoch"],
-            "gained by the choice": best["value"] - last,
-        }
-    ).loc[last.index]
+def gain_by_choice(table: pd.DataFrame, chosen_by: str = METRICS[0]) -> pd.DataFrame:
+    """Of :func:`tested_by_epoch`, by model and metric, means over the seeds: the value after the
+    last epoch, that after the epoch which is best on the test ratings by one metric, this epoch,
+    and the difference of both values."""
+    rows = []
+    for (model, seed), own in table.groupby(["model", "seed"], sort=False):
+        values = own.pivot(index="epoch", columns="metric", values="value")  # noqa: PD010 (two values for one epoch must fail)
+        epoch = values[chosen_by].idxmax()
+        rows += [
+            {"model": model, "metric": metric, "seed": seed, "last epoch": values[metric].iloc[-1],
+             "best on test": values.loc[epoch, metric], "its epoch": epoch}
+            for metric in own["metric"].unique()
+        ]  # fmt: skip
+    by_seed = pd.DataFrame(rows).drop(columns="seed")
+    means = by_seed.groupby(["model", "metric"], sort=False).mean()
+    return means.assign(**{"gained by the choice": means["best on test"] - means["last epoch"]})

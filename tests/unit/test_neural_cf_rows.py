@@ -269,9 +269,52 @@ def test_users_values_are_kept_and_measured_again_where_they_are_damaged(run, fa
 def test_the_last_tested_epoch_is_the_row_itself(run):
     row = neural_cf.gmf(run, 4, "as published")
     table = chosen_epochs.tested_by_epoch(run, [row], 0)
-    assert table["epoch"].tolist() == [1, 2, 3]
     training = Training(run, row, 0)
     training.train()
-    assert table["value"].iloc[-1] == training.metrics()["hr@10"]
-    (gain,) = chosen_epochs.gain_by_choice(table)["gained by the choice"]
-    assert gain == table["value"].max() - table["value"].iloc[-1]
+    by_metric = dict(list(table.groupby("metric")))
+    for metric, own in by_metric.items():
+        assert own["epoch"].tolist() == [1, 2, 3]
+        assert own["value"].iloc[-1] == training.metrics()[metric]
+    assert by_metric.keys() == {"hr@10", "ndcg@10"}
+    gains = chosen_epochs.gain_by_choice(table)["gained by the choice"].loc[row.name]
+    best = by_metric["hr@10"]["value"].argmax()
+    for metric, gain in gains.items():
+        values = by_metric[metric]["value"]
+        assert gain == values.iloc[best] - values.iloc[-1]
+
+
+def test_a_network_starts_from_the_parts_that_are_best_on_test(run):
+    """With a rate of nothing, it is what such parts are together."""
+    row = neural_cf.pretrained(run, 4, "as published")
+    still = replace(row, training=replace(row.training, learning_rate=1e-30))
+    found = chosen_epochs.tested_by_epoch(run, [*row.starts_from, still], 0)
+    choice = chosen_epochs.gain_by_choice(found)["its epoch"]
+    parts = []
+    for part in row.starts_from:
+        best = int(choice[part.name, "hr@10"])
+        shorter = replace(part, training=replace(part.training, epochs=best))
+        parts.append(Training(run, shorter, 0).model())
+    training = Training(run, row, 0)
+    together = training.untrained()
+    together.start_from(parts)
+    test = row.evaluation.tester(training.dataset, training.split, training.device)
+    expected = test(together.eval()).metrics
+    own = found[found["model"] == row.name]
+    for metric in chosen_epochs.METRICS:
+        assert set(own["value"][own["metric"] == metric]) == {expected[metric]}
+    assert list(found["model"].unique()) == [*(part.name for part in row.starts_from), row.name]
+
+
+def test_seeds_are_averaged_each_at_its_own_best_epoch():
+    values = {0: ([0.3, 0.5, 0.4], [0.1, 0.2, 0.3]), 1: ([0.6, 0.1, 0.2], [0.4, 0.4, 0.1])}
+    table = pd.DataFrame(
+        [
+            {"model": "A", "seed": seed, "epoch": epoch, "loss": 1.0, "metric": metric, "value": v}
+            for seed, both in values.items()
+            for metric, by_epoch in zip(chosen_epochs.METRICS, both, strict=True)
+            for epoch, v in enumerate(by_epoch, 1)
+        ]
+    )
+    choice = chosen_epochs.gain_by_choice(table).loc["A"]
+    assert choice.loc["hr@10"].tolist() == pytest.approx([0.3, 0.55, 1.5, 0.25])
+    assert choice.loc["ndcg@10"].tolist() == pytest.approx([0.2, 0.3, 1.5, 0.1])

@@ -13,7 +13,7 @@ from bonmf_lib.report.rankers import (
     both_evaluations,
     choice_lines,
     pair_intervals,
-    printed_hit_rates,
+    printed_by_authors_code,
 )
 from bonmf_lib.report.so_far import ASKED_OF_RANKERS
 from bonmf_lib.runs.records import COLUMNS as RECORD_COLUMNS
@@ -63,22 +63,37 @@ def test_an_ambiguous_evaluation_is_refused():
 
 
 def test_what_choosing_the_epoch_adds_is_said_beside_print():
+    names = [
+        "MLP, 32 factors", "Other", "MLP, 32 factors, negatives counted in batches",
+        "NeuMF, 32 factors, pretrained, from parts so chosen",
+    ]  # fmt: skip
     choice = pd.DataFrame(
         {
-            "last epoch": [0.65, 0.7, 0.68],
-            "best on test": [0.69, 0.7, 0.7],
-            "its epoch": [7, 20, 9],
+            "last epoch": [0.65, 0.40, 0.7, 0.68, 0.66, 0.41],
+            "best on test": [0.69, 0.39, 0.7, 0.7, 0.71, 0.43],
+            "its epoch": [7, 7, 20, 9, 3, 3],
         },
-        index=["MLP, 32 factors", "Other", "MLP, 32 factors, negatives counted in batches"],
-    )
-    assert choice_lines(choice, printed_hit_rates()) == [
-        "MLP, 32 factors: HR@10 0.650 after the last epoch, 0.690 after epoch 7, the best on the "
-        "test ratings; printed 0.691.",
-        "Other: HR@10 0.700 after the last epoch, 0.700 after epoch 20, the best on the test "
+        index=pd.MultiIndex.from_tuples(
+            [
+                (names[0], "hr@10"), (names[0], "ndcg@10"), (names[1], "hr@10"),
+                (names[2], "hr@10"), (names[3], "hr@10"), (names[3], "ndcg@10"),
+            ],
+            names=["model", "metric"],
+        ),
+    )  # fmt: skip
+    assert choice_lines(choice, printed_by_authors_code()) == [
+        "MLP, 32 factors: HR@10 0.650 and NDCG@10 0.400 after the last epoch, HR@10 0.690 and "
+        "NDCG@10 0.390 after epoch 7, the best on the test ratings; printed HR@10 0.691 and "
+        "NDCG@10 0.416.",
+        "Other: HR@10 0.700 after the last epoch, HR@10 0.700 after epoch 20, the best on the test "
         "ratings.",
-        "MLP, 32 factors, negatives counted in batches: HR@10 0.680 after the last epoch, 0.700 "
-        "after epoch 9, the best on the test ratings; printed 0.691.",
+        "MLP, 32 factors, negatives counted in batches: HR@10 0.680 after the last epoch, HR@10 "
+        "0.700 after epoch 9, the best on the test ratings; printed HR@10 0.691 and NDCG@10 0.416.",
+        "NeuMF, 32 factors, pretrained, from parts so chosen: HR@10 0.660 and NDCG@10 0.410 after "
+        "the last epoch, HR@10 0.710 and NDCG@10 0.430 after epoch 3, the best on the test "
+        "ratings; printed HR@10 0.720 and NDCG@10 0.439.",
     ]
+    assert choice_lines(choice)[0].endswith("the best on the test ratings.")
 
 
 def published(
