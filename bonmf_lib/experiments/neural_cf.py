@@ -26,6 +26,7 @@ from ..models.ranking.mlp import MLPConfig
 from ..models.ranking.neumf import NeuMFConfig
 from ..models.ranking.neumf_shared import NeuMFSharedConfig
 from ..models.ranking.popularity import PopularityConfig
+from ..models.ranking.slim import SLIMConfig
 from ..models.rating.bonmf import BoNMFConfig
 from ..runs.run import Run
 from ..runs.variant import Variant
@@ -270,6 +271,10 @@ _SPACES: dict[str, dict[str, BaseDistribution]] = {
         "model.shrinkage": FloatDistribution(0.0, 100.0),
     },
     "ease": {"model.regularisation": FloatDistribution(10.0, 10_000.0, log=True)},
+    "slim": {
+        "model.l1": FloatDistribution(0.1, 100.0, log=True),
+        "model.l2": FloatDistribution(10.0, 10_000.0, log=True),
+    },
     "ials": {
         "model.regularisation": FloatDistribution(1e-4, 1e-1, log=True),
         "model.confidence": FloatDistribution(1.0, 100.0, log=True),
@@ -297,6 +302,7 @@ def tuned_rows(run: Run) -> list[Variant]:
     rows = [
         neighbours,
         replace(ease, name="EASE"),
+        _solved(run, "SLIM", "slim", SLIMConfig()),
         *dot_product_rows(run)[:3],
         *(
             replace(row, training=replace(row.training, **decay))

@@ -33,6 +33,7 @@ from .ranking import (  # noqa: F401 - importing them registers the models
     neumf_shared,
     popularity,
     score_mean,
+    slim,
     vbpr,
 )
 from .rating import (  # noqa: F401 - importing them registers the models

@@ -46,6 +46,7 @@ OTHER = {
     "score-mean": {"factors": 6},
     "item-knn": {"neighbours": 3, "shrinkage": 20.0},
     "ease": {"regularisation": 10.0},
+    "slim": {"l1": 0.1, "l2": 5.0},
     "bpr-mf": {"factors": 3, "regularisation": 0.5, "penalised": "norms"},
     "ials": {
         "factors": 3, "regularisation": 1.0, "confidence": 1.0, "frequency_scaling": 0.0,

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from bonmf_lib.errors import ModelError
+from bonmf_lib.errors import ModelError, TrainingError
 from bonmf_lib.models import Batch, Interactions, ModelInputs, build_model
+from bonmf_lib.models.ranking import slim
 from bonmf_lib.models.ranking.base import bpr
 from bonmf_lib.models.ranking.bpr_mf import BPRMFConfig
 from bonmf_lib.models.ranking.ease import EASEConfig, ease_weights
@@ -18,6 +19,7 @@ from bonmf_lib.models.ranking.ials import IALSConfig
 from bonmf_lib.models.ranking.item_knn import ItemKNNConfig
 from bonmf_lib.models.ranking.logistic_mf import LogisticMFConfig
 from bonmf_lib.models.ranking.popularity import PopularityConfig
+from bonmf_lib.models.ranking.slim import SLIMConfig, slim_weights
 
 EDGES = [(0, 0), (0, 1), (1, 1), (2, 1), (2, 2)]  # of users and items
 # of LightGCN's worked example on these: embeddings, and what two layers make of them
@@ -130,9 +132,46 @@ def test_histories_are_those_of_the_users_asked_for():
     assert x.tolist() == [[0, 1, 1], [0, 0, 0], [1, 1, 0], [0, 1, 1], [0, 1, 0], [0, 0, 0]]
 
 
-@pytest.mark.parametrize("name", ["ease", "item-knn"])
+def test_sparse_weights_by_hand():
+    """Every other item shares one user with item 1 and none with the third, so its weight is
+    (1 - l1) / (its users + l2)."""
+    x = np.asfortranarray(dense(EDGES, 3, 3))
+    expected = np.array([[0, 0.75 / 1.5, 0], [0.75 / 3.5, 0, 0.75 / 3.5], [0, 0.75 / 1.5, 0]])
+    np.testing.assert_allclose(slim_weights(x, 0.25, 0.5), expected, atol=1e-3)
+    model = solved("slim", SLIMConfig(l1=0.25, l2=0.5), EDGES)
+    np.testing.assert_allclose(all_scores(model), x @ expected, atol=1e-3)
+
+
+@pytest.mark.parametrize(("l1", "l2"), [(1.0, 5.0), (0.001, 0.5), (3.0, 50.0), (1000.0, 1.0)])
+def test_sparse_weights_are_the_least_that_are_not_negative(l1, l2):
+    """The conditions of the optimum: no gradient where a weight is positive, none downhill where it
+    is zero."""
+    x = np.asfortranarray(dense(random_edges(60, 14), 60, 14))
+    weights = slim_weights(x, l1, l2)
+    gradient = x.T @ (x @ weights - x) + l2 * weights + l1
+    apart = ~np.eye(14, dtype=bool)
+    assert not weights[~apart].any() and (weights >= 0).all()
+    assert abs(gradient[weights > 0]).max(initial=0) < 0.02
+    assert gradient[apart & (weights == 0)].min(initial=0) > -0.02
+    if l1 == 1000:
+        assert not weights.any()
+
+
+def test_an_unrated_item_has_no_sparse_weights():
+    weights = slim_weights(np.asfortranarray(dense(EDGES, 3, 4)), 0.25, 0.5)
+    assert not weights[3].any() and not weights[:, 3].any()
+
+
+def test_sparse_weights_that_do_not_converge_are_refused(monkeypatch):
+    monkeypatch.setattr(slim, "_MOST_SWEEPS", 1)
+    x = np.asfortranarray(dense(random_edges(60, 14), 60, 14))
+    with pytest.raises(TrainingError, match="weights of item 0 do not converge"):
+        slim_weights(x, 1e-3, 1e-3)
+
+
+@pytest.mark.parametrize("name", ["ease", "item-knn", "slim"])
 def test_histories_are_needed(name):
-    config = {"ease": EASEConfig(), "item-knn": ItemKNNConfig()}[name]
+    config = {"ease": EASEConfig(), "item-knn": ItemKNNConfig(), "slim": SLIMConfig()}[name]
     with pytest.raises(ModelError, match="pass them as interactions"):
         build_model(name, config, ModelInputs(3, 3, 1.0), seed=0)
 
