@@ -23,7 +23,14 @@ from ..evaluation.paired_users import (
 from ..integrity import read_json
 from ..parallel import in_parallel
 from ..progress import progress
-from ..runs.records import MANIFEST, keep_table, kept_table, published_dir, published_table
+from ..runs.records import (
+    MANIFEST,
+    keep_table,
+    kept_table,
+    published_dir,
+    published_table,
+    table_name,
+)
 from ..runs.run import Run
 from ..runs.training import Training
 from ..runs.variant import Variant, variant_hash
@@ -179,8 +186,7 @@ def _labels(run: Run, pair: Pair, configs: Mapping[Variant, str]) -> dict:
 
 def keep_across_users(run: Run, experiment: str, table: pd.DataFrame) -> None:
     """Keep the table of an experiment in the run folder, with which it is published."""
-    data = f"{run.dataset.name.replace(':', '-')}-{run.dataset.content}"
-    keep_table(run.run_dir, f"{_TABLE}--{experiment}--{data}", table)
+    keep_table(run.run_dir, table_name(_TABLE, experiment, run.dataset), table)
 
 
 def kept_across_users(run_dir: Path) -> pd.DataFrame:

@@ -161,24 +161,26 @@ def side_by_side(
     return table.rename_axis("model")
 
 
-def chosen_settings(trials: pd.DataFrame) -> pd.DataFrame:
-    """Per row of a search: its settings with the lowest validation MSE, that MSE, and how many
+def chosen_settings(trials: pd.DataFrame, metric: str = "mse") -> pd.DataFrame:
+    """Per row of a search: its settings with the best value on validation, that value, and how many
     trials ended how.
 
     Args:
-        trials: of one seed; columns variant, params (JSON), state, value, best_epoch.
+        trials: of one seed; columns variant, params (JSON), state, value, best_epoch. metric: what
+            the searches watched; a ranking's is better when higher.
     """
-    out = {}
+    out, ranks = {}, "@" in metric
     for variant, group in trials.groupby("variant", sort=False):
         done = group[group["state"] == "COMPLETE"]
-        best = done.loc[done["value"].astype(float).idxmin()]
+        values = done["value"].astype(float)
+        best = done.loc[values.idxmax() if ranks else values.idxmin()]
         params = json.loads(best["params"])
         settings = ", ".join(
             f"{name.partition('.')[2]} = {_short(value)}" for name, value in params.items()
         )
         out[variant] = {
             "settings": settings, "epochs": best["best_epoch"],
-            "validation MSE": round(float(best["value"]), 4),
+            f"validation {metric_name(metric)}": round(float(best["value"]), 4),
             "trials": len(group), "pruned": int((group["state"] == "PRUNED").sum()),
         }  # fmt: skip
     return pd.DataFrame(out).T.rename_axis("model")

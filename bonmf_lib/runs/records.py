@@ -140,6 +140,11 @@ def notes_name(experiment: str, dataset: Dataset) -> str:
     return f"{experiment}--{dataset.name.replace(':', '-')}-{dataset.content}.json"
 
 
+def table_name(kind: str, experiment: str, dataset: Dataset) -> str:
+    """What a table of an experiment on a data set is called (:func:`keep_table`)."""
+    return f"{kind}--{notes_name(experiment, dataset).removesuffix('.json')}"
+
+
 def add_records(run_dir: Path, records: list[Record]) -> None:
     """Keep all records of one finished run (one experiment, config and seed) in one step."""
     keys = {(record.experiment, record.config, record.seed) for record in records}

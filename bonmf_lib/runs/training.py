@@ -1,7 +1,6 @@
 """One training: a row on one split of a run's data. What it reads, where its files are kept, and
 what they say."""
 
-import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -404,22 +403,6 @@ def trained_side_by_side(trainings: Sequence[Training]) -> list[Recommender]:
     for _ in in_parallel(Training.train, [(training, True) for training in trainings]):
         pass
     return [training.model() for training in trainings]
-
-
-def read_trials(run: Run, variants: list[Variant], seeds: tuple[int, ...]) -> pd.DataFrame:
-    """All trials of the rows' finished searches: one row per variant, seed of the search and trial;
-    ``params`` is JSON."""
-    trainings = [
-        Training(run, variant, seed) for variant in variants if variant.search for seed in seeds
-    ]
-    searched = {(one.variant.name, one.searched.key): one.searched for one in trainings}
-    rows = [
-        {"variant": one.variant.name, "seed": one.seed, **trial}
-        | {"params": json.dumps(trial["params"])}
-        for one in searched.values()
-        for trial in one.trials()
-    ]
-    return pd.DataFrame(rows).drop(columns="curve", errors="ignore")
 
 
 def parameter_counts(run: Run, variants: Sequence[Variant]) -> pd.Series:

@@ -35,7 +35,8 @@ from bonmf_lib.runs.records import (
 )
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import run_variants
-from bonmf_lib.runs.training import Training, read_trials
+from bonmf_lib.runs.training import Training
+from bonmf_lib.runs.trials import read_trials
 from bonmf_lib.runs.variant import Variant
 from bonmf_lib.training.config import TrainingConfig
 from bonmf_lib.training.loop import fit

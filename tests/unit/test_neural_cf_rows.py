@@ -14,9 +14,11 @@ from bonmf_lib.evaluation.rules import ALL_KNOWN_MASKED, SampledRanking
 from bonmf_lib.experiments import absent, neural_cf
 from bonmf_lib.experiments.registry import EXPERIMENTS, asked
 from bonmf_lib.report import rankers
+from bonmf_lib.runs.records import kept_table
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import run_variants, train_share
-from bonmf_lib.runs.training import Training, read_trials
+from bonmf_lib.runs.training import Training
+from bonmf_lib.runs.trials import keep_trials, read_trials
 from bonmf_lib.runs.variant import training_hash, variant_hash
 from bonmf_lib.splits.by_time import LeaveOneOut
 from bonmf_lib.splits.rules import PerUser, Ratio
@@ -123,7 +125,10 @@ def test_on_one_test_part_all_seeds_take_the_settings_that_the_first_has_searche
     first.train()
     assert first.settings() == second.settings()
     assert not first.predictions().equals(second.predictions())
-    assert len(read_trials(run, [row], SEEDS)) == 2
+    trials = keep_trials(run, "11_tuned", [row], SEEDS)
+    assert len(trials) == len(read_trials(run, [row], SEEDS)) == 2
+    kept = kept_table(run.run_dir, f"trials--11_tuned--{run.dataset.name}-{run.dataset.content}")
+    assert kept["params"].tolist() == trials["params"].tolist()
     shares = [train_share(run, [row], SEEDS, part, 2) for part in (1, 2)]
     assert sorted(shares) == [0, 1]  # what shares a search is never made twice at a time
     drawn = replace(row, split=PerUser())

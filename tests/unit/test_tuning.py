@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
@@ -17,9 +18,11 @@ from bonmf_lib.experiments.search_spaces import SPACES, WIDE_SPACES
 from bonmf_lib.experiments.table1 import best_rows, tuned_rows
 from bonmf_lib.integrity import read_json, write_json
 from bonmf_lib.models import ClosedFormModel, RatingModel, build_model, get_model, list_models
+from bonmf_lib.report import tables
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import run_variants
-from bonmf_lib.runs.training import Training, read_trials
+from bonmf_lib.runs.training import Training
+from bonmf_lib.runs.trials import read_trials
 from bonmf_lib.runs.variant import variant_hash
 from bonmf_lib.splits.rules import Ratio
 from bonmf_lib.training import search as tuning
@@ -594,3 +597,22 @@ def test_a_tuned_row_may_leave_validation_ratings_out(tmp_path):
     (trials,) = (timeless(path) for path in (tmp_path / "tuning").glob("*.json"))
     best = min((t for t in trials if t["state"] == "COMPLETE"), key=lambda trial: trial["value"])
     assert min(Training(run, row, 0).history().valid) == pytest.approx(best["value"], rel=1e-6)
+
+
+@pytest.mark.parametrize(("metric", "best"), [("mse", "0.1"), ("hr@10", "0.5")])
+def test_the_best_trial_is_the_lowest_error_or_the_highest_hit_rate(metric, best):
+    trials = pd.DataFrame(
+        {
+            "variant": "A", "seed": 0, "params": ['{"model.l2": 0.1}', '{"model.l2": 0.5}', "{}"],
+            "state": ["COMPLETE", "COMPLETE", "PRUNED"], "value": [0.3, 0.4, 0.9],
+            "best_epoch": [2, 3, 1],
+        }
+    )  # fmt: skip
+    chosen = tables.chosen_settings(trials, metric).loc["A"]
+    assert chosen["settings"] == f"l2 = {best}"
+    value = {"mse": "validation MSE", "hr@10": "validation HR@10"}[metric]
+    assert chosen[[value, "trials", "pruned"]].tolist() == [
+        {"mse": 0.3, "hr@10": 0.4}[metric],
+        3,
+        1,
+    ]
