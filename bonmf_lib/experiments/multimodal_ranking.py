@@ -11,6 +11,7 @@ from dataclasses import replace
 from math import ceil
 from typing import Any
 
+from ..encoders.features import MODALITIES
 from ..encoders.preparation import Preparation
 from ..evaluation.rules import FULL_RANKING, FullRanking
 from ..models.ranking.score_mean import ScoreMeanConfig
@@ -163,8 +164,8 @@ def timed_rows(run: Run, compared: Iterable[Variant]) -> list[Variant]:
 
 
 def knocked_out(run: Run, name: str) -> dict[str, Variant]:
-    """A model on its content, on one modality, on none where that means something, and on controls
-    of both; by what is left."""
+    """A model on its content, on one modality, on none where that means something, on controls of
+    both, and with other items' content in one modality; by what is left."""
     ranker = RANKERS[name]
     whole = row(run, name, ranker)
     kept = {
@@ -175,7 +176,9 @@ def knocked_out(run: Run, name: str) -> dict[str, Variant]:
         ending: row(run, f"{name}, {ending}", ranker, **_only(ranker, modalities))
         for ending, modalities in kept.items()
     }
-    return rows | {ending: on_control(run, whole, ending) for ending in KNOCK_OUTS}
+    controls = [on_control(run, whole, ending) for ending in KNOCK_OUTS]
+    controls += [on_control(run, whole, "shuffled", (modality,)) for modality in MODALITIES]
+    return rows | {control.name.removeprefix(f"{name}, "): control for control in controls}
 
 
 def _only(ranker: Ranker, modalities: tuple[str, ...]) -> dict[str, Any]:

@@ -23,8 +23,8 @@ WHAT_IS_LEFT = {
 # what is asked of a model -> what the model must beat, by what is left of its content
 ASKED = {
     "content": tuple(WHAT_IS_LEFT),
-    "text": ("picture only",),
-    "picture": ("text only",),
+    "text": ("picture only", "text shuffled"),
+    "picture": ("text only", "picture shuffled"),
 }
 
 
@@ -99,7 +99,7 @@ def _gain(ours: pd.DataFrame, theirs: pd.DataFrame, metric: str, told: Told) -> 
 def verdict(found: Sequence[KnockOut], what: str) -> str:
     """Whether a model uses its ``content``, its ``text`` beside the picture, or its ``picture``
     beside the text: only where it beats everything that is asked; ``""`` where nothing was run. Few
-    seeds tell nothing.
+    seeds tell nothing, and one modality's gain is not certain without other items' content.
 
     Args:
         found: of one model.
@@ -107,8 +107,9 @@ def verdict(found: Sequence[KnockOut], what: str) -> str:
     asked = [one for one in found if one.left in ASKED[what]]
     if not asked:
         return ""
+    lacks_control = what != "content" and len(asked) < len(ASKED[what])
     if all(one.beaten for one in asked):
-        return USES
+        return UNCERTAIN if lacks_control else USES
     if any(one.gain.n < LEAST_SEEDS for one in asked):
         return UNCERTAIN
     if any(one.gain.mean <= 0 for one in asked):

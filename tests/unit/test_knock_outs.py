@@ -12,8 +12,10 @@ from bonmf_lib.report.figures import multimodal as figures
 from bonmf_lib.runs.run import NotebookParameters, Run
 from tests.unit.test_study import record
 
-GAINS = {"shuffled": 0.02, "noise": 0.02, "constant": 0.02, "no modality": 0.02,
-         "text only": 0.0, "picture only": 0.02}  # fmt: skip
+GAINS = {
+    "shuffled": 0.02, "noise": 0.02, "constant": 0.02, "no modality": 0.02, "text only": 0.0,
+    "picture only": 0.02, "text shuffled": 0.02, "picture shuffled": 0.0,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +58,15 @@ def test_one_control_that_does_as_well_is_enough_to_show_no_use(rows, control):
     assert told.verdict(found, "content") == told.UNUSED
 
 
+def test_a_modality_that_other_items_content_replaces_as_well_is_not_used(rows):
+    """Text helps more than none, and no more than another item's."""
+    found = told.knock_outs(records(rows, GAINS | {"text shuffled": -0.01}), rows, "recall@20")
+    assert told.verdict(found, "text") == told.UNUSED
+    without = [one for one in found if one.left != "text shuffled"]
+    assert told.verdict(without, "text") == told.UNCERTAIN
+    assert told.verdict(without, "content") == told.USES
+
+
 def test_few_seeds_tell_nothing(rows):
     found = told.knock_outs(records(rows, GAINS, range(2)), rows, "recall@20")
     assert told.verdict(found, "content") == told.UNCERTAIN
@@ -68,7 +79,7 @@ def test_few_seeds_tell_nothing(rows):
 
 def test_what_was_not_run_has_no_verdict(rows):
     own = records(rows, GAINS)
-    own = own[~own["variant"].str.contains("picture only")]
+    own = own[~own["variant"].str.contains("picture only|text shuffled")]
     found = told.knock_outs(own, rows, "recall@20")
     assert told.verdict(found, "text") == ""
     assert told.verdict_table(found).loc["BM3", "text"] == ""

@@ -92,6 +92,12 @@ def test_knock_outs_change_content_alone(run, model):
             )
             assert own.matrix.shape == control.matrix.shape
             assert (own.matrix != control.matrix).any()
+    for left, changed in {"text shuffled": "text", "picture shuffled": "image"}.items():
+        row = rows.pop(left)
+        assert row.model_config == whole.model_config
+        for modality in ("text", "image"):
+            own, control = (one.features(run, modality) for one in (whole, row))
+            assert (own.matrix != control.matrix).any() == (modality == changed)
     for left, row in rows.items():
         kept = {"text only": ("text",), "picture only": ("image",), "no modality": ()}[left]
         assert row.model_config.modalities == kept

@@ -110,7 +110,10 @@ def test_what_a_ranking_is_watched_by_is_in_its_name():
 
 # What published runs say
 
-LEFT = (*rows_of.KNOCK_OUTS, "no modality", "text only", "picture only")
+LEFT = (
+    *rows_of.KNOCK_OUTS, "no modality", "text only", "picture only", "text shuffled",
+    "picture shuffled",
+)  # fmt: skip
 
 
 def published(experiments: dict[str, dict[str, float]], dataset: str = "ml-100k+core5"):

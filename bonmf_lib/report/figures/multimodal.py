@@ -29,6 +29,8 @@ _KINDS = {  # what is left of the content -> colour, marker, whether it is a con
     "no modality": (OPEN, "x", False),
     "text only": (PALETTE[0], "D", False),
     "picture only": (PALETTE[1], "P", False),
+    "text shuffled": (PALETTE[0], "o", True),
+    "picture shuffled": (PALETTE[1], "o", True),
 }
 
 
@@ -40,7 +42,7 @@ def knock_out_gains(found: Sequence[KnockOut], metric: str, where: str) -> Figur
         metric: of records, better when higher. where: the data's name.
     """
     models = list(dict.fromkeys(one.model for one in found))
-    figure, ((axis,),) = grid(1, 1, (9, 0.75 * len(models) + 2))
+    figure, ((axis,),) = grid(1, 1, (9, 0.9 * len(models) + 2))
     kinds = [kind for kind in _KINDS if any(one.left == kind for one in found)]
     for one in found:
         colour, marker, control = _KINDS[one.left]
