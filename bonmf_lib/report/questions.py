@@ -106,7 +106,7 @@ PICTURE = Question(
     bought="Pictures",
 )
 NEW_ITEMS = Question(
-    asked="Does text help new items?",
+    asked="Does text help items with few ratings?",
     subject="on movies with fewer than five ratings, plots",
     base="IDs alone",
     row="plots, on movies with fewer than five ratings",
@@ -116,6 +116,6 @@ NEW_ITEMS = Question(
     tuned="BoNMF (e), tuned",
     comparisons={"(e)": ""},
     notebooks=("04_table1", "05_ablations", "09_cold_start"),
-    bought="Text for new items",
+    bought="Text for items with few ratings",
 )
 QUESTIONS = BOTH, TEXT, PICTURE, NEW_ITEMS
