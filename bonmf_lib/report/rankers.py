@@ -188,10 +188,32 @@ def choice_lines(choice: pd.DataFrame, printed: pd.DataFrame | None = None) -> l
             f"{model}: {last} after the last epoch, {best} after epoch "
             f"{by_metric['its epoch'].iloc[0]:.0f}, the best on the test ratings"
         )
-        name = model.removesuffix(COUNTED).removesuffix(FROM_CHOSEN)
+        name = _as_printed(model)
         known = printed is not None and name in printed.index
         lines.append(said + (f"; printed {_both(printed.loc[name])}." if known else "."))
     return lines
+
+
+def near_print_sentence(choice: pd.DataFrame, printed: pd.DataFrame, within: float = 0.01) -> str:
+    """Which networks come so near to a paper in all its metrics: after their last epoch, and after
+    the one that is best on the test ratings. Arguments are those of :func:`choice_lines`."""
+    near: dict[str, list[str]] = {"last epoch": [], "best on test": []}
+    for model, own in choice.groupby(level="model", sort=False):
+        name, by_metric = _as_printed(model), own.droplevel("model")
+        for column, names in near.items():
+            if name in printed.index:
+                apart = (by_metric[column] - printed.loc[name]).abs()
+                names += [model] if (apart <= within).all() else []
+    last, best = (", ".join(names) or "none" for names in near.values())
+    metrics = " and ".join(map(metric_name, printed.columns))
+    return (
+        f"Within {within:g} of print in {metrics} after the last epoch: {last}; after the one that "
+        f"is best on the test ratings: {best}."
+    )
+
+
+def _as_printed(model: str) -> str:
+    return model.removesuffix(COUNTED).removesuffix(FROM_CHOSEN)
 
 
 def _both(values: pd.Series) -> str:

@@ -358,11 +358,12 @@ def _ranker_lines(found: Measured) -> list[str]:
         tested = found.published.table("tested_by_epoch", _WAITS)
     except NotPublishedError:
         return said
-    choice = rankers.choice_lines(gain_by_choice(tested), rankers.printed_by_authors_code())
+    choice, printed = gain_by_choice(tested), rankers.printed_by_authors_code()
     return [
         *said,
         "**What does it add to choose the epoch by the test ratings, as the authors' code does?** "
-        + " ".join(choice),
+        + " ".join(rankers.choice_lines(choice, printed)),
+        "**Does that explain what is printed?** " + rankers.near_print_sentence(choice, printed),
     ]
 
 

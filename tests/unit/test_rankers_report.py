@@ -12,6 +12,7 @@ from bonmf_lib.report.published import NotPublishedError, Published, read_publis
 from bonmf_lib.report.rankers import (
     both_evaluations,
     choice_lines,
+    near_print_sentence,
     pair_intervals,
     printed_by_authors_code,
 )
@@ -94,6 +95,10 @@ def test_what_choosing_the_epoch_adds_is_said_beside_print():
         "ratings; printed HR@10 0.720 and NDCG@10 0.439.",
     ]
     assert choice_lines(choice)[0].endswith("the best on the test ratings.")
+    assert near_print_sentence(choice.drop(names[2]), printed_by_authors_code(), 0.02) == (
+        "Within 0.02 of print in HR@10 and NDCG@10 after the last epoch: none; after the one that "
+        "is best on the test ratings: NeuMF, 32 factors, pretrained, from parts so chosen."
+    )
 
 
 def published(
