@@ -11,6 +11,7 @@ from ..evaluation import Estimate, mean_interval
 from ..evaluation.names import metric_name
 from ..experiments.multimodal_ranking import FIXED_SETTINGS, RANKERS, TUNED, forms
 from ..runs.records import interval_share
+from ..studies.costs import GROWTH, MEMORY, SECONDS, cost_table, exponents
 from . import html
 from .figures.multimodal import knock_out_gains
 from .knock_outs import (
@@ -50,7 +51,8 @@ ASKED = {
     "Does the picture alone fall behind in FREEDOM?": "Embeddings (d), FREEDOM",
 }
 _COMPARED = {"12_models": FIXED_SETTINGS, "12_tuned": TUNED}  # experiments with every model once
-_KNOCKED_OUT = "12_knock_outs"
+_KNOCKED_OUT, _COSTS = "12_knock_outs", "12_costs"
+REFERENCE = "BM3"  # whose costs the others' are told by
 _SHOWN = ("recall@10", METRIC)
 # what is varied at fixed settings, and what that is called
 _VARIED = {
@@ -214,6 +216,30 @@ def variations(published: Published) -> Iterator[Part]:
             if rows:
                 columns = [metric_name(metric) for metric in _SHOWN]
                 yield html.table((f"{name}, {called}", *columns), rows)
+
+
+def costs(published: Published) -> Iterator[Part]:
+    """Seconds of an epoch and memory of every ranker on every data set, beside BM3's, as measured
+    in turns on one machine; then how the seconds of a step grow, beside what is stated.
+
+    Raises:
+        NotPublishedError: no costs are published.
+    """
+    known = False
+    for name, one in on_each(published).items():
+        own = one.own[one.own["experiment"] == _COSTS]
+        if len(own):
+            known = True
+            rounds = own.rename(columns={"seed": "round"}).pivot_table(
+                "value", ["variant", "round"], "metric", sort=False
+            )
+            rounds = rounds.rename(columns={SECONDS: "seconds", MEMORY: "memory"}).reset_index()
+            shown = cost_table(rounds, REFERENCE).round(2).rename_axis(f"{name}, an epoch")
+            yield html.reading_table(shown)
+    if not known:
+        raise NotPublishedError("What rankers cost")
+    growth = published.table(GROWTH, "How the seconds of a step grow")
+    yield html.reading_table(exponents(growth).round(2).rename_axis("power that a step grows by"))
 
 
 def _printed(values: pd.Series, ranker: str) -> str:

@@ -28,6 +28,7 @@ from ..training.batches import NegativeSampler, Triples, batches
 from ..training.loop import fit
 
 SECONDS, MEMORY = "epoch-seconds", "peak-memory"  # metrics of records, of an epoch
+GROWTH = "step_growth"  # the table that is kept of :func:`step_growth`
 # Section 3.4 of BM3's paper, as far as it is at hand: the powers that a step's seconds grow with at
 # most, by model. LATTICE's similarities take items squared, its normalisation items cubed.
 STATED = {

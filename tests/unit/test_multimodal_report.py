@@ -80,6 +80,30 @@ def test_every_question_of_rankers_reaches_the_report():
     assert first.startswith("FREEDOM | ") and second.startswith("FREEDOM, standardised features")
 
 
+def test_published_costs_stand_beside_bm3s(monkeypatch):
+    rows = [
+        dataclasses.asdict(
+            record(name, turn, value, metric=metric, experiment="12_costs", dataset="amazon-baby")
+        )
+        for name, seconds in (("LATTICE", 4.0), ("BM3", 2.0))
+        for turn in range(3)
+        for metric, value in (("epoch-seconds", seconds + turn), ("peak-memory", 10 * seconds))
+        if metric == "epoch-seconds" or not turn  # memory is measured in fewer rounds
+    ]
+    growth = pd.DataFrame(
+        {"model": "BM3", "grown": "pairs", "size": [100, 200], "seconds": [0.1, 0.2]}
+    )
+    monkeypatch.setattr(Published, "table", lambda own, name, what: growth)
+    by_epoch, powers = parts.costs(Published(pd.DataFrame(rows, columns=COLUMNS)))
+    head, _, lattice, bm3 = str(by_epoch).splitlines()
+    assert "amazon-baby, an epoch" in str(by_epoch) and "s per epoch, over BM3" in head
+    assert lattice.split() == ["LATTICE", "5.0", "40.0", "1.67", "2.0"]
+    assert bm3.split() == ["BM3", "3.0", "20.0", "1.00", "1.0"]
+    assert str(powers).splitlines()[-1].split() == ["BM3", "1.0", "1.0"]
+    with pytest.raises(NotPublishedError):
+        list(parts.costs(published({"12_models": {"BM3": 0.1}})))
+
+
 def test_the_dropout_grid_finds_its_rows():
     names = {
         f"BM3, {rows_of.dropout_name(dropout, penalty)}": dropout + penalty
