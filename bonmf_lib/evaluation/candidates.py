@@ -57,7 +57,7 @@ def drawn_candidates(
     seed: int,
 ) -> Candidates:
     """``n`` different items for every test rating, uniformly among those that the user has not
-    rated anywhere.
+    rated anywhere. Drawn once for a split, user by user: published records rest on these lists.
 
     Args:
         positives: users and items of the test ratings, int64 (N,) each. rated: of all ratings, test

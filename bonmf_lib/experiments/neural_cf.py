@@ -133,14 +133,17 @@ def solved_rows(run: Run) -> list[Variant]:
 
 
 def gmf(run: Run, factors: int, protocol: str) -> Variant:
+    """A product of two vectors, weighted and summed (He et al., equations 8 and 9)."""
     return _row(run, f"GMF, {factors} factors", protocol, "gmf", GMFConfig(factors=factors))
 
 
 def mlp(run: Run, factors: int, protocol: str) -> Variant:
+    """Two vectors through a tower of layers that ends in so many factors (equation 10)."""
     return _row(run, f"MLP, {factors} factors", protocol, "mlp", MLPConfig(factors=factors))
 
 
 def neumf(run: Run, factors: int, protocol: str) -> Variant:
+    """Both side by side, on tables of their own (equation 12)."""
     name = f"NeuMF, {factors} factors, from scratch"
     return _row(run, name, protocol, "neumf", NeuMFConfig(factors=factors))
 

@@ -6,11 +6,12 @@ import pandas as pd
 
 from ..claims.reading import read_claims
 from ..evaluation.names import metric_name
-from ..experiments.neural_cf import HIDDEN_LAYERS, PRINTED
+from ..experiments.neural_cf import PRINTED
+from ..studies.chosen_epochs import TESTED
 from ..studies.sampled_metrics import orders_sentence, pair_orders
 from . import html, rankers
 from .conclusions import Measured
-from .figures.ranking import setting_curves, two_evaluations
+from .figures.ranking import setting_curves, two_evaluations, watched_curves
 from .published import NotPublishedError, Part, Published
 from .so_far import ASKED_OF_RANKERS
 
@@ -20,7 +21,6 @@ _EXPERIMENTS = "11_"  # how their names begin
 _NAIVE = "11_naive"
 _CURVES = {"factors": "factors", "layers": "hidden layers", "negatives": "negatives"}
 _PRINTED_IN = ("ncf", "ncf-revisited", "ncf-independent")  # the first that prints a number
-_USUAL_LAYERS = f", {HIDDEN_LAYERS} hidden layers"  # which rows do not name
 _METRICS = {"hr@10": "HR@10", "ndcg@10": "NDCG@10"}
 _SIDE_NAMES = {"sampled": rankers.FEW, "full": rankers.ALL}
 
@@ -92,7 +92,7 @@ def accuracy(published: Published) -> Iterator[Part]:
             (
                 label,
                 *(_interval(table.loc[label]) for table in sides.values()),
-                printed.get(names[label].removesuffix(_USUAL_LAYERS), ""),
+                printed.get(names[label].removesuffix(rankers.USUAL_LAYERS), ""),
             )
             for label in order
         ],
@@ -109,7 +109,7 @@ def _printed() -> dict[str, str]:
     found = {}
     for source in reversed(_PRINTED_IN):
         found |= {
-            claim.variant.removesuffix(_USUAL_LAYERS): f"{claim.value:.3f}"
+            claim.variant.removesuffix(rankers.USUAL_LAYERS): f"{claim.value:.3f}"
             for claim in read_claims()
             if (claim.kind, claim.source, claim.metric) == ("value", source, "hr@10")
             and claim.evaluation == rankers.SIDES["sampled"]
@@ -140,9 +140,15 @@ def flawed_lists(published: Published) -> Iterator[Part]:
     yield "The authors' lists: " + ", ".join(f"{n:,} {flaw}" for flaw, n in flaws.items()) + "."
 
 
+def tested_curves(published: Published) -> Iterator[Part]:
+    """Losses of trainings as published, and their HR@10 on the test ratings, by epoch."""
+    tested = published.table(TESTED, "Trainings by epoch")
+    yield watched_curves(tested[tested["metric"] == "hr@10"], "hr@10", "test")
+
+
 def curves(published: Published) -> Iterator[Part]:
-    """HR@10 among few items by factors, layers and negatives, beside what the paper prints; those
-    that are published."""
+    """HR@10 and NDCG@10 among few items by factors, layers and negatives, beside what the paper
+    prints; those that are published."""
     for name, over in _CURVES.items():
         try:
             rows = _rows(published, f"11_{name}")
@@ -150,6 +156,7 @@ def curves(published: Published) -> Iterator[Part]:
             yield f"By {over}: not published yet."
             continue
         across = rankers.labelled(published.across_users, rows["label"].to_dict())
-        means = rankers.curve(rankers.own_means(across, "hr@10"), over)
-        printed = rankers.printed_curve(PRINTED[name], over, "hr@10")
-        yield setting_curves(means, over, "hr@10", printed)
+        for metric in _METRICS:
+            means = rankers.curve(rankers.own_means(across, metric), over)
+            printed = rankers.printed_curve(PRINTED[name], over, metric)
+            yield setting_curves(means, over, metric, printed)

@@ -11,13 +11,14 @@ from ..claims.reading import read_claims
 from ..errors import RecordError
 from ..evaluation.names import metric_name
 from ..evaluation.rules import ALL_KNOWN_MASKED
-from ..experiments.neural_cf import AS_PUBLISHED, COUNTED, FROM_CHOSEN, TUNED
+from ..experiments.neural_cf import AS_PUBLISHED, COUNTED, FROM_CHOSEN, HIDDEN_LAYERS, TUNED
 from ..runs.run import Run
 from ..runs.training import Training
 from ..runs.variant import Variant, variant_hash
 from .tables import metric_table, paper_values
 
 FEW, ALL = "among few", "among all"
+USUAL_LAYERS = f", {HIDDEN_LAYERS} hidden layers"  # which rows do not name
 # how the evaluation's name begins, by the side that figures call it
 SIDES = {"sampled": "given negatives", "full": "full ranking"}
 _SETTING = re.compile(r"^(?P<model>[^,]+), (?P<factors>\d+) factors(?P<rest>.*)$")
@@ -220,9 +221,13 @@ def _both(values: pd.Series) -> str:
     return " and ".join(f"{metric_name(metric)} {value:.3f}" for metric, value in values.items())
 
 
-def printed_by_authors_code() -> pd.DataFrame:
-    """HR@10 and NDCG@10 of the independent run of NeuMF's authors' code, by our rows' names."""
-    return paper_values("NeuMF independent run")[["hr@10", "ndcg@10"]]
+def printed_networks() -> pd.DataFrame:
+    """HR@10 and NDCG@10 of NeuMF and its parts by our rows' names: He et al.'s where their tables
+    have them, else those of the independent run."""
+    tables = ("NeuMF Table 2", "NeuMF Tables 3 and 4", "NeuMF independent run")
+    found = pd.concat(map(paper_values, tables))[["hr@10", "ndcg@10"]]
+    found = found.rename(index=lambda name: name.removesuffix(USUAL_LAYERS))
+    return found[~found.index.duplicated()]
 
 
 def watched(run: Run, rows: Sequence[Variant], seeds: Sequence[int]) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import pandas as pd
 from IPython.display import Markdown
 
 from ..claims.ledger import UNJUDGED, ledger
-from ..studies.chosen_epochs import gain_by_choice
+from ..studies.chosen_epochs import TESTED, gain_by_choice
 from ..studies.practices import leak_table
 from . import definition_fits, domains, multimodal_parts, rankers
 from .answer_table import AnswerRow, answer_rows, hollow_sentence
@@ -315,6 +315,7 @@ ASKED_OF_RANKERS = {
     "Does NeuMF beat its parts, after 20 epochs?": "NeuMF (a)",
     "And early stopped on validation?": "NeuMF (a), early stopped",
     "Does pretraining help?": "NeuMF (b)",
+    "Does one table for four cost a NeuMF anything?": "NeuMF (n)",
     "Does a dot product with care beat the network?": "NeuMF (c)",
     "And with as many trials on validation for both?": "NeuMF (c), equal budgets",
     "Does a closed form do as well, among few items?": "NeuMF (m)",
@@ -351,14 +352,28 @@ def _cold_lines(found: Measured) -> list[str]:
     return [*claimed, *(own or [f"**On items and users without any rating?** {_WAITS}"])]
 
 
+# is a network better than a dot product? By the gain of the latter, both searched
+_NETWORK_BETTER = {
+    "better": "**No.** With as many trials on validation for both, a dot product ranks better than "
+    "NeuMF",
+    "worse": "**Yes.** With as many trials on validation for both, NeuMF ranks better than a dot "
+    "product",
+    "unclear": "**Not shown.** With as many trials on validation for both, neither NeuMF nor a dot "
+    "product is told to rank better",
+}
+
+
 def _ranker_lines(found: Measured) -> list[str]:
-    """Verdicts, then why trainings of fixed length may be below what was printed."""
+    """The answer, verdicts, then why trainings of fixed length may be below what was printed."""
     said = found.verdict_lines(ASKED_OF_RANKERS) or [_WAITS]
+    if (searched := found.effect("NeuMF (c), equal budgets")) is not None:
+        first = f"{_NETWORK_BETTER[searched.outcome]}: {searched} for the dot product, HR@10."
+        said = [first, *said]
     try:
-        tested = found.published.table("tested_by_epoch", _WAITS)
+        tested = found.published.table(TESTED, _WAITS)
     except NotPublishedError:
         return said
-    choice, printed = gain_by_choice(tested), rankers.printed_by_authors_code()
+    choice, printed = gain_by_choice(tested), rankers.printed_networks()
     return [
         *said,
         "**What does it add to choose the epoch by the test ratings, as the authors' code does?** "

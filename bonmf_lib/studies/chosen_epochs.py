@@ -17,6 +17,7 @@ from ..runs.training import Training
 from ..runs.variant import Variant
 from ..training.loop import Validation, fit
 
+TESTED = "tested_by_epoch"  # the table that is kept of it
 METRICS = ("hr@10", "ndcg@10")  # the first is what an epoch is chosen by
 
 Weights = dict[str, torch.Tensor]

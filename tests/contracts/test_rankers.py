@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from bonmf_lib.errors import ConfigError, ModelError
+from bonmf_lib.evaluation.candidates import candidate_metrics
 from bonmf_lib.evaluation.rules import FullRanking, SampledRanking
 from bonmf_lib.models import get_model, list_models
 from bonmf_lib.splits.rules import Ratio
@@ -411,6 +412,14 @@ def test_watching_a_training_does_not_change_it(name, planted, split, inputs):
 def test_unknown_ids_are_named(name, inputs, users, items, message):
     with pytest.raises(ModelError, match=f"Unknown {message}"):
         predict(default_model(name, inputs), torch.tensor(users), torch.tensor(items))
+
+
+def test_equal_scores_never_hit_where_ties_are_lost(planted, split):
+    lists = SampledRanking(20).lists(planted, split, split.test)
+    found = candidate_metrics(
+        lambda users, items: torch.zeros(items.shape), lists, CPU, ties="lost"
+    )
+    assert found["hr@10"] == found["ndcg@10"] == 0
 
 
 @pytest.mark.parametrize("rule", [FullRanking(), SampledRanking(20)])

@@ -165,9 +165,26 @@ def test_gains_stand_by_training_beside_those_of_other_movies_content():
 
 def test_rankers_say_what_choosing_the_epoch_on_test_adds(found, monkeypatch):
     table = pd.DataFrame(
-        {"model": "MLP, 32 factors", "epoch": [1, 2, 3], "value": [0.5, 0.69, 0.65]}
-    )
+        {
+            "model": "MLP, 32 factors", "seed": 0, "epoch": [1, 2, 3, 1, 2, 3],
+            "metric": ["hr@10"] * 3 + ["ndcg@10"] * 3,
+            "value": [0.5, 0.69, 0.65, 0.3, 0.42, 0.43],
+        }
+    )  # fmt: skip
     monkeypatch.setattr(published_module, "is_table_published", lambda run, name: True)
     monkeypatch.setattr(published_module, "published_table", lambda run, name: table)
-    *_, said = so_far._ranker_lines(found)
-    assert "0.650 after the last epoch, 0.690 after epoch 2" in said and "printed 0.691" in said
+    first, *_, said, near = so_far._ranker_lines(found)
+    assert first.startswith("**No.** With as many trials") and "% (+" in first
+    assert (
+        "HR@10 0.650 and NDCG@10 0.430 after the last epoch, HR@10 0.690 and NDCG@10 0.420" in said
+    )
+    assert "printed HR@10 0.692 and NDCG@10 0.425" in said
+    assert near.endswith("after the last epoch: none; after the one that is best on the test "
+                         "ratings: MLP, 32 factors.")  # fmt: skip
+
+
+@pytest.mark.parametrize(("outcome", "word"), [("worse", "Yes"), ("unclear", "Not shown")])
+def test_the_answer_on_networks_follows_the_verdict(found, monkeypatch, outcome, word):
+    effect = Effect(-1.0, -2.0, 0.5, outcome, 3)
+    monkeypatch.setattr(Measured, "effect", lambda own, claim: effect)
+    assert so_far._ranker_lines(found)[0].startswith(f"**{word}.** With as many trials")

@@ -83,7 +83,12 @@ class NeuMF(FusedRanker):
 
     @torch.no_grad()
     def start_from(self, models: Sequence[Recommender]) -> None:
-        """Tables, tower and weighted output of a trained GMF and a trained MLP, in this order."""
+        """Tables, tower and weighted output of a trained GMF and a trained MLP, in this order; the
+        shares of the output's weights are ``alpha`` and the rest (He et al., section 3.4.1).
+
+        Raises:
+            ModelError: they are other models, or of other factors or layers.
+        """
         if [type(model) for model in models] != [GMF, MLP]:
             given = ", ".join(type(model).__name__ for model in models)
             raise ModelError(f"NeuMF starts from a GMF and an MLP, in this order, got {given}.")
