@@ -330,14 +330,16 @@ def timed_pairs(reference: Callable, library: Callable, rounds: int) -> list[tup
     return out
 
 
-def row(name: str, pairs: list[tuple[float, float]]) -> dict:
-    """Median seconds of both sides, and the median and range of the pairwise ratio."""
+def row(name: str, pairs: list[tuple[float, float]], wanted: float | None = None) -> dict:
+    """Median seconds of both sides, and the median and range of the pairwise ratio, beside the
+    least that is wanted where there is such."""
     ratios = [reference / library for reference, library in pairs]
     return {
         "what": name,
         "reference, s": round(statistics.median(pair[0] for pair in pairs), 3),
         "library, s": round(statistics.median(pair[1] for pair in pairs), 3),
         "ratio": f"{statistics.median(ratios):.1f}x ({min(ratios):.1f} to {max(ratios):.1f})",
+        "wanted": "" if wanted is None else f"{wanted:.1f}x",
     }
 
 
