@@ -42,7 +42,7 @@ MF_NEGATIVES = 8  # of Rendle et al., drawn from all items
 HIDDEN_LAYERS = 3  # of the MLP, where nothing else is said
 EASE_PENALTIES = 250.0, 1320.0  # which of them is better depends on the evaluation
 # what rows' names end in
-COUNTED, FROM_CHOSEN = ", negatives counted in batches", ", from parts so chosen"
+COUNTED, FROM_CHOSEN = ", negatives counted in batches", ", from parts chosen on test"
 AS_PUBLISHED, LARGE_BATCHES, TUNED = "as published", "large batches", "tuned"
 # of plain gradient descent after pretraining, for each positive of a batch: 0.001 in the paper's
 FINE_TUNING_RATE = 1e-3 / 51

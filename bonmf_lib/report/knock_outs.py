@@ -13,6 +13,7 @@ from ..runs.variant import Variant
 from .tables import LEAST_SEEDS, LEVEL
 
 USES, UNCERTAIN, UNUSED = "uses it", "not certain", "no use shown"
+UNTOLD = "not told: a control was not run"
 # what is left of a model's content -> the same in sentences
 WHAT_IS_LEFT = {
     "shuffled": "other items' content",
@@ -99,7 +100,7 @@ def _gain(ours: pd.DataFrame, theirs: pd.DataFrame, metric: str, told: Told) -> 
 def verdict(found: Sequence[KnockOut], what: str) -> str:
     """Whether a model uses its ``content``, its ``text`` beside the picture, or its ``picture``
     beside the text: only where it beats everything that is asked; ``""`` where nothing was run. Few
-    seeds tell nothing, and one modality's gain is not certain without other items' content.
+    seeds tell nothing, and a modality's gain nothing where not all that it must beat was run.
 
     Args:
         found: of one model.
@@ -107,9 +108,9 @@ def verdict(found: Sequence[KnockOut], what: str) -> str:
     asked = [one for one in found if one.left in ASKED[what]]
     if not asked:
         return ""
-    lacks_control = what != "content" and len(asked) < len(ASKED[what])
     if all(one.beaten for one in asked):
-        return UNCERTAIN if lacks_control else USES
+        incomplete = what != "content" and len(asked) < len(ASKED[what])
+        return UNTOLD if incomplete else USES
     if any(one.gain.n < LEAST_SEEDS for one in asked):
         return UNCERTAIN
     if any(one.gain.mean <= 0 for one in asked):
@@ -159,9 +160,14 @@ def sentence(found: Sequence[KnockOut], where: str) -> str:
         for what in ASKED
     }
     used = {what: sum(word == USES for word in said) for what, said in words.items()}
+    untold = {what: sum(word == UNTOLD for word in said) for what, said in words.items()}
+    parts = [
+        f"{used[what]} their {what}" + (f" ({untold[what]} not told)" if untold[what] else "")
+        for what in ("text", "picture")
+    ]
     return (
         f"{where}: of {len(models)} rankers, {used['content']} use their content beyond every "
-        f"control, {used['text']} their text, {used['picture']} their picture."
+        f"control, {', '.join(parts)}."
     )
 
 

@@ -11,7 +11,7 @@ from ..evaluation import Estimate, mean_interval
 from ..evaluation.names import metric_name
 from ..experiments.multimodal_ranking import FIXED_SETTINGS, RANKERS, TUNED, forms
 from ..runs.records import interval_share
-from ..studies.costs import GROWTH, MEMORY, SECONDS, cost_table, exponents
+from ..studies.costs import GROWTH, cost_table, costs_of, exponents
 from . import html
 from .figures.multimodal import knock_out_gains
 from .knock_outs import (
@@ -223,19 +223,15 @@ def costs(published: Published) -> Iterator[Part]:
     in turns on one machine; then how the seconds of a step grow, beside what is stated.
 
     Raises:
-        NotPublishedError: no costs are published.
+        NotPublishedError: no costs are published, or no growth.
     """
     known = False
     for name, one in on_each(published).items():
         own = one.own[one.own["experiment"] == _COSTS]
-        if len(own):
+        if (own["variant"] == REFERENCE).any():
             known = True
-            rounds = own.rename(columns={"seed": "round"}).pivot_table(
-                "value", ["variant", "round"], "metric", sort=False
-            )
-            rounds = rounds.rename(columns={SECONDS: "seconds", MEMORY: "memory"}).reset_index()
-            shown = cost_table(rounds, REFERENCE).round(2).rename_axis(f"{name}, an epoch")
-            yield html.reading_table(shown)
+            shown = cost_table(costs_of(own), REFERENCE).round(2)
+            yield html.reading_table(shown.rename_axis(f"{name}, an epoch"))
     if not known:
         raise NotPublishedError("What rankers cost")
     growth = published.table(GROWTH, "How the seconds of a step grow")

@@ -6,6 +6,7 @@ import pandas as pd
 
 from ..claims.reading import read_claims
 from ..evaluation.names import metric_name
+from ..evaluation.rules import WATCHED
 from ..experiments.neural_cf import PRINTED
 from ..studies.chosen_epochs import TESTED
 from ..studies.sampled_metrics import orders_sentence, pair_orders
@@ -14,11 +15,12 @@ from .conclusions import Measured
 from .figures.ranking import setting_curves, two_evaluations, watched_curves
 from .published import NotPublishedError, Part, Published
 from .so_far import ASKED_OF_RANKERS
+from .tables import chosen_settings
 
 FLAWS = "list_flaws"  # the table of what is wrong with the authors' lists
 _EXPERIMENTS = "11_"  # how their names begin
 # whose rows no table or figure of the report names; and those that draw a curve, by what it is over
-_NAIVE = "11_naive"
+_NAIVE, _TUNED = "11_naive", "11_tuned"
 _CURVES = {"factors": "factors", "layers": "hidden layers", "negatives": "negatives"}
 _PRINTED_IN = ("ncf", "ncf-revisited", "ncf-independent")  # the first that prints a number
 _METRICS = {"hr@10": "HR@10", "ndcg@10": "NDCG@10"}
@@ -138,6 +140,13 @@ def flawed_lists(published: Published) -> Iterator[Part]:
     yield html.table(("row", *names), rows)
     flaws = published.table(FLAWS, "Flaws of the authors' lists").set_index("flaw")["count"]
     yield "The authors' lists: " + ", ".join(f"{n:,} {flaw}" for flaw, n in flaws.items()) + "."
+
+
+def searched(published: Published) -> Iterator[Part]:
+    """What searches chose, as far as their trials are published."""
+    name = f"trials--{_TUNED}--{published.dataset}-{published.content}"
+    trials = published.table(name, "Searches of rankers")
+    yield chosen_settings(trials, WATCHED)
 
 
 def tested_curves(published: Published) -> Iterator[Part]:

@@ -18,6 +18,7 @@ from ..runs.variant import Variant, variant_hash
 from .tables import metric_table, paper_values
 
 FEW, ALL = "among few", "among all"
+INDEPENDENT = "NeuMF independent run"
 USUAL_LAYERS = f", {HIDDEN_LAYERS} hidden layers"  # which rows do not name
 # how the evaluation's name begins, by the side that figures call it
 SIDES = {"sampled": "given negatives", "full": "full ranking"}
@@ -178,38 +179,39 @@ def choice_lines(choice: pd.DataFrame, printed: pd.DataFrame | None = None) -> l
     """What choosing a training's epoch by HR@10 on the test ratings adds, a line per model.
 
     Args:
-        choice: of :func:`bonmf_lib.studies.chosen_epochs.gain_by_choice`. printed: a paper's
-            values, a column per metric, by model, where they are comparable.
+        choice: of :func:`bonmf_lib.studies.chosen_epochs.gain_by_choice`. printed: of
+            :func:`printed_networks`, where these are comparable.
     """
     lines = []
     for model, own in choice.groupby(level="model", sort=False):
         by_metric = own.droplevel("model")
-        last, best = (_both(by_metric[column]) for column in ("last epoch", "best on test"))
-        said = (
-            f"{model}: {last} after the last epoch, {best} after epoch "
-            f"{by_metric['its epoch'].iloc[0]:.0f}, the best on the test ratings"
-        )
+        last, best = (_all_of(by_metric[column]) for column in ("last epoch", "best on test"))
+        epoch, seeds = by_metric[["its epoch", "seeds"]].iloc[0]
+        where = f"epoch {epoch:.0f}" if seeds == 1 else f"each seed's own (mean {epoch:.1f})"
+        lines.append(f"{model}: {last} after the last epoch; {best} after {where}.")
         name = _as_printed(model)
-        known = printed is not None and name in printed.index
-        lines.append(said + (f"; printed {_both(printed.loc[name])}." if known else "."))
+        if printed is not None and name in printed.index:
+            found = printed.loc[name]
+            by = " by an independent run" if found["source"] == INDEPENDENT else ""
+            lines[-1] += f" Printed{by}: {_all_of(found[by_metric.index])}."
     return lines
 
 
 def near_print_sentence(choice: pd.DataFrame, printed: pd.DataFrame, within: float = 0.01) -> str:
-    """Which networks come so near to a paper in all its metrics: after their last epoch, and after
-    the one that is best on the test ratings. Arguments are those of :func:`choice_lines`."""
+    """Which networks come so near to print in all metrics that are known of them: after their last
+    epoch, and after the one that is best on the test ratings. Arguments are those of
+    :func:`choice_lines`."""
     near: dict[str, list[str]] = {"last epoch": [], "best on test": []}
     for model, own in choice.groupby(level="model", sort=False):
         name, by_metric = _as_printed(model), own.droplevel("model")
         for column, names in near.items():
             if name in printed.index:
-                apart = (by_metric[column] - printed.loc[name]).abs()
-                names += [model] if (apart <= within).all() else []
-    last, best = (", ".join(names) or "none" for names in near.values())
-    metrics = " and ".join(map(metric_name, printed.columns))
+                apart = by_metric[column] - printed.loc[name, by_metric.index].astype(float)
+                names += [f"*{model}*"] if (apart.abs() <= within).all() else []
+    last, best = ("; ".join(names) or "none" for names in near.values())
     return (
-        f"Within {within:g} of print in {metrics} after the last epoch: {last}; after the one that "
-        f"is best on the test ratings: {best}."
+        f"Within {within:g} of print after the last epoch: {last}. After the one that is best on "
+        f"the test ratings: {best}."
     )
 
 
@@ -217,15 +219,17 @@ def _as_printed(model: str) -> str:
     return model.removesuffix(COUNTED).removesuffix(FROM_CHOSEN)
 
 
-def _both(values: pd.Series) -> str:
+def _all_of(values: pd.Series) -> str:
     return " and ".join(f"{metric_name(metric)} {value:.3f}" for metric, value in values.items())
 
 
 def printed_networks() -> pd.DataFrame:
-    """HR@10 and NDCG@10 of NeuMF and its parts by our rows' names: He et al.'s where their tables
-    have them, else those of the independent run."""
-    tables = ("NeuMF Table 2", "NeuMF Tables 3 and 4", "NeuMF independent run")
-    found = pd.concat(map(paper_values, tables))[["hr@10", "ndcg@10"]]
+    """HR@10 and NDCG@10 of NeuMF and its parts by our rows' names, and the table that prints them
+    (column source): He et al.'s where these have them, else that of :data:`INDEPENDENT`."""
+    tables = ("NeuMF Table 2", "NeuMF Tables 3 and 4", INDEPENDENT)
+    found = pd.concat(
+        [paper_values(name)[["hr@10", "ndcg@10"]].assign(source=name) for name in tables]
+    )
     found = found.rename(index=lambda name: name.removesuffix(USUAL_LAYERS))
     return found[~found.index.duplicated()]
 

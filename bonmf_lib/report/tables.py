@@ -169,11 +169,11 @@ def chosen_settings(trials: pd.DataFrame, metric: str = "mse") -> pd.DataFrame:
         trials: of one seed; columns variant, params (JSON), state, value, best_epoch. metric: what
             the searches watched; a ranking's is better when higher.
     """
-    out, ranks = {}, "@" in metric
+    out, errs = {}, metric in LOWER_IS_BETTER
     for variant, group in trials.groupby("variant", sort=False):
         done = group[group["state"] == "COMPLETE"]
         values = done["value"].astype(float)
-        best = done.loc[values.idxmax() if ranks else values.idxmin()]
+        best = done.loc[values.idxmin() if errs else values.idxmax()]
         params = json.loads(best["params"])
         settings = ", ".join(
             f"{name.partition('.')[2]} = {_short(value)}" for name, value in params.items()

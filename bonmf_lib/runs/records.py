@@ -137,12 +137,16 @@ def mark_current(
 
 def notes_name(experiment: str, dataset: Dataset) -> str:
     """File name of what is noted of an experiment on a data set."""
-    return f"{experiment}--{dataset.name.replace(':', '-')}-{dataset.content}.json"
+    return f"{_stem(experiment, dataset)}.json"
 
 
 def table_name(kind: str, experiment: str, dataset: Dataset) -> str:
     """What a table of an experiment on a data set is called (:func:`keep_table`)."""
-    return f"{kind}--{notes_name(experiment, dataset).removesuffix('.json')}"
+    return f"{kind}--{_stem(experiment, dataset)}"
+
+
+def _stem(experiment: str, dataset: Dataset) -> str:
+    return f"{experiment}--{dataset.name.replace(':', '-')}-{dataset.content}"
 
 
 def add_records(run_dir: Path, records: list[Record]) -> None:

@@ -10,6 +10,8 @@ from .run import Run
 from .training import Training
 from .variant import Variant
 
+COLUMNS = ["variant", "seed", "number", "params", "state", "value", "best_epoch", "seconds"]
+
 
 def read_trials(run: Run, variants: Sequence[Variant], seeds: Sequence[int]) -> pd.DataFrame:
     """All trials of the rows' finished searches: one row per variant, seed of the search and trial;
@@ -24,7 +26,9 @@ def read_trials(run: Run, variants: Sequence[Variant], seeds: Sequence[int]) -> 
         for one in searched.values()
         for trial in one.trials()
     ]
-    return pd.DataFrame(rows).drop(columns="curve", errors="ignore")
+    return pd.DataFrame(rows or [], columns=None if rows else COLUMNS).drop(
+        columns="curve", errors="ignore"
+    )
 
 
 def keep_trials(

@@ -8,7 +8,7 @@ from itertools import chain
 import pandas as pd
 import torch
 
-from ..errors import ConfigError
+from ..errors import ConfigError, TrainingError
 from ..evaluation.rules import RankingRule
 from ..models import Recommender
 from ..parallel import in_parallel
@@ -38,12 +38,16 @@ def tested_by_epoch(
         columns model, seed, epoch (from 1), loss, metric, value.
 
     Raises:
-        ConfigError: a row is not evaluated by a ranking.
+        ConfigError: a row is not evaluated by a ranking, or starts from a row that starts from
+            others.
+        TrainingError: a metric is NaN.
     """
     alone = dict.fromkeys(
         [row for row in rows if not row.starts_from]
         + list(chain.from_iterable(row.starts_from for row in rows))
     )
+    if late := [row.name for row in alone if row.starts_from]:
+        raise ConfigError(f"{late[0]} starts from other rows, so that no row can start from it.")
     tasks = [(run, row, seed, metrics) for row in alone]
     found = dict(zip(alone, in_parallel(_of_row, tasks), strict=True))
     others = [row for row in rows if row.starts_from]
@@ -74,6 +78,8 @@ def _of_row(
     def chosen_by(network: Recommender) -> float:
         found = test(network).metrics
         value = found[metrics[0]]
+        if math.isnan(value):
+            raise TrainingError(f"{training.label}: {metrics[0]} on the test ratings is NaN.")
         if value > max((one[metrics[0]] for one in measured), default=-math.inf):
             best.update({name: w.cpu().clone() for name, w in network.state_dict().items()})
         measured.append(found)
@@ -96,7 +102,7 @@ def _of_row(
 def gain_by_choice(table: pd.DataFrame, chosen_by: str = METRICS[0]) -> pd.DataFrame:
     """Of :func:`tested_by_epoch`, by model and metric, means over the seeds: the value after the
     last epoch, that after the epoch which is best on the test ratings by one metric, this epoch,
-    and the difference of both values."""
+    the difference of both values, and the number of seeds."""
     rows = []
     for (model, seed), own in table.groupby(["model", "seed"], sort=False):
         values = own.pivot(index="epoch", columns="metric", values="value")  # noqa: PD010 (two values for one epoch must fail)
@@ -106,6 +112,7 @@ def gain_by_choice(table: pd.DataFrame, chosen_by: str = METRICS[0]) -> pd.DataF
              "best on test": values.loc[epoch, metric], "its epoch": epoch}
             for metric in own["metric"].unique()
         ]  # fmt: skip
-    by_seed = pd.DataFrame(rows).drop(columns="seed")
-    means = by_seed.groupby(["model", "metric"], sort=False).mean()
-    return means.assign(**{"gained by the choice": means["best on test"] - means["last epoch"]})
+    by_model = pd.DataFrame(rows).groupby(["model", "metric"], sort=False)
+    means = by_model.mean().drop(columns="seed")
+    means["gained by the choice"] = means["best on test"] - means["last epoch"]
+    return means.assign(seeds=by_model["seed"].nunique())

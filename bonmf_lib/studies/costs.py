@@ -92,6 +92,14 @@ def keep_costs(
     return kept[(kept["dataset"] == data.name) & (kept["content"] == data.content)]
 
 
+def costs_of(records: pd.DataFrame) -> pd.DataFrame:
+    """The costs that :func:`keep_costs` kept, out of their records."""
+    rounds = records.rename(columns={"seed": "round"}).pivot_table(
+        "value", ["variant", "round"], "metric", sort=False
+    )
+    return rounds.rename(columns={SECONDS: "seconds", MEMORY: "memory"}).reset_index()
+
+
 def _epoch(training: Training, model) -> float:
     once = replace(training.variant.training, epochs=1, patience=None)
     history = fit(model, training.dataset, training.split, once, training.seed, training.device)

@@ -334,7 +334,7 @@ def main() -> None:
         bench_bootstrap_epoch(graph, inputs, device, options.rounds, layers, BABY_DIM)
         for layers in (1, 2)
     ]
-    print(pd.DataFrame(table).to_string(index=False))
+    print(pd.DataFrame(table).fillna("").to_string(index=False))
 
 
 if __name__ == "__main__":

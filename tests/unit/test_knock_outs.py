@@ -63,8 +63,11 @@ def test_a_modality_that_other_items_content_replaces_as_well_is_not_used(rows):
     found = told.knock_outs(records(rows, GAINS | {"text shuffled": -0.01}), rows, "recall@20")
     assert told.verdict(found, "text") == told.UNUSED
     without = [one for one in found if one.left != "text shuffled"]
-    assert told.verdict(without, "text") == told.UNCERTAIN
+    assert told.verdict(without, "text") == told.UNTOLD
     assert told.verdict(without, "content") == told.USES
+    assert "1 use their content beyond every control, 0 their text (1 not told), 0 their" in (
+        told.sentence(without, "planted")
+    )
 
 
 def test_few_seeds_tell_nothing(rows):

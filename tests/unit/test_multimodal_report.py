@@ -102,6 +102,9 @@ def test_published_costs_stand_beside_bm3s(monkeypatch):
     assert str(powers).splitlines()[-1].split() == ["BM3", "1.0", "1.0"]
     with pytest.raises(NotPublishedError):
         list(parts.costs(published({"12_models": {"BM3": 0.1}})))
+    without = [one for one in rows if one["variant"] != "BM3"]  # nothing to tell the costs by
+    with pytest.raises(NotPublishedError):
+        list(parts.costs(Published(pd.DataFrame(without, columns=COLUMNS))))
 
 
 def test_the_dropout_grid_finds_its_rows():

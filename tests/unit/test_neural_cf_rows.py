@@ -10,10 +10,11 @@ from optuna.distributions import FloatDistribution
 
 from bonmf_lib.claims.across_users import across_users
 from bonmf_lib.claims.reading import read_claims
+from bonmf_lib.errors import ConfigError
 from bonmf_lib.evaluation.rules import ALL_KNOWN_MASKED, SampledRanking
 from bonmf_lib.experiments import absent, neural_cf
 from bonmf_lib.experiments.registry import EXPERIMENTS, asked
-from bonmf_lib.report import rankers
+from bonmf_lib.report import rankers, tables
 from bonmf_lib.runs.records import kept_table
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import run_variants, train_share
@@ -321,5 +322,18 @@ def test_seeds_are_averaged_each_at_its_own_best_epoch():
         ]
     )
     choice = chosen_epochs.gain_by_choice(table).loc["A"]
-    assert choice.loc["hr@10"].tolist() == pytest.approx([0.3, 0.55, 1.5, 0.25])
-    assert choice.loc["ndcg@10"].tolist() == pytest.approx([0.2, 0.3, 1.5, 0.1])
+    assert choice.loc["hr@10"].tolist() == pytest.approx([0.3, 0.55, 1.5, 0.25, 2])
+    assert choice.loc["ndcg@10"].tolist() == pytest.approx([0.2, 0.3, 1.5, 0.1, 2])
+
+
+def test_a_network_that_starts_from_a_pretrained_one_is_refused(run):
+    row = neural_cf.pretrained(run, 4, "as published")
+    late = replace(row, starts_from=(row, row))
+    with pytest.raises(ConfigError, match=f"{row.name} starts from other rows, so that no row"):
+        chosen_epochs.tested_by_epoch(run, [late], 0)
+
+
+def test_no_search_leaves_no_trial(run):
+    trials = read_trials(run, [neural_cf.gmf(run, 4, "as published")], SEEDS)
+    assert trials.empty and "params" in trials
+    assert tables.chosen_settings(trials, "ndcg@10").empty

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_matrix
 
 from bonmf_lib.errors import ModelError, TrainingError
 from bonmf_lib.models import Batch, Interactions, ModelInputs, build_model
@@ -135,7 +136,7 @@ def test_histories_are_those_of_the_users_asked_for():
 def test_sparse_weights_by_hand():
     """Every other item shares one user with item 1 and none with the third, so its weight is
     (1 - l1) / (its users + l2)."""
-    x = np.asfortranarray(dense(EDGES, 3, 3))
+    x = csr_matrix(dense(EDGES, 3, 3))
     expected = np.array([[0, 0.75 / 1.5, 0], [0.75 / 3.5, 0, 0.75 / 3.5], [0, 0.75 / 1.5, 0]])
     np.testing.assert_allclose(slim_weights(x, 0.25, 0.5), expected, atol=1e-3)
     model = solved("slim", SLIMConfig(l1=0.25, l2=0.5), EDGES)
@@ -146,8 +147,8 @@ def test_sparse_weights_by_hand():
 def test_sparse_weights_are_the_least_that_are_not_negative(l1, l2):
     """The conditions of the optimum: no gradient where a weight is positive, none downhill where it
     is zero."""
-    x = np.asfortranarray(dense(random_edges(60, 14), 60, 14))
-    weights = slim_weights(x, l1, l2)
+    x = dense(random_edges(60, 14), 60, 14)
+    weights = slim_weights(csr_matrix(x), l1, l2)
     gradient = x.T @ (x @ weights - x) + l2 * weights + l1
     apart = ~np.eye(14, dtype=bool)
     assert not weights[~apart].any() and (weights >= 0).all()
@@ -158,13 +159,13 @@ def test_sparse_weights_are_the_least_that_are_not_negative(l1, l2):
 
 
 def test_an_unrated_item_has_no_sparse_weights():
-    weights = slim_weights(np.asfortranarray(dense(EDGES, 3, 4)), 0.25, 0.5)
+    weights = slim_weights(csr_matrix(dense(EDGES, 3, 4)), 0.25, 0.5)
     assert not weights[3].any() and not weights[:, 3].any()
 
 
 def test_sparse_weights_that_do_not_converge_are_refused(monkeypatch):
     monkeypatch.setattr(slim, "_MOST_SWEEPS", 1)
-    x = np.asfortranarray(dense(random_edges(60, 14), 60, 14))
+    x = csr_matrix(dense(random_edges(60, 14), 60, 14))
     with pytest.raises(TrainingError, match="weights of item 0 do not converge"):
         slim_weights(x, 1e-3, 1e-3)
 

@@ -13,6 +13,7 @@ import warnings
 import numpy as np
 import torch
 from pydantic import Field
+from scipy.sparse import csr_matrix
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import enet_path
 
@@ -33,7 +34,8 @@ class SLIMConfig:
 
 @register("slim", SLIMConfig)
 class SLIM(HistoryRanker):
-    """Solved in float64, a column at a time; keeps n_items^2 weights, in float32."""
+    """Solved in float64, a column at a time, with the whole of X in memory (n_users x n_items);
+    keeps n_items^2 weights, in float32."""
 
     def __init__(self, config: SLIMConfig, inputs: ModelInputs):
         super().__init__(inputs)
@@ -42,21 +44,21 @@ class SLIM(HistoryRanker):
 
     def solve(self, users: torch.Tensor, items: torch.Tensor, ratings: torch.Tensor) -> None:
         x = rated_pairs(users, items, (self.n_users, self.n_items))
-        weights = slim_weights(np.asfortranarray(x.toarray()), self.l1, self.l2)
-        self.weights.copy_(torch.from_numpy(weights))
+        self.weights.copy_(torch.from_numpy(slim_weights(x, self.l1, self.l2)))
 
     def from_histories(self, x: torch.Tensor) -> torch.Tensor:
         return x @ self.weights
 
 
-def slim_weights(x: np.ndarray, l1: float, l2: float) -> np.ndarray:
+def slim_weights(x: csr_matrix, l1: float, l2: float) -> np.ndarray:
     """W of X, float64 (U, I) -> (I, I).
 
     Raises:
         TrainingError: a column does not converge.
     """
-    users, together = len(x), np.ascontiguousarray(x.T @ x)
-    terms = {"l1_ratio": l1 / (l1 + l2), "alphas": [(l1 + l2) / users]}  # scikit-learn's, per user
+    together, dense = (x.T @ x).toarray(order="C"), x.toarray(order="F")
+    # scikit-learn's terms are per user
+    terms = {"l1_ratio": l1 / (l1 + l2), "alphas": [(l1 + l2) / len(dense)]}
     weights = np.zeros_like(together)
     for item in np.flatnonzero(together.diagonal()):  # those that anybody rated
         of_item = together[:, item].copy()
@@ -64,7 +66,7 @@ def slim_weights(x: np.ndarray, l1: float, l2: float) -> np.ndarray:
         try:
             with warnings.catch_warnings(action="error", category=ConvergenceWarning):
                 _, found, _ = enet_path(
-                    x, x[:, item], **terms, precompute=together, Xy=of_item, positive=True,
+                    dense, dense[:, item], **terms, precompute=together, Xy=of_item, positive=True,
                     tol=_TOLERANCE, max_iter=_MOST_SWEEPS, check_input=False,
                 )  # fmt: skip
         except ConvergenceWarning as error:

@@ -22,15 +22,17 @@ from .style import (
     metric_name,
 )
 
-_KINDS = {  # what is left of the content -> colour, marker, whether it is a control
+# what is left of the content -> colour, marker, whether it is a control; the same colour where
+# the text, or the picture, is what the whole content has more
+_KINDS = {
     "shuffled": (OPEN, "o", True),
     "noise": (OPEN, "s", True),
     "constant": (OPEN, "^", True),
     "no modality": (OPEN, "x", False),
     "text only": (PALETTE[0], "D", False),
     "picture only": (PALETTE[1], "P", False),
-    "text shuffled": (PALETTE[0], "o", True),
-    "picture shuffled": (PALETTE[1], "o", True),
+    "text shuffled": (PALETTE[1], "o", True),
+    "picture shuffled": (PALETTE[0], "o", True),
 }
 
 
