@@ -15,6 +15,7 @@ from ..experiments.neural_cf import AS_PUBLISHED, COUNTED, FROM_CHOSEN, HIDDEN_L
 from ..runs.run import Run
 from ..runs.training import Training
 from ..runs.variant import Variant, variant_hash
+from .relative import percent
 from .tables import metric_table, paper_values
 
 FEW, ALL = "among few", "among all"
@@ -212,6 +213,26 @@ def near_print_sentence(choice: pd.DataFrame, printed: pd.DataFrame, within: flo
     return (
         f"Within {within:g} of print after the last epoch: {last}. After the one that is best on "
         f"the test ratings: {best}."
+    )
+
+
+def chosen_gains_sentence(choice: pd.DataFrame) -> str:
+    """What the pretrained network gains in HR@10 over the others once every epoch, also of the
+    parts that it starts from, is chosen by the test ratings; "" where it is not among them."""
+    best = choice["best on test"].xs("hr@10", level="metric")
+    fused = [name for name in best.index if name.endswith(FROM_CHOSEN)]
+    if not fused:
+        return ""
+    others = [name for name in best.index if not name.endswith((FROM_CHOSEN, COUNTED))]
+    gains = [f"{percent(100 * (best[fused[0]] / best[name] - 1))} over *{name}*" for name in others]
+    seeds = int(choice["seeds"].loc[fused[0]].iloc[0])
+    over = "one seed" if seeds == 1 else f"means over {seeds} seeds"
+    return (
+        f"All epochs chosen so, also of the parts that it starts from, the pretrained network "
+        f"hits more often, as the paper says ({over}, HR@10): {', '.join(gains)}."
+        if all(best[fused[0]] > best[name] for name in others)
+        else f"Even with all epochs chosen so, the pretrained network does not beat all others "
+        f"({over}, HR@10): {', '.join(gains)}."
     )
 
 

@@ -376,7 +376,7 @@ def _ranker_lines(found: Measured) -> list[str]:
     return [
         *said,
         "**What does it add to choose the epoch by the test ratings, as the authors' code does?** "
-        + rankers.near_print_sentence(choice, printed),
+        + f"{rankers.chosen_gains_sentence(choice)} {rankers.near_print_sentence(choice, printed)}",
         *rankers.choice_lines(choice, printed),
     ]
 

@@ -3,7 +3,7 @@ metrics that are reported, after every epoch."""
 
 import math
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, product
 
 import pandas as pd
 import torch
@@ -24,11 +24,11 @@ Weights = dict[str, torch.Tensor]
 
 
 def tested_by_epoch(
-    run: Run, rows: Sequence[Variant], seed: int, metrics: Sequence[str] = METRICS
+    run: Run, rows: Sequence[Variant], seeds: Sequence[int], metrics: Sequence[str] = METRICS
 ) -> pd.DataFrame:
-    """Every row trained once more, its evaluation measured on the test ratings after every epoch.
-    A row that starts from others starts from their epochs with the best first metric on the test
-    ratings, as that code keeps them; else nothing is chosen by it.
+    """Every row trained once more on every seed, its evaluation measured on the test ratings after
+    every epoch. A row that starts from others starts from their epochs with the best first metric
+    on the test ratings, as that code keeps them; else nothing is chosen by it.
 
     Args:
         rows: ranked by, trained for a fixed number of epochs from given settings, and from initial
@@ -48,14 +48,16 @@ def tested_by_epoch(
     )
     if late := [row.name for row in alone if row.starts_from]:
         raise ConfigError(f"{late[0]} starts from other rows, so that no row can start from it.")
-    tasks = [(run, row, seed, metrics) for row in alone]
-    found = dict(zip(alone, in_parallel(_of_row, tasks), strict=True))
-    others = [row for row in rows if row.starts_from]
+    first = list(product(alone, seeds))
+    tasks = [(run, row, seed, metrics) for row, seed in first]
+    found = dict(zip(first, in_parallel(_of_row, tasks), strict=True))
+    second = list(product([row for row in rows if row.starts_from], seeds))
     tasks = [
-        (run, row, seed, metrics, [found[start][1] for start in row.starts_from]) for row in others
+        (run, row, seed, metrics, [found[start, seed][1] for start in row.starts_from])
+        for row, seed in second
     ]
-    found |= zip(others, in_parallel(_of_row, tasks), strict=True)
-    return pd.concat([found[row][0] for row in rows], ignore_index=True)
+    found |= zip(second, in_parallel(_of_row, tasks), strict=True)
+    return pd.concat([found[place][0] for place in product(rows, seeds)], ignore_index=True)
 
 
 def _of_row(

@@ -274,7 +274,7 @@ def test_users_values_are_kept_and_measured_again_where_they_are_damaged(run, fa
 
 def test_the_last_tested_epoch_is_the_row_itself(run):
     row = neural_cf.gmf(run, 4, "as published")
-    table = chosen_epochs.tested_by_epoch(run, [row], 0)
+    table = chosen_epochs.tested_by_epoch(run, [row], (0,))
     training = Training(run, row, 0)
     training.train()
     by_metric = dict(list(table.groupby("metric")))
@@ -293,7 +293,9 @@ def test_a_network_starts_from_the_parts_that_are_best_on_test(run):
     """With a rate of nothing, it is what such parts are together."""
     row = neural_cf.pretrained(run, 4, "as published")
     still = replace(row, training=replace(row.training, learning_rate=1e-30))
-    found = chosen_epochs.tested_by_epoch(run, [*row.starts_from, still], 0)
+    both = chosen_epochs.tested_by_epoch(run, [*row.starts_from, still], (1, 0))
+    assert set(both["seed"]) == {0, 1}
+    found = both[both["seed"] == 0]
     choice = chosen_epochs.gain_by_choice(found)["its epoch"]
     parts = []
     for part in row.starts_from:
@@ -330,7 +332,7 @@ def test_a_network_that_starts_from_a_pretrained_one_is_refused(run):
     row = neural_cf.pretrained(run, 4, "as published")
     late = replace(row, starts_from=(row, row))
     with pytest.raises(ConfigError, match=f"{row.name} starts from other rows, so that no row"):
-        chosen_epochs.tested_by_epoch(run, [late], 0)
+        chosen_epochs.tested_by_epoch(run, [late], (0,))
 
 
 def test_no_search_leaves_no_trial(run):
