@@ -59,7 +59,23 @@ def answers(found: Measured) -> Iterator[Part]:
 
 def compared(published: Published) -> Iterator[Part]:
     """Rows that were compared in pairs, under both evaluations, and how many pairs these order
-    otherwise."""
+    otherwise.
+
+    Raises:
+        NotPublishedError: no pairs are published.
+    """
+    table, said = _compared(published)
+    yield two_evaluations(table, "ndcg@10")
+    yield said
+
+
+def ordered(published: Published) -> Iterator[Part]:
+    """How many pairs of rows both evaluations order otherwise; errors as of :func:`compared`."""
+    yield _compared(published)[1]
+
+
+def _compared(published: Published) -> tuple[pd.DataFrame, str]:
+    """The rows of :func:`compared` under both evaluations, and what their pairs say."""
     across = rankers.labelled(published.across_users, _rows(published)["label"].to_dict())
     apart = rankers.pair_intervals(across, "ndcg@10")
     found = [
@@ -70,10 +86,9 @@ def compared(published: Published) -> Iterator[Part]:
         raise NotPublishedError("Pairs of rankers")
     table = rankers.both_evaluations(across, "ndcg@10")
     table = table[table.index.isin(frozenset.union(*pairs))]
-    yield two_evaluations(table, "ndcg@10")
     orders = pair_orders(table[list(rankers.SIDES)], apart)
     known = [frozenset(pair) in pairs for pair in orders[["model", "other"]].to_numpy()]
-    yield orders_sentence(orders[known])
+    return table, orders_sentence(orders[known])
 
 
 def accuracy(published: Published) -> Iterator[Part]:
