@@ -143,6 +143,7 @@ class Multimodal:
     learning_rate: _Rate
     trials: _Count  # of every search
     trials_on_fixed: _Count  # likewise, on data of ``fixed_on``
+    grown_from: _Count  # pairs of the smallest random data that a step's growth is timed on
 
 
 @config

@@ -169,6 +169,11 @@ class Sizes:
     features: int
 
 
+def sizes_of(pairs: int) -> Sizes:
+    """Data of so many pairs, with about as many users and items to them as Amazon Baby has."""
+    return Sizes(3 * pairs // 100, 3 * pairs // 200, pairs, max(16, pairs // 1500))
+
+
 def grown(base: Sizes, factors: Sequence[int]) -> dict[str, list[Sizes]]:
     """Sizes of which one grows by the factors, by its name."""
     return {

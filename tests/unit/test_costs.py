@@ -19,6 +19,14 @@ from bonmf_lib.studies import costs
 from bonmf_lib.studies.costs import Sizes
 
 
+def test_random_data_of_a_size_can_hold_their_pairs():
+    for pairs in (10_000, 300_000):
+        size = costs.sizes_of(pairs)
+        assert size.pairs == pairs < size.users * size.items / 2
+    inputs, train = costs.planted(costs.sizes_of(10_000))
+    assert len(train.users) == 10_000 and inputs.text.matrix.shape == (150, 16)
+
+
 def test_every_row_is_timed_in_every_round(tmp_path):
     whole = Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path)))
     (run,) = rows_of.data_sets(whole)
