@@ -19,7 +19,7 @@ from .relative import percent
 from .tables import metric_table, paper_values
 
 FEW, ALL = "among few", "among all"
-INDEPENDENT = "NeuMF independent run"
+INDEPENDENT, _DIGITS = "NeuMF independent run", 3  # and the digits that print has
 USUAL_LAYERS = f", {HIDDEN_LAYERS} hidden layers"  # which rows do not name
 # how the evaluation's name begins, by the side that figures call it
 SIDES = {"sampled": "given negatives", "full": "full ranking"}
@@ -198,20 +198,26 @@ def choice_lines(choice: pd.DataFrame, printed: pd.DataFrame | None = None) -> l
     return lines
 
 
-def near_print_sentence(choice: pd.DataFrame, printed: pd.DataFrame, within: float = 0.01) -> str:
+def near_print_sentence(
+    choice: pd.DataFrame, printed: pd.DataFrame, of: str = "print", within: float = 0.01
+) -> str:
     """Which networks come so near to print in all metrics that are known of them: after their last
-    epoch, and after the one that is best on the test ratings. Arguments are those of
-    :func:`choice_lines`."""
+    epoch, and after the one that is best on the test ratings.
+
+    Args:
+        choice, printed: as of :func:`choice_lines`. of: what the printed values are called.
+    """
     near: dict[str, list[str]] = {"last epoch": [], "best on test": []}
     for model, own in choice.groupby(level="model", sort=False):
         name, by_metric = _as_printed(model), own.droplevel("model")
         for column, names in near.items():
             if name in printed.index:
-                apart = by_metric[column] - printed.loc[name, by_metric.index].astype(float)
-                names += [f"*{model}*"] if (apart.abs() <= within).all() else []
+                ours, theirs = by_metric[column], printed.loc[name, by_metric.index].astype(float)
+                apart = (ours.round(_DIGITS) - theirs).abs().round(_DIGITS)
+                names += [f"*{model}*"] if (apart <= within).all() else []
     last, best = ("; ".join(names) or "none" for names in near.values())
     return (
-        f"Within {within:g} of print after the last epoch: {last}. After the one that is best on "
+        f"Within {within:g} of {of} after the last epoch: {last}; after the one that is best on "
         f"the test ratings: {best}."
     )
 
@@ -244,10 +250,19 @@ def _all_of(values: pd.Series) -> str:
     return " and ".join(f"{metric_name(metric)} {value:.3f}" for metric, value in values.items())
 
 
-def printed_networks() -> pd.DataFrame:
+def near_print_lines(choice: pd.DataFrame) -> list[str]:
+    """The same of what their paper prints, where it does, and of an independent run alone."""
+    return [
+        near_print_sentence(choice, printed_networks()),
+        near_print_sentence(choice, printed_networks((INDEPENDENT,)), "an independent run"),
+    ]
+
+
+def printed_networks(
+    tables: Sequence[str] = ("NeuMF Table 2", "NeuMF Tables 3 and 4", INDEPENDENT),
+) -> pd.DataFrame:
     """HR@10 and NDCG@10 of NeuMF and its parts by our rows' names, and the table that prints them
-    (column source): He et al.'s where these have them, else that of :data:`INDEPENDENT`."""
-    tables = ("NeuMF Table 2", "NeuMF Tables 3 and 4", INDEPENDENT)
+    (column source), the first that does: He et al.'s, else that of :data:`INDEPENDENT`."""
     found = pd.concat(
         [paper_values(name)[["hr@10", "ndcg@10"]].assign(source=name) for name in tables]
     )

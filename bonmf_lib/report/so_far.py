@@ -372,12 +372,13 @@ def _ranker_lines(found: Measured) -> list[str]:
         tested = found.published.table(TESTED, _WAITS)
     except NotPublishedError:
         return said
-    choice, printed = gain_by_choice(tested), rankers.printed_networks()
+    choice = gain_by_choice(tested)
     return [
         *said,
         "**What does it add to choose the epoch by the test ratings, as the authors' code does?** "
-        + f"{rankers.chosen_gains_sentence(choice)} {rankers.near_print_sentence(choice, printed)}",
-        *rankers.choice_lines(choice, printed),
+        + rankers.chosen_gains_sentence(choice),
+        *rankers.near_print_lines(choice),
+        *rankers.choice_lines(choice, rankers.printed_networks()),
     ]
 
 
