@@ -87,8 +87,13 @@ def sentences(published: Published) -> Iterator[str]:
             yield _best_sentence(means, f"{published.dataset}, {protocol}")
     if found := lost_content(published):
         yield sentence(found, published.dataset)
-        if gained := _gains_by_content(found):
-            yield f"{published.dataset}, gains by content {gained}."
+        told = [
+            f"{lost.model} {_gained(lost.gain)} over {WHAT_IS_LEFT[lost.left]}"
+            for lost in _by_hardest(found)
+        ]
+        if told:
+            start = "gains by content over the control that it gains least on"
+            yield f"{published.dataset}, {start}: {', '.join(told)}."
 
 
 def front_sentence(published: Published) -> str:
@@ -112,15 +117,14 @@ def front_sentence(published: Published) -> str:
         f"{_shown(reads[first])}; {second}, on IDs, {_shown(plain[second])}."
     )
     fixed = "" if experiment == "12_models" else f"{FIXED_SETTINGS}, "
-    gained = _gains_by_content(lost_content(one))
-    return f"{said} By content, {fixed}{gained}." if gained else said
+    told = [f"{lost.model} {_gained(lost.gain)}" for lost in _by_hardest(lost_content(one))]
+    gained = f" By content, {fixed}over the hardest control: {', '.join(told)}."
+    return f"{said}{gained}" if told else said
 
 
-def _gains_by_content(found: Sequence[KnockOut]) -> str:
-    """Of every ranker over its hardest control, the largest first; "" where none was run."""
-    gains = sorted(hardest(found).values(), key=lambda lost: -lost.gain.mean)
-    told = [f"{lost.model} {_gained(lost.gain)} over {WHAT_IS_LEFT[lost.left]}" for lost in gains]
-    return f"over the control that it gains least on: {', '.join(told)}" if told else ""
+def _by_hardest(found: Sequence[KnockOut]) -> list[KnockOut]:
+    """Of every ranker the control that it gains least on, the largest gain first."""
+    return sorted(hardest(found).values(), key=lambda lost: -lost.gain.mean)
 
 
 def _gained(gain: Estimate) -> str:
