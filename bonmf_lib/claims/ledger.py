@@ -174,10 +174,14 @@ def undefined_claims() -> frozenset[str]:
     return frozenset(claim.id for claim in read_claims() if not claim.defined)
 
 
-def readable(table: pd.DataFrame, everything: bool = False) -> pd.DataFrame:
+def readable(
+    table: pd.DataFrame, everything: bool = False, untestable: bool = True
+) -> pd.DataFrame:
     """The ledger for reading: our number and interval as one text, the adjusted p-value of
-    comparisons, verdicts with their qualifier; without ``everything`` only what was run."""
-    shown = table if everything else table[table["verdict"] != "not run"]
+    comparisons, verdicts with their qualifier; without ``everything`` only what was run, and
+    without ``untestable`` only what has a verdict."""
+    hidden = ("not run",) if untestable else UNJUDGED
+    shown = table if everything else table[~table["verdict"].isin(hidden)]
     shown = shown.assign(
         seeds=shown["seeds"].astype("Int64").astype(object).where(shown["seeds"].notna(), ""),
         dataset=shown["dataset"].map(shown_name, na_action="ignore"),

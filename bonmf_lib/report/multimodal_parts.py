@@ -234,12 +234,20 @@ def costs(published: Published) -> Iterator[Part]:
         own = one.own[one.own["experiment"] == _COSTS]
         if (own["variant"] == REFERENCE).any():
             known = True
-            shown = cost_table(costs_of(own), REFERENCE).round(2)
-            yield html.reading_table(shown.rename_axis(f"{name}, an epoch"))
+            shown = cost_table(costs_of(own), REFERENCE)
+            yield _numbers(f"{name}, an epoch", shown)
     if not known:
         raise NotPublishedError("What rankers cost")
     growth = published.table(GROWTH, "How the seconds of a step grow")
-    yield html.reading_table(exponents(growth).round(2).rename_axis("power that a step grows by"))
+    yield _numbers("power that a step grows by", exponents(growth))
+
+
+def _numbers(title: str, shown: pd.DataFrame) -> html.Markup:
+    rows = [
+        (name, *("" if pd.isna(value) else f"{value:.2f}" for value in row))
+        for name, *row in shown.itertuples()
+    ]
+    return html.table((title, *shown.columns), rows)
 
 
 def _printed(values: pd.Series, ranker: str) -> str:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from bonmf_lib.__main__ import main
 from bonmf_lib.claims.judge import VERDICTS, Judgement, Rules, judge, qualifier
 from bonmf_lib.claims.ledger import (
+    UNTESTABLE,
     ledger,
     qualified,
     readable,
@@ -48,6 +49,7 @@ from bonmf_lib.runs.records import (
     kept_table,
     mark_current,
     published_table,
+    read_published,
     read_records,
     table_path,
 )
@@ -910,3 +912,10 @@ def test_a_parameter_papermill_injected_by_mistake_is_named():
     }
     with pytest.raises(ConfigError, match="Did you mean 'dataset'"):
         start_run(namespace)
+
+
+def test_the_readable_ledger_can_leave_out_what_no_data_here_can_test():
+    table = ledger(read_published())
+    run, decided = readable(table), readable(table, untestable=False)
+    assert 0 < len(decided) < len(run) < len(readable(table, everything=True))
+    assert set(run["verdict"]) - set(decided["verdict"]) == {UNTESTABLE}
