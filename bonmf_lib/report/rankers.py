@@ -20,6 +20,7 @@ from .tables import metric_table, paper_values
 
 FEW, ALL = "among few", "among all"
 INDEPENDENT, _DIGITS = "NeuMF independent run", 3  # and the digits that print has
+_METRICS = ["hr@10", "ndcg@10"]  # that networks are printed with
 USUAL_LAYERS = f", {HIDDEN_LAYERS} hidden layers"  # which rows do not name
 # how the evaluation's name begins, by the side that figures call it
 SIDES = {"sampled": "given negatives", "full": "full ranking"}
@@ -201,8 +202,9 @@ def choice_lines(choice: pd.DataFrame, printed: pd.DataFrame | None = None) -> l
 def near_print_sentence(
     choice: pd.DataFrame, printed: pd.DataFrame, of: str = "print", within: float = 0.01
 ) -> str:
-    """Which networks come so near to print in all metrics that are known of them: after their last
-    epoch, and after the one that is best on the test ratings.
+    """Which networks come so near to print in all metrics that are known of them, named where that
+    is not every printed one: after their last epoch, and after the one that is best on the test
+    ratings.
 
     Args:
         choice, printed: as of :func:`choice_lines`. of: what the printed values are called.
@@ -214,7 +216,13 @@ def near_print_sentence(
             if name in printed.index:
                 ours, theirs = by_metric[column], printed.loc[name, by_metric.index].astype(float)
                 apart = (ours.round(_DIGITS) - theirs).abs().round(_DIGITS)
-                names += [f"*{model}*"] if (apart <= within).all() else []
+                known = " and ".join(map(metric_name, by_metric.index))
+                told = (
+                    f"*{model}*"
+                    if len(by_metric) == len(_METRICS)
+                    else f"*{model}* ({known} alone)"
+                )
+                names += [told] if (apart <= within).all() else []
     last, best = ("; ".join(names) or "none" for names in near.values())
     return (
         f"Within {within:g} of {of} after the last epoch: {last}; after the one that is best on "
@@ -263,9 +271,7 @@ def printed_networks(
 ) -> pd.DataFrame:
     """HR@10 and NDCG@10 of NeuMF and its parts by our rows' names, and the table that prints them
     (column source), the first that does: He et al.'s, else that of :data:`INDEPENDENT`."""
-    found = pd.concat(
-        [paper_values(name)[["hr@10", "ndcg@10"]].assign(source=name) for name in tables]
-    )
+    found = pd.concat([paper_values(name)[_METRICS].assign(source=name) for name in tables])
     found = found.rename(index=lambda name: name.removesuffix(USUAL_LAYERS))
     return found[~found.index.duplicated()]
 

@@ -119,12 +119,12 @@ def test_what_choosing_the_epoch_adds_is_said_beside_print():
     # of the GMF only one metric is known, so that one alone is compared
     assert near_print_sentence(choice, printed_networks(), within=0.02) == (
         f"Within 0.02 of print after the last epoch: none; after the one that is best on the test "
-        f"ratings: *{names[2]}*; *{names[3]}*."
+        f"ratings: *{names[2]}* (HR@10 alone); *{names[3]}*."
     )
     of_paper, of_run = near_print_lines(choice)
-    assert of_paper.endswith(f"ratings: *{names[2]}*.")
+    assert of_paper.endswith(f"ratings: *{names[2]}* (HR@10 alone).")
     assert of_run.startswith("Within 0.01 of an independent run after the last epoch: none; ")
-    assert of_run.endswith(f"ratings: *{names[2]}*; *{names[3]}*.")
+    assert of_run.endswith(f"ratings: *{names[2]}* (HR@10 alone); *{names[3]}*.")
 
 
 def test_what_searches_chose_is_shown_as_far_as_published(monkeypatch):
