@@ -174,17 +174,26 @@ def neumf_rows(run: Run) -> list[Variant]:
 
 def rows_by_epoch(run: Run) -> list[Variant]:
     """The networks of the paper's table at its most factors, the pretrained one from parts whose
-    epoch is chosen by the test ratings too; and one in batches that count negatives, as those of
-    the authors' code do."""
+    epoch is chosen by the test ratings too; then all of them in batches that count negatives, as
+    those of the authors' code do."""
     most = max(run.settings.rankings.factors)
     *rows, fused = [make(run, most, AS_PUBLISHED) for make in (gmf, mlp, neumf, pretrained)]
-    training = rows[1].training
-    fewer = replace(training, batch_size=max(1, training.batch_size // (1 + NEGATIVES)))
-    return [
-        *rows,
-        replace(fused, name=f"{fused.name}{FROM_CHOSEN}"),
-        replace(rows[1], name=f"{rows[1].name}{COUNTED}", training=fewer),
-    ]
+    rows.append(replace(fused, name=f"{fused.name}{FROM_CHOSEN}"))
+    return [*rows, *map(negatives_counted, rows)]
+
+
+def negatives_counted(row: Variant) -> Variant:
+    """The row, and what it starts from, in batches of as many examples as its own has positives:
+    the negatives drawn for them are counted too."""
+    own = row.training
+    fewer = max(1, own.batch_size // (1 + own.negatives))
+    rate = own.learning_rate * (fewer / own.batch_size if own.optimiser == "sgd" else 1)
+    return replace(
+        row,
+        name=f"{row.name}{COUNTED}",
+        training=replace(own, batch_size=fewer, learning_rate=rate),
+        starts_from=tuple(map(negatives_counted, row.starts_from)),
+    )
 
 
 def factor_rows(run: Run) -> list[Variant]:
