@@ -202,9 +202,8 @@ def choice_lines(choice: pd.DataFrame, printed: pd.DataFrame | None = None) -> l
 def near_print_sentence(
     choice: pd.DataFrame, printed: pd.DataFrame, of: str = "print", within: float = 0.01
 ) -> str:
-    """Which networks come so near to print in all metrics that are known of them, named where that
-    is not every printed one: after their last epoch, and after the one that is best on the test
-    ratings.
+    """Which networks come so near to print in both metrics: after their last epoch, and after the
+    one that is best on the test ratings.
 
     Args:
         choice, printed: as of :func:`choice_lines`. of: what the printed values are called.
@@ -216,13 +215,7 @@ def near_print_sentence(
             if name in printed.index:
                 ours, theirs = by_metric[column], printed.loc[name, by_metric.index].astype(float)
                 apart = (ours.round(_DIGITS) - theirs).abs().round(_DIGITS)
-                known = " and ".join(map(metric_name, by_metric.index))
-                told = (
-                    f"*{model}*"
-                    if len(by_metric) == len(_METRICS)
-                    else f"*{model}* ({known} alone)"
-                )
-                names += [told] if (apart <= within).all() else []
+                names += [f"*{model}*"] if (apart <= within).all() else []
     last, best = ("; ".join(names) or "none" for names in near.values())
     return (
         f"Within {within:g} of {of} after the last epoch: {last}; after the one that is best on "
@@ -230,28 +223,41 @@ def near_print_sentence(
     )
 
 
-def chosen_gains_sentence(choice: pd.DataFrame) -> str:
-    """What the pretrained network gains in HR@10 over the others once every epoch, also of the
-    parts that it starts from, is chosen by the test ratings; "" where it is not among them."""
+def chosen_gains_lines(choice: pd.DataFrame) -> list[str]:
+    """What the pretrained network gains in HR@10 over the others, by what its batches count, once
+    every epoch, also of the parts that it starts from, is chosen by the test ratings; none where it
+    is not among them."""
     best = choice["best on test"].xs("hr@10", level="metric")
-    fused = [name for name in best.index if name.endswith(FROM_CHOSEN)]
-    if not fused:
-        return ""
-    others = [name for name in best.index if not name.endswith((FROM_CHOSEN, COUNTED))]
-    gains = [f"{percent(100 * (best[fused[0]] / best[name] - 1))} over *{name}*" for name in others]
-    seeds = int(choice["seeds"].loc[fused[0]].iloc[0])
-    over = "one seed" if seeds == 1 else f"means over {seeds} seeds"
-    return (
-        f"All epochs chosen so, also of the parts that it starts from, the pretrained network "
-        f"hits more often, as the paper says ({over}, HR@10): {', '.join(gains)}."
-        if all(best[fused[0]] > best[name] for name in others)
-        else f"Even with all epochs chosen so, the pretrained network does not beat all others "
-        f"({over}, HR@10): {', '.join(gains)}."
-    )
+    lines = []
+    for fused in best.index[best.index.map(_uncounted).str.endswith(FROM_CHOSEN)]:
+        counted = fused.endswith(COUNTED)
+        others = [name for name in best.index if name.endswith(COUNTED) == counted]
+        others.remove(fused)
+        gains = [
+            f"{percent(100 * (best[fused] / best[name] - 1))} over *{_uncounted(name)}*"
+            for name in others
+        ]
+        seeds = int(choice["seeds"].loc[fused].iloc[0])
+        over = "one seed" if seeds == 1 else f"means over {seeds} seeds"
+        batches = "in batches that count negatives" if counted else "in batches of positives"
+        found = (
+            "hits more often than all others, as the paper says"
+            if best[fused] > best[others].max()
+            else "does not beat all others"
+        )
+        lines.append(
+            "All epochs chosen so, also of the parts that it starts from, the pretrained network "
+            f"{found} ({over}, {batches}, HR@10): {', '.join(gains)}."
+        )
+    return lines
+
+
+def _uncounted(model: str) -> str:
+    return model.removesuffix(COUNTED)
 
 
 def _as_printed(model: str) -> str:
-    return model.removesuffix(COUNTED).removesuffix(FROM_CHOSEN)
+    return _uncounted(model).removesuffix(FROM_CHOSEN)
 
 
 def _all_of(values: pd.Series) -> str:

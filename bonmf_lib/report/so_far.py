@@ -353,6 +353,9 @@ def _cold_lines(found: Measured) -> list[str]:
 
 
 _SEARCHED = "With as many trials on validation for both"
+_CHOSEN_ON_TEST = (
+    "**What does it add to choose the epoch by the test ratings, as the authors' code does?**"
+)
 # is a network better than a dot product? By the gain of the latter
 _NETWORK_BETTER = {
     "better": f"**No.** {_SEARCHED}, a dot product ranks better than NeuMF from scratch",
@@ -375,8 +378,7 @@ def _ranker_lines(found: Measured) -> list[str]:
     choice = gain_by_choice(tested)
     return [
         *said,
-        "**What does it add to choose the epoch by the test ratings, as the authors' code does?** "
-        + rankers.chosen_gains_sentence(choice),
+        " ".join([_CHOSEN_ON_TEST, *rankers.chosen_gains_lines(choice)]),
         *rankers.near_print_lines(choice),
         *rankers.choice_lines(choice, rankers.printed_networks()),
     ]
