@@ -65,7 +65,8 @@ class Dataset:
         content: what items carry: ``packaged`` (title, year, genres; drawn title card) or ``full``
             (plot or description; real picture).
         ratings: columns user, item (contiguous int64 ids), rating (float32; 1 where nobody rated,
-            see :data:`UNRATED`), timestamp (Int64, nullable).
+            see :data:`UNRATED`), timestamp (Int64, nullable): seconds since 1970, or see
+            ``order_alone``.
         users: one row per user id: raw_id, gender, age, occupation (null where unknown).
         items: one row per item id: raw_id, title, year, genres (tuple), plot (or description),
             people (cast and crew), text (all that encoders read unless told otherwise), image
@@ -77,6 +78,8 @@ class Dataset:
             texts or pictures. No part of the fingerprint.
         part_of: the data set whose items these are some of, and which, int64 (items,): they are
             encoded together with the others.
+        order_alone: whether timestamps order each user's ratings and tell no more, so that those of
+            two users cannot be compared.
 
     Raises:
         DatasetError: the vectors are of another number of items.
@@ -92,6 +95,7 @@ class Dataset:
     given_parts: "GivenParts | Callable[[Dataset], GivenParts | None] | None" = None
     vectors: Mapping[str, GivenVectors] = field(default_factory=dict)
     part_of: "tuple[Dataset, np.ndarray] | None" = None
+    order_alone: bool = False
 
     def __post_init__(self) -> None:
         for modality, vectors in self.vectors.items():
@@ -150,6 +154,13 @@ class Dataset:
                 f"{self.n_items:,} items of {self.name}."
             )
         return parts
+
+    def timed(self, across_users: bool = False) -> bool:
+        """Whether every rating has a time; with ``across_users`` one that is comparable with other
+        users'."""
+        if across_users and self.order_alone:
+            return False
+        return bool(self.ratings["timestamp"].notna().all())
 
     @cached_property
     def times(self) -> str:
@@ -338,6 +349,7 @@ def build_dataset(
     words: Words | None = None,
     given_parts: GivenParts | Callable[[Dataset], GivenParts | None] | None = None,
     vectors: Mapping[str, GivenVectors] | None = None,
+    order_alone: bool = False,
 ) -> Dataset:
     """Give users and items contiguous ids (in the order of their raw ids) and join the ratings to
     them.
@@ -351,6 +363,7 @@ def build_dataset(
         name.
         given_parts: how its makers split it, or what reads that.
         vectors: of the items by modality, in the order of their raw ids.
+        order_alone: as in :class:`Dataset`.
 
     Raises:
         DatasetError: duplicate ids, or a rating of an unknown user or item.
@@ -384,4 +397,7 @@ def build_dataset(
     table["timestamp"] = table["timestamp"].astype("Int64")
     words = words or words_of(name)
     users, items = tables["user"][0], tables["item"][0]
-    return Dataset(name, content, table, users, items, scale, words, given_parts, vectors or {})
+    return Dataset(
+        name, content, table, users, items, scale, words, given_parts, vectors or {},
+        order_alone=order_alone,
+    )  # fmt: skip

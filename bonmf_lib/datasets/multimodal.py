@@ -2,10 +2,11 @@
 5-cores), and TikTok, as multimodal rankers are compared on them.
 
 Every pair of a user and an item counts as 1, since part of the Amazon pairs have no known stars and
-TikTok has none. The Amazon vectors are rebuilt from published lists of neighbours, which come along
-as they were published; TikTok's picture vectors are the original ones. TikTok's sound vectors are
-left out: models here read texts and pictures, and sound is neither. The split is the one published
-with DiffMM (Jiang et al., 2024).
+TikTok has none. No pair has a time; those of Amazon Sports are known in their order, user by user.
+The Amazon vectors are rebuilt from published lists of neighbours, which come along as they were
+published; TikTok's picture vectors are the original ones. TikTok's sound vectors are left out:
+models here read texts and pictures, and sound is neither. The split is the one published with
+DiffMM (Jiang et al., 2024).
 """
 
 from dataclasses import dataclass
@@ -25,10 +26,12 @@ SPLIT = "split published with DiffMM"
 
 @dataclass(frozen=True)
 class _Source:
-    """What kind of vectors, and the sha256 of every file that is read."""
+    """What kind of vectors, the sha256 of every file that is read, and the column of pairs that
+    orders each user's, if any."""
 
     kind: str
     files: dict[str, str]
+    order: str | None = None
 
 
 _SOURCES = {
@@ -53,6 +56,7 @@ _SOURCES = {
             "image_feat.npy": "c5092fc5e4ef66a3b02d44d09d44e56d1b5cf7241b4946a31875e66396190d23",
             "image_knn10.npz": "d122602dd2fd383f1913c25339365f24feab41bfb660c28363903f03c8e5d37f",
         },
+        order="seq",
     ),
     "tiktok": _Source(
         GIVEN,
@@ -77,7 +81,10 @@ def load_multimodal(name: str, content: str) -> Dataset:
     check_full(name, content)
     source = _SOURCES[name]
     paths = {file: _fetched(name, file) for file in source.files}
-    pairs = pd.read_csv(paths["ratings.csv.gz"], usecols=["user", "item", "split"], dtype=np.int64)
+    known = ["user", "item", "split", *filter(None, [source.order])]
+    pairs = pd.read_csv(paths["ratings.csv.gz"], usecols=known, dtype=np.int64)
+    if source.order:
+        pairs = pairs.rename(columns={source.order: "timestamp"})
     told = pd.read_csv(paths["items.csv"], usecols=["item", "id", "text"], dtype="str")
     items = pd.DataFrame({"raw_id": told["item"].astype(np.int64), "title": told["id"]})
     items["text"], items["genres"] = told["text"], [()] * len(told)
@@ -86,8 +93,9 @@ def load_multimodal(name: str, content: str) -> Dataset:
     parts = GivenParts(pairs["split"].to_numpy(np.int8), SPLIT)
     vectors = _vectors(source.kind, paths)
     return build_dataset(
-        name, content, ratings, users, items, UNRATED, name, given_parts=parts, vectors=vectors
-    )
+        name, content, ratings, users, items, UNRATED, name, given_parts=parts, vectors=vectors,
+        order_alone=source.order is not None,
+    )  # fmt: skip
 
 
 def ratings_file(name: str) -> Path:

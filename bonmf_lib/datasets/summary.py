@@ -25,7 +25,9 @@ def summary(dataset: Dataset) -> pd.DataFrame:
         ),
         "items with fewer than 5 ratings": f"{(per_item < 5).mean():.1%}",
         "ratings on the top 10 % of items": f"{top_share(per_item, 0.1):.1%}",
-        "ratings with a known time": f"{ratings['timestamp'].notna().mean():.1%}",
+        f"ratings with a known {'order' if dataset.order_alone else 'time'}": (
+            f"{ratings['timestamp'].notna().mean():.1%}"
+        ),
     }
     return pd.DataFrame({"value": facts}).rename_axis("fact")
 

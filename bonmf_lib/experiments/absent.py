@@ -64,7 +64,7 @@ def reason(run: Run, variant: Variant, seeds: Sequence[int] | None = None) -> st
             f"fewer than {LEAST_ITEMS} {dataset.words.items} of {_name(dataset)} "
             f"have text and {dataset.words.picture}"
         )
-    if variant.split.by_time and dataset.ratings["timestamp"].isna().any():
+    if variant.split.by_time and not dataset.timed(variant.split.across_users):
         return f"the time of every rating is needed, which {_name(dataset)} has not"
     if isinstance(variant.evaluation, SampledRanking):
         wanted = variant.evaluation.negatives

@@ -323,11 +323,12 @@ def code_rows(run: Run) -> list[Variant]:
 
 
 def time_rows(run: Run) -> list[Variant]:
-    """Few models where the latest ratings of every user, or of everybody, test."""
+    """Few models where the latest ratings of every user, or of everybody, test; in small the one
+    whose paper does so."""
     rules = {"user-time split": UserTime(), "global-time split": GlobalTime()}
     return [
         replace(one, name=f"{one.name}, {said}", split=rule)
-        for one in _named(run, SMALL)
+        for one in _named(run, ["BM3"] if is_small(run) else SMALL)
         for said, rule in rules.items()
     ]
 
@@ -410,7 +411,10 @@ def _unless_small(rows: Callable[[Run], list[Variant]]) -> Callable[[Run], list[
     return lambda run: [] if is_small(run) else rows(run)
 
 
-QUESTIONS: dict[str, Callable[[Run], list[Variant]]] = {"models": compared_rows} | {
+QUESTIONS: dict[str, Callable[[Run], list[Variant]]] = {
+    "models": compared_rows,
+    "times": time_rows,
+} | {
     name: _unless_small(rows)
     for name, rows in {
         "tuned": tuned_rows,
@@ -422,7 +426,6 @@ QUESTIONS: dict[str, Callable[[Run], list[Variant]]] = {"models": compared_rows}
         "layers": layer_rows,
         "dropout": dropout_rows,
         "code": code_rows,
-        "times": time_rows,
         "cold": cold_rows,
         "bonmf": bonmf_rows,
     }.items()

@@ -80,6 +80,7 @@ class GlobalTime(SplitRule):
     name: ClassVar[str] = "global-time"
     test_part: ClassVar[str] = FIXED
     by_time: ClassVar[bool] = True
+    across_users: ClassVar[bool] = True
 
     def split(self, dataset: Dataset, seed: int = 0, valid: float = 0.0) -> Split:
         check_shares(self, valid, test=self.test)
@@ -96,12 +97,13 @@ class GlobalTime(SplitRule):
 
 
 def _times(dataset: Dataset, rule: SplitRule) -> np.ndarray:
-    times = dataset.ratings["timestamp"]
-    if times.isna().any():
+    if not dataset.timed(rule.across_users):
+        known = ", only their order within users" if dataset.timed() else ""
         raise SplitError(
-            f"{type(rule).__name__} needs the time of every rating, which {dataset.name} has not."
+            f"{type(rule).__name__} needs the time of every rating, which {dataset.name} has "
+            f"not{known}."
         )
-    return times.to_numpy(np.int64)
+    return dataset.ratings["timestamp"].to_numpy(np.int64)
 
 
 def _by_time(dataset: Dataset, rule: SplitRule) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

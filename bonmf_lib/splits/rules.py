@@ -33,6 +33,7 @@ class SplitRule(ABC):
     test_part: ClassVar[str] = SEEDED
     tests_a_share_of_ratings: ClassVar[bool] = False  # and the rule of a Split says which
     by_time: ClassVar[bool] = False  # needs the time of every rating
+    across_users: ClassVar[bool] = False  # and compares those of different users
 
     def __init_subclass__(cls) -> None:
         if name := cls.__dict__.get("name"):

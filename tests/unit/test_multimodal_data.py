@@ -64,10 +64,28 @@ def test_data_are_the_published_ones(loaded, name):
 def test_no_pair_looks_rated(loaded, name):
     data = loaded[name]
     assert data.scale == UNRATED and (data.ratings["rating"] == 1).all()
-    assert data.ratings["timestamp"].isna().all()
-    for rule in (UserTime(), GlobalTime()):
+    with pytest.raises(SplitError, match="needs the time of every rating"):
+        GlobalTime().split(data)
+    if name != "amazon-sports":
         with pytest.raises(SplitError, match="needs the time of every rating"):
-            rule.split(data)
+            UserTime().split(data)
+
+
+@pytest.mark.mirror
+def test_pairs_of_amazon_sports_are_ordered_within_users(loaded):
+    data = loaded["amazon-sports"]
+    split = UserTime().split(data, valid=0.1)
+    order = data.ratings["timestamp"].to_numpy(np.int64)
+    users = data.ratings["user"].to_numpy()
+    assert len(np.unique([users, order], axis=1).T) == len(users)
+    assert order.max() == np.bincount(users).max() - 1
+    last = np.full(data.n_users, -1)
+    for part in (split.train, split.valid, split.test):
+        first = np.full(data.n_users, order.max() + 1)
+        np.minimum.at(first, users[part], order[part])
+        assert (first > last).all()
+        np.maximum.at(last, users[part], order[part])
+    assert abs(len(split.test) / len(users) - 0.2) < 0.01
 
 
 @pytest.mark.mirror

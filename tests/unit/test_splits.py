@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bonmf_lib.datasets.dataset import UNRATED
+from bonmf_lib.datasets.dataset import UNRATED, Dataset
 from bonmf_lib.errors import SplitError
 from bonmf_lib.splits.by_time import GlobalTime, LeaveOneOut, UserTime
 from bonmf_lib.splits.rules import (
@@ -196,7 +196,11 @@ def timed(*times: list[int | None], users: int = 3):
     dealt in turn."""
     rows = [(u, i, time) for i, time in enumerate(*times) for u in range(users)]
     table = pd.DataFrame(rows, columns=["user", "item", "timestamp"]).astype({"timestamp": "Int64"})
-    return SimpleNamespace(name="by hand", ratings=table)
+    table["rating"] = np.float32(1)
+    of_users, of_items = (
+        pd.DataFrame({"raw_id": range(size)}) for size in (users, table["item"].max() + 1)
+    )
+    return Dataset("by hand", "packaged", table, of_users, of_items, UNRATED)
 
 
 def items_of(data, rows: np.ndarray) -> dict[int, list[int]]:
@@ -250,9 +254,8 @@ def test_leave_one_out_takes_the_latest_and_the_one_before():
 
 def test_users_with_two_ratings_only_train():
     data = timed([1, 2, 3])
-    data.ratings = data.ratings[
-        (data.ratings["user"] > 0) | (data.ratings["item"] < 2)
-    ].reset_index(drop=True)
+    fits = (data.ratings["user"] > 0) | (data.ratings["item"] < 2)
+    data = replace(data, ratings=data.ratings[fits].reset_index(drop=True))
     split = LeaveOneOut().split(data, valid=0.5)
     assert items_of(data, split.test) == {1: [2], 2: [2]}
     assert items_of(data, split.train) == {0: [0, 1], 1: [0], 2: [0]}
@@ -276,6 +279,14 @@ def test_time_splits_test_what_came_last():
 def test_data_without_times_are_refused(rule):
     with pytest.raises(SplitError, match="needs the time of every rating, which by hand has not"):
         rule.split(timed([1, None, 3]))
+
+
+def test_orders_of_users_ratings_are_no_times_of_day():
+    data = replace(timed([3, 1, 2, 5, 4], users=2), order_alone=True)
+    assert items_of(data, UserTime(0.4).split(data).test) == {0: [3, 4], 1: [3, 4]}
+    assert items_of(data, LeaveOneOut().split(data).test) == {0: [3], 1: [3]}
+    with pytest.raises(SplitError, match="which by hand has not, only their order within users"):
+        GlobalTime().split(data)
 
 
 def test_eight_to_one_to_one_of_every_user():
