@@ -325,7 +325,8 @@ def code_rows(run: Run) -> list[Variant]:
 def time_rows(run: Run) -> list[Variant]:
     """Few models where the latest ratings of every user, or of everybody, test; in small the one
     whose paper does so."""
-    rules = {"user-time split": UserTime(), "global-time split": GlobalTime()}
+    share = 0.1  # of ratings that test, as at random
+    rules = {"user-time split": UserTime(share), "global-time split": GlobalTime(share)}
     return [
         replace(one, name=f"{one.name}, {said}", split=rule)
         for one in _named(run, ["BM3"] if is_small(run) else SMALL)

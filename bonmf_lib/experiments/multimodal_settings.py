@@ -76,7 +76,7 @@ RANKERS = {
     ),
     "LightGCN": Ranker(
         "lightgcn",
-        LightGCNConfig(layers=2),
+        LightGCNConfig(layers=2, initial="xavier"),  # as BM3's paper starts all models
         {"model.layers": CategoricalDistribution((1, 2, 3, 4)), "model.regularisation": _L2},
     ),
     "BUIR": Ranker(
@@ -158,8 +158,8 @@ IN_CODE: dict[str, tuple[str, dict[str, Any]]] = {
     "BM3, auxiliary terms doubled": ("BM3", {"auxiliary_weight": 2.0}),
     BM3_IN_CODE: ("BM3", {"features": "trained", "auxiliary_weight": 2.0}),
     "BM3, penalty of equation 12": ("BM3", {"penalised": "squared norms"}),
-    "LightGCN, norms penalised": ("LightGCN", {"penalised": "norms", "initial": "xavier"}),
-    "LightGCN, Xavier's start": ("LightGCN", {"initial": "xavier"}),
+    "LightGCN, norms penalised": ("LightGCN", {"penalised": "norms"}),
+    "LightGCN, its authors' start": ("LightGCN", {"initial": "normal"}),
     "VBPR, without biases": ("VBPR", {"form": "without biases", "penalised": "norms"}),
     "BUIR, edges dropped": ("BUIR", {"edge_dropout": 1.0}),
     "MMGCN, frozen preferences": ("MMGCN", {"frozen_preferences": True}),

@@ -19,7 +19,7 @@ from ..experiments.specifications import (
     random_combinations,
 )
 from ..runs.profiles import read_profile
-from ..runs.records import values_by_seed
+from ..runs.records import interval_share, values_by_seed
 from .relative import signed
 
 REAL = CONTENTS[0]
@@ -65,7 +65,7 @@ def specification_effects(
     has records.
 
     Intervals are 95 %, from the spread between splits, with the corrected resampled variance of
-    :mod:`~bonmf_lib.evaluation.significance`. With fewer than ``OWN_SPREAD`` splits, which tell
+    :mod:`~bonmf_lib.evaluation.significance`, at the shares of the rows' own splits. With fewer than ``OWN_SPREAD`` splits, which tell
     little of it, the spread is taken to be the same in all specifications of a comparison and
     content.
 
@@ -77,11 +77,15 @@ def specification_effects(
     for metric in {comparison.metric for comparison in COMPARISONS.values()} & set(
         records["metric"]
     ):
-        values, share = values_by_seed(records, metric)
-        by_metric[metric] = {variant: series for (variant, _), series in values.items()}, share
+        values, _ = values_by_seed(records, metric)
+        shares = {
+            variant: interval_share(own)
+            for variant, own in records[records["metric"] == metric].groupby("variant")
+        }
+        by_metric[metric] = {variant: series for (variant, _), series in values.items()}, shares
     rows = []
     for name, comparison in COMPARISONS.items():
-        values, share = by_metric.get(comparison.metric, ({}, 0.0))  # data may have no new items
+        values, shares = by_metric.get(comparison.metric, ({}, {}))  # data may have no new items
         asked = {content: (comparison, content, content) for content in CONTENTS}
         if comparison.theirs == "IDs":
             itself = replace(comparison, theirs=comparison.ours)
@@ -91,9 +95,9 @@ def specification_effects(
             for s in specifications:
                 names = _names(s, pair, ours, theirs)
                 if names not in found and (gain := _gain(values, names, pair.metric)) is not None:
-                    found[names] = s, gain
+                    found[names] = s, gain, max(shares[one] for one in names)
             if found:
-                rows += _with_intervals(name, content, list(found.values()), share)
+                rows += _with_intervals(name, content, list(found.values()))
     choices = list(Specification.__dataclass_fields__)
     return pd.DataFrame(
         rows, columns=["comparison", "content", *choices, "gain", "low", "high", "splits"]
@@ -122,11 +126,12 @@ def _gain(values: dict[str, pd.Series], names: tuple[str, str], metric: str) -> 
 
 
 def _with_intervals(
-    name: str, content: str, found: list[tuple[Specification, np.ndarray]], share: float
+    name: str, content: str, found: list[tuple[Specification, np.ndarray, float]]
 ) -> list[dict[str, object]]:
-    pooled = _spread([gain for _, gain in found])
+    """Of gains by split, and the share that intervals over these splits rest on."""
+    pooled = _spread([gain for _, gain, _ in found])
     rows = []
-    for specification, gain in found:
+    for specification, gain, share in found:
         spread, freedom = _spread([gain]) if len(gain) >= OWN_SPREAD else pooled
         error = spread * np.sqrt(1 / len(gain) + share / (1 - share))
         half = float(stats.t.ppf(0.975, freedom) * error) if freedom else np.nan
