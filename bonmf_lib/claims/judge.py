@@ -11,8 +11,8 @@ Rules (also in METHODS.md):
   else *not reproduced*, and *reversed* when that same adjusted test tells the opposite sign from
   zero (:func:`qualifier`).
 * equivalent: *reproduced* when every pairwise relative difference's 90 % interval lies inside the
-  claimed margin (two one-sided tests at 5 %), *direction only* when only every pair's mean does,
-  else *not reproduced*.
+  claimed margin (two one-sided tests at 5 %; the lower one alone where the others may be better),
+  *direction only* when only every pair's mean does, else *not reproduced*.
 * Where all seeds test the same ratings, comparisons and equivalences are told across users and
   seeds (:mod:`~bonmf_lib.claims.across_users`), else they say *seeds only*; numbers are told over
   seeds, since the paper's is of the same users.
@@ -28,6 +28,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from ..datasets.multimodal import REBUILT_DATA
 from ..errors import ConfigError
 from ..evaluation import Estimate, holm, mean_interval
 from ..evaluation.by_support import BUCKET_ERRORS, COLD_PARTS
@@ -68,8 +69,8 @@ class Judgement:
     Attributes:
         against: the competitor, or the pair of an equivalence, that ``ours`` is about, where there
         are several.
-        farthest_mean: of an equivalence, the largest relative difference of a pair's means, in
-        percent.
+        farthest_mean: of an equivalence, the largest relative difference of a pair's means that
+        speaks against it, in percent.
         p_holm: of a comparison, the adjusted p-value that decides; NaN of other claims and with one
         seed.
         across: of a difference on a fixed test part, ``users`` or ``seeds only``; "" of all others,
@@ -235,13 +236,22 @@ def _measure(
     if claim.kind == "better":
         choose = min if competitor == "hardest" else max
         against = choose(gains, key=lambda other: _evidence(gains[other]))
-    else:  # the pair whose interval reaches farthest from 0
-        against = max(gains, key=lambda pair: max(abs(gains[pair].low), abs(gains[pair].high)))
+    else:  # the pair whose interval reaches farthest from 0, where that speaks against the claim
+        above = 0 if _may_be_better(claim) else 1
+        against = max(gains, key=lambda pair: max(-gains[pair].low, above * gains[pair].high))
     ours, named = gains[against], against if len(gains) > 1 else ""
+    farthest = max(
+        abs(gain.mean) if gain.mean < 0 or not _may_be_better(claim) else 0.0
+        for gain in gains.values()
+    )
     return Judgement(
-        claim, dataset, content, ours, "" if ours.n else "not run", named,
-        max(abs(gain.mean) for gain in gains.values()), across=across.get(against, ""),
+        claim, dataset, content, ours, "" if ours.n else "not run", named, farthest,
+        across=across.get(against, ""),
     )  # fmt: skip
+
+
+def _may_be_better(claim: Claim) -> bool:
+    return claim.kind == "equivalent" and claim.better
 
 
 def _evaluated(records: pd.DataFrame, claim: Claim) -> pd.DataFrame:
@@ -338,7 +348,7 @@ def _verdict(judgement: Judgement, rules: Rules) -> str:
             return "inconclusive"
         return "reproduced" if low <= ours.mean <= high else "not reproduced"
     if claim.kind == "equivalent":
-        inside = -claim.margin < ours.low and ours.high < claim.margin
+        inside = -claim.margin < ours.low and (claim.better or ours.high < claim.margin)
         return (
             "reproduced"
             if inside
@@ -358,10 +368,12 @@ def qualifier(judgement: Judgement) -> str:
     """What lies behind a verdict. Of a comparison that is not reproduced, by the test that would
     have reproduced it: *reversed* or *another size* when it tells the difference from zero, else
     *not told from zero*. Of a number of a row with text or pictures that is not reproduced:
-    *substitute encoders*, since the paper's "BoBERTa" is no public model. "" otherwise."""
+    *substitute encoders*, since the paper's "BoBERTa" is no public model, or *rebuilt vectors*
+    where content is vectors rebuilt from graphs of neighbours. "" otherwise."""
     claim, verdict = judgement.claim, judgement.verdict
     if claim.kind == "value" and verdict == "not reproduced" and claim.content == "full":
-        return "substitute encoders"
+        on_rebuilt = judgement.dataset in REBUILT_DATA
+        return "rebuilt vectors" if on_rebuilt else "substitute encoders"
     unclear = {"not reproduced": "reversed", "direction only": "another size"}
     if claim.kind != "better" or verdict not in unclear:
         return ""

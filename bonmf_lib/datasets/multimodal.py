@@ -68,6 +68,7 @@ _SOURCES = {
     ),
 }
 NAMES = tuple(_SOURCES)
+REBUILT_DATA = tuple(name for name, source in _SOURCES.items() if source.kind == REBUILT)
 
 
 def load_multimodal(name: str, content: str) -> Dataset:

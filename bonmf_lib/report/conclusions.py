@@ -33,13 +33,20 @@ from .short_answers import (
     NOT_RUN,
     ShortAnswer,
 )
-from .specification_curve import COMPARISONS, OVER, REAL, at, published_effects
+from .specification_curve import COMPARISONS, OVER, REAL, at, published_effects, summary
 
 Outcome = Literal["better", "worse", "unclear"]
 RECIPE, STOPPED, TUNED = "by the paper's recipe", "stopped early", "tuned"
 STANDARDISED = "stopped early, standardised"
 _CENTRES = {RECIPE: "paper's recipe", STOPPED: "early stopped"}
 SHUFFLED = "shuffled"
+# what 04 calls networks of searched settings
+_TUNED = {
+    "IDs": "NMD (ID only)",
+    "IDs + text": "BoNMF, no picture",
+    "IDs + picture": "BoNMF, no text",
+    "IDs + text + picture": "BoNMF",
+}
 
 
 @dataclass(frozen=True)
@@ -90,11 +97,14 @@ class Measured:
         claims: its rows of the ledger, by claim.
         readings: of the two centres of the paper's recipe, rows of
             :func:`~bonmf_lib.report.specification_curve.at`; empty where they were not run.
+        around: of all readings around them, rows of
+            :func:`~bonmf_lib.report.specification_curve.summary`, likewise.
     """
 
     published: Published
     claims: pd.DataFrame
     readings: dict[str, pd.DataFrame]
+    around: pd.DataFrame
 
     def effect(self, claim: str) -> Effect | None:
         """Of a comparison that is a claim; None where it was not run on several splits."""
@@ -120,17 +130,39 @@ class Measured:
 
     def standardised(self, comparison: str) -> Effect | None:
         """Likewise of the same networks on standardised features in large batches (05)."""
-        asked, own = COMPARISONS[comparison], self.published.own
-        rows = own[own["experiment"] == "05_modalities"]
+        asked = COMPARISONS[comparison]
         ours, theirs = (
             f"BoNMF on {name.replace('IDs', 'ID')}" for name in (asked.ours, asked.theirs)
         )
-        if not {ours, theirs} <= set(rows["variant"]) or asked.metric not in set(rows["metric"]):
+        return self._between("05_modalities", ours, theirs, asked.metric)
+
+    def searched(self, comparison: str) -> Effect | None:
+        """Likewise of the same networks at searched settings (04)."""
+        asked = COMPARISONS[comparison]
+        return self._between("04_tuned", _TUNED[asked.ours], _TUNED[asked.theirs], asked.metric)
+
+    def _between(self, experiment: str, ours: str, theirs: str, metric: str) -> Effect | None:
+        rows = self.published.own
+        rows = rows[rows["experiment"] == experiment]
+        if not {ours, theirs} <= set(rows["variant"]) or metric not in set(rows["metric"]):
             return None
         pair = rows[rows["variant"].isin([ours, theirs])]
-        table = short_names(gains(pair, asked.metric, row_of(pair, theirs)), "")
+        table = short_names(gains(pair, metric, row_of(pair, theirs)), "")
         splits = pair.groupby("seed")["variant"].nunique().eq(2).sum()
         return _told_by_itself(*table.loc[ours, ["percent", "low", "high"]], int(splits))
+
+    def counted(self, comparison: str) -> str:
+        """In how many of all readings around both centres it helps and harms; "" where none but
+        these were run."""
+        if (comparison, REAL) not in self.around.index:
+            return ""
+        row = self.around.loc[(comparison, REAL)]
+        if row["specifications"] <= len(self.readings):
+            return ""
+        return (
+            f"helps in {row['help']:.0f} of {row['specifications']:.0f} readings, harms in "
+            f"{row['harm']:.0f}"
+        )
 
     def shuffled(self, comparison: str, label: str) -> float | None:
         """Gain of shuffled features likewise, in percent."""
@@ -174,7 +206,8 @@ def measured(published: Published, judged: pd.DataFrame | None = None) -> Measur
         label: at(effects, centres[centre]) if len(effects) else nothing
         for label, centre in _CENTRES.items()
     }
-    return Measured(published, own.drop_duplicates("claim").set_index("claim"), readings)
+    around = summary(effects) if len(effects) else nothing
+    return Measured(published, own.drop_duplicates("claim").set_index("claim"), readings, around)
 
 
 @dataclass(frozen=True)
@@ -183,7 +216,8 @@ class Card:
 
     Attributes:
         answer: a sentence. short: what it comes to. beside: the effect of every comparison that was
-        run, by its label. shuffled: gain of other items' content likewise, in percent.
+        run, by its label. shuffled: gain of other items' content likewise, in percent. counted: in
+            how many readings it helps and harms, by what labels begin with.
         verdict: on the paper's claim, and ``judged`` the effect that it rests on.
     """
 
@@ -192,6 +226,7 @@ class Card:
     answer: str
     beside: dict[str, Effect]
     shuffled: dict[str, float]
+    counted: dict[str, str]
     verdict: str
     judged: Effect | None
 
@@ -203,6 +238,7 @@ class Card:
             + (f", {SHUFFLED} {percent(self.shuffled[label])}" if label in self.shuffled else "")
             for label, effect in self.beside.items()
         ]
+        parts += [f"{start}{counted}" for start, counted in self.counted.items() if counted]
         if self.judged is not None:
             parts.append(f"as claimed (recipe, standardised) {self.judged}")
         return "; ".join(parts) or "not run"
@@ -221,11 +257,13 @@ def card(question: Question, found: Measured) -> Card:
             beside[start + label] = found.reading(comparison, label)
             controls[start + label] = found.shuffled(comparison, label)
         beside[start + STANDARDISED] = found.standardised(comparison)
+        beside[start + TUNED] = found.searched(comparison)
     if decides is not None:
         beside[STOPPED] = decides
     if (beside_text := found.effect(question.beside_text)) is not None:
         beside[BESIDE_TEXT + STOPPED] = beside_text
-    beside[TUNED] = found.effect(question.tuned)
+    if (tuned := found.effect(question.tuned)) is not None:
+        beside[TUNED] = tuned
     run = {label: effect for label, effect in beside.items() if effect is not None}
     short, answer = _answer(question, decides, content, run)
     return Card(
@@ -234,6 +272,7 @@ def card(question: Question, found: Measured) -> Card:
         answer,
         run,
         {label: gain for label, gain in controls.items() if gain is not None},
+        {start: found.counted(name) for name, start in question.comparisons.items()},
         found.verdict(question.paper),
         found.effect(question.paper),
     )

@@ -99,12 +99,21 @@ def _gain(ours: pd.DataFrame, theirs: pd.DataFrame, metric: str, told: Told) -> 
 
 def verdict(found: Sequence[KnockOut], what: str) -> str:
     """Whether a model uses its ``content``, its ``text`` beside the picture, or its ``picture``
-    beside the text: only where it beats everything that is asked; ``""`` where nothing was run. Few
-    seeds tell nothing, and a modality's gain nothing where not all that it must beat was run.
+    beside the text: only where it beats everything that is asked, and a modality only where the
+    whole content is used; ``""`` where nothing was run. Few seeds tell nothing, and a modality's
+    gain nothing where not all that it must beat was run.
 
     Args:
         found: of one model.
     """
+    own = _beats_what_is_asked(found, what)
+    if what == "content" or own not in (USES, UNTOLD):
+        return own
+    whole = _beats_what_is_asked(found, "content")
+    return own if whole == USES else whole or UNTOLD
+
+
+def _beats_what_is_asked(found: Sequence[KnockOut], what: str) -> str:
     asked = [one for one in found if one.left in ASKED[what]]
     if not asked:
         return ""

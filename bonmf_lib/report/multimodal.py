@@ -48,9 +48,10 @@ def accuracy_table(records: pd.DataFrame, digits: int = 4) -> pd.DataFrame:
 
 
 def printed(dataset: str, source: str, metric: str = "recall@20") -> pd.Series:
-    """The values of a data set's models by name that a source of claims prints."""
+    """The values of a data set's models by name that a source of claims prints, of whichever form
+    of a model."""
     known = {
-        claim.variant: claim.value
+        claim.variant.partition(", ")[0]: claim.value
         for claim in read_claims()
         if claim.source == source
         and claim.kind == "value"
@@ -93,23 +94,29 @@ def order_sentence(both: pd.DataFrame, where: str) -> str:
 
 
 def place_sentence(own: pd.DataFrame, others: pd.DataFrame, where: str) -> str:
-    """At which place of a data set's rankers the best of some rows would stand, by Recall@20.
+    """At which place of a data set's rankers a row would stand by Recall@20, and its other forms.
 
     Args:
-        own: records of the rows to be placed, controls aside. others: of the rankers.
+        own: records of the row to be placed, of its forms (``<row>, <form>``), and of controls.
+            others: of the rankers.
     """
     placed, ranked = (
-        found[found["metric"] == "recall@20"].groupby("variant")["value"].mean()
+        found[found["metric"] == "recall@20"].groupby("variant", sort=False)["value"].mean()
         for found in (without_controls(own), others)
     )
     if placed.empty or ranked.empty:
         return f"{where}: not run beside the rankers."
-    name, best = placed.idxmax(), ranked.idxmax()
-    above = int((ranked > placed[name]).sum())
+    places = {
+        name: 1 + int((ranked > placed[name]).sum())
+        for name in sorted(placed.index, key=lambda name: name.count(", "))
+    }
+    (name, place), *forms = places.items()
+    best = ranked.idxmax()
+    beside = "".join(f"; {form} ({placed[form]:.4f}) number {at}" for form, at in forms)
     return (
-        f"{where}: {name} (Recall@20 {placed[name]:.4f}) would be number {above + 1} of "
+        f"{where}: {name} (Recall@20 {placed[name]:.4f}) would be number {place} of "
         f"{len(ranked) + 1} with the {len(ranked)} rankers, of which {best} is the best "
-        f"({ranked[best]:.4f})."
+        f"({ranked[best]:.4f}){beside}."
     )
 
 

@@ -97,29 +97,38 @@ def sentences(published: Published) -> Iterator[str]:
 
 
 def front_sentence(published: Published) -> str:
-    """For first screens: on the data that these papers share, the best ranker that reads content,
-    the best that reads none, and what every ranker whose content was replaced gains by it; "" where
-    it is not published."""
+    """For first screens: on the data that these papers share, the best ranker that reads content
+    and the best that reads none, searched where such were; and what every ranker whose content was
+    replaced gains by it; "" where it is not published."""
     one = on_each(published).get(SHARED_DATA)
-    known = {} if one is None else {name: _means(one, name, METRIC) for name in _COMPARED}
-    experiment = next((name for name in reversed(_COMPARED) if known.get(name)), None)
-    if experiment is None:
+    if one is None:
         return ""
-    means = known[experiment]
-    reads = {name: mean for name, mean in means.items() if RANKERS[name].reads_content}
-    plain = {name: mean for name, mean in means.items() if name not in reads}
-    if not reads or not plain:
+    best = [_best(one, reads_content) for reads_content in (True, False)]
+    if not all(best):
         return ""
-    first, second = (max(group, key=lambda name: group[name].mean) for group in (reads, plain))
+    (first, reads, how), (second, plain, how_plain) = best
+    told = how if how == how_plain else f"{how}, on IDs {how_plain}"
     said = (
-        f"**Rankers of Amazon Baby** ({metric_name(METRIC)}, {_COMPARED[experiment]}; content's "
+        f"**Rankers of Amazon Baby** ({metric_name(METRIC)}, {told}; content's "
         f"vectors rebuilt from public graphs): {first}, on text and picture, "
-        f"{_shown(reads[first])}; {second}, on IDs, {_shown(plain[second])}."
+        f"{_shown(reads)}; {second}, on IDs, {_shown(plain)}."
     )
-    fixed = "" if experiment == "12_models" else f"{FIXED_SETTINGS}, "
+    fixed = "" if how == how_plain == FIXED_SETTINGS else f"{FIXED_SETTINGS}, "
     told = [f"{lost.model} {_gained(lost.gain)}" for lost in _by_hardest(lost_content(one))]
     gained = f" By content, {fixed}over the hardest control: {', '.join(told)}."
     return f"{said}{gained}" if told else said
+
+
+def _best(published: Published, reads_content: bool) -> tuple[str, Estimate, str] | None:
+    """The best ranker that reads content or does not, its mean, and by which settings: searched
+    where any such was."""
+    for experiment in reversed(_COMPARED):
+        means = _means(published, experiment, METRIC)
+        own = [name for name in means if RANKERS[name].reads_content == reads_content]
+        if own:
+            best = max(own, key=lambda name: means[name].mean)
+            return best, means[best], _COMPARED[experiment]
+    return None
 
 
 def _by_hardest(found: Sequence[KnockOut]) -> list[KnockOut]:

@@ -65,9 +65,9 @@ def specification_effects(
     has records.
 
     Intervals are 95 %, from the spread between splits, with the corrected resampled variance of
-    :mod:`~bonmf_lib.evaluation.significance`, at the shares of the rows' own splits. With fewer than ``OWN_SPREAD`` splits, which tell
-    little of it, the spread is taken to be the same in all specifications of a comparison and
-    content.
+    :mod:`~bonmf_lib.evaluation.significance`, at the shares of the rows' own splits. With fewer
+    than ``OWN_SPREAD`` splits, which tell little of it, the spread is taken to be the same in all
+    specifications of a comparison and content.
 
     Returns:
         columns comparison, content, one per choice, gain, low, high, splits. Where IDs are what a
@@ -311,6 +311,14 @@ def beats_controls(effects: pd.DataFrame, comparison: str) -> tuple[int, int]:
     return int((both["low"] > both["high"]).sum()), len(both)
 
 
+def _few(own: pd.DataFrame) -> str:
+    """How many readings rest on the spread of others."""
+    few = int((own["splits"] < OWN_SPREAD).sum())
+    return f" ({few} of them are of fewer than {OWN_SPREAD} splits, at the others' spread)" * bool(
+        few
+    )
+
+
 def curve_sentence(effects: pd.DataFrame, comparison: str) -> str:
     """In how many specifications it helps, by what median, and which choice decides, in words."""
     own = effects[(effects["comparison"] == comparison) & (effects["content"] == REAL)]
@@ -319,7 +327,7 @@ def curve_sentence(effects: pd.DataFrame, comparison: str) -> str:
     helps, harms = int((own["low"] > 0).sum()), int((own["high"] < 0).sum())
     said = f"{COMPARISONS[comparison].question} "
     said += (
-        f"In {helps} of {len(own)} specifications it helps, in {harms} it harms"
+        f"In {helps} of {len(own)} specifications it helps, in {harms} it harms{_few(own)}"
         if own["low"].notna().any()
         else f"The sign is positive in {(own['gain'] > 0).sum()} of {len(own)} specifications, "
         "on one split each"

@@ -54,8 +54,13 @@ def test_a_model_that_beats_every_control_uses_its_content(rows):
 
 @pytest.mark.parametrize("control", ["shuffled", "noise", "constant", "no modality"])
 def test_one_control_that_does_as_well_is_enough_to_show_no_use(rows, control):
+    """Also of a modality: better than another item's text, and worse than none, is no use."""
     found = told.knock_outs(records(rows, GAINS | {control: -0.01}), rows, "recall@20")
     assert told.verdict(found, "content") == told.UNUSED
+    assert told.verdict(found, "text") == told.UNUSED
+    assert ", 0 use their content beyond every control, 0 their text, " in (
+        told.sentence(found, "planted")
+    )
 
 
 def test_a_modality_that_other_items_content_replaces_as_well_is_not_used(rows):

@@ -59,10 +59,10 @@ def test_rows_are_placed_among_the_rankers():
         )
 
     others = rows(EASE=0.3, BM3=0.2, BPR=0.1)
-    own = rows(BoNMF=0.15, IDs=0.12, **{"BoNMF, shuffled": 0.2})
+    own = rows(**{"BoNMF, IDs only": 0.12, "BoNMF": 0.15, "BoNMF, shuffled": 0.2})
     assert multimodal.place_sentence(own, others, "here") == (
         "here: BoNMF (Recall@20 0.1500) would be number 3 of 4 with the 3 rankers, of which EASE "
-        "is the best (0.3000)."
+        "is the best (0.3000); BoNMF, IDs only (0.1200) number 3."
     )
     assert "number 1 of 4" in multimodal.place_sentence(rows(BoNMF=0.4), others, "here")
     assert multimodal.place_sentence(rows(), others, "here") == (

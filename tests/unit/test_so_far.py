@@ -153,7 +153,7 @@ def test_a_printed_error_that_a_practice_reaches_is_said(found):
 def test_gains_stand_by_training_beside_those_of_other_movies_content():
     gain = Effect(3.8, 2.4, 5.3, "better", 5)
     beside = {RECIPE: gain, f"beside the text, {STOPPED}": gain}
-    one = Card(PICTURE, HELPS, "", beside, {RECIPE: 3.1}, "", None)
+    one = Card(PICTURE, HELPS, "", beside, {RECIPE: 3.1}, {}, "", None)
     assert so_far.gains_table([one]).splitlines() == [
         f"| what is added | gain {RECIPE} | gain {STOPPED} |",
         "|---|---|---|",
