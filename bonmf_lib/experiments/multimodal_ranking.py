@@ -142,6 +142,7 @@ def tuned_rows(run: Run) -> list[Variant]:
         replace(
             one,
             protocol=TUNED,
+            watched_by=_watched(run),  # solved rows are searched by it too
             search=Search(tuple(RANKERS[one.name].space.items()), trials, True, pruned),
         )
         for one in _named(run, models(run))

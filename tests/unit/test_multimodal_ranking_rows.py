@@ -40,6 +40,7 @@ def test_nobody_trains_on_what_validates_and_all_are_ranked_alike(run, question)
 
 def test_every_model_of_the_claims_has_a_row_and_searches_start_inside_their_space(run):
     rows, _ = asked(run, "12_tuned")
+    assert {row.watches.watches for row in rows} == {"recall@20"}
     for row in rows:
         known = dict(row.search.space)
         for name, distribution in known.items():
