@@ -12,7 +12,8 @@ from .tables import empty, is_numeric, line_of, stripped
 
 # of times and of what is known about users and items; any case
 _UNKNOWN = ("", "na", "n/a", "nan", "null", "none", "<na>")
-_LINK = re.compile(r"(?:https?://|www\.|ftp://)\S+", re.IGNORECASE)
+_ONE_LINK = r"(?:https?://|www\.|ftp://)[^\s'\",|\]]+"
+_LINK = re.compile(rf"[\['\"\s]*{_ONE_LINK}(?:[\s'\",|]+{_ONE_LINK})*[\]'\"\s]*", re.IGNORECASE)
 _CODE = re.compile(r"(?=\S*\d)\S+")  # one word with a digit: SKU-17, B003D7NSPG, 2020-01-01
 
 
@@ -71,9 +72,10 @@ def whole_numbers(path: Path, cells: pd.Series, bounds: tuple[int, int], what: s
 
 
 def kind(cells: pd.Series) -> str:
-    """What a column's filled cells all are: ``numbers``, ``links``, ``codes`` (one word with a
-    digit each), or else ``words``; of a column without any, ``nothing``."""
-    filled = pd.Series(cells[~empty(cells)].str.strip().unique())
+    """What a column's known cells all are: ``numbers``, ``links`` (also several in one cell),
+    ``codes`` (one word with a digit each), or else ``words``; of a column without any,
+    ``nothing``."""
+    filled = pd.Series(cells[~unknown(cells)].str.strip().unique())
     if filled.empty:
         return "nothing"
     if is_numeric(filled):

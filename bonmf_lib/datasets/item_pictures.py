@@ -17,20 +17,41 @@ def picture_paths(folder: Path, path: Path, table: pd.DataFrame, ids: pd.Series)
     """Path of every item's picture, null where there is none.
 
     Named by the column ``image`` of ``items.csv`` (``path``), from the folder; without such a
-    column by files ``images/<item>.jpg`` (or another usual ending), which is said. What is named
-    and does not exist counts as missing, with a warning.
+    column, or where what it names is not there, by files of that name in ``images/`` or
+    ``images/<item>.jpg`` (or another usual ending), which is said. What is named and does not exist
+    counts as missing, with a warning.
 
     Raises:
         DatasetError: a path out of the folder, or two pictures of one item.
     """
     if "image" not in table:
-        return _by_id(folder / FOLDER, ids)
+        found = _by_id(folder / FOLDER, ids)
+        if found.notna().any():
+            shown = Path(found.dropna().iloc[0]).name
+            warnings.warn(
+                f"{folder / FOLDER}: items.csv has no column image, so pictures are found by their "
+                f"names: {found.notna().sum()} of {len(ids)} items have one, as {shown}.",
+                stacklevel=2,
+            )
+        return found
     named = table["image"].str.strip()
     root = folder.resolve()
     found = pd.Series([_inside(root, path, *row) for row in named.items()], ids.index, dtype="str")
+    if ((named != "") & found.isna()).any():
+        inside = pd.Series([_in_folder(root, name) for name in named], ids.index, dtype="str")
+        others = inside.fillna(_by_id(folder / FOLDER, ids)).mask(found.notna() | (named == ""))
+        if others.notna().any():
+            warnings.warn(
+                f"{path}: {others.notna().sum()} pictures named there are found in {FOLDER}/, by "
+                f"their names or their items' ids, as {Path(others.dropna().iloc[0]).name}.",
+                stacklevel=2,
+            )
+        found = found.fillna(others)
     if (lost := (named != "") & found.isna()).any():
         links = named[lost].str.match(r"(?i)https?://").sum()
-        mend = f" {links} are web addresses: fetch them into {FOLDER}/ first." if links else ""
+        mend = (
+            f" {links} are web addresses: fetch them as {FOLDER}/<item>.jpg first." if links else ""
+        )
         warnings.warn(
             f"{path}: {lost.sum()} pictures named there do not exist and count as missing: "
             f"{_first(named[lost])} (the first on line {line_of(lost)}).{mend}",
@@ -64,14 +85,18 @@ def _by_id(folder: Path, ids: pd.Series) -> pd.Series:
                 f"item {file.stem}; keep one."
             )
         by_name[file.stem] = file
-    if not by_name:
-        return nothing
-    warnings.warn(
-        f"{folder}: items.csv has no column image, so pictures are found by their names: "
-        f"{len(by_name)} of {len(ids)} items have one, as {next(iter(by_name.values())).name}.",
-        stacklevel=3,
-    )
     return ids.map(lambda name: str(by_name[name]) if name in by_name else None).astype("str")
+
+
+def _in_folder(root: Path, name: str) -> str | None:
+    """Path of a picture that is named without the folder of pictures that it lies in."""
+    if not name or Path(name).name != name:
+        return None
+    path = root / FOLDER / name
+    try:
+        return str(path) if path.is_file() and path.resolve().is_relative_to(root) else None
+    except (OSError, ValueError, RuntimeError):
+        return None
 
 
 def _inside(root: Path, listed: Path, line: int, name: str) -> str | None:

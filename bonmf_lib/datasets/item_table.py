@@ -9,14 +9,17 @@ import pandas as pd
 
 from ..errors import DatasetError
 from .cards import title_cards
-from .cells import ids, kind, whole_numbers
+from .cells import ids, kind, unknown, whole_numbers
 from .columns import ColumnNames
 from .item_pictures import picture_paths
+from .reviews import tells_ratings
 from .settings import NAME, FolderSettings
 from .tables import empty, line_of, read_table
 from .texts import headline
 
-_SAID = ("links", "codes")  # left out of the texts with a word; plain numbers without
+# left out of the texts with a word; plain numbers without
+_SAID = ("links", "codes", "tells ratings")
+_AROUND_GENRES = " []'\""  # as lists are written
 _NO_TEXT = {"item", "id", "title", "year", "image", "image_source", "mal_id"}
 _YEARS = (-9999, 9999)  # other years count as unknown
 
@@ -48,11 +51,16 @@ def read_items(
     titled = "title" in table
     items["title"] = table["title"].map(html.unescape).astype("str") if titled else items["raw_id"]
     if (untitled := empty(items["title"])).any():
-        raise DatasetError(f"{path}, line {line_of(untitled)}: 'title' is empty; fill it in.")
+        warnings.warn(
+            f"{path}: {untitled.sum()} titles are empty, the first on line {line_of(untitled)}; "
+            "these items are called by their ids.",
+            stacklevel=2,
+        )
+        items["title"] = items["title"].mask(untitled, items["raw_id"])
     nothing = pd.Series("", index=table.index, dtype="str")
     items["year"] = whole_numbers(path, table.get("year", nothing), _YEARS, "years")
     items["genres"] = [
-        tuple(sorted({g.strip() for g in re.split(r"[|,]", row) if g.strip()}))
+        tuple(sorted({g.strip(_AROUND_GENRES) for g in re.split(r"[|,]", row)} - {""}))
         for row in table.get("genres", table.get("categories", nothing))
     ]
     if content == "packaged":
@@ -65,15 +73,17 @@ def read_items(
         items["image"] = title_cards(items)
         return items
     columns = _text_columns(path, table, called, settings)
-    parts = table[columns].apply(lambda column: column.str.replace("|", ", ").str.strip())
+    parts = table[columns].apply(
+        lambda column: column.str.replace("|", ", ").str.strip().mask(unknown(column), "")
+    )
     if reviews is not None:
         parts["reviews"] = items["raw_id"].map(reviews).fillna("").astype("str")
     free_text = pd.Series(
         [html.unescape(". ".join(filter(None, row))) for row in parts.to_numpy()], items.index
     )
     items["plot"] = free_text.astype("str").mask(free_text.str.strip() == "")
-    titles = items["title"] if titled else nothing.mask(nothing == "")
-    items["text"] = (titles + ". " + items["plot"]).fillna(titles if titled else items["plot"])
+    titles = items["title"].mask(untitled) if titled else nothing.mask(nothing == "")
+    items["text"] = (titles + ". " + items["plot"]).fillna(titles).fillna(items["plot"])
     items["image"] = picture_paths(path.parent, path, table, items["raw_id"])
     return items
 
@@ -90,8 +100,15 @@ def _text_columns(
                     f"{path.parent / NAME}: text column {name!r} is not in items.csv, which "
                     f"names {', '.join(filter(None, called))[:300]}."
                 )
+        if told := [column for column in chosen if tells_ratings(column)]:
+            warnings.warn(
+                f"{path}: {told[0]!r} is read as text, as {NAME} asks; if it was made of the "
+                "ratings, it tells those that are tested.",
+                stacklevel=3,
+            )
         return chosen
     kinds = {column: kind(table[column]) for column in table if column not in _NO_TEXT}
+    kinds |= {column: "tells ratings" for column in kinds if tells_ratings(column)}
     others = [f"{column!r} ({what})" for column, what in kinds.items() if what in _SAID]
     if others:
         warnings.warn(

@@ -16,6 +16,10 @@ from ..errors import DatasetError
 from .tables import empty
 
 SHARE = 0.2  # of the ratings with a review
+_MEANS = {
+    "rating", "ratings", "stars", "score", "averagerating", "avgrating", "ratingaverage",
+    "meanrating", "averagescore", "reviewscore",
+}  # fmt: skip
 _NAMES = {"review", "reviewtext", "reviewbody", "reviews", "comment", "summary", "reviewsummary"}
 
 
@@ -72,6 +76,13 @@ def taken_out(
         stacklevel=2,
     )
     return table[~read], texts
+
+
+def tells_ratings(column: str) -> bool:
+    """Whether a column of items is named as reviews or means of ratings usually are, which would
+    tell the tested ratings. A summary of an item is none."""
+    name = column.casefold().replace("_", "").replace(" ", "")
+    return name in _NAMES - {"summary"} or name in _MEANS
 
 
 def _usual(column: str) -> bool:

@@ -201,11 +201,6 @@ BROKEN = [
         "{}/ratings.csv, line 2: the ratings name the item 0.0, which items.csv "
         "lacks (it lists 0: write ids alike); add its row or drop its ratings.",
     ),
-    Folder(
-        "an empty title",
-        listed() | {"items.csv": "item,title\na,Alpha\nb,\n"},
-        "{}/items.csv, line 3: 'title' is empty; fill it in.",
-    ),
     # ratings
     Folder(
         "a rating of inf",
@@ -471,7 +466,38 @@ ODD = [
         listed("item,title,image", a=",http://toys/a.jpg", each=","),
         "{}/items.csv: 1 pictures named there do not exist and count as missing: "
         "'http://toys/a.jpg' (the first on line 2). 1 are web addresses: fetch them "
-        "into images/ first.",
+        "as images/<item>.jpg first.",
+    ),
+    Folder(
+        "pictures on the web that were fetched",
+        listed("item,title,image", a=",http://toys/a.jpg", b=",blue.png", each=",")
+        | {"images/a.jpg": b"x", "images/blue.png": b"x"},
+        "{}/items.csv: 2 pictures named there are found in images/, by their names or their "
+        "items' ids, as a.jpg.",
+    ),
+    Folder(
+        "an empty title",
+        {"items.csv": table("item,title", [f"{item},{'x' * (item != 'b')}" for item in ITEMS])},
+        "{}/items.csv: 1 titles are empty, the first on line 3; these items are called by their "
+        "ids.",
+    ),
+    Folder(
+        "links beside an unknown one",
+        listed("item,title,site", each=",http://toys/x", a=",N/A"),
+        "{}/items.csv: no part of the texts are 'site' (links); text_columns in dataset.toml "
+        "chooses others.",
+    ),
+    Folder(
+        "several links in a cell",
+        listed("item,title,sites", each=""",\"['https://toys/x.jpg', 'https://toys/y.jpg']\""""),
+        "{}/items.csv: no part of the texts are 'sites' (links); text_columns in dataset.toml "
+        "chooses others.",
+    ),
+    Folder(
+        "means of ratings beside items",
+        listed("item,title,avg_rating,reviews", each=",4.3 out of 5,I love it"),
+        "{}/items.csv: no part of the texts are 'avg_rating' (tells ratings), 'reviews' (tells "
+        "ratings); text_columns in dataset.toml chooses others.",
     ),
     Folder(
         "pictures named by the items",
