@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from ..errors import DatasetError
-from .tables import empty, is_numeric, line_of, stripped
+from .tables import is_numeric, line_of, stripped
 
 # of times and of what is known about users and items; any case
 _UNKNOWN = ("", "na", "n/a", "nan", "null", "none", "<na>")
@@ -84,6 +85,11 @@ def kind(cells: pd.Series) -> str:
         if all(form.fullmatch(cell) for cell in filled):
             return name
     return "words"
+
+
+def are_no_times(times: pd.Series) -> bool:
+    """Whether :func:`seconds` left text in which no cell is a number."""
+    return not is_numeric_dtype(times) and bool(pd.to_numeric(times, errors="coerce").isna().all())
 
 
 def seconds(path: Path, cells: pd.Series) -> pd.Series:

@@ -47,6 +47,7 @@ ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
     },
 }  # fmt: skip
 OURS = tuple(dict.fromkeys(name for table in ALIASES.values() for name in table))
+KEYS = {"items": "item", "users": "user"}  # what "id" alone means in a table
 _IN_SEVERAL = ("user", "item")  # tables, which may call them differently
 
 
@@ -63,11 +64,14 @@ class ColumnNames:
         needed: of our names, those that the table must have.
         declared: the file's names by ours, from ``dataset.toml``: they come before the same name
             written as ours, which comes before the usual other names.
+        found: of ``declared``, what tables had; filled by calls, and shared by tables whose columns
+            may be called differently (:func:`check_declared`).
     """
 
     table: str
     needed: tuple[str, ...]
     declared: Mapping[str, str] = field(default_factory=dict)
+    found: set[str] = field(default_factory=set)
 
     def __call__(self, path: Path, header: list[str]) -> list[str]:
         """Our names in place of the file's; empty for a column that another one was declared in
@@ -79,9 +83,13 @@ class ColumnNames:
         """
         names = list(header)
         for ours, theirs in self.declared.items():
-            if ours not in ALIASES[self.table] or theirs == ours:
+            if ours not in ALIASES[self.table]:
+                continue
+            if theirs == ours:
+                self.found.add(ours)
                 continue
             if theirs in header:
+                self.found.add(ours)
                 names = ["" if name == ours else name for name in names]
                 names[header.index(theirs)] = ours
             elif ours not in _IN_SEVERAL:
@@ -98,6 +106,8 @@ class ColumnNames:
                 for place, name in enumerate(names)
                 if name == header[place] and name not in OURS and _plain(name) in (ours, *aliases)
             ]
+            if not found and ours == KEYS.get(self.table):
+                found = [place for place, name in enumerate(names) if _plain(name) == "id"]
             if len(found) == 1:
                 taken[names[found[0]]] = ours
                 names[found[0]] = ours
@@ -119,3 +129,13 @@ class ColumnNames:
         if ours in self.needed:
             raise DatasetError(f"{said}, or the other.")
         warnings.warn(f"{said}, or the other; neither is taken.", stacklevel=3)
+
+
+def check_declared(declared: Mapping[str, str], found: set[str], settings: Path) -> None:
+    """``DatasetError`` where a column of users or items is declared that no table has."""
+    for ours in _IN_SEVERAL:
+        if ours in declared and ours not in found:
+            raise DatasetError(
+                f"{settings}: no table has a column {declared[ours]!r}, which is named there as "
+                f"{ours}; correct it."
+            )

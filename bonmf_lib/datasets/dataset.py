@@ -316,8 +316,8 @@ def check_ratings(
     if bad.any():
         raise DatasetError(
             f"{source}, line {lines[bad.to_numpy().argmax()]}: 'timestamp' is no number of seconds "
-            f"since 1970 (0 to {LATEST:,}); correct it, leave it empty or drop the column "
-            f"({bad.sum()} bad rows in all)."
+            f"since 1970 (0 to {LATEST:,}); correct it (or write all as 2020-01-31), leave it "
+            f"empty or drop the column ({bad.sum()} bad rows in all)."
         )
     ratings["timestamp"] = stamps.round().astype("Int64")
     return ratings[["user", "item", "rating", "timestamp"]]

@@ -19,11 +19,20 @@ from pathlib import Path
 import pandas as pd
 
 from ..errors import DatasetError
-from .cells import folded_ids, folded_numbers, ids, seconds, unknown, whole_numbers
-from .columns import ColumnNames
+from .cells import (
+    are_no_times,
+    folded_ids,
+    folded_numbers,
+    ids,
+    seconds,
+    unknown,
+    whole_numbers,
+)
+from .columns import ColumnNames, check_declared
 from .dataset import Dataset, RatingScale, build_dataset, check_ratings
 from .duplicates import check_once, resolved
 from .implicit import implicit_view
+from .item_pictures import FOLDER
 from .item_table import read_items
 from .own_vectors import own_vectors
 from .reviews import check_no_item_text, taken_out
@@ -37,6 +46,9 @@ FEWEST_RATINGS = 8  # that can be split 7:3, with a tenth of the training part f
 _FEW_RATINGS = 30  # below which they are loaded with a warning
 _MANY_ONCE = 0.1  # of the users rated one item each: said
 _AGES = (0, 130)
+_LIKE_IMAGES = {"images", "image", "pictures", "photos", "posters", "covers", "img", "imgs"}
+_USERS = "users.csv", "users.csv.gz"
+_DROPS = {"item": 'unknown_items = "drop"'}  # what leaves out ratings of what is not listed
 _NEEDED = {"ratings": ("user", "item", "rating"), "items": ("item", "title")}
 
 
@@ -56,10 +68,15 @@ def load_folder(path: str, content: str) -> Dataset:
     folder, names = _opened(path)
     settings = read_settings(folder / NAME) if NAME in names else FolderSettings()
     source, listed = (_table(folder, names, kind) for kind in ("ratings", "items"))
-    ratings, scale, reviews = _ratings(source, settings)
-    items = read_items(listed, content, settings, reviews)
-    users = _users(folder / "users.csv", settings) if "users.csv" in names else None
-    for kind, table, file in (("item", items, listed.name), ("user", users, "users.csv")):
+    found: set[str] = set()  # columns that the settings name
+    ratings, scale, reviews = _ratings(source, settings, found)
+    items = read_items(listed, content, settings, reviews, found)
+    listed_users = next((name for name in _USERS if name in names), "")
+    users = _users(folder / listed_users, settings, found) if listed_users else None
+    check_declared(settings.columns, found, folder / NAME)
+    if settings.unknown_items == "drop":
+        ratings = _without_unknown(ratings, items["raw_id"], source)
+    for kind, table, file in (("item", items, listed.name), ("user", users, listed_users)):
         if table is not None:
             _check_known(ratings, kind, table["raw_id"], source, file)
     vectors = own_vectors(folder, items["raw_id"], settings.vectors) if content == "full" else {}
@@ -78,6 +95,8 @@ def load_folder(path: str, content: str) -> Dataset:
             )
     ratings, items, users = (table.reset_index(drop=True) for table in (ratings, items, users))
     order = items["raw_id"].sort_values(kind="stable").index.to_numpy()
+    if not items["image"].notna().any():
+        _warn_of_pictures(folder, names)
     name = f"folder:{folder.resolve().name}"
     dataset = build_dataset(
         name,
@@ -123,14 +142,31 @@ def _table(folder: Path, names: set[str], kind: str) -> Path:
     return folder / found[0]
 
 
+def _warn_of_pictures(folder: Path, names: set[str]) -> None:
+    """Say where pictures may lie that are not read."""
+    others = sorted(name for name in names if name.casefold() in _LIKE_IMAGES and name != FOLDER)
+    if others and (folder / others[0]).is_dir():
+        warnings.warn(
+            f"{folder / others[0]}: is not read; pictures are read from {FOLDER}/, named by their "
+            "items or by a column image of items.csv.",
+            stacklevel=3,
+        )
+
+
 def _ratings(
-    source: Path, settings: FolderSettings
+    source: Path, settings: FolderSettings, found: set[str]
 ) -> tuple[pd.DataFrame, RatingScale, pd.Series | None]:
     """The checked ratings, ids as categories of texts, the index the line of each; their scale; and
     texts of items out of reviews."""
     needed = _NEEDED["ratings"]
-    naming = ColumnNames("ratings", needed, settings.columns)
-    table = read_table(source, needed, settings.form, naming, ("timestamp",))
+    naming = ColumnNames("ratings", needed, settings.columns, found)
+    header: list[str] = []  # as the file has it
+
+    def named(path: Path, columns: list[str]) -> list[str]:
+        header.extend(columns)
+        return naming(path, columns)
+
+    table = read_table(source, needed, settings.form, named, ("timestamp",))
     check_no_item_text(settings.text_columns or (), table, source.parent / NAME)
     table, reviews = taken_out(table, settings.reviews, str(source))
     for column in ("user", "item"):
@@ -138,6 +174,14 @@ def _ratings(
     table["rating"] = folded_numbers(table["rating"])
     if "timestamp" in table:
         table["timestamp"] = seconds(source, table["timestamp"])
+        guessed = "timestamp" not in header and "timestamp" not in settings.columns
+        if guessed and are_no_times(table["timestamp"]):
+            warnings.warn(
+                f"{source}: the column that was taken for timestamp holds no seconds since 1970 "
+                "and no dates such as 2020-01-31, and is not read.",
+                stacklevel=2,
+            )
+            del table["timestamp"]
     checked = check_ratings(table, settings.scale, str(source), None, unique=False)
     checked = checked.set_axis(table.index)
     if settings.duplicates == "refuse":
@@ -150,7 +194,8 @@ def _ratings(
     if checked["rating"].min() == checked["rating"].max():
         raise DatasetError(
             f"{source}: every rating is {checked['rating'].iloc[0]:g}; nothing can be learnt from "
-            "a constant, supply the ratings that people gave."
+            "a constant, supply the ratings that people gave. Clicks and purchases without ratings "
+            "are read from a file name.inter, as MMRec has it."
         )
     scale = settings.scale or observed_scale(checked["rating"], source)
     checked = resolved(checked, settings.duplicates, scale, str(source))
@@ -186,12 +231,31 @@ def _check_known(
         hint = f" (it lists {alike[1]}: write ids alike)" if alike and alike[0] == name else ""
         raise DatasetError(
             f"{source}, line {line_of(stranger)}: the ratings name the {kind} {name}, "
-            f"which {listed} lacks{hint}; add its row or drop its ratings."
+            f"which {listed} lacks{hint}; add its row or drop its ratings"
+            + (f", or write {_DROPS[kind]} in {NAME}" if kind in _DROPS else "")
+            + f" ({stranger.sum():,} bad rows in all)."
         )
 
 
-def _users(path: Path, settings: FolderSettings) -> pd.DataFrame:
-    naming = ColumnNames("users", ("user",), settings.columns)
+def _without_unknown(ratings: pd.DataFrame, known: pd.Series, source: Path) -> pd.DataFrame:
+    """The ratings of listed items; how many others are left out is said."""
+    fits = ratings["item"].isin(known)
+    if fits.all():
+        return ratings
+    strangers = ratings.loc[~fits, "item"].nunique()
+    warnings.warn(
+        f"{source}: {(~fits).sum():,} ratings of {strangers:,} items that are not listed are left "
+        "out.",
+        stacklevel=3,
+    )
+    left = ratings[fits].copy()
+    for column in ("user", "item"):
+        left[column] = left[column].cat.remove_unused_categories()
+    return left
+
+
+def _users(path: Path, settings: FolderSettings, found: set[str]) -> pd.DataFrame:
+    naming = ColumnNames("users", ("user",), settings.columns, found)
     table = read_table(path, ("user",), settings.form, naming)
     users = pd.DataFrame({"raw_id": ids(path, table, "user")})
     for column in ("gender", "occupation"):

@@ -19,13 +19,17 @@ from .texts import headline
 
 # left out of the texts with a word; plain numbers without
 _SAID = ("links", "codes", "tells ratings")
-_AROUND_GENRES = " []'\""  # as lists are written
+_AROUND_GENRES, _LIST = " []'\"", r"[\[\]'\"]"  # as lists are written
 _NO_TEXT = {"item", "id", "title", "year", "image", "image_source", "mal_id"}
 _YEARS = (-9999, 9999)  # other years count as unknown
 
 
 def read_items(
-    path: Path, content: str, settings: FolderSettings, reviews: pd.Series | None = None
+    path: Path,
+    content: str,
+    settings: FolderSettings,
+    reviews: pd.Series | None,
+    found: set[str],
 ) -> pd.DataFrame:
     """The items, ids as text; the index holds the line of each.
 
@@ -33,12 +37,12 @@ def read_items(
     the title alone. Without a column of titles items are called by their ids, which are no text.
 
     Args:
-        reviews: more text of an item, by its id.
+        reviews: more text of an item, by its id. found: gets the columns that the settings name.
 
     Raises:
         DatasetError: names the file, the line and the mend.
     """
-    naming = ColumnNames("items", ("item", "title"), settings.columns)
+    naming = ColumnNames("items", ("item", "title"), settings.columns, found)
     called: dict[str, str] = {}  # what the file's columns are called here
 
     def named(path: Path, header: list[str]) -> list[str]:
@@ -73,6 +77,9 @@ def read_items(
         items["image"] = title_cards(items)
         return items
     columns = _text_columns(path, table, called, settings)
+    for column in {"genres", "categories"} & set(columns):
+        lists = table[column].str.match(r"\s*\[")
+        table[column] = table[column].mask(lists, table[column].str.replace(_LIST, "", regex=True))
     parts = table[columns].apply(
         lambda column: column.str.replace("|", ", ").str.strip().mask(unknown(column), "")
     )

@@ -12,6 +12,7 @@ from .tables import line_of
 
 _WIDEST = 1000  # range of ratings that is believed without a declared scale
 _MOST_STEPS = 200  # of a scale that is believed without a declaration, but for
+_MANY_LOWEST = 0.3  # share of zeros from which on they may mean no rating
 _CONTINUOUS = 50  # different ratings: then they are taken to be continuous
 
 
@@ -31,6 +32,13 @@ def observed_scale(rating: pd.Series, source: Path) -> RatingScale:
     """
     values = np.sort(rating.unique())
     gaps = np.diff(values)
+    lowest = (rating == values[0]).mean()
+    if values[0] == -1 or (values[0] == 0 and lowest > _MANY_LOWEST):
+        warnings.warn(
+            f"{source}: {lowest:.0%} of the ratings are {values[0]:g}, which counts as the lowest "
+            "rating; drop these rows if it means that nothing was rated.",
+            stacklevel=2,
+        )
     scale = RatingScale(float(values[0]), float(values[-1]), float(gaps.min()))
     mend = "correct the row, or declare scale = [low, high, step] in dataset.toml"
 

@@ -27,8 +27,9 @@ _ENCODINGS = frozenset(
 )
 _SETTINGS = (
     "scale", "text_columns", "words", "separator", "encoding", "core", "duplicates", "reviews",
-    "text_vectors", "image_vectors",
+    "text_vectors", "image_vectors", "unknown_items",
 )  # fmt: skip
+_UNKNOWN_ITEMS = "refuse", "drop"
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class FolderSettings:
         reviews: the column of the ratings whose texts become items' texts
             (:mod:`~bonmf_lib.datasets.reviews`); None = none.
         vectors: file or folder of the items' own vectors by modality, from the folder.
+        unknown_items: whether ratings of items that items.csv does not list are refused, or left
+            out.
     """
 
     scale: RatingScale | None = None
@@ -60,6 +63,7 @@ class FolderSettings:
     duplicates: str = RULES[0]
     reviews: str | None = None
     vectors: Mapping[str, str] = field(default_factory=dict)
+    unknown_items: str = _UNKNOWN_ITEMS[0]
 
 
 def read_settings(path: Path) -> FolderSettings:
@@ -82,6 +86,9 @@ def read_settings(path: Path) -> FolderSettings:
     rule = found.get("duplicates", RULES[0])
     if rule not in RULES:
         raise DatasetError(f"{path}: {unknown_name('rule for duplicates', rule, RULES)}")
+    unknown = found.get("unknown_items", _UNKNOWN_ITEMS[0])
+    if unknown not in _UNKNOWN_ITEMS:
+        raise DatasetError(f"{path}: {unknown_name('rule of items', unknown, _UNKNOWN_ITEMS)}")
     columns = found.get("text_columns")
     if columns is not None and not (
         isinstance(columns, list) and all(isinstance(column, str) for column in columns)
@@ -101,6 +108,7 @@ def read_settings(path: Path) -> FolderSettings:
             for modality in ("text", "image")
             if f"{modality}_vectors" in found
         },
+        unknown_items=unknown,
     )
 
 

@@ -7,6 +7,7 @@ import re
 import zlib
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
@@ -254,5 +255,16 @@ def same_numbers(ids: pd.Series) -> list[str]:
     any."""
     names = pd.Series(ids.unique())
     numbers = pd.to_numeric(names, errors="coerce")
-    groups = names[np.isfinite(numbers)].groupby(numbers[np.isfinite(numbers)], sort=False)
+    numbers = numbers[np.isfinite(numbers)]
+    alike = numbers[numbers.duplicated(keep=False)]  # floats may be, where long ids are not
+    exact = names[alike.index].map(_decimal)
+    groups = names[alike.index].groupby(exact, sort=False)
     return next((group.tolist() for _, group in groups if len(group) > 1), [])
+
+
+def _decimal(number: str) -> Decimal | None:
+    """A number without loss; None where it is written otherwise than with digits."""
+    try:
+        return Decimal(number)
+    except InvalidOperation:
+        return None

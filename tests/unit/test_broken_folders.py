@@ -181,7 +181,19 @@ BROKEN = [
         "a rating of an unknown item",
         rated("x,z,4"),
         "{}/ratings.csv, line 38: the ratings name the item z, which items.csv "
-        "lacks; add its row or drop its ratings.",
+        'lacks; add its row or drop its ratings, or write unknown_items = "drop" in dataset.toml '
+        "(1 bad rows in all).",
+    ),
+    Folder(
+        "a declared column that no table has",
+        toml('user = "customer"'),
+        "{}/dataset.toml: no table has a column 'customer', which is named there as user; "
+        "correct it.",
+    ),
+    Folder(
+        "an unknown rule of items",
+        toml('unknown_items = "forget"'),
+        "{}/dataset.toml: Unknown rule of items 'forget'. Known: drop, refuse.",
     ),
     Folder(
         "an item twice, behind a cell of several lines",
@@ -192,14 +204,15 @@ BROKEN = [
         "a user whom users.csv lacks",
         {"users.csv": table("user,age", ["r,30"])},
         "{}/ratings.csv, line 8: the ratings name the user s, which users.csv lacks; "
-        "add its row or drop its ratings.",
+        "add its row or drop its ratings (30 bad rows in all).",
     ),
     Folder(
         "numbers here, decimals there",
         rated(rows=[f"{place},{place}.0,{1 + place % 5}" for place in range(9)])
         | {"items.csv": table("item,title", [f"{place},T{place}" for place in range(9)])},
         "{}/ratings.csv, line 2: the ratings name the item 0.0, which items.csv "
-        "lacks (it lists 0: write ids alike); add its row or drop its ratings.",
+        "lacks (it lists 0: write ids alike); add its row or drop its ratings, or write "
+        'unknown_items = "drop" in dataset.toml (9 bad rows in all).',
     ),
     # ratings
     Folder(
@@ -218,7 +231,8 @@ BROKEN = [
         "a constant rating",
         rated(rows=[f"{row[:4]}4" for row in ROWS]),
         "{}/ratings.csv: every rating is 4; nothing can be learnt from a constant, "
-        "supply the ratings that people gave.",
+        "supply the ratings that people gave. Clicks and purchases without ratings are "
+        "read from a file name.inter, as MMRec has it.",
     ),
     Folder(
         "seven ratings",
@@ -250,8 +264,8 @@ BROKEN = [
         "half of the times bad",
         rated("x,a,4,yesterday", "y,a,4,-5", **STAMPED),
         "{}/ratings.csv, line 38: 'timestamp' is no number of seconds since 1970 (0 "
-        "to 9,007,199,254,740,992); correct it, leave it empty or drop the column (2 "
-        "bad rows in all).",
+        "to 9,007,199,254,740,992); correct it (or write all as 2020-01-31), leave it "
+        "empty or drop the column (2 bad rows in all).",
     ),
     Folder(
         "a pair rated twice",
@@ -283,7 +297,7 @@ BROKEN = [
         "{}/dataset.toml: Unknown key 'text_column'. Did you mean 'text_columns'? "
         "Known: age, core, duplicates, encoding, gender, genres, image, "
         "image_vectors, item, occupation, rating, reviews, scale, separator, "
-        "text_columns, text_vectors, timestamp, title, user, words, year.",
+        "text_columns, text_vectors, timestamp, title, unknown_items, user, words, year.",
     ),
     Folder(
         "an unknown rule",
@@ -407,6 +421,36 @@ ODD = [
         "rating; name other columns in dataset.toml if that is wrong.\n"
         "{}/items.csv: reads 'product_id' as item, 'Product Name' as title; name "
         "other columns in dataset.toml if that is wrong.",
+    ),
+    Folder(
+        "ids alone in the table of items",
+        listed("id,title"),
+        "{}/items.csv: reads 'id' as item; name other columns in dataset.toml if that is wrong.",
+    ),
+    Folder(
+        "ratings of items that are not listed, dropped",
+        rated("r,z,4", "s,z,5") | toml('unknown_items = "drop"'),
+        "{}/ratings.csv: 2 ratings of 1 items that are not listed are left out.",
+    ),
+    Folder(
+        "days that are no dates here",
+        rated(header="user,item,rating,date", rows=[f"{row},31/01/2020" for row in ROWS]),
+        "{}/ratings.csv: reads 'date' as timestamp; name other columns in dataset.toml if that is "
+        "wrong.\n"
+        "{}/ratings.csv: the column that was taken for timestamp holds no seconds since 1970 and "
+        "no dates such as 2020-01-31, and is not read.",
+    ),
+    Folder(
+        "minus one for not rated",
+        rated(rows=[*ROWS[:-2], *(f"{row[:4]}-1" for row in ROWS[-2:])]),
+        "{}/ratings.csv: 6% of the ratings are -1, which counts as the lowest rating; drop these "
+        "rows if it means that nothing was rated.",
+    ),
+    Folder(
+        "pictures in a folder of another name",
+        {"posters/a.jpg": b"x"},
+        "{}/posters: is not read; pictures are read from images/, named by their items or by a "
+        "column image of items.csv.",
     ),
     Folder(
         "few ratings",

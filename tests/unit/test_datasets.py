@@ -249,7 +249,6 @@ def test_bad_ratings_name_file_row_and_mend(folder, ratings, message):
     ("items", "message"),
     [
         ("thing,name\n1,Alpha\n", "column 'item' is missing"),
-        ("item,title\n1,Alpha\n2,\n", "line 3: 'title' is empty"),
         ("item,title\n1,Alpha\n1,Beta\n", "line 3: the item 1 is listed twice, first on line 2"),
         ("item,title,image\n1,Alpha,../secret.jpg\n2,Beta,\n", "lies outside the folder"),
     ],

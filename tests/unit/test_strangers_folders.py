@@ -13,6 +13,7 @@ from PIL import Image
 from bonmf_lib.datasets import load_dataset
 from bonmf_lib.datasets.cells import kind, seconds
 from bonmf_lib.datasets.summary import coverage
+from bonmf_lib.datasets.tables import same_numbers
 from bonmf_lib.datasets.vectors import GIVEN
 from bonmf_lib.encoders import encode_items
 from bonmf_lib.experiments import absent, table1
@@ -50,6 +51,35 @@ def made(folder: Path, toml: str = "", **columns) -> Path:
 
 def load(folder: Path, content: str = "full", view: str = ""):
     return load_dataset(f"folder:{folder}{view}", content)
+
+
+# Ids
+
+
+def test_long_ids_that_floats_cannot_tell_apart_are_not_one_number():
+    long = ["104889500000000000001", "104889500000000000002"]
+    assert same_numbers(pd.Series(long)) == []
+    assert same_numbers(pd.Series([*long, f"0{long[1]}"])) == [long[1], f"0{long[1]}"]
+    assert same_numbers(pd.Series(["7", "8", "7.0"])) == ["7", "7.0"]
+
+
+def test_unknown_cells_enter_no_text_and_lists_of_genres_are_read(tmp_path):
+    plots = ["A tale", "nan", "None", *["Another tale"] * (ITEMS - 3)]
+    genres = ["['Action', 'Comedy']", "[]", *["Drama|Crime"] * (ITEMS - 2)]
+    items = load(made(tmp_path, plot=plots, genres=genres)).items.set_index("raw_id")
+    assert items.loc[ORDER[0], "text"] == f"Café n° {ORDER[0]}. A tale. Action, Comedy"
+    assert items.loc[ORDER[1], "text"] == f"Café n° {ORDER[1]}"
+    assert items.loc[ORDER[2], "text"] == f"Café n° {ORDER[2]}. Drama, Crime"
+    assert [items.loc[item, "genres"] for item in ORDER[:3]] == [
+        ("Action", "Comedy"), (), ("Crime", "Drama"),
+    ]  # fmt: skip
+
+
+def test_packed_users_are_read(tmp_path):
+    folder = made(tmp_path)
+    with gzip.open(folder / "users.csv.gz", "wt") as file:
+        file.write("user,age\n" + "".join(f"{user},{20 + user}\n" for user in range(USERS)))
+    assert load(folder).users["age"].tolist() == [20 + user for user in range(USERS)]
 
 
 # Tables
