@@ -202,7 +202,7 @@ def _predict(options: argparse.Namespace) -> None:
     from .runs.table_files import csv_text
 
     found = predicted(options.run_dir, options.user, options.items, options.top)
-    print(csv_text(found, "%.4f"), end="")
+    print(csv_text(found, "%.4f", ("user", "item")), end="")
 
 
 def _ledger(options: argparse.Namespace) -> None:

@@ -33,6 +33,10 @@ class EncoderError(BonmfError):
     """A text or image encoder cannot do what was asked."""
 
 
+class UnreadableError(EncoderError):
+    """Not one of the pictures can be read."""
+
+
 class ModelError(BonmfError):
     """A model got ids or inputs it was not built for."""
 

@@ -16,6 +16,7 @@ from .measured import Measured
 RECOMMENDATIONS, PREDICTIONS = "recommendations.csv", "predictions.csv"
 VECTORS, VECTOR_IDS = "item_vectors.safetensors", "item_vectors.csv"
 _USERS_AT_ONCE = 1024
+_IDS = ("user", "item")
 
 
 def write_files(measured: Measured, handed: Handed, row: str) -> pd.DataFrame:
@@ -75,15 +76,15 @@ def _predictions(measured: Measured, handed: Handed, row: str) -> pd.DataFrame:
 
 
 def _write(path: Path, parts: Iterator[pd.DataFrame]) -> int:
-    """Write tables below one another, in one step; texts are kept from being read as formulas. How
-    many rows they have."""
+    """Write tables below one another, in one step; texts are kept from being read as formulas, ids
+    that are single words stay as they are. How many rows they have."""
     count = 0
     with (
         atomic_path(path, durable=False) as temporary,
         temporary.open("w", encoding="utf-8") as out,
     ):
         for part in parts:
-            text = csv_text(part, "%.5g")
+            text = csv_text(part, "%.5g", _IDS)
             out.write(text if not count else text.partition("\n")[2])
             count += len(part)
     return count

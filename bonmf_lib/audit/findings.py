@@ -22,8 +22,8 @@ class Finding:
     """One question on one kind of items.
 
     Attributes:
-        what: ``text``, ``image`` or ``both``. situation: its name. items: how many have it.
-            ratings: that test them (lists of users where items are ranked).
+        what: ``text``, ``image`` or ``both``. situation: its name. items: how many that have it
+            are tested. ratings: that test them (lists of users where items are ranked).
         strongest: the model to beat.
         gain: over that model, in percent of its error (or of what it finds). control: what other
             items' texts and pictures gain over it. over_control: over these. over_itself: over the
@@ -111,11 +111,12 @@ def find(measured: list[Measured]) -> list[Finding]:
 def _finding(measured: Measured, what: str) -> Finding:
     run, values = measured.run, measured.tested
     present = rows_of.has(run, what)
-    rated = np.zeros(run.dataset.n_items, bool)
-    rated[run.dataset.ratings["item"].unique()] = True
-    chosen = np.ones(len(values), bool)
     if measured.situation.ranking is None:
         chosen = present[values["item"].to_numpy()]
+        items = values.loc[chosen, "item"].nunique()
+    else:
+        chosen = np.ones(len(values), bool)
+        items = present[run.dataset.ratings["item"].unique()].sum()
     own, control = measured.row_name(what), measured.row_name(what, control=True)
     names = {
         "gain": (own, measured.strongest),
@@ -125,7 +126,7 @@ def _finding(measured: Measured, what: str) -> Finding:
     }
     gains = {name: measured.gain(*pair, chosen) for name, pair in names.items()}
     return Finding(
-        what, measured.situation.name, int((present & rated).sum()), int(chosen.sum()),
+        what, measured.situation.name, int(items), int(chosen.sum()),
         measured.strongest, **gains,
     )  # fmt: skip
 

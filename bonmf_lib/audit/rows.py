@@ -7,6 +7,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution, FloatDistribution
 
 from ..encoders.features import MODALITIES
+from ..errors import UnreadableError
 from ..experiments.absent import sentence
 from ..experiments.multimodal_ranking import CHOSEN_BY
 from ..experiments.multimodal_settings import RANKERS
@@ -63,8 +64,12 @@ def lacking(run: Run, what: str) -> str | None:
     for modality in QUESTIONS[what]:
         if not dataset.offers(modality):
             return sentence(dataset, modality)
-    if (found := int(has(run, what)[dataset.ratings["item"].unique()].sum())) < LEAST_ITEMS:
-        words = dataset.words
+    words = dataset.words
+    try:
+        present = has(run, what)
+    except UnreadableError:
+        return f"none of its {words.picture}s can be read"
+    if (found := int(present[dataset.ratings["item"].unique()].sum())) < LEAST_ITEMS:
         asked = {"text": "a text", "image": f"a {words.picture}"}
         return f"only {found} rated {words.items} have " + (
             asked.get(what) or f"both a text and a {words.picture}"

@@ -2,6 +2,7 @@
 
 from ..datasets import Dataset
 from ..datasets.words import Words, shown_name
+from ..encoders.features import MODALITIES
 from ..evaluation import Estimate
 from ..report.conclusions import percent, signed
 from ..report.html import Markup, card, cards, paragraph
@@ -44,7 +45,9 @@ def lead(found: list[Finding], run: Run) -> Markup:
     dataset = run.dataset
     words, name = dataset.words, called(dataset)
     if not found:
-        return paragraph(f"**{name}: there are no texts or pictures to ask about.**")
+        why = " ".join(left_out(run)) if any(map(dataset.offers, MODALITIES)) else ""
+        said = why or "There are no texts or pictures to ask about."
+        return paragraph(f"**{name}: {said}**")
     said = [_answer(what, found, words) for what in rows_of.QUESTIONS]
     bold = " ".join(one for one in said if one)
     unit = "ratings" if dataset.scale.rates else "pairs"
@@ -86,7 +89,7 @@ def _card(one: Finding, run: Run) -> Markup:
     question = f"{'Do' if one.what == 'both' else 'Does'} {what} help {place}?"
     measured = "; ".join(
         [
-            f"gain over {one.strongest.lower()}: {shown(one.gain)}",
+            f"gain over {in_sentence(one.strongest)}: {shown(one.gain)}",
             f"with content of other {words.items}: {shown(one.control)}",
             f"own content over that: {shown(one.over_control)}",
             f"over the same model without: {shown(one.over_itself)}",
@@ -107,21 +110,28 @@ def sentence(one: Finding, run: Run) -> str:
     if one.answer is HARMS:
         return f"The same model without it is {_size(-one.over_itself.mean)} better."
     if one.answer is TOO_FEW:
-        return _needed(one, words)
+        return _needed(one, run)
     if one.gain.high < MARGIN:
         return f"A gain of {MARGIN:g} % over the strongest model without it is ruled out."
     return f"A gain of {MARGIN:g} % over other {words.items}' is ruled out."
 
 
-def _needed(one: Finding, words: Words) -> str:
+def _needed(one: Finding, run: Run) -> str:
+    words = run.dataset.words
     if one.needed is None:
         return f"Too few users or {words.items} to compute an interval."
     unit = {RATED: f"ratings of such {words.items}", NEW: f"such {words.items}", PAIRS: "users"}
     there = one.tested if one.situation != PAIRS else one.tested // len(PAIRS_SEEDS)
     return (
         f"An estimate: about {_round(one.needed * there // one.tested):,} {unit[one.situation]} "
-        f"would tell; there are {there:,}."
+        f"would tell; {there:,} were compared."
     )
+
+
+def in_sentence(row: str) -> str:
+    """A row's name within a sentence: what is written in capitals stays so."""
+    first, _, _ = row.partition(" ")
+    return row if first[1:] != first[1:].lower() else row[0].lower() + row[1:]
 
 
 def _round(number: int) -> int:
@@ -161,20 +171,22 @@ def left_out(run: Run) -> list[str]:
 def handed_on(handed: Handed) -> list[str]:
     """What is handed on, and how it is used."""
     settings, user = handed.settings, handed.users.iloc[0]
-    said = [f"Handed on: {settings['row'].lower()}, for {len(handed.users):,} users."]
+    said = [f"Handed on: {in_sentence(settings['row'])}, for {len(handed.users):,} users."]
     if check := settings["check"]:
         said.append(
             f"On {check['ratings']:,} ratings that did not train it, its MSE is {check['mse']:.3f}."
         )
     return [
         *said,
+        "It is the best on validation ratings, by however little; whether content helps is what "
+        "the answers say, on test ratings.",
         f"{RECOMMENDATIONS} lists what each user has not rated, best first.",
         f"{PREDICTIONS} has every tested rating beside its prediction "
         "by a model that had not seen it."
         if settings["scale"]
         else "There are no ratings, so there is no table of predicted ratings.",
         f"{VECTORS} holds a vector for every row of {VECTOR_IDS}.",
-        f"Scores without training: python -m bonmf_lib predict FOLDER --user {user}",
+        f"Scores without training: python -m bonmf_lib predict FOLDER --user={user}",
     ]
 
 
@@ -187,7 +199,7 @@ def how_measured(measured: list[Measured]) -> list[str]:
         said += [
             f"Every rating is predicted once, by a model that had not seen it ({own.folds} folds).",
             f"New {words.items}: all ratings of an item test together, "
-            "so nothing but its content tells of it.",
+            "so nothing but its content, genres and year tells of it.",
             "There every item counts alike, however often it was rated.",
         ]
     else:
@@ -200,9 +212,11 @@ def how_measured(measured: list[Measured]) -> list[str]:
         "decides in its own fold.",
         f"Intervals are 95 %, over users and {words.items}, "
         "widened for the overlap of the folds' training ratings.",
-        "Answers are adjusted for the number of questions (Holm).",
+        "That something helps or harms is adjusted for the number of questions (Holm); "
+        "that it does not help rests on each interval by itself.",
     ]
-    if run.dataset.scale.rates and any(map(run.dataset.offers, ("text", "image"))):
+    if run.dataset.scale.rates and any(map(run.dataset.offers, MODALITIES)):
+        said.append("A factorisation reads content at the settings that were searched without it.")
         said.append(
             f"Texts and pictures are reduced to {own.feature_dim} principal components, which "
             "averages read at unit length, factorisations standardised. "

@@ -11,7 +11,7 @@ import numpy as np
 from ..datasets import Dataset
 from ..datasets.texts import compose_texts
 from ..device import pick_device
-from ..errors import EncoderError, unknown_name
+from ..errors import EncoderError, UnreadableError, unknown_name
 from ..storage import json_sha256
 from . import cnn, controls, given, image, masked_text, onnx_text, text  # noqa: F401 - importing them registers the encoders
 from .features import Features, cached_poolings
@@ -76,7 +76,7 @@ def encode_items(
         if modality == "text":
             chosen = [content.decode() for content in chosen]
         elif all(image.unreadable(picture) for picture in chosen):  # before any weights are fetched
-            raise EncoderError(
+            raise UnreadableError(
                 f"{dataset.name}: none of the {len(chosen)} pictures can be read; the first is "
                 f"{_named(dataset, positions[0], chosen[0])}."
             )

@@ -4,6 +4,7 @@
 import io
 import json
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +16,7 @@ from ..storage import keep_text
 # Spreadsheets run what follows these signs; a leading apostrophe, which they do not show, makes it
 # text.
 _FORMULA = re.compile(r"^'*[=+\-@\t\r]")
+_WORD = re.compile(r"[-@]?\w[\w-]*")
 _ESCAPED = re.compile(r"^'+[=+\-@\t\r]")
 
 
@@ -27,11 +29,18 @@ def text_columns(table: pd.DataFrame) -> list[str]:
     ]
 
 
-def csv_text(table: pd.DataFrame, float_format: str) -> str:
+def csv_text(table: pd.DataFrame, float_format: str, ids: Collection[str] = ()) -> str:
     """The table as CSV without its index; texts that a spreadsheet would take for a formula get an
-    apostrophe."""
+    apostrophe.
+
+    Args:
+        ids: columns whose texts stay as they are where they are one word, with no sign that could
+            call or compute anything, so that other programs find them again.
+    """
     columns = {
-        _neutral(str(name)): column if is_numeric_dtype(column) else column.map(_neutral)
+        _neutral(str(name)): column
+        if is_numeric_dtype(column)
+        else column.map(_neutral_id if name in ids else _neutral)
         for name, column in table.items()
     }
     safe = pd.DataFrame(columns, index=table.index)
@@ -81,6 +90,10 @@ def read_table_text(path: Path) -> tuple[list[str], str]:
 
 def _neutral(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+
+
+def _neutral_id(value: object) -> object:
+    return value if isinstance(value, str) and _WORD.fullmatch(value) else _neutral(value)
 
 
 def _plain(value: object) -> object:

@@ -31,7 +31,7 @@ from bonmf_lib.models.rating.biased_svd import BiasedSVDConfig
 from bonmf_lib.models.rating.bonmf_plus import BoNMFPlusConfig
 from bonmf_lib.report.short_answers import DOES_NOT_HELP, HARMS, HELPS, TOO_FEW
 from bonmf_lib.runs.run import NotebookParameters, Run
-from bonmf_lib.runs.table_files import read_csv_text
+from bonmf_lib.runs.table_files import csv_text, read_csv_text
 from bonmf_lib.runs.training import Training
 from tests.unit.test_absent import folder_of
 
@@ -361,6 +361,28 @@ def test_which_models_can_be_handed_on():
     assert not {"ease", "item-knn", "bonmf", "deepfm"} & able
 
 
+def test_names_in_capitals_stay_so_within_a_sentence():
+    names = [
+        "EASE",
+        "VBPR without content",
+        "LightGCN",
+        "Averages with text",
+        "User and item averages",
+    ]
+    assert [words.in_sentence(name) for name in names] == [
+        "EASE", "VBPR without content", "LightGCN", "averages with text", "user and item averages",
+    ]  # fmt: skip
+
+
+def test_ids_of_one_word_are_handed_on_as_they_are():
+    ids = ["-0iUa4sN", "@who", "B00-1", "007", "=1+1", "-1+cmd", "-2 a", "+1"]
+    table = pd.DataFrame({"user": ids, "title": ids})
+    lines = csv_text(table, "%.5g", ("user",)).splitlines()[1:]
+    own, safe = zip(*(line.split(",") for line in lines), strict=True)
+    assert list(own) == ["-0iUa4sN", "@who", "B00-1", "007", "'=1+1", "'-1+cmd", "'-2 a", "'+1"]
+    assert list(safe) == [f"'{one}" if one[0] in "-@=+" else one for one in ids]
+
+
 # Other data
 
 
@@ -379,6 +401,22 @@ def test_data_without_pictures_and_with_few_ratings(tmp_path):
     handed = hand_on.hand_on(measured[0])
     files.write_files(measured[0], handed, handed.settings["row"])
     assert gains(found, one).get_label()
+
+
+def test_pictures_of_which_none_can_be_read_leave_the_texts_to_ask_about(tmp_path):
+    data = folder_of(tmp_path, frozenset({"pictures"}), users=25, items=40)
+    for path in (tmp_path / "toys-pictures" / "images").iterdir():
+        path.write_bytes(b"no picture")
+    one = Run(NotebookParameters(profile="smoke", dataset=data, run_dir=str(tmp_path / "run")))
+    assert rows_of.lacking(one, "image") == "none of its photos can be read"
+    assert rows_of.questions(one) == ["text"]
+
+
+def test_few_texts_are_said_to_be_few(tmp_path):
+    data = folder_of(tmp_path, frozenset(), users=25, items=rows_of.LEAST_ITEMS - 1)
+    one = Run(NotebookParameters(profile="smoke", dataset=data, run_dir=str(tmp_path / "run")))
+    said = repr(words.lead([], one))
+    assert "only 19 rated toys have a text" in said and "no texts or pictures" not in said
 
 
 def test_data_without_ratings_are_ranked(tmp_path, planted):
