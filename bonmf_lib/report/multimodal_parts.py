@@ -23,7 +23,7 @@ from .knock_outs import (
     sentence,
     verdict_table,
 )
-from .multimodal import SPLITS, printed
+from .multimodal import LISTS, SHOWN, SPLITS, beside_printed, order_sentence, printed
 from .published import NotPublishedError, Part, Published
 from .relative import percent, signed
 
@@ -192,7 +192,8 @@ def answers(published: Published) -> Iterator[Part]:
 
 
 def accuracy(published: Published) -> Iterator[Part]:
-    """Every ranker on every data set beside printed values, the best first."""
+    """Every ranker on every data set beside printed values, the best first; how far both order
+    models alike; then what the lists are like."""
     for name, one in on_each(published).items():
         for experiment, protocol in _COMPARED.items():
             by_metric = {metric: _means(one, experiment, metric) for metric in _SHOWN}
@@ -213,6 +214,19 @@ def accuracy(published: Published) -> Iterator[Part]:
                     for ranker, _ in order
                 ],
             )
+            own = one.own[one.own["experiment"] == experiment]
+            yield order_sentence(beside_printed(own, name), f"{name}, {protocol}")
+            yield _lists(own, [ranker for ranker, _ in order], f"{name}, {protocol}, means")
+
+
+def _lists(own: pd.DataFrame, rankers: Sequence[str], title: str) -> html.Markup:
+    """NDCG, share of all items that stand in any list, and how popular what is listed is."""
+    shown = [metric for metric in (*SHOWN[2:], *LISTS) if (own["metric"] == metric).any()]
+    means = own.groupby(["variant", "metric"])["value"].mean()
+    return html.table(
+        (title, *map(metric_name, shown)),
+        [(name, *(f"{means[name, metric]:.4f}" for metric in shown)) for name in rankers],
+    )
 
 
 def variations(published: Published) -> Iterator[Part]:

@@ -193,7 +193,11 @@ def test_published_knock_outs_are_found_by_the_rows_names():
 
 def test_the_report_lists_published_rankers_beside_print():
     values = {"EASE": 0.09, "BM3": 0.08}
-    (table,) = parts.accuracy(published({"12_models": values}, "amazon-baby"))
+    table, order, lists = parts.accuracy(published({"12_models": values}, "amazon-baby"))
+    assert order == (
+        "amazon-baby, fixed settings: too few models have printed values to compare orders."
+    )
+    assert repr(lists).startswith("amazon-baby, fixed settings, means")
     text = repr(table)
     assert text.index("EASE") < text.index("BM3")
     assert "IDs only" in text and "0.0883" in text and "0.0839" in text
@@ -216,6 +220,11 @@ def test_a_first_screen_tells_the_best_with_and_without_content():
     said = parts.front_sentence(searched)
     assert "tuned; content's vectors rebuilt from public graphs): BM3, on text and " in said
     assert "By content, fixed settings, over the hardest control: FREEDOM +" in said
+    in_part = parts.front_sentence(
+        published(rows | {"12_tuned": {"EASE": 0.09}}, parts.SHARED_DATA)
+    )
+    assert "(Recall@20, fixed settings, on IDs tuned; content's" in in_part
+    assert "FREEDOM, on text and picture, 0.1001 (" in in_part and "EASE, on IDs, 0.09" in in_part
     alone = parts.front_sentence(published({"12_models": values}, parts.SHARED_DATA))
     assert "By content" not in alone and alone.endswith(").")
     for other in ({"12_models": {"EASE": 0.08}}, {"12_code": values}, {}):
