@@ -54,6 +54,7 @@ _COMPARED = {"12_models": FIXED_SETTINGS, "12_tuned": TUNED}  # experiments with
 _KNOCKED_OUT, _COSTS = "12_knock_outs", "12_costs"
 REFERENCE = "BM3"  # whose costs the others' are told by
 _SHOWN = ("recall@10", METRIC)
+_LENGTHS = "recall@5", "recall@10", "recall@20", "ndcg@5", "ndcg@10", "ndcg@20", "mrr"
 # what is varied at fixed settings, and what that is called
 _VARIED = {
     "preparations": "content's scale", "code": "forms of common code",
@@ -72,11 +73,50 @@ def on_each(published: Published) -> dict[str, Published]:
 
 def lost_content(published: Published) -> list[KnockOut]:
     """What rankers on one data set lose with their content; none where that is not published."""
+    return _lost(published, METRIC)
+
+
+def _lost(published: Published, metric: str) -> list[KnockOut]:
     own = published.own
     own = own[own["experiment"] == _KNOCKED_OUT]
     named = own[["variant", "protocol"]].drop_duplicates().rename(columns={"variant": "name"})
     rows = forms(named.itertuples(index=False))
-    return knock_outs(own, rows, METRIC, published.across_users)
+    return knock_outs(own, rows, metric, published.across_users)
+
+
+def gains_by_metric(published: Published) -> pd.DataFrame:
+    """What every ranker gains by its content, mean over seeds in percent, by metric and length of
+    the list, over the control that is hardest in ``METRIC``: index model, over; columns metrics."""
+    told = {lost.model: lost.left for lost in _by_hardest(lost_content(published))}
+    known = set(published.own["metric"])
+    found = {metric: _lost(published, metric) for metric in _LENGTHS if metric in known}
+    columns = {
+        metric: {
+            (one.model, f"over {WHAT_IS_LEFT[one.left]}"): one.gain.mean
+            for one in all_lost
+            if told.get(one.model) == one.left
+        }
+        for metric, all_lost in found.items()
+    }
+    index = pd.MultiIndex.from_tuples(
+        [(model, f"over {WHAT_IS_LEFT[left]}") for model, left in told.items()],
+        names=["model", "gain by content, %"],
+    )
+    return pd.DataFrame(columns, index).rename(columns=metric_name)
+
+
+def _turning_sentence(published: Published) -> str:
+    """Of which rankers another metric turns the sign of what content gains; "" of none."""
+    parts = []
+    for (model, _), gains in gains_by_metric(published).iterrows():
+        if gains.min() < 0 < gains.max():
+            low, high = gains.idxmin(), gains.idxmax()
+            parts.append(
+                f"{model} {percent(gains[low])} ({low}) to {percent(gains[high])} ({high})"
+            )
+    if not parts:
+        return ""
+    return f"{published.dataset}, the metric decides whether content gains: {', '.join(parts)}."
 
 
 def sentences(published: Published) -> Iterator[str]:
@@ -94,6 +134,8 @@ def sentences(published: Published) -> Iterator[str]:
         if told:
             start = "gains by content over the control that it gains least on"
             yield f"{published.dataset}, {start}: {', '.join(told)}."
+        if turning := _turning_sentence(published):
+            yield turning
 
 
 def front_sentence(published: Published) -> str:
@@ -189,6 +231,7 @@ def answers(published: Published) -> Iterator[Part]:
         if drawable(lost):
             yield knock_out_gains(lost, METRIC, one.dataset)
             yield verdict_table(lost)
+            yield gains_by_metric(one).round(1)
 
 
 def accuracy(published: Published) -> Iterator[Part]:
