@@ -11,7 +11,14 @@ from ..claims.reading import read_claims
 from ..errors import RecordError
 from ..evaluation.names import metric_name
 from ..evaluation.rules import ALL_KNOWN_MASKED
-from ..experiments.neural_cf import AS_PUBLISHED, COUNTED, FROM_CHOSEN, HIDDEN_LAYERS, TUNED
+from ..experiments.neural_cf import (
+    AS_PUBLISHED,
+    BY_ADAM,
+    COUNTED,
+    FROM_CHOSEN,
+    HIDDEN_LAYERS,
+    TUNED,
+)
 from ..runs.run import Run
 from ..runs.training import Training
 from ..runs.variant import Variant, variant_hash
@@ -229,10 +236,13 @@ def chosen_gains_lines(choice: pd.DataFrame) -> list[str]:
     is not among them."""
     best = choice["best on test"].xs("hr@10", level="metric")
     lines = []
-    for fused in best.index[best.index.map(_uncounted).str.endswith(FROM_CHOSEN)]:
+    for fused in filter(_is_pretrained, best.index):
         counted = fused.endswith(COUNTED)
-        others = [name for name in best.index if name.endswith(COUNTED) == counted]
-        others.remove(fused)
+        others = [
+            name
+            for name in best.index
+            if name.endswith(COUNTED) == counted and not _is_pretrained(name)
+        ]
         gains = [
             f"{percent(100 * (best[fused] / best[name] - 1))} over *{_uncounted(name)}*"
             for name in others
@@ -240,6 +250,7 @@ def chosen_gains_lines(choice: pd.DataFrame) -> list[str]:
         seeds = int(choice["seeds"].loc[fused].iloc[0])
         over = "one seed" if seeds == 1 else f"means over {seeds} seeds"
         batches = "in batches that count negatives" if counted else "in batches of positives"
+        batches += BY_ADAM * (BY_ADAM in fused)
         found = (
             "hits more often than all others, as the paper says"
             if best[fused] > best[others].max()
@@ -256,8 +267,12 @@ def _uncounted(model: str) -> str:
     return model.removesuffix(COUNTED)
 
 
+def _is_pretrained(model: str) -> bool:
+    return _uncounted(model).removesuffix(BY_ADAM).endswith(FROM_CHOSEN)
+
+
 def _as_printed(model: str) -> str:
-    return _uncounted(model).removesuffix(FROM_CHOSEN)
+    return _uncounted(model).removesuffix(BY_ADAM).removesuffix(FROM_CHOSEN)
 
 
 def _all_of(values: pd.Series) -> str:

@@ -66,8 +66,10 @@ def test_rows_as_published_train_on_all_but_the_latest_for_fixed_epochs(run):
 
 
 def test_a_batch_that_counts_negatives_has_a_fifth_of_the_positives(run):
-    rows = neural_cf.rows_by_epoch(run)
+    *rows, by_adam = neural_cf.rows_by_epoch(run)
     usual, counted = rows[: len(rows) // 2], rows[len(rows) // 2 :]
+    assert by_adam.training == counted[0].training != counted[-1].training
+    assert by_adam == replace(counted[-1], name=by_adam.name, training=by_adam.training)
     for one, fewer in zip(usual, counted, strict=True):
         own, of_fewer = one.training, fewer.training
         assert fewer.name == one.name + neural_cf.COUNTED
