@@ -45,7 +45,7 @@ _KEY = (
 )
 _OWN_DATA = "MovieLens-1M with real plots and posters"
 _WAITS = "Not published yet."
-_EVERY = "every data set published so far, with real texts and pictures or given vectors"
+_EVERY = "the data sets run so far, with real texts and pictures or given vectors"
 _DATA = {"10_cross_domain": _EVERY, "12_multimodal_ranking": _EVERY}
 _TERMS = {
     "06_llm_swap": (
