@@ -63,6 +63,10 @@ def _parser() -> argparse.ArgumentParser:
     published.add_argument(
         "--add-rows", action="store_true", help="keep published rows that the run does not hold"
     )
+    published.add_argument(
+        "--withdraw", action="append", default=[], metavar="ROW",
+        help="but not this one, which is called otherwise now",
+    )  # fmt: skip
     folder = commands.add_parser("folder", help="where a run of the pipeline goes")
     folder.set_defaults(command=_folder)
     _add_choices(folder)
@@ -126,6 +130,7 @@ def _publish(options: argparse.Namespace) -> None:
         options.drop_rows,
         options.tables_only,
         options.add_rows,
+        options.withdraw,
     )
     print(f"Published in {folder}")
 

@@ -2,7 +2,7 @@
 the same folder; and how well two runs of the same settings agree."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ def publish(
     drop_rows: bool = False,
     tables_only: bool = False,
     add_rows: bool = False,
+    withdrawn: Collection[str] = (),
 ) -> Path:
     """Add a run to ``papermill_runs/published/<name>`` and return that folder.
 
@@ -59,6 +60,8 @@ def publish(
         add_rows: of an experiment on the same data, keep the published rows that the run does not
         hold, for instance where its trainings are shared among machines; and the rows of tables
         that compare them.
+        withdrawn: with ``add_rows``, published rows of these experiments that do not stay, by name:
+        they are called otherwise now.
 
     Raises:
         ConfigError: the name is not that of one plain folder.
@@ -78,7 +81,11 @@ def publish(
     files = dict(noted.get("files", {}))
     texts = {}  # to be written once nothing can go wrong any more
     if not tables_only:
-        records = _records_after(run_dir, old, new, drop_rows, add_rows)
+        if gone := set(withdrawn) - set(old["variant"]):
+            raise RecordError(f"No published row is called {min(gone)!r}.")
+        same = _keys(old, _EXPERIMENT).isin(_keys(new, _EXPERIMENT))
+        stay = old[~(same & old["variant"].isin(withdrawn))]
+        records = _records_after(run_dir, stay, new, drop_rows, add_rows)
         texts[RECORDS] = gathered(records)
         files[RECORDS] = file_note(texts[RECORDS].encode())
         noted = (

@@ -122,6 +122,21 @@ def test_rows_are_added_to_an_experiment_when_asked(published, tmp_path, capsys)
     assert errors(published) == first | both
 
 
+def test_a_row_that_is_called_otherwise_now_is_withdrawn_by_name(published, tmp_path, capsys):
+    later = tmp_path / "later"
+    for seed in (0, 1):
+        add_records(later, [record("A, renamed", seed=seed, value=0.7, experiment="04_table1")])
+    command = ["publish", str(later), "paper", "--add-rows", "--withdraw"]
+    assert (
+        main([*command, "Z"]) == 2 and "No published row is called 'Z'" in capsys.readouterr().err
+    )
+    assert main([*command, "A"]) == 0
+    assert {name for experiment, name, _ in errors(published) if experiment == "04_table1"} == {
+        "A, renamed"
+    }
+    assert ("05_modalities", "A", 0) in errors(published)  # the run holds nothing of it
+
+
 def test_tables_that_compare_rows_keep_those_that_stay(published, tmp_path):
     def told(*pairs, mean):
         rows = [
