@@ -132,6 +132,14 @@ def compared_rows(run: Run) -> list[Variant]:
     return _named(run, SMALL if is_small(run) else RANKERS)
 
 
+def strata_rows(run: Run) -> list[Variant]:
+    """Few models, of which it is asked on which items they do well; those that read content on
+    other items' too, where such rows are trained."""
+    rows = _named(run, SMALL)
+    reading = [] if is_small(run) else [one for one in rows if RANKERS[one.name].reads_content]
+    return rows + [on_control(run, one, "shuffled") for one in reading]
+
+
 def tuned_rows(run: Run) -> list[Variant]:
     """Every model that has settings to search, within its published grid, all with as many trials
     (a grid that has fewer settings is tried whole)."""

@@ -12,6 +12,7 @@ from ..evaluation.names import metric_name
 from ..experiments.multimodal_ranking import FIXED_SETTINGS, RANKERS, TUNED, forms
 from ..runs.records import interval_share
 from ..studies.costs import GROWTH, cost_table, costs_of, exponents
+from ..studies.item_popularity import KEPT
 from . import html
 from .figures.multimodal import knock_out_gains
 from .knock_outs import (
@@ -23,7 +24,15 @@ from .knock_outs import (
     sentence,
     verdict_table,
 )
-from .multimodal import LISTS, SHOWN, SPLITS, beside_printed, order_sentence, printed
+from .multimodal import (
+    LISTS,
+    SHOWN,
+    SPLITS,
+    beside_printed,
+    order_sentence,
+    printed,
+    strata_table,
+)
 from .published import NotPublishedError, Part, Published
 from .relative import percent, signed
 
@@ -270,6 +279,18 @@ def _lists(own: pd.DataFrame, rankers: Sequence[str], title: str) -> html.Markup
         (title, *map(metric_name, shown)),
         [(name, *(f"{means[name, metric]:.4f}" for metric in shown)) for name in rankers],
     )
+
+
+def strata(published: Published) -> Iterator[Part]:
+    """On every data set, who finds what few people have: recall by an item's training pairs."""
+    for name, one in on_each(published).items():
+        kept = f"{KEPT}--12_models--{name}-{published.content}"
+        try:
+            table = one.table(kept, "Recall by items' training pairs")
+        except NotPublishedError:
+            continue
+        yield f"{name}, Recall@20 by how many training pairs an item has:"
+        yield strata_table(table)
 
 
 def variations(published: Published) -> Iterator[Part]:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ..evaluation.ranking import hits_by_item
+from ..runs.records import keep_table, table_name
 from ..runs.run import Run
 from ..runs.training import Training
 from ..runs.variant import Variant
@@ -18,6 +19,9 @@ COUNTS = (
     20,
     50,
 )  # training pairs of an item, from which a stratum goes up to the next
+
+
+KEPT = "recall_by_popularity"  # how the names of kept tables begin
 
 
 def strata(counts: np.ndarray, starts: Sequence[int] = COUNTS) -> pd.Categorical:
@@ -34,6 +38,16 @@ def _span(low: int, high: int | None) -> str:
     if high is None:
         return f"{low} or more"
     return f"{low}" if high == low + 1 else f"{low} to {high - 1}"
+
+
+def keep_recall(
+    run: Run, experiment: str, rows: Sequence[Variant], seeds: Sequence[int]
+) -> pd.DataFrame:
+    """:func:`recall_by_popularity`, kept in the run folder as a table of the experiment and its
+    data."""
+    table = recall_by_popularity(run, rows, seeds)
+    keep_table(run.run_dir, table_name(KEPT, experiment, run.dataset), table)
+    return table
 
 
 def recall_by_popularity(

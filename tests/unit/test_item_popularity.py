@@ -6,7 +6,9 @@ import torch
 
 from bonmf_lib.evaluation.ranking import hits_by_item, rank_all
 from bonmf_lib.experiments import multimodal_ranking as rows_of
+from bonmf_lib.report import multimodal
 from bonmf_lib.report.figures import multimodal as figures
+from bonmf_lib.runs.records import kept_table, table_name
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.training import Training
 from bonmf_lib.studies import item_popularity
@@ -57,7 +59,12 @@ def test_recall_by_popularity_adds_up_to_all_test_pairs(tmp_path):
     whole = Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path)))
     (run,) = rows_of.data_sets(whole)
     rows = [row for row in rows_of.compared_rows(run) if row.name in ("Popularity", "BPR")]
-    table = item_popularity.recall_by_popularity(run, rows, (0, 1))
+    table = item_popularity.keep_recall(run, "12_models", rows, (0, 1))
+    kept = kept_table(run.run_dir, table_name(item_popularity.KEPT, "12_models", run.dataset))
+    assert kept["recall"].tolist() == pytest.approx(table["recall"].tolist(), rel=1e-5)
+    shown = multimodal.strata_table(kept)
+    assert list(shown.index) == [*dict.fromkeys(row.name for row in rows), "test pairs"]
+    assert list(shown) == [name for name in table["stratum"].cat.categories if name in shown]
     for row in rows:
         for seed in (0, 1):
             own = table[(table["variant"] == row.name) & (table["seed"] == seed)]
