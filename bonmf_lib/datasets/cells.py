@@ -13,8 +13,9 @@ from .tables import is_numeric, line_of, stripped
 
 # of times and of what is known about users and items; any case
 _UNKNOWN = ("", "na", "n/a", "nan", "null", "none", "<na>")
-_ONE_LINK = r"(?:https?://|www\.|ftp://)[^\s'\",|\]]+"
-_LINK = re.compile(rf"[\['\"\s]*{_ONE_LINK}(?:[\s'\",|]+{_ONE_LINK})*[\]'\"\s]*", re.IGNORECASE)
+_ONE_LINK = r"[\['\",|]*(?:https?://|www\.|ftp://)\S+"
+_LINK = re.compile(rf"{_ONE_LINK}(?:\s+{_ONE_LINK})*", re.IGNORECASE)
+_DATE = r"\d{4}-\d\d-\d\d"
 _CODE = re.compile(r"(?=\S*\d)\S+")  # one word with a digit: SKU-17, B003D7NSPG, 2020-01-01
 
 
@@ -88,8 +89,11 @@ def kind(cells: pd.Series) -> str:
 
 
 def are_no_times(times: pd.Series) -> bool:
-    """Whether :func:`seconds` left text in which no cell is a number."""
-    return not is_numeric_dtype(times) and bool(pd.to_numeric(times, errors="coerce").isna().all())
+    """Whether :func:`seconds` left text in which no cell is a number or a date."""
+    if is_numeric_dtype(times):
+        return False
+    dates = times.str.match(_DATE).fillna(False).astype(bool)
+    return bool((pd.to_numeric(times, errors="coerce").isna() & ~dates).all())
 
 
 def seconds(path: Path, cells: pd.Series) -> pd.Series:
@@ -106,7 +110,7 @@ def seconds(path: Path, cells: pd.Series) -> pd.Series:
     others = others[~unknown(others)].str.strip()
     if others.empty:
         return numbers
-    if numbers.isna().all() and others.str.match(r"\d{4}-\d\d-\d\d").all():
+    if numbers.isna().all() and others.str.match(_DATE).all():
         times = pd.to_datetime(others, format="ISO8601", utc=True, errors="coerce")
         if times.notna().all():
             warnings.warn(

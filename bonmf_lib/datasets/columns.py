@@ -51,7 +51,8 @@ KEYS = {"items": "item", "users": "user"}  # what "id" alone means in a table
 _IN_SEVERAL = ("user", "item")  # tables, which may call them differently
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """A column's name as it is compared: its letters and digits alone, in one case."""
     return re.sub(r"[\W_]", "", name).casefold()
 
 
@@ -104,10 +105,10 @@ class ColumnNames:
             found = [
                 place
                 for place, name in enumerate(names)
-                if name == header[place] and name not in OURS and _plain(name) in (ours, *aliases)
+                if name == header[place] and name not in OURS and plain(name) in (ours, *aliases)
             ]
             if not found and ours == KEYS.get(self.table):
-                found = [place for place, name in enumerate(names) if _plain(name) == "id"]
+                found = [place for place, name in enumerate(names) if plain(name) == "id"]
             if len(found) == 1:
                 taken[names[found[0]]] = ours
                 names[found[0]] = ours

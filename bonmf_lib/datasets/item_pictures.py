@@ -37,9 +37,10 @@ def picture_paths(folder: Path, path: Path, table: pd.DataFrame, ids: pd.Series)
     named = table["image"].str.strip()
     root = folder.resolve()
     found = pd.Series([_inside(root, path, *row) for row in named.items()], ids.index, dtype="str")
-    if ((named != "") & found.isna()).any():
-        inside = pd.Series([_in_folder(root, name) for name in named], ids.index, dtype="str")
-        others = inside.fillna(_by_id(folder / FOLDER, ids)).mask(found.notna() | (named == ""))
+    if (lost := (named != "") & found.isna()).any():
+        inside = [_in_folder(root, name) for name in named[lost]]
+        others = pd.Series(inside, ids.index[lost], dtype="str")
+        others = others.fillna(_by_id(folder / FOLDER, ids[lost]))
         if others.notna().any():
             warnings.warn(
                 f"{path}: {others.notna().sum()} pictures named there are found in {FOLDER}/, by "
@@ -74,6 +75,8 @@ def _by_id(folder: Path, ids: pd.Series) -> pd.Series:
             for file in folder.iterdir()
             if file.suffix.lower() in _SUFFIXES and not file.is_symlink() and file.is_file()
         )
+        if not folder.resolve().is_relative_to(folder.parent.resolve()):
+            return nothing
     except OSError:
         return nothing
     by_name: dict[str, Path] = {}

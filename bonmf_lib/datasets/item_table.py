@@ -19,7 +19,8 @@ from .texts import headline
 
 # left out of the texts with a word; plain numbers without
 _SAID = ("links", "codes", "tells ratings")
-_AROUND_GENRES, _LIST = " []'\"", r"[\[\]'\"]"  # as lists are written
+_LIST = r"\s*\[.*\]\s*$"  # as lists are written, ['Action', "Children's"]
+_IN_LIST = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([^,"']+))\s*(?:,|$)""")
 _NO_TEXT = {"item", "id", "title", "year", "image", "image_source", "mal_id"}
 _YEARS = (-9999, 9999)  # other years count as unknown
 
@@ -63,8 +64,12 @@ def read_items(
         items["title"] = items["title"].mask(untitled, items["raw_id"])
     nothing = pd.Series("", index=table.index, dtype="str")
     items["year"] = whole_numbers(path, table.get("year", nothing), _YEARS, "years")
+    for column in {"genres", "categories"} & set(table):
+        lists = table[column].str.match(_LIST)
+        table[column] = table[column].where(~lists, table[column].map(_joined))
+        table[column] = table[column].mask(unknown(table[column]), "")
     items["genres"] = [
-        tuple(sorted({g.strip(_AROUND_GENRES) for g in re.split(r"[|,]", row)} - {""}))
+        tuple(sorted({g.strip() for g in re.split(r"[|,]", row) if g.strip()}))
         for row in table.get("genres", table.get("categories", nothing))
     ]
     if content == "packaged":
@@ -73,13 +78,10 @@ def read_items(
                 f"{path}: packaged content is made of titles, and there is no column title; add "
                 "it, or load with content=full."
             )
-        items["text"] = headline(items)
-        items["image"] = title_cards(items)
+        items["text"] = headline(items).mask(untitled)  # ids are no texts
+        items["image"] = pd.Series(title_cards(items), items.index).mask(untitled)
         return items
     columns = _text_columns(path, table, called, settings)
-    for column in {"genres", "categories"} & set(columns):
-        lists = table[column].str.match(r"\s*\[")
-        table[column] = table[column].mask(lists, table[column].str.replace(_LIST, "", regex=True))
     parts = table[columns].apply(
         lambda column: column.str.replace("|", ", ").str.strip().mask(unknown(column), "")
     )
@@ -93,6 +95,12 @@ def read_items(
     items["text"] = (titles + ". " + items["plot"]).fillna(titles).fillna(items["plot"])
     items["image"] = picture_paths(path.parent, path, table, items["raw_id"])
     return items
+
+
+def _joined(cell: str) -> str:
+    """What a list as Python or JSON writes it holds, parted by bars."""
+    inside = cell.strip().removeprefix("[").removesuffix("]")
+    return "|".join("".join(parts).strip() for parts in _IN_LIST.findall(inside))
 
 
 def _text_columns(

@@ -13,12 +13,13 @@ from pathlib import Path
 import pandas as pd
 
 from ..errors import DatasetError
+from .columns import plain
 from .tables import empty
 
 SHARE = 0.2  # of the ratings with a review
 _MEANS = {
     "rating", "ratings", "stars", "score", "averagerating", "avgrating", "ratingaverage",
-    "meanrating", "averagescore", "reviewscore",
+    "meanrating", "averagescore", "meanscore", "avgscore", "reviewscore",
 }  # fmt: skip
 _NAMES = {"review", "reviewtext", "reviewbody", "reviews", "comment", "summary", "reviewsummary"}
 
@@ -81,9 +82,9 @@ def taken_out(
 def tells_ratings(column: str) -> bool:
     """Whether a column of items is named as reviews or means of ratings usually are, which would
     tell the tested ratings. A summary of an item is none."""
-    name = column.casefold().replace("_", "").replace(" ", "")
+    name = plain(column)
     return name in _NAMES - {"summary"} or name in _MEANS
 
 
 def _usual(column: str) -> bool:
-    return column.casefold().replace("_", "") in _NAMES
+    return plain(column) in _NAMES

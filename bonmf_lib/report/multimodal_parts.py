@@ -95,34 +95,33 @@ def _lost(published: Published, metric: str) -> list[KnockOut]:
 
 def gains_by_metric(published: Published) -> pd.DataFrame:
     """What every ranker gains by its content, mean over seeds in percent, by metric and length of
-    the list, over the control that is hardest in ``METRIC``: index model, over; columns metrics."""
-    told = {lost.model: lost.left for lost in _by_hardest(lost_content(published))}
-    known = set(published.own["metric"])
-    found = {metric: _lost(published, metric) for metric in _LENGTHS if metric in known}
-    columns = {
-        metric: {
-            (one.model, f"over {WHAT_IS_LEFT[one.left]}"): one.gain.mean
-            for one in all_lost
-            if told.get(one.model) == one.left
-        }
-        for metric, all_lost in found.items()
+    the list, over the control that is hardest there: index model, columns metrics."""
+    means = {
+        metric: {model: gain.mean for model, gain in by_model.items()}
+        for metric, by_model in _hardest_by_metric(published).items()
     }
-    index = pd.MultiIndex.from_tuples(
-        [(model, f"over {WHAT_IS_LEFT[left]}") for model, left in told.items()],
-        names=["model", "gain by content, %"],
-    )
-    return pd.DataFrame(columns, index).rename(columns=metric_name)
+    return pd.DataFrame(means).rename_axis("gain by content, %").rename(columns=metric_name)
+
+
+def _hardest_by_metric(published: Published) -> dict[str, dict[str, Estimate]]:
+    known = set(published.own["metric"])
+    return {
+        metric: {lost.model: lost.gain for lost in _by_hardest(_lost(published, metric))}
+        for metric in _LENGTHS
+        if metric in known
+    }
 
 
 def _turning_sentence(published: Published) -> str:
-    """Of which rankers another metric turns the sign of what content gains; "" of none."""
-    parts = []
-    for (model, _), gains in gains_by_metric(published).iterrows():
-        if gains.min() < 0 < gains.max():
-            low, high = gains.idxmin(), gains.idxmax()
-            parts.append(
-                f"{model} {percent(gains[low])} ({low}) to {percent(gains[high])} ({high})"
-            )
+    """Of which rankers content surely gains by one metric and surely loses by another; "" of
+    none."""
+    by_metric, parts = _hardest_by_metric(published), []
+    for model in dict.fromkeys(model for gains in by_metric.values() for model in gains):
+        own = {metric: gains[model] for metric, gains in by_metric.items() if model in gains}
+        ends = [min(own, key=lambda name: own[name].high), max(own, key=lambda name: own[name].low)]
+        if own[ends[0]].high < 0 < own[ends[1]].low:
+            said = (f"{_gained(own[metric])} ({metric_name(metric)})" for metric in ends)
+            parts.append(f"{model} {' and '.join(said)}")
     if not parts:
         return ""
     return f"{published.dataset}, the metric decides whether content gains: {', '.join(parts)}."
@@ -274,11 +273,9 @@ def accuracy(published: Published) -> Iterator[Part]:
 def _lists(own: pd.DataFrame, rankers: Sequence[str], title: str) -> html.Markup:
     """NDCG, share of all items that stand in any list, and how popular what is listed is."""
     shown = [metric for metric in (*SHOWN[2:], *LISTS) if (own["metric"] == metric).any()]
-    means = own.groupby(["variant", "metric"])["value"].mean()
-    return html.table(
-        (title, *map(metric_name, shown)),
-        [(name, *(f"{means[name, metric]:.4f}" for metric in shown)) for name in rankers],
-    )
+    means = own.pivot_table("value", "variant", "metric").reindex(rankers)[shown]
+    rows = means.map("{:.4f}".format).itertuples(name=None)
+    return html.table((title, *map(metric_name, shown)), list(rows))
 
 
 def strata(published: Published) -> Iterator[Part]:

@@ -44,7 +44,7 @@ class LeaveOneOut(SplitRule):
 @dataclass(frozen=True)
 class UserTime(SplitRule):
     """The latest ratings of every user test, as many as ``test`` says of each; those before them
-    validate.
+    validate. At least one does of users with three or more.
 
     Attributes:
         test: share of a user's ratings, in (0, 1), rounded.
@@ -58,8 +58,9 @@ class UserTime(SplitRule):
     def split(self, dataset: Dataset, seed: int = 0, valid: float = 0.0) -> Split:
         check_shares(self, valid, test=self.test)
         order, place, count = _by_time(dataset, self)
-        n_test = np.round(self.test * count)
-        n_valid = np.round(valid * (count - n_test))
+        least = count >= 3
+        n_test = np.maximum(np.round(self.test * count), least)
+        n_valid = np.maximum(np.round(valid * (count - n_test)), least & (valid > 0))
         return cut_by_user(
             self, order, place, count, n_valid, n_test, seed, f"test={self.test:g}, valid={valid:g}"
         )

@@ -86,6 +86,9 @@ def test_pairs_of_amazon_sports_are_ordered_within_users(loaded):
         assert (first > last).all()
         np.maximum.at(last, users[part], order[part])
     assert abs(len(split.test) / len(users) - 0.2) < 0.01
+    few = UserTime(0.1).split(data, valid=0.1)
+    for part in (few.train, few.valid, few.test):
+        assert len(np.unique(users[part])) == data.n_users
 
 
 @pytest.mark.mirror
