@@ -1,5 +1,7 @@
 """What an audit says: the first paragraph, a card for each question, and why one was not asked."""
 
+import shlex
+
 from ..datasets import Dataset
 from ..datasets.words import Words, shown_name
 from ..encoders.features import MODALITIES
@@ -186,7 +188,7 @@ def handed_on(handed: Handed) -> list[str]:
         if settings["scale"]
         else "There are no ratings, so there is no table of predicted ratings.",
         f"{VECTORS} holds a vector for every row of {VECTOR_IDS}.",
-        f"Scores without training: python -m bonmf_lib predict FOLDER --user={user}",
+        f"Scores without training: python -m bonmf_lib predict FOLDER --user={shlex.quote(user)}",
     ]
 
 

@@ -28,7 +28,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from ..datasets.multimodal import REBUILT_DATA
+from ..datasets.multimodal import APART_FROM_PRINT
 from ..errors import ConfigError
 from ..evaluation import Estimate, holm, mean_interval
 from ..evaluation.by_support import BUCKET_ERRORS, COLD_PARTS
@@ -251,7 +251,7 @@ def _measure(
 
 
 def _may_be_better(claim: Claim) -> bool:
-    return claim.kind == "equivalent" and claim.better
+    return claim.kind == "equivalent" and claim.may_be_better
 
 
 def _evaluated(records: pd.DataFrame, claim: Claim) -> pd.DataFrame:
@@ -348,7 +348,7 @@ def _verdict(judgement: Judgement, rules: Rules) -> str:
             return "inconclusive"
         return "reproduced" if low <= ours.mean <= high else "not reproduced"
     if claim.kind == "equivalent":
-        inside = -claim.margin < ours.low and (claim.better or ours.high < claim.margin)
+        inside = -claim.margin < ours.low and (claim.may_be_better or ours.high < claim.margin)
         return (
             "reproduced"
             if inside
@@ -368,12 +368,11 @@ def qualifier(judgement: Judgement) -> str:
     """What lies behind a verdict. Of a comparison that is not reproduced, by the test that would
     have reproduced it: *reversed* or *another size* when it tells the difference from zero, else
     *not told from zero*. Of a number of a row with text or pictures that is not reproduced:
-    *substitute encoders*, since the paper's "BoBERTa" is no public model, or *rebuilt vectors*
-    where content is vectors rebuilt from graphs of neighbours. "" otherwise."""
+    *substitute encoders*, since the paper's "BoBERTa" is no public model, or what else
+    content lacks (:data:`~bonmf_lib.datasets.multimodal.APART_FROM_PRINT`). "" otherwise."""
     claim, verdict = judgement.claim, judgement.verdict
     if claim.kind == "value" and verdict == "not reproduced" and claim.content == "full":
-        on_rebuilt = judgement.dataset in REBUILT_DATA
-        return "rebuilt vectors" if on_rebuilt else "substitute encoders"
+        return APART_FROM_PRINT.get(judgement.dataset, "substitute encoders")
     unclear = {"not reproduced": "reversed", "direction only": "another size"}
     if claim.kind != "better" or verdict not in unclear:
         return ""

@@ -71,7 +71,7 @@ class BetterClaim(_Claim):
 
 class EquivalentClaim(_Claim):
     """All ``variants`` lie within ``margin`` percent of each other in ``metric``, or of the one
-    that they are ``around``; where the others may be ``better`` than that one by any amount, at
+    that they are ``around``; where the others ``may_be_better`` than that one by any amount, at
     most so far behind it."""
 
     kind: Literal["equivalent"]
@@ -79,12 +79,14 @@ class EquivalentClaim(_Claim):
     metric: str
     margin: float
     around: str = ""
-    better: bool = False
+    may_be_better: bool = False
 
     @model_validator(mode="after")
     def _is_around_one_of_them(self) -> Self:
-        if self.better and not self.around:
-            raise ValueError("better needs around, the one that the others may be better than")
+        if self.may_be_better and not self.around:
+            raise ValueError(
+                "may_be_better needs around, the one that the others may be better than"
+            )
         if self.around and self.around not in self.variants:
             raise ValueError(f"around must be one of the variants, got {self.around!r}")
         return self

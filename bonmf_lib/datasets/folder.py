@@ -6,11 +6,11 @@ year][, genres or categories][, text columns...][, image]), ``images/`` and opti
 ``dataset.toml`` (:class:`~bonmf_lib.datasets.settings.FolderSettings`).
 
 Files are UTF-8 with commas and a header, unless ``dataset.toml`` says otherwise; columns are called
-as above, as it says, or by a usual other name (:mod:`~bonmf_lib.datasets.columns`). Ids and texts
+as above, as it says, or by a usual other name (:mod:`~bonmf_lib.datasets.columns`). Ids and titles
 stay as they are written: ``7``, ``007`` and ``7.0`` are three ids, and ``NA``, ``None`` or ``nan``
-are ids and titles as any other. Ids are ordered as numbers where all of them are plain whole
-numbers, else as text. Pictures are JPEG, PNG, WebP, GIF or BMP; they are opened when they are
-encoded.
+are ids and titles as any other; elsewhere they say that nothing is known. Ids are ordered as
+numbers where all of them are plain whole numbers, else as text. Pictures are JPEG, PNG, WebP, GIF
+or BMP; they are opened when they are encoded.
 """
 
 import warnings
@@ -71,14 +71,14 @@ def load_folder(path: str, content: str) -> Dataset:
     found: set[str] = set()  # columns that the settings name
     ratings, scale, reviews = _ratings(source, settings, found)
     items = read_items(listed, content, settings, reviews, found)
-    listed_users = next((name for name in _USERS if name in names), "")
-    users = _users(folder / listed_users, settings, found) if listed_users else None
+    of_users = _table(folder, names, "users") if {*_USERS} & names else None
+    users = _users(of_users, settings, found) if of_users else None
     check_declared(settings.columns, found, folder / NAME)
     if settings.unknown_items == "drop":
         ratings = _without_unknown(ratings, items["raw_id"], source)
-    for kind, table, file in (("item", items, listed.name), ("user", users, listed_users)):
+    for kind, table, file in (("item", items, listed), ("user", users, of_users)):
         if table is not None:
-            _check_known(ratings, kind, table["raw_id"], source, file)
+            _check_known(ratings, kind, table["raw_id"], source, file.name)
     vectors = own_vectors(folder, items["raw_id"], settings.vectors) if content == "full" else {}
     if users is None:
         users = pd.DataFrame({"raw_id": ratings["user"].cat.categories.astype("str")})
@@ -130,7 +130,7 @@ def _opened(path: str) -> tuple[Path, set[str]]:
 
 
 def _table(folder: Path, names: set[str], kind: str) -> Path:
-    """The file of the ratings or the items, packed or not."""
+    """The file of the ratings, the items or the users, packed or not."""
     found = [name for name in (f"{kind}.csv", f"{kind}.csv.gz") if name in names]
     if not found:
         raise DatasetError(
@@ -227,14 +227,18 @@ def _check_known(
     stranger = ~ratings[kind].isin(known)
     if stranger.any():
         name = ratings.loc[stranger, kind].iloc[0]
-        alike = same_numbers(pd.concat([pd.Series([name]), known]))
-        hint = f" (it lists {alike[1]}: write ids alike)" if alike and alike[0] == name else ""
         raise DatasetError(
             f"{source}, line {line_of(stranger)}: the ratings name the {kind} {name}, "
-            f"which {listed} lacks{hint}; add its row or drop its ratings"
+            f"which {listed} lacks{_alike(name, known)}; add its row or drop its ratings"
             + (f", or write {_DROPS[kind]} in {NAME}" if kind in _DROPS else "")
             + f" ({stranger.sum():,} bad rows in all)."
         )
+
+
+def _alike(name: str, known: pd.Series) -> str:
+    """Which listed id is the same number, if any."""
+    alike = same_numbers(pd.concat([pd.Series([name]), known]))
+    return f" (it lists {alike[1]}: write ids alike)" if alike and alike[0] == name else ""
 
 
 def _without_unknown(ratings: pd.DataFrame, known: pd.Series, source: Path) -> pd.DataFrame:
@@ -243,6 +247,12 @@ def _without_unknown(ratings: pd.DataFrame, known: pd.Series, source: Path) -> p
     if fits.all():
         return ratings
     strangers = ratings.loc[~fits, "item"].nunique()
+    hint = _alike(str(ratings.loc[~fits, "item"].iloc[0]), known)
+    if fits.sum() < FEWEST_RATINGS or ratings.loc[fits, "rating"].nunique() < 2:
+        raise DatasetError(
+            f"{source}: {(~fits).sum():,} ratings are of items that are not listed; the other "
+            f"{fits.sum():,} are too few or all alike. List them{hint}."
+        )
     warnings.warn(
         f"{source}: {(~fits).sum():,} ratings of {strangers:,} items that are not listed are left "
         "out.",

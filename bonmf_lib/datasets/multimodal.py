@@ -68,7 +68,11 @@ _SOURCES = {
     ),
 }
 NAMES = tuple(_SOURCES)
-REBUILT_DATA = tuple(name for name, source in _SOURCES.items() if source.kind == REBUILT)
+# what stands between their content and that of printed numbers
+APART_FROM_PRINT = {
+    name: "rebuilt vectors" if source.kind == REBUILT else "pictures alone"
+    for name, source in _SOURCES.items()
+}
 
 
 def load_multimodal(name: str, content: str) -> Dataset:

@@ -33,7 +33,7 @@ from .short_answers import (
     NOT_RUN,
     ShortAnswer,
 )
-from .specification_curve import COMPARISONS, OVER, REAL, at, published_effects, summary
+from .specification_curve import COMPARISONS, OVER, REAL, at, published_effects, readings_around
 
 Outcome = Literal["better", "worse", "unclear"]
 RECIPE, STOPPED, TUNED = "by the paper's recipe", "stopped early", "tuned"
@@ -206,7 +206,8 @@ def measured(published: Published, judged: pd.DataFrame | None = None) -> Measur
         label: at(effects, centres[centre]) if len(effects) else nothing
         for label, centre in _CENTRES.items()
     }
-    around = summary(effects) if len(effects) else nothing
+    counts = readings_around(published.own, published.run)
+    around = counts if len(counts) else nothing
     return Measured(published, own.drop_duplicates("claim").set_index("claim"), readings, around)
 
 

@@ -95,7 +95,7 @@ def order_sentence(both: pd.DataFrame, where: str) -> str:
 
 def strata_table(by_item: pd.DataFrame) -> pd.DataFrame:
     """Recall@20 by how many training pairs an item has, means over seeds: one row per model, then
-    how many test pairs there are.
+    how many test pairs there are on average.
 
     Args:
         by_item: of :func:`~bonmf_lib.studies.item_popularity.recall_by_popularity`.
@@ -103,10 +103,10 @@ def strata_table(by_item: pd.DataFrame) -> pd.DataFrame:
     order = list(dict.fromkeys(by_item["stratum"].astype(str)))
     order.sort(key=lambda name: int(name.split()[0]))
     told = by_item.assign(stratum=by_item["stratum"].astype(str))
-    means = told.pivot_table("recall", "variant", "stratum", sort=False)[order].round(4)
-    pairs = told.groupby("stratum")["pairs"].first()[order]
-    tested = pairs.map("{:,}".format).rename("test pairs").to_frame().T
-    return pd.concat([means.astype(str), tested])
+    means = told.pivot_table("recall", "variant", "stratum", sort=False)[order]
+    pairs = told.groupby("stratum")["pairs"].mean()[order]
+    tested = pairs.map("{:,.0f}".format).rename("test pairs").to_frame().T
+    return pd.concat([means.map("{:.4f}".format), tested])
 
 
 def place_sentence(own: pd.DataFrame, others: pd.DataFrame, where: str) -> str:

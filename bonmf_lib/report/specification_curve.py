@@ -165,6 +165,12 @@ def published_effects(
     return specification_effects(found, all_readings(settings)), centres(settings)
 
 
+def readings_around(records: pd.DataFrame, profile: str) -> pd.DataFrame:
+    """:func:`summary` of the readings that change one choice of a centre, without combinations."""
+    found = records[records["experiment"].isin(EXPERIMENTS)]
+    return summary(specification_effects(found, around_centres(read_profile(profile))))
+
+
 def coverage_sentence(records: pd.DataFrame, profile: str) -> str:
     """How many of a profile's readings have records of all their networks: a curve shows the others
     only once they are run, and what is robust may change then."""
@@ -313,10 +319,9 @@ def beats_controls(effects: pd.DataFrame, comparison: str) -> tuple[int, int]:
 
 def _few(own: pd.DataFrame) -> str:
     """How many readings rest on the spread of others."""
-    few = int((own["splits"] < OWN_SPREAD).sum())
-    return f" ({few} of them are of fewer than {OWN_SPREAD} splits, at the others' spread)" * bool(
-        few
-    )
+    if not (few := int((own["splits"] < OWN_SPREAD).sum())):
+        return ""
+    return f" ({few} of all rest on fewer than {OWN_SPREAD} splits, at the others' spread)"
 
 
 def curve_sentence(effects: pd.DataFrame, comparison: str) -> str:

@@ -64,7 +64,8 @@ def publish(
         they are called otherwise now.
 
     Raises:
-        ConfigError: the name is not that of one plain folder.
+        ConfigError: the name is not that of one plain folder; rows are withdrawn without
+        ``add_rows``.
         RecordError: the run has no records, an experiment would lose rows (unless ``drop_rows``),
         or rows would be added to those on other data.
     """
@@ -72,6 +73,8 @@ def publish(
         raise ConfigError(
             f"A run is published under one plain name, such as paper; {name!r} is none."
         )
+    if withdrawn and (tables_only or not add_rows):
+        raise ConfigError("Rows are withdrawn only where others are kept: give --add-rows.")
     new, folder = read_records(run_dir), published_dir() / name
     if new.empty and not tables_only:
         raise RecordError(f"{run_dir} holds no records to publish; run the notebooks first.")
@@ -81,10 +84,7 @@ def publish(
     files = dict(noted.get("files", {}))
     texts = {}  # to be written once nothing can go wrong any more
     if not tables_only:
-        if gone := set(withdrawn) - set(old["variant"]):
-            raise RecordError(f"No published row is called {min(gone)!r}.")
-        same = _keys(old, _EXPERIMENT).isin(_keys(new, _EXPERIMENT))
-        stay = old[~(same & old["variant"].isin(withdrawn))]
+        stay = _without_withdrawn(old, new, withdrawn)
         records = _records_after(run_dir, stay, new, drop_rows, add_rows)
         texts[RECORDS] = gathered(records)
         files[RECORDS] = file_note(texts[RECORDS].encode())
@@ -152,6 +152,16 @@ def _with_other_experiments(measured_again: pd.DataFrame, name: str) -> pd.DataF
     earlier = published_table(name, REMEASURED)
     others = ~_keys(earlier, _EXPERIMENT).isin(_keys(measured_again, _EXPERIMENT))
     return pd.concat([earlier[others], measured_again], ignore_index=True)
+
+
+def _without_withdrawn(
+    old: pd.DataFrame, new: pd.DataFrame, withdrawn: Collection[str]
+) -> pd.DataFrame:
+    """Published records but those of the rows that are withdrawn from a run's experiments."""
+    same = _keys(old, _EXPERIMENT).isin(_keys(new, _EXPERIMENT))
+    if gone := set(withdrawn) - set(old.loc[same, "variant"]):
+        raise RecordError(f"No published row of the run's experiments is called {min(gone)!r}.")
+    return old[~(same & old["variant"].isin(withdrawn))]
 
 
 def _records_after(

@@ -34,8 +34,9 @@ def csv_text(table: pd.DataFrame, float_format: str, ids: Collection[str] = ()) 
     apostrophe.
 
     Args:
-        ids: columns whose texts stay as they are where they are one word, with no sign that could
-            call or compute anything, so that other programs find them again.
+        ids: columns whose texts stay as they are where they are one word of letters, digits and
+            ``_-``, which can call nothing, so that other programs find them again. (A spreadsheet
+            may still reckon with ``-2-3``.)
     """
     columns = {
         _neutral(str(name)): column

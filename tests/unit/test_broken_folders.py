@@ -191,6 +191,41 @@ BROKEN = [
         "correct it.",
     ),
     Folder(
+        "hardly any rating of a listed item, the others dropped",
+        {"items.csv": table("item,title", ["a,Alpha"])}
+        | toml('unknown_items = "drop"')
+        | rated(
+            rows=[f"u{place},{'a' if place < 3 else 'z'},{1 + place % 5}" for place in range(40)]
+        ),
+        "{}/ratings.csv: 37 ratings are of items that are not listed; the other 3 are too few or "
+        "all alike. List them.",
+    ),
+    Folder(
+        "ids written in two ways, all others dropped",
+        rated(rows=[f"{place},{place}.0,{1 + place % 5}" for place in range(9)])
+        | {"items.csv": table("item,title", [f"{place},T{place}" for place in range(9)])}
+        | toml('unknown_items = "drop"'),
+        "{}/ratings.csv: 9 ratings are of items that are not listed; the other 0 are too few or "
+        "all alike. List them (it lists 0: write ids alike).",
+    ),
+    Folder(
+        "users packed and not",
+        {"users.csv": table("user,age", ["r,30"]), "users.csv.gz": b"x"},
+        "{} holds both users.csv and users.csv.gz; keep one of them.",
+    ),
+    Folder(
+        "one date written otherwise",
+        rated(
+            header="user,item,rating,date",
+            rows=[
+                f"{row},{'2020-01-31' if place else '2020/01/31'}" for place, row in enumerate(ROWS)
+            ],
+        ),
+        "{}/ratings.csv, line 2: 'timestamp' is no number of seconds since 1970 (0 to "
+        "9,007,199,254,740,992); correct it (or write all as 2020-01-31), leave it empty or drop "
+        "the column (36 bad rows in all).",
+    ),
+    Folder(
         "an unknown rule of items",
         toml('unknown_items = "forget"'),
         "{}/dataset.toml: Unknown rule of items 'forget'. Known: drop, refuse.",
@@ -530,6 +565,18 @@ ODD = [
         listed("item,title,site", each=",http://toys/x", a=",N/A"),
         "{}/items.csv: no part of the texts are 'site' (links); text_columns in dataset.toml "
         "chooses others.",
+    ),
+    Folder(
+        "links with commas and apostrophes",
+        listed("item,title,page", each=',"http://toys/Paris,_Texas"', a=",http://toys/Schindler's"),
+        "{}/items.csv: no part of the texts are 'page' (links); text_columns in dataset.toml "
+        "chooses others.",
+    ),
+    Folder(
+        "many zeros",
+        rated(rows=[f"{row[:4]}{0 if place % 2 else 3}" for place, row in enumerate(ROWS)]),
+        "{}/ratings.csv: 50% of the ratings are 0, which counts as the lowest rating; drop these "
+        "rows if it means that nothing was rated.",
     ),
     Folder(
         "several links in a cell",

@@ -127,9 +127,9 @@ def test_a_row_that_is_called_otherwise_now_is_withdrawn_by_name(published, tmp_
     for seed in (0, 1):
         add_records(later, [record("A, renamed", seed=seed, value=0.7, experiment="04_table1")])
     command = ["publish", str(later), "paper", "--add-rows", "--withdraw"]
-    assert (
-        main([*command, "Z"]) == 2 and "No published row is called 'Z'" in capsys.readouterr().err
-    )
+    assert main([*command, "Z"]) == 2 and "experiments is called 'Z'" in capsys.readouterr().err
+    assert main(["publish", str(later), "paper", "--withdraw", "A"]) == 2
+    assert "give --add-rows" in capsys.readouterr().err
     assert main([*command, "A"]) == 0
     assert {name for experiment, name, _ in errors(published) if experiment == "04_table1"} == {
         "A, renamed"

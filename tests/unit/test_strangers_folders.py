@@ -65,14 +65,23 @@ def test_long_ids_that_floats_cannot_tell_apart_are_not_one_number():
 
 def test_unknown_cells_enter_no_text_and_lists_of_genres_are_read(tmp_path):
     plots = ["A tale", "nan", "None", *["Another tale"] * (ITEMS - 3)]
-    genres = ["['Action', 'Comedy']", "[]", *["Drama|Crime"] * (ITEMS - 2)]
+    genres = ["""['Action', "Children's"]""", "[]", "Drama [TV]|Crime", *["None"] * (ITEMS - 3)]
     items = load(made(tmp_path, plot=plots, genres=genres)).items.set_index("raw_id")
-    assert items.loc[ORDER[0], "text"] == f"Café n° {ORDER[0]}. A tale. Action, Comedy"
+    assert items.loc[ORDER[0], "text"] == f"Café n° {ORDER[0]}. A tale. Action, Children's"
     assert items.loc[ORDER[1], "text"] == f"Café n° {ORDER[1]}"
-    assert items.loc[ORDER[2], "text"] == f"Café n° {ORDER[2]}. Drama, Crime"
-    assert [items.loc[item, "genres"] for item in ORDER[:3]] == [
-        ("Action", "Comedy"), (), ("Crime", "Drama"),
+    assert items.loc[ORDER[2], "text"] == f"Café n° {ORDER[2]}. Drama [TV], Crime"
+    assert [items.loc[item, "genres"] for item in ORDER[:4]] == [
+        ("Action", "Children's"), (), ("Crime", "Drama [TV]"), (),
     ]  # fmt: skip
+
+
+def test_an_item_without_a_title_has_no_packaged_content(tmp_path):
+    folder = made(tmp_path)
+    rows = (folder / "items.csv").read_text().splitlines()
+    (folder / "items.csv").write_text("\n".join([rows[0], f"{ORDER[0]},", *rows[2:]]))
+    items = load(folder, "packaged").items.set_index("raw_id")
+    assert items.loc[ORDER[0], ["text", "image"]].isna().all()
+    assert items.drop(ORDER[0])[["text", "image"]].notna().all(axis=None)
 
 
 def test_packed_users_are_read(tmp_path):

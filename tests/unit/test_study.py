@@ -106,8 +106,8 @@ def test_an_equivalence_is_around_one_of_its_variants():
     assert EquivalentClaim(**terms, around="B").around == "B"
     with pytest.raises(ValidationError, match="one of the variants"):
         EquivalentClaim(**terms, around="C")
-    with pytest.raises(ValidationError, match="better needs around"):
-        EquivalentClaim(**terms, better=True)
+    with pytest.raises(ValidationError, match="may_be_better needs around"):
+        EquivalentClaim(**terms, may_be_better=True)
 
 
 @pytest.mark.parametrize(
@@ -179,13 +179,13 @@ def test_equivalence_verdicts(other, expected):
 )
 def test_what_may_be_better_by_any_amount_is_at_most_the_margin_behind(other, expected):
     claim = EquivalentClaim(
-        **COMMON, kind="equivalent", variants=("A", "B"), around="A", better=True, metric="mse",
-        margin=0.5,
+        **COMMON, kind="equivalent", variants=("A", "B"), around="A", may_be_better=True,
+        metric="mse", margin=0.5,
     )  # fmt: skip
     assert verdict(claim, table(A=0.70 + NOISE, B=other + NOISE)) == expected
     far = table(A=0.70 + 10 * NOISE, B=other - 10 * NOISE)
     assert (verdict(claim, far) == "reproduced") == (other == 0.60)  # mse: less is better
-    both_ways = claim.model_copy(update={"better": False})
+    both_ways = claim.model_copy(update={"may_be_better": False})
     assert verdict(both_ways, table(A=0.70 + NOISE, B=0.60 + NOISE)) == "not reproduced"
 
 
