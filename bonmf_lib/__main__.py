@@ -204,10 +204,11 @@ def _audit(options: argparse.Namespace) -> None:
 
 def _predict(options: argparse.Namespace) -> None:
     from .audit.command import predicted
+    from .audit.files import IDS
     from .runs.table_files import csv_text
 
     found = predicted(options.run_dir, options.user, options.items, options.top)
-    print(csv_text(found, "%.4f", ("user", "item")), end="")
+    print(csv_text(found, "%.4f", IDS), end="")
 
 
 def _ledger(options: argparse.Namespace) -> None:

@@ -16,7 +16,7 @@ from .measured import Measured
 RECOMMENDATIONS, PREDICTIONS = "recommendations.csv", "predictions.csv"
 VECTORS, VECTOR_IDS = "item_vectors.safetensors", "item_vectors.csv"
 _USERS_AT_ONCE = 1024
-_IDS = ("user", "item")
+IDS = ("user", "item")  # columns whose words stay as they are
 
 
 def write_files(measured: Measured, handed: Handed, row: str) -> pd.DataFrame:
@@ -84,7 +84,7 @@ def _write(path: Path, parts: Iterator[pd.DataFrame]) -> int:
         temporary.open("w", encoding="utf-8") as out,
     ):
         for part in parts:
-            text = csv_text(part, "%.5g", _IDS)
+            text = csv_text(part, "%.5g", IDS)
             out.write(text if not count else text.partition("\n")[2])
             count += len(part)
     return count

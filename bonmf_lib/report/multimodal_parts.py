@@ -157,9 +157,9 @@ def front_sentence(published: Published) -> str:
     if not all(best):
         return ""
     (first, reads, how), (second, plain, how_plain) = best
-    told = how if how == how_plain else f"{how}, on IDs {how_plain}"
+    settings = how if how == how_plain else f"{how}, on IDs {how_plain}"
     said = (
-        f"**Rankers of Amazon Baby** ({metric_name(METRIC)}, {told}; content's "
+        f"**Rankers of Amazon Baby** ({metric_name(METRIC)}, {settings}; content's "
         f"vectors rebuilt from public graphs): {first}, on text and picture, "
         f"{_shown(reads)}; {second}, on IDs, {_shown(plain)}."
     )

@@ -78,6 +78,15 @@ def test_every_claim_on_rankers_with_content_names_rows_of_the_paper_profile():
         assert elsewhere or (claim.id in NO_ROWS) != bool(found), claim.id
 
 
+def test_strata_have_controls_where_these_are_trained(run, with_profile):
+    names = [row.name for row in rows_of.strata_rows(run)]
+    controls = [f"{name}, shuffled" for name in ("VBPR", "LATTICE", "FREEDOM", "BM3")]
+    assert names == [*rows_of.SMALL, *controls]
+    assert set(controls) <= {row.name for row in asked(run, "12_knock_outs")[0]}
+    few = with_profile(small_on=(run.dataset.name,))
+    assert [row.name for row in rows_of.strata_rows(few)] == list(rows_of.SMALL)
+
+
 @pytest.mark.parametrize("model", [name for name, r in rows_of.RANKERS.items() if r.reads_content])
 def test_knock_outs_change_content_alone(run, model):
     rows = rows_of.knocked_out(run, model)

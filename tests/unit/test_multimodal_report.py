@@ -193,6 +193,25 @@ def test_published_knock_outs_are_found_by_the_rows_names():
     assert parts.lost_content(nothing) == []
 
 
+def test_recall_by_items_pairs_is_shown_where_it_is_published(monkeypatch):
+    rows = [("BM3", "0", 3, 0.1), ("BM3", "50 or more", 9, 0.3), ("BPR", "50 or more", 9, 0.25)]
+    kept = pd.DataFrame(rows, columns=["variant", "stratum", "pairs", "recall"]).assign(seed=0)
+
+    def table(own, name, what):
+        if "amazon-baby" not in name:
+            raise NotPublishedError(what)
+        assert name == "recall_by_popularity--12_models--amazon-baby-full"
+        return kept
+
+    monkeypatch.setattr(Published, "table", table)
+    both = [published({"12_models": {"BM3": 0.1}}, name) for name in ("amazon-baby", "tiktok")]
+    records = pd.concat([one.records for one in both])
+    title, shown = parts.strata(Published(records))
+    assert title.startswith("amazon-baby, Recall@20")
+    assert shown.loc["BM3"].tolist() == ["0.1000", "0.3000"]
+    assert shown.loc["test pairs"].tolist() == ["3", "9"]
+
+
 def test_a_gain_whose_sign_hangs_on_the_metric_is_told():
     """Over the control that is hardest by each metric, and only where both signs are sure."""
     one = published({"12_knock_outs": {"BM3": 0.1, "BM3, shuffled": 0.08, "BM3, noise": 0.12}})
