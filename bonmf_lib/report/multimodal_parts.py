@@ -170,15 +170,15 @@ def front_sentence(published: Published) -> str:
 
 
 def _best(published: Published, reads_content: bool) -> tuple[str, Estimate, str] | None:
-    """The best ranker that reads content or does not, its mean, and by which settings: searched
-    where any such was."""
-    for experiment in reversed(_COMPARED):
-        means = _means(published, experiment, METRIC)
-        own = [name for name in means if RANKERS[name].reads_content == reads_content]
-        if own:
-            best = max(own, key=lambda name: means[name].mean)
-            return best, means[best], _COMPARED[experiment]
-    return None
+    """The best ranker that reads content or does not, its mean, and by which settings: of each
+    model the searched ones where it was searched."""
+    known = {
+        name: (name, mean, protocol)
+        for experiment, protocol in _COMPARED.items()
+        for name, mean in _means(published, experiment, METRIC).items()
+        if RANKERS[name].reads_content == reads_content
+    }
+    return max(known.values(), key=lambda found: found[1].mean, default=None)
 
 
 def _by_hardest(found: Sequence[KnockOut]) -> list[KnockOut]:

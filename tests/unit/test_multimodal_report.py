@@ -265,6 +265,9 @@ def test_a_first_screen_tells_the_best_with_and_without_content():
     )
     assert "(Recall@20, fixed settings, on IDs tuned; content's" in in_part
     assert "FREEDOM, on text and picture, 0.1001 (" in in_part and "EASE, on IDs, 0.09" in in_part
+    partly = published(rows | {"12_tuned": {"VBPR": 0.09, "EASE": 0.06}}, parts.SHARED_DATA)
+    said = parts.front_sentence(partly)  # searched ones stand for their models, not for all others
+    assert "FREEDOM, on text and picture, 0.1001 (" in said and "LightGCN, on IDs, 0.0701 (" in said
     alone = parts.front_sentence(published({"12_models": values}, parts.SHARED_DATA))
     assert "By content" not in alone and alone.endswith(").")
     for other in ({"12_models": {"EASE": 0.08}}, {"12_code": values}, {}):
