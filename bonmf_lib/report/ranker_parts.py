@@ -167,7 +167,8 @@ def searched(published: Published) -> Iterator[Part]:
 def tested_curves(published: Published) -> Iterator[Part]:
     """Losses of trainings as published, and their HR@10 on the test ratings, by epoch."""
     tested = published.table(TESTED, "Trainings by epoch")
-    yield watched_curves(tested[tested["metric"] == "hr@10"], "hr@10", "test")
+    for measured_on, hits in rankers.hits_by_batches(tested).items():
+        yield watched_curves(hits, "hr@10", measured_on)
 
 
 def curves(published: Published) -> Iterator[Part]:

@@ -230,6 +230,25 @@ def near_print_sentence(
     )
 
 
+def hits_by_batches(tested: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """HR@10 on the test ratings by epoch, by what batches count; models without what their names
+    say of that, and of the parts that they start from.
+
+    Args:
+        tested: of :func:`bonmf_lib.studies.chosen_epochs.tested_by_epoch`.
+    """
+    hits = tested[tested["metric"] == "hr@10"]
+    counted = hits["model"].str.endswith(COUNTED)
+    parts = {"test, batches of positives": ~counted, "test, negatives counted": counted}
+    return {
+        of: hits[own].assign(
+            model=hits["model"][own].map(lambda name: _uncounted(name).replace(FROM_CHOSEN, ""))
+        )
+        for of, own in parts.items()
+        if own.any()
+    }
+
+
 def chosen_gains_lines(choice: pd.DataFrame) -> list[str]:
     """What the pretrained network gains in HR@10 over the others, by what its batches count, once
     every epoch, also of the parts that it starts from, is chosen by the test ratings; none where it

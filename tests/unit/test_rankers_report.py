@@ -6,6 +6,7 @@ import pytest
 from bonmf_lib.claims.across_users import COLUMNS
 from bonmf_lib.claims.reading import read_claims
 from bonmf_lib.errors import RecordError
+from bonmf_lib.experiments.neural_cf import BY_ADAM, COUNTED, FROM_CHOSEN
 from bonmf_lib.report import ranker_parts
 from bonmf_lib.report.conclusions import measured
 from bonmf_lib.report.published import NotPublishedError, Published, read_published_run
@@ -147,7 +148,16 @@ def test_tested_curves_are_of_hit_rates(monkeypatch):
     )  # fmt: skip
     monkeypatch.setattr(Published, "table", lambda own, name, what: table)
     (figure,) = ranker_parts.tested_curves(Published(pd.DataFrame(columns=RECORD_COLUMNS)))
-    assert figure.get_label().startswith("Epoch of the best mean HR@10 (test): A 1 (0.500)")
+    assert figure.get_label().startswith(
+        "Epoch of the best mean HR@10 (test, batches of positives): A"
+    )
+    fused = f"NeuMF, 8 factors, pretrained{FROM_CHOSEN}{BY_ADAM}{COUNTED}"
+    both = pd.concat([table, table.assign(model=fused)])
+    monkeypatch.setattr(Published, "table", lambda own, name, what: both)
+    _, figure = ranker_parts.tested_curves(Published(pd.DataFrame(columns=RECORD_COLUMNS)))
+    assert "(test, negatives counted): NeuMF, 8 factors, pretrained, gone on by Adam 1 (0.500)" in (
+        figure.get_label()
+    )
 
 
 def published(
