@@ -8,7 +8,7 @@ from ..claims.reading import read_claims
 from ..evaluation.names import metric_name
 from ..evaluation.rules import WATCHED
 from ..experiments.neural_cf import PRINTED
-from ..studies.chosen_epochs import TESTED
+from ..studies.chosen_epochs import TESTED, gain_by_choice
 from ..studies.sampled_metrics import orders_sentence, pair_orders
 from . import html, rankers
 from .conclusions import Measured
@@ -165,10 +165,12 @@ def searched(published: Published) -> Iterator[Part]:
 
 
 def tested_curves(published: Published) -> Iterator[Part]:
-    """Losses of trainings as published, and their HR@10 on the test ratings, by epoch."""
+    """Losses of trainings as published, and their HR@10 on the test ratings, by epoch; then what
+    choosing the epoch by it adds."""
     tested = published.table(TESTED, "Trainings by epoch")
     for measured_on, hits in rankers.hits_by_batches(tested).items():
         yield watched_curves(hits, "hr@10", measured_on)
+    yield from rankers.choice_lines(gain_by_choice(tested), rankers.printed_networks())
 
 
 def curves(published: Published) -> Iterator[Part]:

@@ -378,9 +378,8 @@ def _ranker_lines(found: Measured) -> list[str]:
     choice = gain_by_choice(tested)
     return [
         *said,
-        " ".join([_CHOSEN_ON_TEST, *rankers.chosen_gains_lines(choice)]),
+        f"{_CHOSEN_ON_TEST} {rankers.chosen_gains_sentence(choice)}",
         *rankers.near_print_lines(choice),
-        *rankers.choice_lines(choice, rankers.printed_networks()),
     ]
 
 
