@@ -123,7 +123,11 @@ def _text_columns(
             )
         return chosen
     kinds = {column: kind(table[column]) for column in table if column not in _NO_TEXT}
-    kinds |= {column: "tells ratings" for column in kinds if tells_ratings(column)}
+    kinds |= {
+        column: "tells ratings"
+        for column, what in kinds.items()
+        if what == "words" and tells_ratings(column)  # what is no words is no text anyway
+    }
     others = [f"{column!r} ({what})" for column, what in kinds.items() if what in _SAID]
     if others:
         warnings.warn(

@@ -586,7 +586,7 @@ ODD = [
     ),
     Folder(
         "means of ratings beside items",
-        listed("item,title,avg_rating,reviews", each=",4.3 out of 5,I love it"),
+        listed("item,title,avg_rating,reviews,score", each=",4.3 out of 5,I love it,4.3"),
         "{}/items.csv: no part of the texts are 'avg_rating' (tells ratings), 'reviews' (tells "
         "ratings); text_columns in dataset.toml chooses others.",
     ),
