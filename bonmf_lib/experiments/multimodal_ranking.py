@@ -6,7 +6,7 @@ too, and the epoch is the one with the best Recall@20 on validation ratings, whi
 Common code chooses settings by test pairs; here they never decide.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from math import ceil
 from typing import Any
@@ -23,12 +23,19 @@ from ..splits.given import Given
 from ..splits.rules import ColdItems, PerUser, SplitRule
 from ..training.config import TrainingConfig
 from ..training.search import Search
-from .multimodal_settings import BM3_IN_CODE, EVERY_STEP, IN_CODE, ON_DATA, RANKERS, Ranker
+from .multimodal_settings import (
+    BM3_IN_CODE,
+    EVERY_STEP,
+    IN_CODE,
+    KNOCK_OUTS,
+    ON_DATA,
+    RANKERS,
+    Ranker,
+)
 from .protocols import COLD_ITEM_SHARE, closed_form, on_control
 
 FIXED_SETTINGS, TUNED = "fixed settings", "tuned"
 CHOSEN_BY = FullRanking(watches="recall@20")  # what a search chooses, and when a training stops
-KNOCK_OUTS = ("shuffled", "noise", "constant")  # controls of content, by the ending of their names
 PREPARATIONS: tuple[Preparation, ...] = ("native", "unit", "standardised")
 DROPOUTS, PENALTIES = (0.1, 0.2, 0.3, 0.4, 0.5), (0.1, 0.01, 0.001, 0.0001)
 LAYERS = (1, 2, 3, 4)
@@ -376,45 +383,6 @@ def bonmf_rows(run: Run) -> list[Variant]:
         model_config=replace(whole.model_config, modalities=()),
     )
     return [whole, ids, on_control(run, whole, "shuffled")]
-
-
-def forms(rows: Iterable[Variant]) -> dict[str, dict[str, Variant]]:
-    """Rows by the model whose form they are, its usual one under ``""``: what a comparison of forms
-    takes. Rows are called ``<model>`` or ``<model>, <form>``; controls of a form, ``<model>,
-    <form>, <control>``, are left out."""
-    rows = list(rows)
-    controls = {control for _, control in _controlled_forms(rows)}
-    known = {name: {} for name in (*RANKERS, "BoNMF as ranker")}
-    for one in rows:
-        if one not in controls:
-            model, _, form = one.name.partition(", ")
-            known[model][form] = one
-    return {
-        model: by_form for model, by_form in known.items() if "" in by_form and len(by_form) > 1
-    }
-
-
-def form_pairs(rows: Iterable[Variant]) -> list[tuple[Variant, Variant]]:
-    """Every model's usual form with each other one, and forms that are not usual with their
-    controls."""
-    rows = list(rows)
-    return [
-        (by_form[""], one)
-        for by_form in forms(rows).values()
-        for form, one in by_form.items()
-        if form
-    ] + _controlled_forms(rows)
-
-
-def _controlled_forms(rows: Sequence[Variant]) -> list[tuple[Variant, Variant]]:
-    """Forms that are not usual, each with a control of it."""
-    by_name = {one.name: one for one in rows}
-    parted = [(one, *one.name.rpartition(", ")[::2]) for one in rows]
-    return [
-        (by_name[whole], one)
-        for one, whole, ending in parted
-        if ending in KNOCK_OUTS and whole in by_name and ", " in whole
-    ]
 
 
 def _unless_small(rows: Callable[[Run], list[Variant]]) -> Callable[[Run], list[Variant]]:

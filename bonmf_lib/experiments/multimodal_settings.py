@@ -19,6 +19,8 @@ from ..models.ranking.mmgcn import MMGCNConfig
 from ..models.ranking.popularity import PopularityConfig
 from ..models.ranking.vbpr import VBPRConfig
 
+KNOCK_OUTS = ("shuffled", "noise", "constant")  # controls of content, by the ending of their names
+
 _RATE = FloatDistribution(1e-4, 1e-2, log=True)
 _L2 = CategoricalDistribution((1e-2, 1e-3, 1e-4, 1e-5, 1e-6))
 

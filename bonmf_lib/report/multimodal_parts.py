@@ -9,7 +9,8 @@ import pandas as pd
 from ..claims.across_users import Told
 from ..evaluation import Estimate, mean_interval
 from ..evaluation.names import metric_name
-from ..experiments.multimodal_ranking import FIXED_SETTINGS, RANKERS, TUNED, forms
+from ..experiments.multimodal_ranking import FIXED_SETTINGS, RANKERS, TUNED
+from ..experiments.ranker_forms import forms
 from ..runs.records import interval_share
 from ..studies.costs import GROWTH, cost_table, costs_of, exponents
 from ..studies.item_popularity import KEPT

@@ -8,7 +8,7 @@ from bonmf_lib.claims.reading import read_claims
 from bonmf_lib.encoders.controls import FeatureControl
 from bonmf_lib.encoders.registry import get_encoder
 from bonmf_lib.errors import ModelError
-from bonmf_lib.experiments import multimodal_ranking as rows_of
+from bonmf_lib.experiments import multimodal_ranking as rows_of, ranker_forms
 from bonmf_lib.experiments.registry import asked
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.training import Training
@@ -142,17 +142,17 @@ def test_usual_forms_are_trained_once_for_all_questions(run):
 
 def test_forms_are_told_by_their_names(run):
     rows, _ = asked(run, "12_code")
-    forms = rows_of.forms(rows)
+    forms = ranker_forms.forms(rows)
     assert set(forms["BM3"]) == {
         "", "trained features", "auxiliary terms doubled", "as its code has it",
         "penalty of equation 12",
     }  # fmt: skip
-    pairs = rows_of.form_pairs(rows)
+    pairs = ranker_forms.form_pairs(rows)
     assert len(pairs) == len(rows_of.IN_CODE) + 1
     assert all(other.name.startswith(f"{usual.name}, ") for usual, other in pairs)
     coded = "BM3, as its code has it"
     assert pairs[-1][0].name == coded and pairs[-1][1].name == f"{coded}, shuffled"
-    knocked = rows_of.forms(asked(run, "12_knock_outs")[0])
+    knocked = ranker_forms.forms(asked(run, "12_knock_outs")[0])
     assert {"shuffled", "noise", "constant"} < set(knocked["BM3"])  # of the usual form
 
 
