@@ -46,6 +46,7 @@ VERDICTS = (
     "not run",
 )
 LEAST_SEEDS = 3  # to judge a number
+NOT_TOLD = "not told from zero"  # a comparison, by its adjusted test
 USERS, SEEDS_ONLY = "users", "seeds only"  # what differences on a fixed test part are told across
 ASKED_OF_ALL_DATA = ("Domains",)  # claims that are one question to every data set
 LEVEL = 0.05  # below it, an adjusted p-value tells a difference from zero
@@ -376,7 +377,7 @@ def qualifier(judgement: Judgement) -> str:
     unclear = {"not reproduced": "reversed", "direction only": "another size"}
     if claim.kind != "better" or verdict not in unclear:
         return ""
-    return unclear[verdict] if _told_from_zero(judgement) else "not told from zero"
+    return unclear[verdict] if _told_from_zero(judgement) else NOT_TOLD
 
 
 def _told_from_zero(judgement: Judgement) -> bool:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import pandas as pd
 
-from ..claims.judge import LEAST_SEEDS
+from ..claims.judge import LEAST_SEEDS, NOT_TOLD
 from ..claims.ledger import ledger, qualified
 from ..claims.reading import claims_by_id
 from . import multimodal_parts
@@ -177,10 +177,14 @@ class Measured:
         """Verdicts on claims, by the question that they answer, with what was measured; of those
         that were run."""
         return [
-            f"**{asked}** {self.verdict(claim).capitalize()}: {effect}{self._decided_by(claim)}."
+            f"**{asked}** {self._said(claim, effect)}: {effect}{self._decided_by(claim)}."
             for asked, claim in asked_of.items()
             if (effect := self.effect(claim)) is not None
         ]
+
+    def _said(self, claim: str, effect: Effect) -> str:
+        said = self.verdict(claim).capitalize()
+        return said.replace(f": {NOT_TOLD}", chance(effect)) if effect.perhaps else said
 
     def _decided_by(self, claim: str) -> str:
         """The competitor, or the pair, that decides where there are several."""
@@ -296,7 +300,7 @@ def _answer(
     with_text = beside.get(BESIDE_TEXT + STOPPED)
     harm = with_text is not None and with_text.outcome == "worse"
     if decides.outcome == "unclear":
-        said = f"No clear gain: {subject} {decides} against {question.base}{_chance(decides)}"
+        said = f"No clear gain: {subject} {decides} against {question.base}{chance(decides)}"
         if harm:
             return HARMS_BESIDE_TEXT, f"{said}; beside the text they add {with_text.size} error."
         return NO_CLEAR_GAIN, f"{said}."
@@ -314,7 +318,8 @@ def _answer(
     return HELPS, f"Yes: {gain}."
 
 
-def _chance(effect: Effect) -> str:
+def chance(effect: Effect) -> str:
+    """What is said of an effect beside zero that is not told from zero among so many tests."""
     return ", not certain among so many tests" if effect.perhaps else ""
 
 
@@ -362,7 +367,7 @@ def answer_text(found: Measured) -> str:
     if unrated is not None and content is not None:
         sentences.append(
             f"Unrated movies ({unrated.splits} draws), plots: {unrated}"
-            f"{_chance(unrated)}, over their hardest control {content}{_chance(content)}."
+            f"{chance(unrated)}, over their hardest control {content}{chance(content)}."
         )
         sentences[0] = f"{sentences[0].removesuffix('**')} {_unrated_lead(found)}**"
     if (simple := found.effect("BoNMF (b), biased SVD")) is not None:
@@ -373,7 +378,7 @@ def answer_text(found: Measured) -> str:
 
 def _gain(one: Card, label: str) -> str:
     effect = one.beside.get(label)
-    return "not run" if effect is None else f"{effect}{_chance(effect)}"
+    return "not run" if effect is None else f"{effect}{chance(effect)}"
 
 
 def _shuffled(one: Card, label: str) -> str:

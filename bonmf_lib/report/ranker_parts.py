@@ -7,9 +7,10 @@ import pandas as pd
 from ..claims.reading import read_claims
 from ..evaluation.names import metric_name
 from ..evaluation.rules import WATCHED
-from ..experiments.neural_cf import PRINTED
+from ..experiments.neural_cf import LARGE_BATCHES, PRINTED, TUNED
+from ..runs.profiles import read_profile
 from ..studies.chosen_epochs import TESTED, gain_by_choice
-from ..studies.sampled_metrics import orders_sentence, pair_orders
+from ..studies.sampled_metrics import TURNED, orders_sentence, pair_orders
 from . import html, rankers
 from .conclusions import Measured
 from .figures.ranking import setting_curves, two_evaluations, watched_curves
@@ -64,36 +65,46 @@ def compared(published: Published) -> Iterator[Part]:
     Raises:
         NotPublishedError: no pairs are published.
     """
-    table, said = _compared(published)
-    yield two_evaluations(table, "ndcg@10")
-    yield said
+    yield two_evaluations(_compared(published, "ndcg@10")[0], "ndcg@10")
+    for metric, name in _METRICS.items():
+        yield orders_sentence(_compared(published, metric)[1], name)
 
 
-def ordered(published: Published) -> Iterator[Part]:
-    """How many pairs of rows both evaluations order otherwise; errors as of :func:`compared`."""
-    yield _compared(published)[1]
+def turned(published: Published) -> Iterator[Part]:
+    """The pairs that both evaluations order otherwise, and by how much; errors as of
+    :func:`compared`."""
+    rows = []
+    for metric, name in _METRICS.items():
+        orders = _compared(published, metric)[1]
+        for _, pair in orders[orders["order"] == TURNED].iterrows():
+            names, few, every = pair["model":"other"], abs(pair["sampled"]), abs(pair["full"])
+            better, other = names if pair["sampled"] > 0 else names[::-1]
+            rows.append((name, better, other, f"{few:.4f}", f"{every:.4f}"))
+    if rows:
+        titles = [f"ahead {side}" for side in _SIDE_NAMES.values()]
+        yield html.table(("metric", *titles, *(f"{title} by" for title in titles)), rows)
 
 
-def _compared(published: Published) -> tuple[pd.DataFrame, str]:
-    """The rows of :func:`compared` under both evaluations, and what their pairs say."""
+def _compared(published: Published, metric: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of :func:`compared` under both evaluations, and how these order their pairs."""
     across = rankers.labelled(published.across_users, _rows(published)["label"].to_dict())
-    apart = rankers.pair_intervals(across, "ndcg@10")
+    apart = rankers.pair_intervals(across, metric)
     found = [
         set(map(frozenset, table[["variant", "other"]].to_numpy())) for table in apart.values()
     ]
     pairs = set.intersection(*found)
     if not pairs:
         raise NotPublishedError("Pairs of rankers")
-    table = rankers.both_evaluations(across, "ndcg@10")
+    table = rankers.both_evaluations(across, metric)
     table = table[table.index.isin(frozenset.union(*pairs))]
     orders = pair_orders(table[list(rankers.SIDES)], apart)
     known = [frozenset(pair) in pairs for pair in orders[["model", "other"]].to_numpy()]
-    return table, orders_sentence(orders[known])
+    return table, orders[known]
 
 
 def accuracy(published: Published) -> Iterator[Part]:
     """Every row under both evaluations with the printed value, best among few first."""
-    rows, printed = _rows(published), _printed()
+    rows, printed = _rows(published), {metric: _printed(metric) for metric in _METRICS}
     across = rankers.labelled(published.across_users, rows["label"].to_dict())
     sides = {}
     for side in rankers.SIDES:
@@ -103,15 +114,22 @@ def accuracy(published: Published) -> Iterator[Part]:
     order = sides["sampled", "hr@10"]["sampled"].sort_values(ascending=False).index
     columns = [f"{_METRICS[metric]}, {_SIDE_NAMES[side]}" for side, metric in sides]
     names = rows.set_index("label")["variant"].to_dict()
+    shown = dict.fromkeys(order)
+    for usual in (label for label in order if label.endswith(rankers.USUAL_LAYERS)):
+        if usual.removesuffix(rankers.USUAL_LAYERS) in shown:  # the same row, named by its layers
+            del shown[usual]
     yield html.table(
-        ("row", *columns, "printed HR@10"),
+        ("row", *columns, *(f"printed {name}" for name in _METRICS.values())),
         [
             (
                 label,
                 *(_interval(table.loc[label]) for table in sides.values()),
-                printed.get(names[label].removesuffix(rankers.USUAL_LAYERS), ""),
+                *(
+                    of.get(names[label].removesuffix(rankers.USUAL_LAYERS), "")
+                    for of in printed.values()
+                ),
             )
-            for label in order
+            for label in shown
         ],
     )
 
@@ -121,14 +139,14 @@ def _interval(row: pd.Series) -> str:
     return f"{mean:.3f} ({low:.3f} to {high:.3f})"
 
 
-def _printed() -> dict[str, str]:
-    """HR@10 among the authors' items, by row."""
+def _printed(metric: str) -> dict[str, str]:
+    """A metric among the authors' items, by row."""
     found = {}
     for source in reversed(_PRINTED_IN):
         found |= {
             claim.variant.removesuffix(rankers.USUAL_LAYERS): f"{claim.value:.3f}"
             for claim in read_claims()
-            if (claim.kind, claim.source, claim.metric) == ("value", source, "hr@10")
+            if (claim.kind, claim.source, claim.metric) == ("value", source, metric)
             and claim.evaluation == rankers.SIDES["sampled"]
         }
     return found
@@ -162,6 +180,24 @@ def searched(published: Published) -> Iterator[Part]:
     name = f"trials--{_TUNED}--{published.dataset}-{published.content}"
     trials = published.table(name, "Searches of rankers")
     yield chosen_settings(trials, WATCHED)
+    rows = published.own.loc[published.own["experiment"] == _TUNED, "variant"].unique()
+    if lacking := [row for row in rows if row not in set(trials["variant"])]:
+        yield f"Searched too, but their trials were not kept: {'; '.join(lacking)}."
+
+
+def cut_short(published: Published) -> Iterator[Part]:
+    """Which trainings the most epochs ended while validation still gained: with more they may be
+    better."""
+    own, settings = published.own, read_profile(published.run).rankings
+    best = own[own["experiment"].str.startswith(_EXPERIMENTS) & (own["metric"] == "best_epoch")]
+    best = best[best["protocol"].isin([LARGE_BATCHES, TUNED])]
+    cut = best[best["value"] > settings.epochs - settings.patience]
+    names = map(rankers.row_label, cut["variant"], cut["protocol"])
+    if shown := list(dict.fromkeys(names)):
+        yield (
+            f"Ended on some seed by their last epoch, {settings.epochs}, before validation stopped "
+            f"them, so that more epochs may help: {'; '.join(shown)}."
+        )
 
 
 def tested_curves(published: Published) -> Iterator[Part]:
@@ -170,7 +206,9 @@ def tested_curves(published: Published) -> Iterator[Part]:
     tested = published.table(TESTED, "Trainings by epoch")
     for measured_on, hits in rankers.hits_by_batches(tested).items():
         yield watched_curves(hits, "hr@10", measured_on)
-    yield from rankers.choice_lines(gain_by_choice(tested), rankers.printed_networks())
+    choice = gain_by_choice(tested)
+    yield from rankers.choice_lines(choice, rankers.printed_networks())
+    yield from rankers.near_print_lines(choice)
 
 
 def curves(published: Published) -> Iterator[Part]:

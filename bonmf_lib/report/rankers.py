@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 
 from ..claims.across_users import intervals
+from ..claims.judge import LEAST_SEEDS
 from ..claims.reading import read_claims
 from ..errors import RecordError
+from ..evaluation import Estimate, mean_interval
 from ..evaluation.names import metric_name
 from ..evaluation.rules import ALL_KNOWN_MASKED
 from ..experiments.neural_cf import (
@@ -22,11 +24,12 @@ from ..experiments.neural_cf import (
 from ..runs.run import Run
 from ..runs.training import Training
 from ..runs.variant import Variant, variant_hash
-from .relative import percent
+from ..studies.chosen_epochs import chosen_by_seed
+from .relative import percent, signed
 from .tables import metric_table, paper_values
 
 FEW, ALL = "among few", "among all"
-INDEPENDENT, _DIGITS = "NeuMF independent run", 3  # and the digits that print has
+INDEPENDENT = "NeuMF independent run"
 _METRICS = ["hr@10", "ndcg@10"]  # that networks are printed with
 USUAL_LAYERS = f", {HIDDEN_LAYERS} hidden layers"  # which rows do not name
 # how the evaluation's name begins, by the side that figures call it
@@ -36,12 +39,19 @@ _SETTING = re.compile(r"^(?P<model>[^,]+), (?P<factors>\d+) factors(?P<rest>.*)$
 
 def data_sentence(run: Run) -> str:
     """Whether the run's data can decide the papers' claims on rankers."""
-    name = run.dataset.name
+    name, own = run.dataset.name, run.settings.rankings
+    trained = (
+        f"Rankers have {own.seeds} seeds here, and train {own.published_epochs} epochs as "
+        f"published, else at most {own.epochs}."
+    )
     if run.dataset.given is not None:
-        return f"Live run: {name} has the papers' own test ratings, so it can decide their claims."
+        return (
+            f"Live run: {name} has the papers' own test ratings, so it can decide their claims. "
+            f"{trained}"
+        )
     return (
         f"Live run, a demonstration: {name} came without published test ratings, so it decides no "
-        "claim of the papers."
+        f"claim of the papers. {trained}"
     )
 
 
@@ -173,14 +183,17 @@ def printed_curve(models: Mapping[str, str], setting: str, metric: str) -> pd.Da
     Args:
         models: regular expression of rows' names -> the model that they are called in the curve.
     """
-    rows = []
-    for claim in read_claims():
-        if claim.source != "ncf" or claim.kind != "value" or claim.metric != metric:
-            continue
-        for pattern, model in models.items():
-            if re.fullmatch(pattern, claim.variant):
-                rows.append({"model": model, "x": _parts(claim.variant, setting)[1],
-                             "value": claim.value})  # fmt: skip
+    printed = [
+        (claim.id.partition(": ")[2].rpartition(", ")[0], claim.value)  # by the table's own names
+        for claim in read_claims()
+        if (claim.kind, claim.source, claim.metric) == ("value", "ncf", metric)
+    ]
+    rows = [
+        {"model": model, "x": _parts(name, setting)[1], "value": value}
+        for name, value in printed
+        for pattern, model in models.items()
+        if re.fullmatch(pattern, name)
+    ]
     return pd.DataFrame(rows, columns=["model", "x", "value"])
 
 
@@ -196,7 +209,11 @@ def choice_lines(choice: pd.DataFrame, printed: pd.DataFrame | None = None) -> l
         by_metric = own.droplevel("model")
         last, best = (_all_of(by_metric[column]) for column in ("last epoch", "best on test"))
         epoch, seeds = by_metric[["its epoch", "seeds"]].iloc[0]
-        where = f"epoch {epoch:.0f}" if seeds == 1 else f"each seed's own (mean {epoch:.1f})"
+        where = (
+            f"epoch {epoch:.0f}, one seed"
+            if seeds == 1
+            else f"each seed's own (mean {epoch:.1f}), {seeds:.0f} seeds"
+        )
         lines.append(f"{model}: {last} after the last epoch; {best} after {where}.")
         name = _as_printed(model)
         if printed is not None and name in printed.index:
@@ -221,8 +238,8 @@ def near_print_sentence(
         for column, names in near.items():
             if name in printed.index:
                 ours, theirs = by_metric[column], printed.loc[name, by_metric.index].astype(float)
-                apart = (ours.round(_DIGITS) - theirs).abs().round(_DIGITS)
-                names += [f"*{model}*"] if (apart <= within).all() else []
+                near_it = (ours - theirs).abs() <= within + 1e-9  # .71 to .72 is .01 too
+                names += [f"*{model}*"] if near_it.all() else []
     last, best = ("; ".join(names) or "none" for names in near.values())
     return (
         f"Within {within:g} of {of} after the last epoch: {last}; after the one that is best on "
@@ -249,37 +266,51 @@ def hits_by_batches(tested: pd.DataFrame) -> dict[str, pd.DataFrame]:
     }
 
 
-def chosen_gains_sentence(choice: pd.DataFrame) -> str:
+def chosen_gains_sentence(tested: pd.DataFrame) -> str:
     """What the pretrained network gains in HR@10 over the best of the others, by how it is trained,
     once every epoch, also of the parts that it starts from, is chosen by the test ratings; "" where
-    it is not among them."""
-    best = choice["best on test"].xs("hr@10", level="metric")
-    gains = {}
-    for fused in filter(_is_pretrained, best.index):
-        counted = fused.endswith(COUNTED)
-        others = [
-            name
-            for name in best.index
-            if name.endswith(COUNTED) == counted and not _is_pretrained(name)
-        ]
-        next_best = best[others].idxmax()
-        batches = "in batches that count negatives" if counted else "in batches of positives"
-        how = batches + BY_ADAM * (BY_ADAM in fused)
-        gains[how] = 100 * (best[fused] / best[next_best] - 1), _uncounted(next_best)
+    it is not among them.
+
+    Args:
+        tested: of :func:`bonmf_lib.studies.chosen_epochs.tested_by_epoch`.
+    """
+    chosen = chosen_by_seed(tested)
+    hits = chosen[chosen["metric"] == "hr@10"].pivot_table("best on test", "seed", "model")
+    fused = filter(_is_pretrained, tested["model"].unique())
+    gains = dict(_gain_of_pretrained(hits, name) for name in fused)
     if not gains:
         return ""
-    told = [f"{how} {percent(gain)} over *{other}*" for how, (gain, other) in gains.items()]
+    told = [
+        f"{how} {percent(gain.mean)}{_over_seeds(gain)} over *{other}*"
+        for how, (gain, other) in gains.items()
+    ]
     found = (
-        "hits more often than the best of the others, as the paper says"
-        if all(gain > 0 for gain, _ in gains.values())
+        "hits more often than the best of the others"
+        if all(gain.mean > 0 for gain, _ in gains.values())
         else "does not always hit more often than the best of the others"
     )
-    seeds = int(choice["seeds"].min())
-    over = "one seed" if seeds == 1 else f"means over at least {seeds} seeds"
     return (
         "All epochs chosen so, also of the parts that it starts from, the pretrained network "
-        f"{found} ({over}, HR@10): {'; '.join(told)}."
+        f"{found} (HR@10): {'; '.join(told)}."
     )
+
+
+def _gain_of_pretrained(hits: pd.DataFrame, fused: str) -> tuple[str, tuple[Estimate, str]]:
+    """How it is trained; what it gains in percent over the best of the networks that share its
+    batches, on the seeds that all of them have, and this network."""
+    counted = fused.endswith(COUNTED)
+    alike = [name for name in hits if name.endswith(COUNTED) == counted]
+    own = hits[[name for name in alike if name == fused or not _is_pretrained(name)]].dropna()
+    best = own.drop(columns=fused).mean().idxmax()
+    gain = mean_interval(100 * (own[fused] / own[best] - 1).to_numpy(), 0.0)
+    how = "in batches that count negatives" if counted else "in batches of positives"
+    return how + BY_ADAM * (BY_ADAM in fused), (gain, _uncounted(best))
+
+
+def _over_seeds(gain: Estimate) -> str:
+    if gain.n < LEAST_SEEDS:
+        return " (one seed, no interval)" if gain.n == 1 else f" ({gain.n} seeds, no interval)"
+    return f" ({signed(gain.low)} to {signed(gain.high)}, over {gain.n} seeds alone)"
 
 
 def _uncounted(model: str) -> str:

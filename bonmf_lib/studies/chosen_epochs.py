@@ -105,6 +105,14 @@ def gain_by_choice(table: pd.DataFrame, chosen_by: str = METRICS[0]) -> pd.DataF
     """Of :func:`tested_by_epoch`, by model and metric, means over the seeds: the value after the
     last epoch, that after the epoch which is best on the test ratings by one metric, this epoch,
     the difference of both values, and the number of seeds."""
+    by_model = chosen_by_seed(table, chosen_by).groupby(["model", "metric"], sort=False)
+    means = by_model.mean().drop(columns="seed")
+    means["gained by the choice"] = means["best on test"] - means["last epoch"]
+    return means.assign(seeds=by_model["seed"].nunique())
+
+
+def chosen_by_seed(table: pd.DataFrame, chosen_by: str = METRICS[0]) -> pd.DataFrame:
+    """The same of every seed: columns model, metric, seed, last epoch, best on test, its epoch."""
     rows = []
     for (model, seed), own in table.groupby(["model", "seed"], sort=False):
         values = own.pivot(index="epoch", columns="metric", values="value")  # noqa: PD010 (two values for one epoch must fail)
@@ -114,7 +122,4 @@ def gain_by_choice(table: pd.DataFrame, chosen_by: str = METRICS[0]) -> pd.DataF
              "best on test": values.loc[epoch, metric], "its epoch": epoch}
             for metric in own["metric"].unique()
         ]  # fmt: skip
-    by_model = pd.DataFrame(rows).groupby(["model", "metric"], sort=False)
-    means = by_model.mean().drop(columns="seed")
-    means["gained by the choice"] = means["best on test"] - means["last epoch"]
-    return means.assign(seeds=by_model["seed"].nunique())
+    return pd.DataFrame(rows)

@@ -65,7 +65,7 @@ def jaccard() -> pd.Series:
     """Similarity of each pair of users, most similar first; index such as ``2-3``, users from 1."""
     rows = np.array([[int(letter) for letter in row] for row in USERS], bool)
     found = {
-        f"{one + 1}-{other + 1}": (rows[one] & rows[other]).sum() / (rows[one] | rows[other]).sum()
+        _called((one, other)): (rows[one] & rows[other]).sum() / (rows[one] | rows[other]).sum()
         for one, other in PAIRS
     }
     return pd.Series(found, name="similarity").sort_values(ascending=False, kind="stable")
@@ -75,7 +75,7 @@ def asked_orders(what: str) -> list[tuple[int, int]]:
     """Which of ``PAIRS`` must be more similar than which: all that differ in their Jaccard
     similarity, or only those that share a user. Equal ones ask for nothing."""
     similarity = jaccard()
-    value = [similarity[f"{one + 1}-{other + 1}"] for one, other in PAIRS]
+    value = [similarity[_called(pair)] for pair in PAIRS]
     return [
         (a, b)
         for a in range(len(PAIRS))
@@ -97,7 +97,22 @@ class Fit:
 
     def violations(self, what: str) -> int:
         """How many of :func:`asked_orders` are not held."""
-        return int(_violated(self.similarities[None], what).item())
+        return len(self.violated(what))
+
+    def violated(self, what: str) -> list[str]:
+        """The orders that are not held, such as ``1-4 over 2-4``, users from 1."""
+        return [
+            f"{_called(PAIRS[higher])} over {_called(PAIRS[lower])}"
+            for (higher, lower), gap in zip(
+                asked_orders(what), _gaps(self.similarities[None], what)[0], strict=True
+            )
+            if gap < HELD
+        ]
+
+
+def _called(pair: tuple[int, int]) -> str:
+    one, other = pair
+    return f"{one + 1}-{other + 1}"
 
 
 def _violated(similarities: np.ndarray, what: str) -> np.ndarray:

@@ -151,17 +151,18 @@ def _told_apart(intervals: pd.DataFrame) -> set[frozenset[str]]:
     return {frozenset(pair) for pair in zip(clear["variant"], clear["other"], strict=True)}
 
 
-def orders_sentence(pairs: pd.DataFrame) -> str:
-    """How many pairs of :func:`pair_orders` the sampled metric orders otherwise, and how many are
-    not told apart."""
+def orders_sentence(pairs: pd.DataFrame, metric: str) -> str:
+    """How many pairs of :func:`pair_orders` a metric, as tables call it, orders otherwise among few
+    items, and how many are not told apart, each by its own intervals."""
     same, turned, untold = (
         int((pairs["order"] == order).sum()) for order in (SAME, TURNED, UNTOLD)
     )
     told = same + turned
     if not told:
-        return f"None of {len(pairs)} pairs of models is told apart by both metrics."
-    more = f"; {untold} more {'is' if untold == 1 else 'are'} not told apart by both"
+        return f"{metric}: none of {len(pairs)} pairs of models is told apart by both evaluations."
+    more = f"; {untold} more {'is' if untold == 1 else 'are'} not"
     return (
-        f"Of {told} pair{'s' * (told != 1)} of models, {turned} stand{'s' * (turned == 1)} "
-        f"the other way round in the sampled metric{more if untold else ''}."
+        f"{metric}: of {told} pair{'s' * (told != 1)} of models that both evaluations tell apart, "
+        f"each by its own intervals, {turned} stand{'s' * (turned == 1)} the other way round among "
+        f"few items{more if untold else ''}."
     )

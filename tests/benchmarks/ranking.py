@@ -1,5 +1,5 @@
 """``make bench``, second part: rankings against plain references, side by side in one run, on data
-of MovieLens-1M's size; graphs of Amazon Baby's.
+of MovieLens-1M's size, epochs on a twentieth of its ratings; graphs of Amazon Baby's.
 
 References: negatives drawn row by row until one is found that its user has not rated, and rankings
 user by user with a heap over a dictionary of scores, both as the published code of neural
@@ -97,7 +97,7 @@ def bench_negatives(data, device, rounds: int) -> dict:
     pairs = timed_pairs(
         lambda: drawn_row_by_row(rated, listed, ITEMS), lambda: sampler.draw(chosen), rounds
     )
-    return row(f"negatives of {len(listed):,} ratings", pairs, wanted=20)
+    return row(f"negatives of {len(listed):,} ratings in one draw", pairs, wanted=20)
 
 
 def ranked_one_by_one(score: Callable, known: list[set], wanted: list[set]) -> list[dict]:
@@ -173,15 +173,15 @@ def bench_implicit_epoch(
         build: makes the model anew, always with the same weights. batch: positives in a step.
         wanted: the least ratio.
     """
-    pairs = []
+    pairs, (dataset, split) = [], data
     for _ in range(rounds):
         slow, slow_loss = reference_epoch(build(), data, batch, device)
-        dataset, split = data
         settings = TrainingConfig(epochs=1, batch_size=batch, loss="bce", negatives=PER_POSITIVE)
         history = fit(build(), dataset, split, settings, 0, device)
         assert abs(slow_loss - history.train_loss[0]) < LOSS_TOLERANCE * slow_loss
         pairs.append((slow, history.seconds[0]))
-    return row(f"{name}: epoch with negatives, batch {batch}", pairs, wanted)
+    what = f"{name}: epoch of {len(split.train):,} ratings with {PER_POSITIVE} negatives each"
+    return row(f"{what}, {batch} ratings a batch", pairs, wanted)
 
 
 def reference_epoch(model: Recommender, data, batch: int, device) -> tuple[float, float]:

@@ -38,7 +38,7 @@ from bonmf_lib.report.figures import (
 from bonmf_lib.report.forests import forest
 from bonmf_lib.report.specification_curve import COMPARISONS
 from bonmf_lib.runs.profiles import read_profile
-from bonmf_lib.studies.inner_products import BY_USER, EVERYTHING, jaccard
+from bonmf_lib.studies.inner_products import BY_USER, EVERYTHING, Fit, jaccard
 from bonmf_lib.studies.overlap import information_table
 from bonmf_lib.studies.sampled_metrics import chance_curve, example
 from bonmf_lib.training.loop import History
@@ -306,9 +306,13 @@ KINDS = {
     "watched_curves": lambda _: ranking_figures.watched_curves(watched(), "ndcg@10"),
     "sampled_chances": lambda _: ranking_figures.sampled_chances(chance_curve(500), example()),
     "inner_product_limits": lambda _: ranking_figures.inner_product_limits(
-        jaccard(), dict.fromkeys(HOSTILE[:2], RANDOM.normal(size=(4, 2))), orders()
+        jaccard(), dict.fromkeys(HOSTILE[:2], fitted()), orders()
     ),
 }
+
+
+def fitted() -> Fit:
+    return Fit(RANDOM.normal(size=(4, 2)), RANDOM.random(6))
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from bonmf_lib.studies.inner_products import (
     HELD,
     PAIRS,
     SPACES,
+    Fit,
     asked_orders,
     fit_order,
     jaccard,
@@ -78,6 +79,19 @@ def test_a_quarter_of_the_circle_holds_no_order_of_all_six():
     orders = np.array(asked_orders(EVERYTHING))
     held = similarity[:, orders[:, 0]] > similarity[:, orders[:, 1]] + 1e-9
     assert held.sum(1).max() == len(orders) - fit_order(QUADRANT, 2).violations(EVERYTHING)
+
+
+def test_orders_that_a_plane_does_not_hold_are_named():
+    similarities = np.array([0.5, 0.4, 0.6, 0.7, 0.2, 0.3])  # of 1-2, 1-3, 1-4, 2-3, 2-4, 3-4
+    held = jaccard()
+    as_asked = np.array([held[name] for name in ("1-2", "1-3", "1-4", "2-3", "2-4", "3-4")])
+    assert Fit(np.zeros((4, 2)), as_asked).violated(EVERYTHING) == []
+    fit = Fit(np.zeros((4, 2)), similarities)
+    broken = fit.violated(EVERYTHING)
+    assert "2-3 over 1-4" not in broken and len(broken) == fit.violations(EVERYTHING)
+    for one in broken:
+        higher, _, lower = one.partition(" over ")
+        assert held[higher] > held[lower]
 
 
 def test_sentence_names_what_a_plane_holds():

@@ -94,29 +94,17 @@ def test_what_choosing_the_epoch_adds_is_said_beside_print():
     said = choice_lines(choice, printed_networks())
     assert said[:4] == [
         "MLP, 32 factors: HR@10 0.650 and NDCG@10 0.400 after the last epoch; HR@10 0.690 and "
-        "NDCG@10 0.390 after epoch 7. Printed: HR@10 0.692 and NDCG@10 0.425.",
+        "NDCG@10 0.390 after epoch 7, one seed. Printed: HR@10 0.692 and NDCG@10 0.425.",
         "Other: HR@10 0.700 and NDCG@10 0.400 after the last epoch; HR@10 0.700 and NDCG@10 0.400 "
-        "after epoch 20.",
+        "after epoch 20, one seed.",
         "NeuMF, 32 factors, pretrained, from parts chosen on test: HR@10 0.660 and NDCG@10 0.410 "
-        "after the last epoch; HR@10 0.710 and NDCG@10 0.430 after epoch 3. Printed: HR@10 0.726 "
-        "and NDCG@10 0.445.",
+        "after the last epoch; HR@10 0.710 and NDCG@10 0.430 after epoch 3, one seed. Printed: "
+        "HR@10 0.726 and NDCG@10 0.445.",
         "GMF, 32 factors, negatives counted in batches: HR@10 0.680 and NDCG@10 0.420 after the "
-        "last epoch; HR@10 0.700 and NDCG@10 0.420 after each seed's own (mean 9.5). Printed by an "
-        "independent run: HR@10 0.708 and NDCG@10 0.429.",
+        "last epoch; HR@10 0.700 and NDCG@10 0.420 after each seed's own (mean 9.5), 2 seeds. "
+        "Printed by an independent run: HR@10 0.708 and NDCG@10 0.429.",
     ]
     assert choice_lines(choice)[0] == said[0].partition(" Printed")[0]
-    assert chosen_gains_sentence(choice) == (
-        "All epochs chosen so, also of the parts that it starts from, the pretrained network does "
-        "not always hit more often than the best of the others (one seed, HR@10): in batches of "
-        "positives +1.4 % over *Other*; in batches that count negatives −7.1 % over *GMF, 32 "
-        "factors*."
-    )
-    by_adam = choice.rename(index={names[4]: f"{names[2]}{BY_ADAM}{COUNTED}"})
-    by_adam.loc[(f"{names[2]}{BY_ADAM}{COUNTED}", "hr@10"), "best on test"] = 0.77
-    said = chosen_gains_sentence(by_adam)
-    assert "hits more often than the best of the others, as the paper says (one seed" in said
-    assert said.endswith("gone on by Adam +10.0 % over *GMF, 32 factors*.")
-    assert chosen_gains_sentence(choice.drop(index=[names[2], names[4]], level="model")) == ""
     near = near_print_sentence(choice, printed_networks(), within=0.02)
     assert near == (
         "Within 0.02 of print after the last epoch: none; after the one that is best on the test "
@@ -126,6 +114,38 @@ def test_what_choosing_the_epoch_adds_is_said_beside_print():
     assert of_paper.endswith(f"ratings: *{names[3]}*.")
     assert of_run.startswith("Within 0.01 of an independent run after the last epoch: none; ")
     assert of_run.endswith(f"ratings: *{names[2]}*; *{names[3]}*.")
+
+
+def by_epoch(hits: dict[str, dict[int, float]]) -> pd.DataFrame:
+    """A table of one epoch, by model and seed."""
+    rows = [
+        {"model": model, "seed": seed, "epoch": 1, "loss": 0.1, "metric": metric, "value": value}
+        for model, by_seed in hits.items()
+        for seed, value in by_seed.items()
+        for metric in ("hr@10", "ndcg@10")
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_the_pretrained_network_is_told_from_the_best_other_on_seeds_that_both_have():
+    fused = f"NeuMF, 32 factors, pretrained{FROM_CHOSEN}"
+    hits = {
+        "MLP": {0: 0.70, 1: 0.50, 2: 0.50},
+        "GMF": {0: 0.60, 1: 0.60, 2: 0.60, 3: 0.1},
+        fused: {0: 0.63, 1: 0.66, 2: 0.69},
+        f"GMF{COUNTED}": {0: 0.70},
+        f"{fused}{COUNTED}": {0: 0.65},
+        f"{fused}{BY_ADAM}{COUNTED}": {0: 0.77, 1: 0.9},
+    }
+    said = chosen_gains_sentence(by_epoch(hits))
+    assert "the pretrained network does not always hit more often than the best of the" in said
+    assert "in batches of positives +10.0 % (−2.4 to +22.4, over 3 seeds alone) over *GMF*" in said
+    assert "that count negatives −7.1 % (one seed, no interval) over *GMF*; in" in said
+    assert said.endswith("gone on by Adam +10.0 % (one seed, no interval) over *GMF*.")
+    del hits[f"{fused}{COUNTED}"]
+    said = chosen_gains_sentence(by_epoch(hits))
+    assert "network hits more often than the best of the others (HR@10): in batches of" in said
+    assert chosen_gains_sentence(by_epoch({"GMF": hits["GMF"]})) == ""
 
 
 def test_what_searches_chose_is_shown_as_far_as_published(monkeypatch):
@@ -150,11 +170,16 @@ def test_tested_curves_are_of_hit_rates(monkeypatch):
         }
     )  # fmt: skip
     monkeypatch.setattr(Published, "table", lambda own, name, what: table)
-    figure, line = ranker_parts.tested_curves(Published(pd.DataFrame(columns=RECORD_COLUMNS)))
+    figure, line, *near = ranker_parts.tested_curves(
+        Published(pd.DataFrame(columns=RECORD_COLUMNS))
+    )
     assert figure.get_label().startswith(
         "Epoch of the best mean HR@10 (test, batches of positives): A"
     )
     assert line.startswith("A: HR@10 0.400 and NDCG@10 0.900 after the last epoch; ")
+    assert [one.partition(" after")[0] for one in near] == [
+        "Within 0.01 of print", "Within 0.01 of an independent run",
+    ]  # fmt: skip
     fused = f"NeuMF, 8 factors, pretrained{FROM_CHOSEN}{BY_ADAM}{COUNTED}"
     both = pd.concat([table, table.assign(model=fused)])
     monkeypatch.setattr(Published, "table", lambda own, name, what: both)
@@ -170,7 +195,7 @@ def published(
     gains: dict[tuple[str, str], float] | None = None,
 ) -> Published:
     """A published run of such rows, by config: experiment, protocol, name, and the mean of every
-    metric among few and among all; with gains in NDCG@10 of pairs that were compared."""
+    metric among few and among all; with gains of pairs that were compared, in every metric."""
     gains = gains or {}
     records = pd.DataFrame(
         [
@@ -187,10 +212,11 @@ def published(
         for metric in ("hr@10", "ndcg@10")
     ]
     across += [
-        row(evaluation, rows[one][2], gain, rows[other][2], "ndcg@10")
+        row(evaluation, rows[one][2], gain, rows[other][2], metric)
         | {"config": f"{one}-{evaluation}", "other_config": f"{other}-{evaluation}"}
         for (one, other), gain in gains.items()
         for evaluation in (GIVEN, FULL)
+        for metric in ("hr@10", "ndcg@10")
     ]
     table = pd.DataFrame(across, columns=COLUMNS)
     monkeypatch.setattr(Published, "across_users", property(lambda _: table))
@@ -212,20 +238,78 @@ def test_rows_stand_best_first_with_print_and_searched_ones_apart(monkeypatch):
     (table,) = ranker_parts.accuracy(run)
     head, *lines = str(table).splitlines()
     assert head.startswith("row | HR@10, among few | NDCG@10, among few | HR@10, among all")
+    assert list(ranker_parts.turned(run)) == []
     assert [line.split(" | ")[0] for line in lines] == [
         "MLP, 32 factors", "MF, tuned, searched", "MF, tuned", "MLP, 32 factors, as published",
         "NeuMF, 32 factors, from scratch, as published",
     ]  # fmt: skip
     assert lines[2].startswith("MF, tuned | 0.710 (0.690 to 0.730) | ")
-    printed = [line.split(" | ")[-1] for line in lines]
-    assert printed == ["0.692", "0.729", "0.729", "0.692", "0.701"]
-    figure, said = ranker_parts.compared(run)
+    printed = [line.split(" | ")[-2:] for line in lines]
+    assert printed == [
+        ["0.692", "0.425"], ["0.729", "0.452"], ["0.729", "0.452"], ["0.692", "0.425"],
+        ["0.701", "0.425"],
+    ]  # fmt: skip
+    figure, *_, said = ranker_parts.compared(run)
     title = figure.get_suptitle().replace("\n", " ")
     assert "One winner: MLP, 32 factors, among few items (NDCG@10 0.990)" in title
     assert said == (
-        "Of 2 pairs of models, 0 stand the other way round in the sampled metric; 1 more is not "
-        "told apart by both."
+        "NDCG@10: of 2 pairs of models that both evaluations tell apart, each by its own "
+        "intervals, 0 stand the other way round among few items; 1 more is not."
     )
+
+
+def test_a_row_that_its_layers_name_too_stands_once(monkeypatch):
+    rows = {
+        "a": ("11_factors", "large batches", "MLP, 64 factors", 0.7, 0.1),
+        "b": ("11_layers", "large batches", "MLP, 64 factors, 3 hidden layers", 0.7, 0.1),
+        "c": ("11_layers", "large batches", "MLP, 8 factors, 3 hidden layers", 0.6, 0.1),
+    }
+    (table,) = ranker_parts.accuracy(published(monkeypatch, rows))
+    _, *lines = str(table).splitlines()
+    assert [line.split(" | ")[0] for line in lines] == [
+        "MLP, 64 factors", "MLP, 8 factors, 3 hidden layers",
+    ]  # fmt: skip
+
+
+def test_pairs_that_turn_are_named_with_who_is_ahead_where(monkeypatch):
+    rows = {
+        "a": ("11_solved", "closed form", "EASE", 0.6, 0.2),
+        "b": ("11_dot_products", "large batches", "MF, tuned", 0.7, 0.1),
+    }
+    run = published(monkeypatch, rows, {("a", "b"): 0.0})
+    across = run.across_users
+    pair = across["other"] != ""
+    across.loc[pair, "mean"] = across.loc[pair, "evaluation"].map({GIVEN: -14.0, FULL: 100.0})
+    _, *said = ranker_parts.compared(run)
+    assert all("1 stands the other way round" in sentence for sentence in said)
+    (table,) = ranker_parts.turned(run)
+    head, *lines = str(table).splitlines()
+    assert (
+        head
+        == "metric | ahead among few | ahead among all | ahead among few by | ahead among all by"
+    )
+    assert lines == [
+        f"{name} | MF, tuned | EASE | 0.1000 | 0.1000" for name in ("HR@10", "NDCG@10")
+    ]
+
+
+def test_trainings_that_their_last_epoch_ended_are_named():
+    rows = [
+        dict.fromkeys(RECORD_COLUMNS, "")
+        | {"experiment": "11_bonmf", "dataset": "ml-1m", "content": "full", "variant": name,
+           "protocol": protocol, "metric": "best_epoch", "seed": seed, "value": value}
+        for name, protocol, values in (
+            ("stopped", "large batches", (45, 12)),
+            ("cut", "large batches", (20, 46)),
+            ("cut", "tuned", (50, 50)),
+            ("fixed", "as published", (50, 50)),
+        )
+        for seed, value in enumerate(values)
+    ]  # fmt: skip
+    (said,) = ranker_parts.cut_short(Published(pd.DataFrame(rows, columns=RECORD_COLUMNS)))
+    assert said.startswith("Ended on some seed by their last epoch, 50, before validation stopped")
+    assert said.endswith("may help: cut; cut, searched.")
+    assert not list(ranker_parts.cut_short(Published(pd.DataFrame(rows[:2]))))
 
 
 def test_rows_that_were_not_compared_in_pairs_stand_in_the_table_alone(monkeypatch):

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import ndcg_score
 
 from bonmf_lib.errors import ConfigError, ModelError
 from bonmf_lib.evaluation.ranking import rank_all, ranking_metrics
@@ -125,6 +126,22 @@ def test_values_are_those_of_before(levels):
     )
     for name, value in BEFORE[levels].items():
         assert found[name] == pytest.approx(value, rel=1e-15, abs=0)
+
+
+def test_ndcg_is_that_of_scikit_learn_without_ties():
+    """Its candidates are all items, so nothing is trained on; scores differ."""
+    random = np.random.default_rng(3)
+    scores = random.permutation(USERS * ITEMS).reshape(USERS, ITEMS).astype(np.float64)
+    test = tuple(np.unique(np.stack(pairs(random, 300)), axis=1))
+    relevant = np.zeros((USERS, ITEMS))
+    relevant[test] = 1
+    nobody = np.zeros(0, np.int64)
+    found = rank_all(
+        lambda users: torch.from_numpy(scores)[users], (nobody, nobody), test, USERS, ITEMS, device=CPU
+    )  # fmt: skip
+    for k in (5, 10, 20):
+        expected = [ndcg_score(relevant[[u]], scores[[u]], k=k) for u in found.users]
+        assert found.per_user()[f"ndcg@{k}"].tolist() == pytest.approx(expected, abs=1e-12)
 
 
 def test_worked_example():

@@ -85,8 +85,9 @@ def intervals(**told: tuple[float, float]) -> pd.DataFrame:
 def test_pairs_that_stand_the_other_way_round():
     pairs = pair_orders(VALUES)
     assert pairs["order"].tolist() == [TURNED, SAME, SAME]
-    assert orders_sentence(pairs) == (
-        "Of 3 pairs of models, 1 stands the other way round in the sampled metric."
+    assert orders_sentence(pairs, "HR@10") == (
+        "HR@10: of 3 pairs of models that both evaluations tell apart, each by its own intervals, "
+        "1 stands the other way round among few items."
     )
     assert pairs.iloc[0]["full"] == pytest.approx(-0.004)
 
@@ -96,10 +97,9 @@ def test_pairs_that_an_interval_does_not_tell_apart_are_not_counted():
     told = {"sampled": sampled, "full": sampled.assign(low=[-0.01, -0.1])}
     pairs = pair_orders(VALUES, told)
     assert pairs["order"].tolist() == [UNTOLD, UNTOLD, SAME]  # one interval holds 0, one is lacking
-    assert orders_sentence(pairs) == (
-        "Of 1 pair of models, 0 stand the other way round in the sampled metric; "
-        "2 more are not told apart by both."
+    assert orders_sentence(pairs, "MRR").endswith(
+        "0 stand the other way round among few items; 2 more are not."
     )
     equal = VALUES.assign(full=0.1)
     assert set(pair_orders(equal)["order"]) == {UNTOLD}
-    assert orders_sentence(pair_orders(equal)).startswith("None of 3 pairs")
+    assert orders_sentence(pair_orders(equal), "MRR").startswith("MRR: none of 3 pairs")

@@ -7,6 +7,7 @@ import nbformat
 import pandas as pd
 import pytest
 
+from bonmf_lib.experiments.neural_cf import FROM_CHOSEN
 from bonmf_lib.experiments.registry import EXPERIMENTS
 from bonmf_lib.report import published as published_module, so_far
 from bonmf_lib.report.answers import Answer
@@ -164,19 +165,23 @@ def test_gains_stand_by_training_beside_those_of_other_movies_content():
 
 
 def test_rankers_say_what_choosing_the_epoch_on_test_adds(found, monkeypatch):
-    table = pd.DataFrame(
+    alone = pd.DataFrame(
         {
             "model": "MLP, 32 factors", "seed": 0, "epoch": [1, 2, 3, 1, 2, 3],
             "metric": ["hr@10"] * 3 + ["ndcg@10"] * 3,
             "value": [0.5, 0.69, 0.65, 0.3, 0.42, 0.43],
         }
     )  # fmt: skip
+    fused = alone.assign(model=f"NeuMF, 32 factors, pretrained{FROM_CHOSEN}")
+    tables = iter([pd.concat([alone, fused]), alone])
     monkeypatch.setattr(published_module, "is_table_published", lambda run, name: True)
-    monkeypatch.setattr(published_module, "published_table", lambda run, name: table)
-    first, *_, near, of_run = so_far._ranker_lines(found)
+    monkeypatch.setattr(published_module, "published_table", lambda run, name: next(tables))
+    first, *verdicts, chosen = so_far._ranker_lines(found)
     assert first.startswith("**No.** With as many trials") and "% (+" in first
-    assert of_run.startswith("Within 0.01 of an independent run")
-    assert near.endswith("after the one that is best on the test ratings: *MLP, 32 factors*.")
+    assert "; unsearched, over the pretrained network, +" in first
+    assert chosen.startswith("**What does it add to choose the epoch by the test ratings, as")
+    assert chosen.endswith("0.0 % (one seed, no interval) over *MLP, 32 factors*.")
+    assert so_far._ranker_lines(found) == [first, *verdicts]  # the network is not among them
 
 
 @pytest.mark.parametrize(("outcome", "word"), [("worse", "Yes"), ("unclear", "Not shown")])

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter, MaxNLocator
 
 from ...experiments.names import is_control
-from ...studies.inner_products import EVERYTHING, limits_sentence
+from ...studies.inner_products import EVERYTHING, Fit, limits_sentence
 from ...studies.sampled_metrics import last_likely_rank
 from .findings import listed
 from .style import (
@@ -216,32 +216,36 @@ def sampled_chances(curve: pd.DataFrame, example: pd.DataFrame) -> Figure:
 
 
 def inner_product_limits(
-    similarities: pd.Series, planes: Mapping[str, np.ndarray], table: pd.DataFrame
+    similarities: pd.Series, planes: Mapping[str, Fit], table: pd.DataFrame
 ) -> Figure:
     """Four users' similarities, vectors in a plane that hold their order as far as was found, and
     the orders left violated by the number of dimensions.
 
     Args:
         similarities: of :func:`bonmf_lib.studies.inner_products.jaccard`.
-        planes: (users, 2) vectors by the name of their space.
+        planes: fits in two dimensions by the name of their space.
         table: of :func:`bonmf_lib.studies.inner_products.order_table`.
     """
     figure, axes = grid(1, 2 + len(planes), (3.2 * (2 + len(planes)), 4.4))
     bars, *middle, last = axes[0]
     shown = similarities[::-1]
-    bars.barh([f"users {label(name)}" for name in shown.index], shown, color=OPEN)
-    bars.set(xlabel="Jaccard similarity", title="asked for")
+    drawn = bars.barh([f"users {label(name)}" for name in shown.index], shown, color=OPEN)
+    bars.bar_label(drawn, fmt="%.2f", padding=2)
+    bars.set(xlabel="Jaccard similarity", title="asked for", xlim=(0, 1.2 * shown.max()))
     handles = []
-    for axis, (name, vectors) in zip(middle, planes.items(), strict=True):
-        own = table[(table["space"] == name) & (table["dimensions"] == vectors.shape[1])]
-        left = own.loc[own["what"] == EVERYTHING, "violations"]
-        for user, (x, y) in enumerate(vectors / np.linalg.norm(vectors, axis=1).max()):
-            axis.plot([0, x], [0, y], color=PALETTE[user], marker=_MARKERS[user], markevery=[1])
-        broken = f"{left.iloc[0]} violated" if len(left) else ""
-        axis.set(title="\n".join(filter(None, (label(name, 34), broken))), aspect="equal")
+    for axis, (name, fit) in zip(middle, planes.items(), strict=True):
+        for user, (x, y) in enumerate(fit.vectors / np.linalg.norm(fit.vectors, axis=1).max()):
+            # smaller from user to user, so that none hides another
+            axis.plot(
+                [0, x], [0, y], color=PALETTE[user], marker=_MARKERS[user], markevery=[1],
+                markersize=13 - 2.5 * user,
+            )  # fmt: skip
+        broken = listed(fit.violated(EVERYTHING), 2)
+        said = f"not held: {broken}" if broken else "all held"
+        axis.set(title=f"{label(name, 34)}\n{said}", aspect="equal")
         axis.margins(0.15)
         axis.locator_params(nbins=4)
-    users = len(next(iter(planes.values()), ()))
+    users = max((len(fit.vectors) for fit in planes.values()), default=0)
     handles += [mark(PALETTE[user], _MARKERS[user], f"user {user + 1}") for user in range(users)]
     everything = table[table["what"] == EVERYTHING]
     for place, (space, own) in enumerate(everything.groupby("space", sort=False)):
