@@ -4,7 +4,7 @@ Packages build on one another in one order, and a module imports only from its o
 to its left (``tests/unit/test_architecture.py``)::
 
     datasets, encoders, splits, models, training, evaluation, runs, experiments, studies, claims,
-    report
+    report, audit
 
 Single files at the top (errors, storage, device, ...) are what all of them stand on.
 """

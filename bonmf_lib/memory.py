@@ -1,9 +1,13 @@
-"""Memory that a training asks for again and again."""
+"""Memory that a training asks for again and again, and the most that a process has taken."""
 
 import ctypes
 import platform
+import re
+import resource
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 # of glibc's mallopt(3)
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
@@ -38,3 +42,13 @@ def freed_memory_kept() -> Iterator[None]:
             for name, value in _USUAL.items():
                 libc.mallopt(name, value)
             libc.malloc_trim(0)
+
+
+def peak_mib() -> float:
+    """The most memory that this process has taken, MiB."""
+    status = Path("/proc/self/status")
+    if status.is_file():  # getrusage would count the process that this one was forked from
+        text = status.read_text(encoding="ascii", errors="replace")
+        return int(re.search(r"VmHWM:\s+(\d+) kB", text)[1]) / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)  # bytes there, KiB elsewhere

@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -62,6 +62,15 @@ def other_library(name: str) -> ModuleType:
     """A library that only tests compare with: the test is skipped without it, but under ``make
     oracles``, where it must be there."""
     return import_module(name) if os.environ.get("ORACLES") else pytest.importorskip(name)
+
+
+@pytest.fixture
+def several_threads() -> Iterator[None]:
+    """At least two threads for PyTorch; afterwards as many as before, whatever happens."""
+    usual = torch.get_num_threads()
+    torch.set_num_threads(max(2, usual))
+    yield
+    torch.set_num_threads(usual)
 
 
 @pytest.fixture(scope="session")

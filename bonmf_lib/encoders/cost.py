@@ -1,16 +1,13 @@
 """What a text encoder costs: speed and memory, each encoder in a fresh process of its own."""
 
-import re
-import resource
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
 from ..errors import EncoderError
+from ..memory import peak_mib
 from ..parallel import loaded_context
 from .registry import get_encoder
 
@@ -56,7 +53,7 @@ def encoding_cost(encoder: str, texts: Sequence[str], threads: int = 1) -> Encod
 
 def _measure(name: str, texts: list[str], threads: int) -> EncodingCost:
     torch.set_num_threads(threads)
-    encoder, before = get_encoder(name, "text"), _peak_mib()
+    encoder, before = get_encoder(name, "text"), peak_mib()
     # from all over: the first ones may be all alike
     some = texts[:: len(texts) // _WARM_UP][:_WARM_UP]
     first = _seconds(encoder, some)
@@ -67,18 +64,10 @@ def _measure(name: str, texts: list[str], threads: int) -> EncodingCost:
     ) < _LEAST_SECONDS and repeats < 1024:
         repeats *= 4
     rate = (repeats * len(texts) - _WARM_UP) / max(encoding, 1e-9)
-    return EncodingCost(rate, first, _peak_mib() - before)
+    return EncodingCost(rate, first, peak_mib() - before)
 
 
 def _seconds(encoder, texts: list[str]) -> float:
     start = time.perf_counter()
     encoder.encode(texts, torch.device("cpu"))
     return time.perf_counter() - start
-
-
-def _peak_mib() -> float:
-    status = Path("/proc/self/status")
-    if status.is_file():  # getrusage would count the process that this one was forked from
-        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) / 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1024**2 if sys.platform == "darwin" else 1024)  # bytes there, KiB elsewhere

@@ -20,7 +20,7 @@ from ..runs.run import Run
 from ..runs.variant import Variant
 from ..splits.by_time import GlobalTime, UserTime
 from ..splits.given import Given
-from ..splits.rules import ColdItems, PerUser, SplitRule
+from ..splits.rules import PerUser, SplitRule
 from ..training.config import TrainingConfig
 from ..training.search import Search
 from .multimodal_settings import (
@@ -32,7 +32,7 @@ from .multimodal_settings import (
     RANKERS,
     Ranker,
 )
-from .protocols import COLD_ITEM_SHARE, closed_form, on_control
+from .protocols import closed_form, on_cold_items, on_control
 
 FIXED_SETTINGS, TUNED = "fixed settings", "tuned"
 CHOSEN_BY = FullRanking(watches="recall@20")  # what a search chooses, and when a training stops
@@ -356,10 +356,7 @@ def cold_rows(run: Run) -> list[Variant]:
     rows = _named(run, [name for name in SMALL if not RANKERS[name].reads_content])
     for one in _named(run, content_models(run)):
         rows += [one, on_control(run, one, "shuffled")]
-    return [
-        replace(one, protocol=f"cold items, {one.protocol}", split=ColdItems(COLD_ITEM_SHARE))
-        for one in rows
-    ]
+    return on_cold_items(rows)
 
 
 def bonmf_rows(run: Run) -> list[Variant]:

@@ -32,11 +32,11 @@ def row_name(variant: str, protocol: str) -> str:
 
 
 _CONTROL = re.compile(
-    r"\b(shuffled|noise)\b|\brandom[- ](text|image|control)\b|^no (text|picture)\b"
+    r"\b(shuffled|noise|constant)\b|\brandom[- ](text|image|control)\b|^no (text|picture)\b"
 )
 
 
 def is_control(name: str) -> bool:
     """Whether a row or its features, by its name, are there for comparison: content that tells
-    nothing of its item (shuffled, noise, random), or none where content is the question."""
+    nothing of its item (shuffled, noise, constant, random), or none where that is the question."""
     return _CONTROL.search(name) is not None

@@ -30,7 +30,7 @@ class Record:
     Attributes:
         experiment: the notebook that asked for it, for instance ``03_model_training``.
         variant: the row's name in tables; claims refer to it.
-        protocol: how it was trained: ``as published``, ``early stopped`` or ``tuned``.
+        protocol: how it was trained, such as ``as published`` or ``tuned``.
         model: registered model name.
         dataset, fingerprint, content: which ratings, and what their items carry.
         split: the rule that split them.
@@ -38,7 +38,8 @@ class Record:
         evaluation: the rule that its metrics follow (:mod:`~bonmf_lib.evaluation.rules`).
         config: hash over all settings, data and features.
         seed: of split, initial weights and batches.
-        metric, value: value is in rating units (mae, rmse), squared rating units (mse) or a share.
+        metric, value: value is in rating units (mae, rmse), squared rating units (mse), seconds,
+            MiB, epochs or bits, as the metric says, else a share.
         seconds: training time of the run the number comes from.
         device: what computed it.
         code: hash of the library's sources.

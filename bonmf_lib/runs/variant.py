@@ -28,8 +28,8 @@ class Variant:
 
     Attributes:
         name: the row's name; claims refer to it.
-        protocol: ``as published`` (fixed epochs on the whole training part), ``early stopped`` or
-        ``tuned``.
+        protocol: how it is trained, such as ``as published`` (fixed epochs on the whole training
+            part) or ``tuned``; rows of one name under several are told apart by it.
         model_config: may carry ``modalities``, ``use_demographics``, ``use_fields``; what it does
             not use is neither computed nor hashed.
         text_encoder, image_encoder: instead of the run's.

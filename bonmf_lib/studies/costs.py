@@ -2,8 +2,6 @@
 the seconds of a step grow with the data."""
 
 import math
-import resource
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +15,8 @@ import torch
 
 from ..device import device_name
 from ..encoders.features import Features
-from ..models import Batch, Interactions, ModelInputs, build_model
+from ..memory import freed_memory_kept, peak_mib
+from ..models import Interactions, ModelInputs, build_model
 from ..parallel import in_own_processes
 from ..runs.records import Record, add_records, code_version, mark_current, read_records
 from ..runs.run import Run
@@ -25,7 +24,8 @@ from ..runs.runner import what_is_measured
 from ..runs.training import Training
 from ..runs.variant import Variant
 from ..training.batches import NegativeSampler, Triples, batches
-from ..training.loop import fit
+from ..training.config import TrainingConfig
+from ..training.loop import fit, optimiser_of, step
 
 SECONDS, MEMORY = "epoch-seconds", "peak-memory"  # metrics of records, of an epoch
 GROWTH = "step_growth"  # the table that is kept of :func:`step_growth`
@@ -125,20 +125,9 @@ def _peak_of(action: Callable[[], Any]) -> float:
     reset = Path("/proc/self/clear_refs")
     if reset.exists():
         reset.write_text("5", encoding="ascii")  # forgets the peak so far
-    before = _peak()
+    before = peak_mib()
     action()
-    return _peak() - before
-
-
-def _peak() -> float:
-    """The most memory that this process has taken, MiB."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        lines = status.read_text(encoding="ascii", errors="replace").splitlines()
-        (line,) = (line for line in lines if line.startswith("VmHWM:"))
-        return int(line.split()[1]) / 1024
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    return peak_mib() - before
 
 
 def cost_table(costs: pd.DataFrame, reference: str) -> pd.DataFrame:
@@ -200,7 +189,7 @@ def step_growth(
     rows = []
     for what, grows in sizes.items():
         for size in grows:
-            inputs, train = planted(size)
+            inputs, train = random_pairs(size)
             for name, (model, config, loss) in models.items():
                 seconds = _step_seconds(model, config, loss, inputs, train, batch_size, rounds)
                 rows.append(
@@ -209,7 +198,7 @@ def step_growth(
     return pd.DataFrame(rows)
 
 
-def planted(size: Sizes, seed: int = 0) -> tuple[ModelInputs, Triples]:
+def random_pairs(size: Sizes, seed: int = 0) -> tuple[ModelInputs, Triples]:
     """Random pairs, all different, and normal features; no user and no item is without a pair where
     there are enough."""
     draw = np.random.default_rng(seed)
@@ -219,7 +208,7 @@ def planted(size: Sizes, seed: int = 0) -> tuple[ModelInputs, Triples]:
     features = [
         Features(
             draw.normal(size=(size.items, size.features)).astype(np.float32),
-            np.ones(size.items, bool), "planted", "1", f"{size}-{modality}",
+            np.ones(size.items, bool), "random", "1", f"{size}-{modality}",
         )
         for modality in ("text", "image")
     ]  # fmt: skip
@@ -239,23 +228,16 @@ def _step_seconds(
     rounds: int,
 ) -> float:
     built = build_model(model, config, inputs, 0).train()
-    optimiser = torch.optim.Adam(built.parameters())
+    optimiser = optimiser_of(built, TrainingConfig())
     negatives = NegativeSampler(built, train, 1) if loss == "bpr" else None
     batch, seconds = next(iter(batches(train, batch_size, negatives))), []
-    for turn in range(rounds + 1):
-        started = time.perf_counter()
-        _step(built, optimiser, batch, turn)
-        seconds.append(time.perf_counter() - started)
+    with freed_memory_kept():
+        for turn in range(rounds + 1):
+            started = time.perf_counter()
+            built.start_epoch(turn)
+            step(built, optimiser, batch)
+            seconds.append(time.perf_counter() - started)
     return median(seconds[1:])
-
-
-def _step(model, optimiser: torch.optim.Optimizer, batch: Batch, epoch: int) -> None:
-    model.start_epoch(epoch)
-    mean, penalty = model.loss(batch)
-    optimiser.zero_grad(set_to_none=True)
-    (mean if penalty is None else mean + penalty).backward()
-    optimiser.step()
-    model.after_step()
 
 
 def exponents(growth: pd.DataFrame) -> pd.DataFrame:

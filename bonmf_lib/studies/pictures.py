@@ -219,7 +219,10 @@ def region_effects(
     base = predict(model, part.users, part.items).clamp(scale.low, scale.high)
     for region in range(features.regions):
         model.regions.left_out = region
-        without = predict(model, part.users, part.items).clamp(scale.low, scale.high)
+        try:
+            without = predict(model, part.users, part.items).clamp(scale.low, scale.high)
+        finally:
+            model.regions.left_out = None
         change = (without - base).abs().cpu().numpy()
         agreement = pd.Series(weights[:, region]).corr(pd.Series(change), method="spearman")
         own = weights[:, region]
@@ -231,7 +234,6 @@ def region_effects(
                 "agreement": agreement,
             }
         )
-    model.regions.left_out = None
     return pd.DataFrame(out).rename_axis("region")
 
 
@@ -321,8 +323,10 @@ def spoilt_predictions(
     holder.matrix = whole.clone()
     spoilt_rows = prepare(features, spoilt.matrix, model.config.image_preparation)
     holder.matrix[torch.from_numpy(spoilt.items)] = torch.from_numpy(spoilt_rows).to(whole)
-    after = predict(model, part.users, part.items).clamp(scale.low, scale.high)
-    holder.matrix = whole
+    try:
+        after = predict(model, part.users, part.items).clamp(scale.low, scale.high)
+    finally:
+        holder.matrix = whole
     table = dataset.ratings.iloc[rows][["item", "rating"]].reset_index(drop=True)
     return table.assign(before=before.cpu().numpy(), after=after.cpu().numpy())
 

@@ -16,7 +16,7 @@ from ..datasets import Dataset
 from ..errors import ConfigError, DamagedError, TrainingError
 from ..integrity import read_sealed_bytes, sealed_bytes
 from ..memory import freed_memory_kept
-from ..models import ClosedFormModel, RatingModel, Recommender
+from ..models import Batch, ClosedFormModel, RatingModel, Recommender
 from ..progress import announce, progress
 from ..splits.split import Split
 from ..storage import write_bytes
@@ -129,9 +129,7 @@ def fit(
             "None."
         )
     torch.backends.cuda.matmul.allow_tf32 = settings.tf32
-    optimiser = _OPTIMISERS[settings.optimiser](
-        model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-    )
+    optimiser = optimiser_of(model, settings)
     negatives = None
     if settings.negatives:
         negatives = NegativeSampler(model, train, settings.negatives, over=settings.negatives_over)
@@ -188,13 +186,25 @@ def _one_epoch(
         torch.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
         model.start_epoch(epoch)
         for batch in batches(train, batch_size, negatives):
-            loss, penalty = model.loss(batch)
-            optimiser.zero_grad(set_to_none=True)
-            (loss if penalty is None else loss + penalty).backward()
-            optimiser.step()
-            model.after_step()
-            total += loss.detach() * len(batch)
+            total += step(model, optimiser, batch) * len(batch)
     return float(total) / len(train)
+
+
+def optimiser_of(model: Recommender, settings: TrainingConfig) -> torch.optim.Optimizer:
+    """What steps a model's parameters as the settings say."""
+    return _OPTIMISERS[settings.optimiser](
+        model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+    )
+
+
+def step(model: Recommender, optimiser: torch.optim.Optimizer, batch: Batch) -> torch.Tensor:
+    """One step on a batch; returns its mean loss without penalties, which needs no gradient."""
+    loss, penalty = model.loss(batch)
+    optimiser.zero_grad(set_to_none=True)
+    (loss if penalty is None else loss + penalty).backward()
+    optimiser.step()
+    model.after_step()
+    return loss.detach()
 
 
 def _is_higher_better(validation: Validation | None) -> bool:

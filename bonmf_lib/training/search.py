@@ -149,12 +149,15 @@ def choose(
             f"{label}: the search space leaves out the settings it starts from ({error})."
         ) from None
     better = max if validation is not None and validation.higher_is_better else min
+    failures: list[TrainingError] = []
 
     def trained(settings: Settings, stop: Callable[[History], bool]) -> History:
-        built = build_model(model, settings.model_config, inputs, seed)
-        return fit(
-            built, dataset, split, settings.training, seed, device, stop=stop, validation=validation
-        )
+        built, own = build_model(model, settings.model_config, inputs, seed), settings.training
+        try:
+            return fit(built, dataset, split, own, seed, device, stop=stop, validation=validation)
+        except TrainingError as error:
+            failures.append(error)
+            raise
 
     trials = _earlier_trials(path, label)
     for number in progress(range(len(trials), search.count), f"{label}, trial"):
@@ -162,7 +165,10 @@ def choose(
         write_json(path, {"search": search.described(), "trials": trials}, path.stem)
     finished = [trial for trial in trials if trial["state"] == TrialState.COMPLETE.name]
     if not finished:
-        raise TrainingError(f"{label}: no trial of the search finished; widen the search space.")
+        why = f" The last one said: {failures[-1]}" if failures else ""
+        raise TrainingError(
+            f"{label}: no trial of the search finished; widen the search space.{why}"
+        )
     best = better(finished, key=lambda trial: trial["value"])
     chosen = start.changed(best["params"])
     return replace(

@@ -351,10 +351,10 @@ def test_losses_of_others_are_refused(name, planted, split, inputs):
 
 @trained
 @pytest.mark.parametrize("batch", [150, 40_000])  # few rows, and enough of them for several threads
+@pytest.mark.usefixtures("several_threads")
 def test_same_gradients_with_several_threads(name, inputs, batch):
     drawn, model = random_batch(inputs, batch), default_model(name, inputs)
-    gradients, threads = [], torch.get_num_threads()
-    torch.set_num_threads(max(2, threads))
+    gradients = []
     for _ in range(4):
         model.zero_grad()
         torch.manual_seed(0)
@@ -362,7 +362,6 @@ def test_same_gradients_with_several_threads(name, inputs, batch):
         loss, penalty = model.loss(drawn)
         (loss if penalty is None else loss + penalty).backward()
         gradients.append([parameter.grad.clone() for parameter in model.parameters()])
-    torch.set_num_threads(threads)
     for again in gradients[1:]:
         assert all(torch.equal(one, other) for one, other in zip(gradients[0], again, strict=True))
 

@@ -69,14 +69,14 @@ def test_same_seed_same_predictions(name, planted, split, inputs):
 
 
 @pytest.mark.parametrize("batch", [150, 40_000])  # few rows, and enough of them for several threads
+@pytest.mark.usefixtures("several_threads")
 def test_same_gradients_with_several_threads(name, inputs, batch):
     generator = torch.Generator().manual_seed(0)
     users, items = (
         torch.randint(n, (batch,), generator=generator) for n in (inputs.n_users, inputs.n_items)
     )
     model = build_model(name, default_config(name), inputs, seed=0).eval()
-    gradients, threads = [], torch.get_num_threads()
-    torch.set_num_threads(max(2, threads))
+    gradients = []
     for _ in range(4):
         model.zero_grad()
         loss = model(users, items).square().mean()
@@ -84,7 +84,6 @@ def test_same_gradients_with_several_threads(name, inputs, batch):
         if loss.requires_grad:
             (loss if penalty is None else loss + penalty).backward()
         gradients.append([parameter.grad.clone() for parameter in model.parameters()])
-    torch.set_num_threads(threads)
     for again in gradients[1:]:
         assert all(torch.equal(one, other) for one, other in zip(gradients[0], again, strict=True))
 

@@ -23,7 +23,7 @@ def test_random_data_of_a_size_can_hold_their_pairs():
     for pairs in (10_000, 300_000):
         size = costs.sizes_of(pairs)
         assert size.pairs == pairs < size.users * size.items / 2
-    inputs, train = costs.planted(costs.sizes_of(10_000))
+    inputs, train = costs.random_pairs(costs.sizes_of(10_000))
     assert len(train.users) == 10_000 and inputs.text.matrix.shape == (150, 16)
 
 
@@ -107,12 +107,12 @@ def test_powers_are_slopes_on_log_axes():
 
 def test_planted_data_have_the_sizes_asked_for():
     size = Sizes(50, 30, 400, 7)
-    inputs, train = costs.planted(size)
+    inputs, train = costs.random_pairs(size)
     assert (inputs.n_users, inputs.n_items, len(train)) == (50, 30, 400)
     pairs = set(zip(train.users.tolist(), train.items.tolist(), strict=True))
     assert len(pairs) == 400
     assert inputs.text.matrix.shape == inputs.image.matrix.shape == (30, 7)
-    assert costs.planted(size)[1].items.equal(train.items)
+    assert costs.random_pairs(size)[1].items.equal(train.items)
 
 
 def test_growth_has_a_row_for_every_size_and_model():

@@ -607,6 +607,7 @@ def test_long_findings_are_cut_in_the_title_alone():
         ("BoNMF, random-image", True),
         ("random control", True),
         ("tfidf-noise", True),
+        ("LATTICE, constant", True),
         ("no picture", True),
         ("BoNMF, no picture", False),  # its text is real
         ("late", False),

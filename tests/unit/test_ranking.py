@@ -136,9 +136,8 @@ def test_ndcg_is_that_of_scikit_learn_without_ties():
     relevant = np.zeros((USERS, ITEMS))
     relevant[test] = 1
     nobody = np.zeros(0, np.int64)
-    found = rank_all(
-        lambda users: torch.from_numpy(scores)[users], (nobody, nobody), test, USERS, ITEMS, device=CPU
-    )  # fmt: skip
+    known = nobody, nobody
+    found = rank_all(lambda u: torch.from_numpy(scores)[u], known, test, USERS, ITEMS, device=CPU)
     for k in (5, 10, 20):
         expected = [ndcg_score(relevant[[u]], scores[[u]], k=k) for u in found.users]
         assert found.per_user()[f"ndcg@{k}"].tolist() == pytest.approx(expected, abs=1e-12)
