@@ -193,7 +193,7 @@ class Measured:
             return ""
         if asked.kind == "better":
             return f" over {against}"
-        return f" ({against} against {asked.around})" if asked.around else f" ({against})"
+        return f" for {against} over {asked.around}" if asked.around else f" for {against}"
 
 
 def measured(published: Published, judged: pd.DataFrame | None = None) -> Measured:
@@ -245,7 +245,8 @@ class Card:
         ]
         parts += [f"{start}{counted}" for start, counted in self.counted.items() if counted]
         if self.judged is not None:
-            parts.append(f"as claimed (recipe, standardised) {self.judged}")
+            what = f", {self.question.compares}," if self.question.compares else ""
+            parts.append(f"as claimed (recipe, standardised){what} {self.judged}")
         return "; ".join(parts) or "not run"
 
 

@@ -1,7 +1,7 @@
 """Does content help on other data? What text, picture and both gain in every domain, over what, and
 over all domains together."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -292,54 +292,6 @@ def answers(
         for question in questions
         for where in places
     ]
-
-
-def in_short(found: Iterable[Sequence[Gain]]) -> list[str]:
-    """One line a question: in how many data sets content helps or harms, on random splits and on
-    cold items, and the mean gain over IDs alone; from the lowest to the highest of the readings.
-
-    Args:
-        found: the gains of each reading.
-    """
-    read = [(verdicts(gained), summaries(gained)) for gained in found]
-    lines = []
-    for question in ASKED:
-        parts = [_in_short(read, question.asked, place) for place in (WARM, COLD)]
-        if any(parts):
-            said = "; ".join(filter(None, parts))
-            lines.append(f"**{question.asked.capitalize()}** {said}.")
-    return lines
-
-
-def _in_short(
-    read: Sequence[tuple[Sequence[Verdict], Mapping[tuple[str, str, str], Summary]]],
-    question: str,
-    place: str,
-) -> str:
-    counts: dict[str, list[int]] = {"": [], HELPS: [], NETWORK_ONLY: [], HARMS: []}
-    means = []
-    for judged, pooled in read:
-        asked = [one for one in judged if one.question == question and one.word != FEW]
-        for where in dict.fromkeys(one.where for one in asked if one.where.startswith(place)):
-            words = [one.word for one in asked if one.where == where]
-            counts[""].append(len(words))
-            for word in (HELPS, NETWORK_ONLY, HARMS):
-                counts[word].append(words.count(word))
-            if (summary := pooled.get((question, where, OVER_IDS))) is not None:
-                means.append(summary.effect.mean)
-    readings = len(counts[""])
-    if not readings:
-        return ""
-    shown = {word: _range(many, "{}".format) for word, many in counts.items()}
-    told = [f"{HELPS} in {shown[HELPS]} of {shown['']} data sets"]
-    told += [f"{word} in {shown[word]}" for word in (NETWORK_ONLY, HARMS) if any(counts[word])]
-    told += [f"mean gain over IDs alone {_range(means, signed)} %"] if means else []
-    return f"on {place}, {readings} reading{'s' * (readings > 1)}, {', '.join(told)}"
-
-
-def _range(values: Sequence[float], shown: Callable[[float], str]) -> str:
-    low, high = shown(min(values)), shown(max(values))
-    return low if low == high else f"{low} to {high}"
 
 
 def published_gains(

@@ -12,7 +12,7 @@ from .figures.general import set_style
 
 FIGURE = "papermill_runs/answer.svg"  # from the repository's root
 # its finding stands above it, its numbers in the table below
-ALT_TEXT = "Gains with intervals by question"
+ALT_TEXT = "Cut in MSE by question, with intervals"
 
 
 def answer_block(found: Measured) -> str:
@@ -29,7 +29,7 @@ def table_block(found: Measured) -> str:
     """The table of answers in Markdown."""
     lines = [
         "| question | the paper claims | measured: gain in MSE, + = better, 95 % interval "
-        "| the paper's claim is | where |",
+        "| the claim, *as claimed*, is | where |",
         "|---|---|---|---|---|",
     ]
     for row in answer_rows(found):

@@ -46,7 +46,13 @@ def answer(found: Measured) -> Parts:
 def answer_table(found: Measured) -> Parts:
     """Questions, what the paper says, what was measured, and where."""
     yield html.table(
-        ("question", "the paper says", "measured", "the paper's claim is", "notebooks"),
+        (
+            "question",
+            "the paper says",
+            "measured",
+            "the paper's claim, by the line as claimed, is",
+            "notebooks",
+        ),
         [
             (
                 row.question,

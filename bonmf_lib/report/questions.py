@@ -26,7 +26,8 @@ class Question:
         beside_text: the check of the same beside the text, stopped early; "" where there is none.
         comparisons: of ``COMPARISONS``, which both centres of the recipe show, with what their
             labels begin.
-        notebooks: where it is studied.
+        notebooks: where it is studied. compares: what the paper's claim compares, where that is not
+        the subject with the base.
     """
 
     asked: str
@@ -41,6 +42,7 @@ class Question:
     notebooks: tuple[str, ...]
     beside_text: str = ""
     bought: str = ""
+    compares: str = ""
 
     @property
     def claimed(self) -> float | None:
@@ -90,6 +92,7 @@ TEXT = Question(
     comparisons={"text": ""},
     notebooks=("05_ablations", "06_llm_swap"),
     bought="Text",
+    compares="plots over posters",
 )
 PICTURE = Question(
     asked="Do pictures help?",

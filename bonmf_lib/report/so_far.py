@@ -9,7 +9,7 @@ from IPython.display import Markdown
 from ..claims.ledger import UNJUDGED, ledger
 from ..studies.chosen_epochs import TESTED
 from ..studies.practices import leak_table
-from . import definition_fits, domains, multimodal_parts, rankers
+from . import definition_fits, domain_counts, domains, multimodal_parts, rankers
 from .answer_table import AnswerRow, answer_rows, hollow_sentence
 from .answers import (
     MARGIN,
@@ -404,7 +404,7 @@ def _domain_lines(found: Measured) -> list[str]:
         records["experiment"].isin(name for one in domains.READINGS for name in one.values())
     ]
     return [
-        *domains.in_short(gains for _, gains in known),
+        *domain_counts.in_short(gains for _, gains in known),
         *filter(None, [domains.mirror_sentence(asked)]),
         *(line for places, gains in known for line in domains.answers(gains, places)),
     ] or [_WAITS]

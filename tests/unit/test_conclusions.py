@@ -177,8 +177,9 @@ def test_effects_are_rounded_with_their_signs():
 
 def test_printed_errors_are_counted_by_verdict(found):
     (row,) = (row for row in answer_rows(found) if row.question.startswith("Do the printed"))
-    counts = [int(count) for count in re.findall(r"(?:^|; )(\d+) ", row.measured)]
-    assert sum(counts) == 7 and "5 not reproduced: substitute encoders" in row.measured
+    names, counts = re.findall(r"\(([A-Z]\w+)\)", row.measured), re.findall(r"\d+", row.measured)
+    assert len(names) + sum(map(int, counts)) == 7
+    assert "not reproduced: substitute encoders (5 rows)" in row.measured
     claims = found.claims.copy()
     claims.loc[claims.index.str.startswith("BoNMF Table 1"), ["verdict", "qualifier"]] = (
         "reproduced",
@@ -189,7 +190,7 @@ def test_printed_errors_are_counted_by_verdict(found):
         for row in answer_rows(replace(found, claims=claims))
         if row.question.startswith("Do the printed")
     )
-    assert row.verdict == "reproduced" and row.measured.startswith("7 reproduced")
+    assert row.verdict == "reproduced" and row.measured == "reproduced (7 rows)"
 
 
 def test_beating_an_svd_that_is_worse_than_the_mean_is_called_hollow(found):
@@ -199,10 +200,10 @@ def test_beating_an_svd_that_is_worse_than_the_mean_is_called_hollow(found):
     assert hollow_sentence(good) == ""
 
 
-def test_the_table_has_a_line_for_every_question_and_no_more_than_eight(found):
+def test_the_table_has_a_line_for_every_question_and_no_more_than_nine(found):
     rows = answer_rows(found)
     assert [row.question for row in rows[: len(QUESTIONS)]] == [one.asked for one in QUESTIONS]
-    assert len(rows) <= 8
+    assert len(rows) <= 9
     notebooks = {path.stem for path in (project_root() / "notebooks").glob("*.ipynb")}
     assert {name for row in rows for name in row.notebooks} <= notebooks
 
@@ -251,7 +252,7 @@ def test_readme_and_its_figure_show_the_published_numbers(found):
     assert headline.with_answers(readme, found) == readme
     figure = (project_root() / headline.FIGURE).read_text(encoding="utf-8")
     assert headline.effects_text(found) in figure
-    assert len(readme.split()) < 1350
+    assert len(readme.split()) < 1430
 
 
 def test_a_readme_without_a_place_for_the_answer_is_refused(found):

@@ -15,7 +15,7 @@ from bonmf_lib.errors import SourceError
 from bonmf_lib.evaluation.rules import RATED_ITEMS
 from bonmf_lib.experiments import domains as rows_of
 from bonmf_lib.experiments.domains import BIASES, BOTH, FACTORISATION, IDS, TEXT
-from bonmf_lib.report import domain_transfer, domains
+from bonmf_lib.report import domain_counts, domain_transfer, domains
 from bonmf_lib.report.domains import (
     COLD,
     FEW,
@@ -180,7 +180,7 @@ def test_all_readings_are_told_in_short():
         if one.where == WARM and one.domain != "helps"
     ]
     mean = [dataclasses.replace(one, where=domains.COLD_MEAN) for one in whole if one.where == COLD]
-    (said,) = domains.in_short([whole, native, mean])
+    (said,) = domain_counts.in_short([whole, native, mean])
     means = [domains.summaries(gained)["text", where, OVER_IDS].effect.mean
              for gained, where in ((whole, WARM), (native, domains.NATIVE_WARM))]  # fmt: skip
     low, high = (f"{value:+.1f}" for value in sorted(means))
@@ -189,7 +189,12 @@ def test_all_readings_are_told_in_short():
         f"network only in 1, harms in 1, mean gain over IDs alone {low} to {high} %; "
         "on cold items, 2 readings, helps in 1 of 1 data sets."
     )
-    assert domains.in_short([]) == []
+    assert domain_counts.in_short([]) == []
+    assert domain_counts.in_few_words([whole, native, mean]) == [
+        f"text, random splits: helps in 0 to 1 of 4 to 5, over IDs {low} to {high} %",
+        "text, cold items: helps in 1 of 1",
+    ]
+    assert domain_counts.in_few_words([]) == []
 
 
 def test_content_helps_only_where_it_beats_all_three():

@@ -233,7 +233,7 @@ def test_search_goes_on_after_the_given_settings_diverge(search):
 
 
 def test_search_without_a_finished_trial_says_so(search):
-    with pytest.raises(TrainingError, match="no trial .* The last one said: .*the loss became"):
+    with pytest.raises(TrainingError, match=r"no trial .* The last one said: .*the loss became"):
         search(
             {"training.learning_rate": CategoricalDistribution([1e30])},
             2,

@@ -40,7 +40,7 @@ def answer_forest(found: Sequence[Card]) -> Figure:
                 axis.plot(one.shuffled[label], height, marker, color=colour, **hollow)
     axis.axvline(0, color="black", linewidth=1)
     axis.set(
-        xlabel="gain in rating error (MSE), %, above 0 = better",
+        xlabel="cut in rating error (MSE), %, right of 0 = better",
         yticks=[begins + band / 2 for begins, band in zip(ends, bands, strict=False)],
         ylim=(ends[-1], 0.0),
     )
@@ -71,5 +71,5 @@ def _legend() -> list[Line2D]:
         *(mark(label, color=colour, linestyle="-") for label, colour in _COLOURS.items()),
         mark("the paper's number", marker="D", color=PAPER_COLOUR),
         mark("other movies' content", markerfacecolor="white"),
-        mark("beside the text", marker="s"),
+        mark("picture beside the text, against text alone", marker="s"),
     ]

@@ -143,7 +143,7 @@ def spoiling_plot(table: pd.DataFrame) -> Figure:
     most, risen = table.loc[table["change"].idxmax()], (table["mse_low"] > 0).sum()
     finding_title(
         figure,
-        f"Predictions change most ({most['change']:.2f}) with: {label(most.name)}; the MSE rises, "
-        f"told from zero, with {risen} of {len(table)} ways to spoil pictures",
+        f"Predictions change most ({most['change']:.2f}) with: {label(most.name)}; the MSE rises "
+        f"with {risen} of {len(table)} ways to spoil pictures, each by its own interval",
     )
     return finished(figure)
