@@ -17,7 +17,17 @@ from ..experiments.domains import (
 from ..runs.run import Run
 from ..splits.rules import Ratio
 from ..studies.transfer import GLOBAL_MEAN, ITEM_MEAN, OTHERS, OWN, USER_MEAN
-from .domains import HARMS, HELPS, OPEN, OVER_IDS, WARM, by_row, domain_gains, percent_gain
+from .domains import (
+    HARMS,
+    HELPS,
+    OPEN,
+    OVER_IDS,
+    OVER_SHUFFLED,
+    WARM,
+    by_row,
+    domain_gains,
+    percent_gain,
+)
 from .tables import LEAST_SEEDS, LEVEL
 
 CONTROL_OVER_IDS = f"{CONTROL} over {OVER_IDS}"
@@ -69,21 +79,32 @@ def _of_density(records: pd.DataFrame, name: str, suffix: str) -> list[dict]:
 
 
 def thinned_sentences(table: pd.DataFrame) -> str:
-    """A line per data set: what text gains over IDs on the sparsest and on the whole data."""
+    """A line per data set: what text gains over IDs, and over other items' texts, on the sparsest
+    and on the whole data."""
     lines = []
-    for name, own in table[table["over"] == OVER_IDS].groupby("data", sort=False):
-        first, last = own.iloc[0], own.iloc[-1]
+    for name, own in table.groupby("data", sort=False):
+        ends = {
+            over: (by_density.iloc[0], by_density.iloc[-1])
+            for over, by_density in own.groupby("over", sort=False)
+        }
+        first, last = ends[OVER_IDS]
         if first["seeds"] < LEAST_SEEDS:
             lines.append(f"{name}: {first['seeds']} seeds, too few to tell.")
             continue
-        apart = first["low"] > last["high"] or first["high"] < last["low"]
-        side = "more" if first["mean"] > last["mean"] else "less"
-        said = f"clearly {side}" if apart else "no clear difference"
+        rival = ends.get(OVER_SHUFFLED)
+        control = f"; over shuffled {_compared(*rival)}" if rival else ""
         lines.append(
-            f"{name}: text gains {_span(first)} with {100 * first['known']:.2g} % of pairs known, "
-            f"{_span(last)} with {100 * last['known']:.2g} %: {said}."
+            f"{name}: text gains over IDs {_span(first)} with {100 * first['known']:.2g} % of "
+            f"pairs known, {_span(last)} with {100 * last['known']:.2g} %: {_compared(first, last)}"
+            f"{control}."
         )
     return "\n".join(lines) or "No data set is denser than those that it would be thinned to."
+
+
+def _compared(first: pd.Series, last: pd.Series) -> str:
+    apart = first["low"] > last["high"] or first["high"] < last["low"]
+    side = "more" if first["mean"] > last["mean"] else "less"
+    return f"clearly {side}" if apart else "no clear difference"
 
 
 def _span(row: pd.Series) -> str:

@@ -12,7 +12,7 @@ from ..runs.records import interval_share
 from ..runs.variant import Variant
 from .tables import LEAST_SEEDS, LEVEL
 
-USES, UNCERTAIN, UNUSED = "uses it", "not certain", "no use shown"
+USES, UNCERTAIN, UNUSED, FEW = "uses it", "not certain", "no use shown", "too few seeds"
 UNTOLD = "not told: a control was not run"
 # what is left of a model's content -> the same in sentences
 WHAT_IS_LEFT = {
@@ -121,7 +121,7 @@ def _beats_what_is_asked(found: Sequence[KnockOut], what: str) -> str:
         incomplete = what != "content" and len(asked) < len(ASKED[what])
         return UNTOLD if incomplete else USES
     if any(one.gain.n < LEAST_SEEDS for one in asked):
-        return UNCERTAIN
+        return FEW
     if any(one.gain.mean <= 0 for one in asked):
         return UNUSED
     return UNCERTAIN

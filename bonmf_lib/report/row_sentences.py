@@ -104,7 +104,7 @@ def standing_sentence(records: pd.DataFrame, metric: str, row: tuple[str, str]) 
     ahead = ", ".join(found.index[told & favours])
     return (
         f"{row_name(*row)}, {metric_name(metric)}: "
-        f"better than {(told & ~favours).sum()} of {len(found)} other rows, "
+        f"better than {(told & ~favours).sum()} of {len(found)} other rows of all protocols, "
         f"worse than {(told & favours).sum()}{f' ({ahead})' if ahead else ''} "
         "(Holm-adjusted p < 0.05)."
     )

@@ -333,7 +333,7 @@ ASKED_OF_RANKERS = {
 
 
 _ASKED_OF_FEW_RATINGS = {
-    "Does text relieve cold start, by the paper's recipe?": "BoNMF (e)",
+    "Does text relieve cold start, by the paper's recipe, on standardised features?": "BoNMF (e)",
 }
 _ASKED_OF_COLD_START = {
     "Does text help on items without any rating?": "Cold-items (text)",

@@ -77,12 +77,12 @@ def test_a_modality_that_other_items_content_replaces_as_well_is_not_used(rows):
 
 def test_few_seeds_tell_nothing(rows):
     found = told.knock_outs(records(rows, GAINS, range(2)), rows, "recall@20")
-    assert told.verdict(found, "content") == told.UNCERTAIN
+    assert told.verdict(found, "content") == told.FEW
     assert not any(one.beaten for one in found)
     assert told.sentence(found, "planted").startswith("planted: 2 seeds, too few to tell")
     assert not told.drawable(found)
     found = told.knock_outs(records(rows, {"shuffled": -0.01}, range(2)), rows, "recall@20")
-    assert told.verdict(found, "content") == told.UNCERTAIN
+    assert told.verdict(found, "content") == told.FEW
 
 
 def test_what_was_not_run_has_no_verdict(rows):

@@ -281,5 +281,5 @@ def test_verdicts_name_the_competitor_or_the_pair_that_decides():
     said = so_far._multimodal_lines(measured(published({"12_knock_outs": left}, "amazon-baby")))
     (of_bm3,) = (line for line in said if "Does BM3 gain little from content?" in line)
     (of_freedom,) = (line for line in said if "Does content help FREEDOM, beyond" in line)
-    assert "+20.0 % (" in of_bm3 and of_bm3.endswith(") (BM3, noise against BM3).")
+    assert "+20.0 % (" in of_bm3 and of_bm3.endswith(") for BM3, noise over BM3.")
     assert of_freedom.endswith((") over FREEDOM, noise.", ") over FREEDOM, constant."))

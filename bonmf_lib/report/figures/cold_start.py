@@ -101,7 +101,7 @@ def _bucket_finding(table: pd.DataFrame, reference: str, metric: str, where: str
         best = own.loc[own["mean"].idxmax()]
         said.append(f"{label(best['model'])} {best['mean']:+.1f} % on items with {bucket}")
     named = f"{metric_name(metric)} against {label(reference)}"
-    return f"{where}: best gain in {named}, by training ratings: {listed(said)}"
+    return f"{where}: highest gain in {named}, by training ratings: {listed(said)}"
 
 
 def content_gains(found: Sequence[Gain], metric: str, where: str) -> Figure:

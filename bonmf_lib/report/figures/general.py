@@ -372,5 +372,7 @@ def verdict_bars(counts: pd.Series) -> Figure:
     axis.grid(axis="y", visible=False)
     judged = counts.drop(["not testable on this data", "not run"], errors="ignore")
     found = listed([f"{number} {verdict}" for verdict, number in judged.items()])
-    finding_title(figure, f"Of {counts.sum()} claims, {judged.sum()} are judged: {found}")
+    finding_title(
+        figure, f"Of all papers' {counts.sum()} claims, {judged.sum()} are judged: {found}"
+    )
     return finished(figure)
