@@ -50,7 +50,10 @@ Pair = tuple[Variant, Variant | None, str]  # a row, what it is compared with, a
 
 
 def pairs_of(claim: Claim) -> dict[str, tuple[str, str]]:
-    """The rows that a comparison or an equivalence compares, by what the pair is called."""
+    """The rows that a comparison or an equivalence compares, by what the pair is called; where it
+    compares gains, each row with its control."""
+    if claim.kind == "better" and claim.gains_over:
+        return {row: (row, control) for row, control in claim.gains_over.items()}
     if claim.kind == "better":
         return {other: (claim.variant, other) for other in claim.than}
     if claim.around:

@@ -25,13 +25,13 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 
 from ..datasets.multimodal import APART_FROM_PRINT
 from ..errors import ConfigError
 from ..evaluation import Estimate, holm, mean_interval
 from ..evaluation.by_support import BUCKET_ERRORS, COLD_PARTS
+from ..evaluation.paired_users import AcrossUsers
 from ..runs.records import interval_share
 from ..splits.rules import redraws_test
 from .across_users import CLOSED_FORM, Told, pairs_of
@@ -177,6 +177,7 @@ def _adjusted(judgements: list[Judgement], rules: Rules) -> list[float]:
             claim.protocol,
             claim.split,
             claim.evaluation,
+            *getattr(claim, "gains_over", {}).items(),
         )
         apart = (claim.about, claim.source == OWN_SOURCE)
         if claim.about not in ASKED_OF_ALL_DATA:
@@ -202,6 +203,7 @@ def _measure(
 ) -> Judgement:
     needed = {"value": lambda: [claim.variant], "better": lambda: [claim.variant, *claim.than]}
     names = needed.get(claim.kind, lambda: list(claim.variants))()
+    names += list(claim.gains_over.values()) if claim.kind == "better" else []
     rows = {name: by_variant[name] for name in names if name in by_variant}
     rows = {name: _on_split(_evaluated(found, claim), claim) for name, found in rows.items()}
     if any(name not in rows or rows[name].empty for name in names):
@@ -291,16 +293,20 @@ def _gains(
     claim: BetterClaim | EquivalentClaim, rows: dict[str, pd.DataFrame], share: float
 ) -> dict[str, Estimate]:
     """Relative improvement in percent, positive = better, over each competitor (its 95 % interval,
-    with the p-value of the paired test), or of each pair of an equivalence (90 %)."""
-    sign, out = _sign(claim), {}
+    with the p-value of the paired test), or of each pair of an equivalence (90 %); how much larger
+    it is than each competitor's, in percentage points, where gains over controls are compared."""
+    sign, gains = _sign(claim), {}
     for name, (one, other) in pairs_of(claim).items():
         ours, theirs = _per_seed(rows[one]).align(_per_seed(rows[other]), join="inner")
-        whole = np.abs(theirs.to_numpy())
+        whole = theirs.abs()
         if claim.kind == "better" and claim.relative_to == "mean":
             whole = whole.mean()
-        gain = sign * 100 * (ours - theirs).to_numpy() / whole
-        out[name] = mean_interval(gain, share, _level(claim))
-    return out
+        gains[name] = sign * 100 * (ours - theirs) / whole
+    if claim.kind == "better" and claim.gains_over:
+        gains = {other: (gains[claim.variant] - gains[other]).dropna() for other in claim.than}
+    return {
+        name: mean_interval(gain.to_numpy(), share, _level(claim)) for name, gain in gains.items()
+    }
 
 
 def _gains_on_fixed(
@@ -309,15 +315,31 @@ def _gains_on_fixed(
     """The same where all seeds test the same ratings, and what each is told across. Rows that no
     seed changes are not told apart by seeds, however often they are solved."""
     gains, across = _gains(claim, rows, 0.0), {}
-    for name, (one, other) in pairs_of(claim).items():
-        found = told.gain(rows[one], rows[other], claim.metric)
+    for name, found in _told_gains(claim, rows, told).items():
         across[name] = SEEDS_ONLY if found is None else USERS
         if found is not None:
-            signed = found if _sign(claim) > 0 else found.negated()
-            gains[name] = signed.estimate(_level(claim))
+            gains[name] = found.estimate(_level(claim))
         elif math.isclose(gains[name].low, gains[name].high, rel_tol=1e-9):  # but for rounding
             gains[name] = Estimate(gains[name].mean, float("nan"), float("nan"), gains[name].n)
     return gains, across
+
+
+def _told_gains(
+    claim: BetterClaim | EquivalentClaim, rows: dict[str, pd.DataFrame], told: Told
+) -> dict[str, AcrossUsers | None]:
+    """The same as they are told across users; None of what is not."""
+    found = {
+        name: told.gain(rows[one], rows[other], claim.metric)
+        for name, (one, other) in pairs_of(claim).items()
+    }
+    if _sign(claim) < 0:
+        found = {name: gain and gain.negated() for name, gain in found.items()}
+    if claim.kind == "better" and claim.gains_over:
+        own = found[claim.variant]
+        return {
+            other: own.less(found[other]) if own and found[other] else None for other in claim.than
+        }
+    return found
 
 
 def _sign(claim: BetterClaim | EquivalentClaim) -> int:

@@ -64,9 +64,17 @@ class BetterClaim(_Claim):
     than: tuple[str, ...]  # all of them
     metric: str
     percent: tuple[float, float] | None = None
+    # row -> its control: not the rows are compared but what each gains over its own, in percent
+    gains_over: dict[str, str] = {}
     # what gains are percent of: the other's value on the same seed, or its mean over seeds, where
     # its values are so near zero that single ratios mean nothing
     relative_to: Literal["seed", "mean"] = "seed"
+
+    @model_validator(mode="after")
+    def _gains_of_all_rows_or_none(self) -> Self:
+        if self.gains_over and set(self.gains_over) != {self.variant, *self.than}:
+            raise ValueError("gains_over must name a control of the variant and of all others")
+        return self
 
 
 class EquivalentClaim(_Claim):

@@ -88,6 +88,15 @@ class AcrossUsers:
         """Of the difference the other way round."""
         return replace(self, mean=-self.mean)
 
+    def less(self, other: "AcrossUsers") -> "AcrossUsers":
+        """This number less another one over the same seeds, as if nothing of their errors were
+        shared: of gains that the same users move alike the error is at most so large."""
+        variances = self.error**2, other.error**2
+        error, sizes = sum(variances), (self.freedom, other.freedom)
+        parts = sum(v**2 / freedom for v, freedom in zip(variances, sizes, strict=True) if v)
+        freedom = error**2 / parts if parts else min(sizes)
+        return replace(self, mean=self.mean - other.mean, error=error**0.5, freedom=freedom)
+
 
 def mean_across_users(own: UserValues, draws: int = DRAWS, seed: int = 0) -> AcrossUsers:
     """A row's mean; see :func:`gain_across_users`."""

@@ -113,6 +113,25 @@ def test_a_difference_is_judged_across_users(run):
     assert alike.ours.low == pytest.approx(intervals(own, 0.90).set_index("other").loc["B", "low"])
 
 
+def test_gains_are_compared_across_users(run, monkeypatch):
+    """A gains 20 % over B, C 19.4 %: no difference, though all users were told of both."""
+    claim = BETTER.model_copy(
+        update={"than": ("C",), "gains_over": {"A": "B", "C": "B"}, "id": "more"}
+    )
+    monkeypatch.setattr(told_module, "read_claims", lambda: (claim,))
+    own = across_users(run, ROWS, SEEDS)
+    assert {("A", "B"), ("C", "B")} <= set(own[["variant", "other"]].itertuples(index=False))
+    (found,) = judge((claim,), records(run), across=own)
+    gains = intervals(own).query("metric == 'hr@10' and other == 'B'").set_index("variant")
+    assert found.across == USERS
+    assert found.ours.mean == pytest.approx(gains.loc["A", "mean"] - gains.loc["C", "mean"])
+    halves = (gains["high"] - gains["low"]) / 2
+    half = (found.ours.high - found.ours.low) / 2
+    assert half == pytest.approx(np.hypot(*halves), rel=0.02)
+    (alone,) = judge((claim,), records(run), across=own[own["variant"] != "C"])
+    assert alone.across == SEEDS_ONLY
+
+
 def test_numbers_are_told_over_seeds_since_the_papers_users_are_the_same(run):
     own = across_users(run, ROWS, SEEDS)
     (found,) = judge((VALUE,), records(run), across=own)

@@ -101,6 +101,24 @@ def test_a_difference_in_percent_of_zero_is_not_testable():
     assert verdict(BETTER, table(A=np.zeros(5), B=0.1 + NOISE)) == "reproduced"  # less is better
 
 
+def test_gains_over_controls_are_compared_where_a_claim_says_so():
+    """A is worse than B, and gains 20 % over its control where B gains 5 %."""
+    terms = {"than": ("B",), "gains_over": {"A": "A, noise", "B": "B, noise"}}
+    claim = BETTER.model_copy(update=terms)
+    values = {"A": 0.8, "A, noise": 1.0, "B": 0.57, "B, noise": 0.6}
+    of_all = {name: value * (1 + 0.1 * NOISE) for name, value in values.items()}
+    of_all["A"] = 0.8 + NOISE
+    (found,) = judge((claim,), table(**of_all))
+    assert found.ours.mean == pytest.approx(15, abs=0.1) and found.verdict == "reproduced"
+    turned = claim.model_copy(update={"variant": "B", "than": ("A",)})
+    (found,) = judge((turned,), table(**of_all))
+    assert (found.verdict, qualifier(found)) == ("not reproduced", "reversed")
+    del of_all["B, noise"]
+    assert verdict(claim, table(**of_all)) == "not run"
+    with pytest.raises(ValidationError, match="a control of the variant and of all others"):
+        BetterClaim(**BETTER.model_dump() | {"gains_over": {"A": "A, noise"}})
+
+
 def test_an_equivalence_is_around_one_of_its_variants():
     terms = COMMON | {"kind": "equivalent", "variants": ("A", "B"), "metric": "mse", "margin": 1.0}
     assert EquivalentClaim(**terms, around="B").around == "B"
@@ -452,7 +470,7 @@ def test_our_model_is_compared_with_every_row_of_the_tables():
     sentence = row_sentences.own_model_sentence(pd.concat([rows, own]))
     assert "BoNMF+ (early stopped) 0.650" in sentence
     assert (
-        "BoNMF+ (early stopped), MSE: better than 2 of 2 other rows, worse than 0 (Holm" in sentence
+        "BoNMF+ (early stopped), MSE: better than 2 of 2 other rows of all protocols, worse than 0 (Holm" in sentence
     )
     searched = table(**{"BoNMF+": 0.64 + NOISE, "BoNMF+, 3 members": 0.63 - NOISE})
     searched = searched.assign(experiment="04_tuned", protocol="tuned")
@@ -460,12 +478,12 @@ def test_our_model_is_compared_with_every_row_of_the_tables():
     assert re.search(
         r": BoNMF\+ \(tuned\) 0.640 .*members \(tuned\) 0.630 .*early stopped\) 0.650", sentence
     )
-    assert "BoNMF+ (tuned), MSE: better than 2 of 2 other rows, worse than 0 (Holm" in sentence
+    assert "BoNMF+ (tuned), MSE: better than 2 of 2 other rows of all protocols, worse than 0 (Holm" in sentence
     rare = pd.concat([rows, searched]).assign(metric="mse-cold-items")
     rare.loc[rare["variant"] == "A", "value"] -= 0.1
     sentence = row_sentences.own_model_sentence(pd.concat([rows, searched, rare]))
     assert (
-        "5 training ratings: better than 1 of 2 other rows, worse than 1 (A (as published)) (Holm"
+        "5 training ratings: better than 1 of 2 other rows of all protocols, worse than 1 (A (as published)) (Holm"
         in sentence
     )
     bare = table(**{"BoNMF+, no content": 0.65 + NOISE}).assign(
