@@ -22,7 +22,8 @@ SUPPORT = ((0, 0), (1, 4), (5, 9), (10, 19), (20, None))  # training ratings of 
 
 
 def model_table(measured: Measured) -> pd.DataFrame:
-    """Means over folds of every row, controls last, and what validation chose by."""
+    """Means over folds of every row, controls last, and what validation chose by; metrics that tell
+    nothing (:func:`vacuous`) in brackets."""
     metrics = METRICS if measured.situation.ranking is None else _RANKED
     records = measured.records
     wide = records.pivot_table("value", "variant", "metric", aggfunc="mean")
@@ -31,7 +32,8 @@ def model_table(measured: Measured) -> pd.DataFrame:
     table.insert(0, "validation", measured.validation[names])
     strongest = measured.strongest
     index = [f"{name} (the one to beat)" if name == strongest else name for name in names]
-    return table.set_axis(index).rename_axis("model").round(4)
+    hollow = {name: table[name].map("({:.4f})".format) for name in vacuous(measured)}
+    return table.round(4).assign(**hollow).set_axis(index).rename_axis("model")
 
 
 def coverage_table(run: Run) -> pd.DataFrame:
@@ -65,8 +67,8 @@ def vacuous_sentence(measured: Measured) -> str:
         return f"{place}, no metric of the table is empty: each tells the best model from the mean."
     verb = "tells" if len(names) == 1 else "tell"
     return (
-        f"{place}, {' and '.join(names)} {verb} nothing: predicting the mean rating for everything "
-        f"comes within {VACUOUS:.0%} of the best."
+        f"{place}, {' and '.join(names)} (in brackets) {verb} nothing: predicting the mean rating "
+        f"for everything comes within {VACUOUS:.0%} of the best."
     )
 
 

@@ -243,7 +243,9 @@ def test_a_metric_that_the_mean_reaches_tells_nothing(measured):
     changed = replace(rated, records=records)
     assert "NDCG@10" in tables.vacuous(changed) and "NDCG@10" not in tables.vacuous(rated)
     assert "MSE" not in tables.vacuous(changed)
-    assert "NDCG@10 tell nothing" in tables.vacuous_sentence(changed)
+    assert "NDCG@10 (in brackets) tell nothing" in tables.vacuous_sentence(changed)
+    shown = tables.model_table(changed)
+    assert shown["NDCG@10"].str.fullmatch(r"\(0\.\d{4}\)").all() and shown["MSE"].dtype == float
 
 
 # What is handed on
