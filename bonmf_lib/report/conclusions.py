@@ -1,7 +1,7 @@
 """The study's answers in plain words, each chosen by the verdicts on it: one source for README,
 notebooks and report."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..claims.judge import LEAST_SEEDS, NOT_TOLD
 from ..claims.ledger import ledger, qualified
-from ..claims.reading import claims_by_id
+from ..claims.reading import Claim, claims_by_id
 from . import multimodal_parts
 from .published import Published
 from .questions import (
@@ -173,11 +173,18 @@ class Measured:
         """The ledger's word, with its qualifier."""
         return qualified(self.claims.loc[claim]) if claim in self.claims.index else "not run"
 
-    def verdict_lines(self, asked_of: Mapping[str, str]) -> list[str]:
+    def verdict_lines(
+        self, asked_of: Mapping[str, str], more: Callable[[Claim], str] = lambda _: ""
+    ) -> list[str]:
         """Verdicts on claims, by the question that they answer, with what was measured; of those
-        that were run."""
+        that were run.
+
+        Args:
+            more: what else is said of a claim.
+        """
         return [
-            f"**{asked}** {self._said(claim, effect)}: {effect}{self._decided_by(claim)}."
+            f"**{asked}** {self._said(claim, effect)}: {effect}{self._decided_by(claim)}"
+            f"{more(claims_by_id()[claim])}."
             for asked, claim in asked_of.items()
             if (effect := self.effect(claim)) is not None
         ]

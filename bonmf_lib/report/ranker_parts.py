@@ -15,7 +15,7 @@ from . import html, rankers
 from .conclusions import Measured
 from .figures.ranking import setting_curves, two_evaluations, watched_curves
 from .published import NotPublishedError, Part, Published
-from .so_far import ASKED_OF_RANKERS
+from .ranker_answers import ASKED_OF_RANKERS
 from .tables import chosen_settings
 
 FLAWS = "list_flaws"  # the table of what is wrong with the authors' lists

@@ -7,9 +7,8 @@ import pandas as pd
 from IPython.display import Markdown
 
 from ..claims.ledger import UNJUDGED, ledger
-from ..studies.chosen_epochs import TESTED
 from ..studies.practices import leak_table
-from . import definition_fits, domain_counts, domains, multimodal_parts, rankers
+from . import definition_fits, domain_counts, domains, multimodal_parts, ranker_answers
 from .answer_table import AnswerRow, answer_rows, hollow_sentence
 from .answers import (
     MARGIN,
@@ -28,7 +27,6 @@ from .conclusions import (
     Measured,
     answer_text,
     cards,
-    chance,
     measured,
     percent,
     signed,
@@ -312,26 +310,6 @@ def _printed_svd(published: Published, paper: pd.DataFrame) -> str:
     )
 
 
-ASKED_OF_RANKERS = {
-    "Does NeuMF beat its parts, after 20 epochs?": "NeuMF (a)",
-    "And early stopped on validation?": "NeuMF (a), early stopped",
-    "Does pretraining help, after 20 epochs?": "NeuMF (b)",
-    "And early stopped?": "NeuMF (b), early stopped",
-    "Do 64 factors beat 32?": "NeuMF (d), 64 factors",
-    "Do 3 hidden layers beat 2?": "NeuMF (f), 3 hidden",
-    "Do 4 negatives per positive beat 1?": "NeuMF (g)",
-    "Do NeuMF's four embedding tables beat one shared table?": "NeuMF (n)",
-    "Does a sparse linear method, both searched on validation?": "NeuMF (c), SLIM",
-    "Does a closed form do as well, among few items?": "NeuMF (m)",
-    "And among all?": "NeuMF (m), full ranking",
-    "Is EASE better with lambda 1320 than with 250, among few items?": "NeuMF (l), sampled",
-    "Is 250 better among all?": "NeuMF (l), full ranking",
-    "Does text help the audited network as a ranker?": "Ranker (text)",
-    "Does the picture?": "Ranker (picture)",
-    "Does the picture add to the text?": "Ranker (picture beside text)",
-}
-
-
 _ASKED_OF_FEW_RATINGS = {
     "Does text relieve cold start, by the paper's recipe, on standardised features?": "BoNMF (e)",
 }
@@ -354,35 +332,6 @@ def _cold_lines(found: Measured) -> list[str]:
     claimed = found.verdict_lines(_ASKED_OF_FEW_RATINGS) or [_WAITS]
     own = found.verdict_lines(_ASKED_OF_COLD_START)
     return [*claimed, *(own or [f"**On items and users without any rating?** {_WAITS}"])]
-
-
-_SEARCHED = "With as many trials on validation for both"
-_CHOSEN_ON_TEST = (
-    "**What does it add to choose the epoch by the test ratings, as the authors' code does?**"
-)
-# is a network better than a dot product? By the gain of the latter
-_NETWORK_BETTER = {
-    "better": f"**No.** {_SEARCHED}, a dot product ranks better than NeuMF from scratch",
-    "worse": f"**Yes.** {_SEARCHED}, NeuMF from scratch ranks better than a dot product",
-    "unclear": f"**Not shown.** {_SEARCHED}, neither NeuMF from scratch nor a dot product is told "
-    "to rank better",
-}
-
-
-def _ranker_lines(found: Measured) -> list[str]:
-    """The answer, verdicts, then why trainings of fixed length may be below what was printed."""
-    said = found.verdict_lines(ASKED_OF_RANKERS) or [_WAITS]
-    if (searched := found.effect("NeuMF (c), equal budgets")) is not None:
-        first = f"{_NETWORK_BETTER[searched.outcome]}: {searched} for the dot product, HR@10"
-        pretrained = found.effect("NeuMF (c)")
-        more = f"; unsearched, over the pretrained network, {pretrained}{chance(pretrained)}"
-        said = [f"{first}{more if pretrained else ''}.", *said]
-    try:
-        tested = found.published.table(TESTED, _WAITS)
-    except NotPublishedError:
-        return said
-    gained = rankers.chosen_gains_sentence(tested)
-    return [*said, *([f"{_CHOSEN_ON_TEST} {gained}"] if gained else [])]
 
 
 def _multimodal_lines(found: Measured) -> list[str]:
@@ -418,6 +367,6 @@ _OWN_LINES: dict[str, Callable[[Measured], list[str]]] = {
     "08_modality_overlap": _overlap_lines,
     "09_cold_start": _cold_lines,
     "10_cross_domain": _domain_lines,
-    "11_neural_cf": _ranker_lines,
+    "11_neural_cf": lambda found: ranker_answers.lines(found) or [_WAITS],
     "12_multimodal_ranking": _multimodal_lines,
 }

@@ -10,6 +10,7 @@ from bonmf_lib.experiments.neural_cf import BY_ADAM, COUNTED, FROM_CHOSEN
 from bonmf_lib.report import ranker_parts
 from bonmf_lib.report.conclusions import measured
 from bonmf_lib.report.published import NotPublishedError, Published, read_published_run
+from bonmf_lib.report.ranker_answers import ASKED_OF_RANKERS
 from bonmf_lib.report.rankers import (
     INDEPENDENT,
     both_evaluations,
@@ -20,7 +21,6 @@ from bonmf_lib.report.rankers import (
     pair_intervals,
     printed_networks,
 )
-from bonmf_lib.report.so_far import ASKED_OF_RANKERS
 from bonmf_lib.runs.records import COLUMNS as RECORD_COLUMNS
 from bonmf_lib.studies.sampled_metrics import TURNED, pair_orders
 

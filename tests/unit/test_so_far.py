@@ -9,7 +9,7 @@ import pytest
 
 from bonmf_lib.experiments.neural_cf import FROM_CHOSEN
 from bonmf_lib.experiments.registry import EXPERIMENTS
-from bonmf_lib.report import published as published_module, so_far
+from bonmf_lib.report import published as published_module, ranker_answers, so_far
 from bonmf_lib.report.answers import Answer
 from bonmf_lib.report.conclusions import RECIPE, STOPPED, Card, Effect, Measured, measured
 from bonmf_lib.report.published import Published, read_published_run
@@ -176,12 +176,12 @@ def test_rankers_say_what_choosing_the_epoch_on_test_adds(found, monkeypatch):
     tables = iter([pd.concat([alone, fused]), alone])
     monkeypatch.setattr(published_module, "is_table_published", lambda run, name: True)
     monkeypatch.setattr(published_module, "published_table", lambda run, name: next(tables))
-    first, *verdicts, chosen = so_far._ranker_lines(found)
+    first, *verdicts, chosen = ranker_answers.lines(found)
     assert first.startswith("**No.** With as many trials") and "% (+" in first
     assert "; unsearched, over the pretrained network, +" in first
     assert chosen.startswith("**What does it add to choose the epoch by the test ratings, as")
     assert chosen.endswith("0.0 % (one seed, no interval) over *MLP, 32 factors*.")
-    assert so_far._ranker_lines(found) == [first, *verdicts]  # the network is not among them
+    assert ranker_answers.lines(found) == [first, *verdicts]  # the network is not among them
 
 
 @pytest.mark.parametrize(("outcome", "word"), [("worse", "Yes"), ("unclear", "Not shown")])
@@ -189,4 +189,4 @@ def test_the_answer_on_networks_follows_the_verdict(found, monkeypatch, outcome,
     effect = Effect(-1.0, -2.0, 0.5, outcome, 3)
     monkeypatch.setattr(Measured, "effect", lambda own, claim: effect)
     monkeypatch.setattr(published_module, "is_table_published", lambda run, name: False)
-    assert so_far._ranker_lines(found)[0].startswith(f"**{word}.** With as many trials")
+    assert ranker_answers.lines(found)[0].startswith(f"**{word}.** With as many trials")
