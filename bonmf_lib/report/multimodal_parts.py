@@ -57,6 +57,12 @@ ASKED = {
     "Does standardised content help FREEDOM?": "Embeddings (a), FREEDOM, standardised",
     "Does standardised content help VBPR?": "Embeddings (b), VBPR, standardised",
     "Does standardised content help BM3?": "Embeddings (b), BM3, standardised",
+    "Does FREEDOM beat EASE, both searched?": "Beside-EASE (FREEDOM)",
+    "Does LATTICE?": "Beside-EASE (LATTICE)",
+    "Does BM3?": "Beside-EASE (BM3)",
+    "Does VBPR?": "Beside-EASE (VBPR)",
+    "Does FREEDOM gain more over constants than VBPR and BM3?": "Embeddings (e), FREEDOM, constant",
+    "And over noise?": "Embeddings (e), FREEDOM, noise",
     "Does text alone come close to both in FREEDOM?": "Embeddings (c), FREEDOM",
     "Does the picture alone fall behind in FREEDOM?": "Embeddings (d), FREEDOM",
 }
@@ -162,7 +168,7 @@ def front_sentence(published: Published) -> str:
     said = (
         f"**Rankers of Amazon Baby** ({metric_name(METRIC)}, {settings}; content's "
         f"vectors rebuilt from public graphs): {first}, on text and picture, "
-        f"{_shown(reads)}; {second}, on IDs, {_shown(plain)}."
+        f"{_shown(reads)}; {second}, on IDs, {_shown(plain)}{_lead(one, best)}."
     )
     fixed = "" if how == how_plain == FIXED_SETTINGS else f"{FIXED_SETTINGS}, "
     told = [f"{lost.model} {_gained(lost.gain)}" for lost in _by_hardest(lost_content(one))]
@@ -180,6 +186,21 @@ def _best(published: Published, reads_content: bool) -> tuple[str, Estimate, str
         if RANKERS[name].reads_content == reads_content
     }
     return max(known.values(), key=lambda found: found[1].mean, default=None)
+
+
+def _lead(published: Published, pair: Sequence[tuple[str, Estimate, str]]) -> str:
+    """What the first of two rankers gains over the second, as it was told across users; "" where it
+    was not."""
+    own = published.own
+    experiments = {protocol: experiment for experiment, protocol in _COMPARED.items()}
+    one, other = (
+        own.loc[
+            (own["variant"] == name) & (own["experiment"] == experiments[protocol]), "config"
+        ].iloc[0]
+        for name, _, protocol in pair
+    )
+    told = Told.of(published.across_users).by_pair.get((one, other, METRIC))
+    return "" if told is None else f"; lead {_gained(told.estimate())}"
 
 
 def _by_hardest(found: Sequence[KnockOut]) -> list[KnockOut]:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bonmf_lib.claims.across_users import COLUMNS as ACROSS_COLUMNS
 from bonmf_lib.evaluation.rules import FULL_RANKING, FullRanking
 from bonmf_lib.experiments import multimodal_ranking as rows_of
 from bonmf_lib.report import knock_outs, multimodal, multimodal_parts as parts, so_far
@@ -269,10 +270,23 @@ def test_a_first_screen_tells_the_best_with_and_without_content():
     said = parts.front_sentence(partly)  # searched ones stand for their models, not for all others
     assert "FREEDOM, on text and picture, 0.1001 (" in said and "LightGCN, on IDs, 0.0701 (" in said
     alone = parts.front_sentence(published({"12_models": values}, parts.SHARED_DATA))
-    assert "By content" not in alone and alone.endswith(").")
+    assert "By content" not in alone and alone.endswith(").") and "lead" not in alone
     for other in ({"12_models": {"EASE": 0.08}}, {"12_code": values}, {}):
         assert parts.front_sentence(published(other, parts.SHARED_DATA)) == ""
     assert parts.front_sentence(published(rows, "tiktok")) == ""
+
+
+def test_a_first_screen_tells_how_far_the_best_leads_where_that_was_told(monkeypatch):
+    own = published({"12_models": {"EASE": 0.08, "FREEDOM": 0.1}}, parts.SHARED_DATA)
+    configs = own.records.drop_duplicates("variant").set_index("variant")["config"]
+    pair = dict.fromkeys(ACROSS_COLUMNS, "") | {
+        "metric": "recall@20", "config": configs["FREEDOM"], "other_config": configs["EASE"],
+        "mean": 25.0, "error": 1.0, "freedom": 1000.0, "users": 9, "seeds": "0 1 2",
+    }  # fmt: skip
+    table = pd.DataFrame([pair])
+    monkeypatch.setattr(Published, "across_users", property(lambda _: table))
+    said = parts.front_sentence(own)
+    assert "EASE, on IDs, 0.0801 (" in said and said.endswith("; lead +25.0 % (+23.0 to +27.0).")
 
 
 def test_verdicts_name_the_competitor_or_the_pair_that_decides():
