@@ -56,7 +56,8 @@ def lead(found: list[Finding], run: Run) -> Markup:
     data = f"{len(dataset.ratings):,} {unit} of {dataset.n_users:,} users and "
     data += f"{dataset.n_items:,} {words.items} of {name}"
     share = sampled_share(run) if dataset.scale.rates else 1
-    rest = [
+    rest = [_packaged(words)] if dataset.content == "packaged" else []
+    rest += [
         f"Measured on {data}."
         if share == 1
         else f"Measured on {100 * share:.2g} % of the users, drawn at random; there are {data}.",
@@ -65,6 +66,13 @@ def lead(found: list[Finding], run: Run) -> Markup:
         f"Does not help means: a gain of {MARGIN:g} % is ruled out.",
     ]
     return paragraph(f"**{bold}** {' '.join(rest)}")
+
+
+def _packaged(words: Words) -> str:
+    return (
+        "Packaged content, a demonstration: texts are titles, years and genres, and each "
+        f"{words.picture} is a drawn card."
+    )
 
 
 def _answer(what: str, found: list[Finding], words: Words) -> str:
@@ -176,7 +184,8 @@ def handed_on(handed: Handed) -> list[str]:
     said = [f"Handed on: {in_sentence(settings['row'])}, for {len(handed.users):,} users."]
     if check := settings["check"]:
         said.append(
-            f"On {check['ratings']:,} ratings that did not train it, its MSE is {check['mse']:.3f}."
+            f"On {check['ratings']:,} ratings that did not train it, its MSE is "
+            f"{check['mse']:.3f}; other ratings test the models above."
         )
     return [
         *said,
@@ -225,10 +234,7 @@ def how_measured(measured: list[Measured]) -> list[str]:
             "Another scale may give another answer."
         )
     if run.dataset.content == "packaged":
-        said.append(
-            "Packaged content, a demonstration: texts are titles, years and genres, and each "
-            f"{words.picture} is a drawn card."
-        )
+        said.append(_packaged(words))
     if run.dataset.scale.rates and sampled_share(run) < 1:
         used = int(measured[0].tested["user"].nunique())
         said.append(

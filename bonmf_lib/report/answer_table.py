@@ -12,7 +12,7 @@ from .questions import NEW_ITEMS, TEXT, UNRATED_PICTURE, UNRATED_TEXT, claimed
 from .relative import gains, row_of
 from .tables import MAIN_EXPERIMENTS, estimates, paper_values
 
-OWN_MODEL = "BoNMF+'s parts were chosen on validation ratings that other splits test on"
+OWN_MODEL = "BoNMF+ is ours, its parts chosen on validation ratings that other splits test on"
 _TABLE, _ERROR = "BoNMF Table 1: ", ", MSE"
 
 
