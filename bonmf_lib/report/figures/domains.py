@@ -133,7 +133,7 @@ def thinned_curves(table: pd.DataFrame) -> Figure:
     names = list(table["data"].unique())
     lines = -(-len(names) // 3)
     columns = -(-len(names) // max(lines, 1))
-    figure, axes = grid(lines, columns, (3.6 * columns + 1, 2.9 * lines + 0.9), sharey=True)
+    figure, axes = grid(lines, columns, (3.6 * columns + 1, 2.9 * lines + 0.9))
     looks = {OVER_IDS: (PALETTE[0], "o", "-"), CONTROL_OVER_IDS: (OPEN, "s", "--")}
     for axis, name in zip(axes.flat, names, strict=False):
         for over, (colour, marker, style) in looks.items():
@@ -150,7 +150,7 @@ def thinned_curves(table: pd.DataFrame) -> Figure:
         axis.set(title=label(name), xlabel="known pairs, %")
     for axis in axes.flat[len(names) :]:
         figure.delaxes(axis)
-    figure.supylabel("gain over IDs alone, %, 95 % intervals", fontsize="medium")
+    figure.supylabel("gain over IDs alone, %, 95 % intervals, own scales", fontsize="medium")
     legend_below(
         figure,
         [mark(*looks[OVER_IDS][:2], "text"),
@@ -168,7 +168,7 @@ def _thinned_finding(table: pd.DataFrame) -> str:
     less = sum(thin["high"] < whole["low"] for thin, whole in ends)
     sets = f"{len(ends)} data set{'s' * (len(ends) != 1)}"
     return (
-        f"Thinned to the fewest known pairs, text clearly gains more in {more} of {sets}, "
+        f"Thinned to the fewest known pairs, text clearly gains more over IDs in {more} of {sets}, "
         f"clearly less in {less}"
     )
 
