@@ -207,6 +207,9 @@ class SampledRanking(RankingRule):
         return lambda model: rank_candidates(model.score, lists, device)
 
 
+OWN_KEPT = "own item kept"  # in names of rankings among lists that hold their own test item
+
+
 @dataclass(frozen=True)
 class GivenNegatives(RankingRule):
     """Every test item among the items that the data's makers published beside it.
@@ -227,7 +230,7 @@ class GivenNegatives(RankingRule):
 
     @property
     def name(self) -> str:
-        kept = ", own item kept" if self.naive else ""
+        kept = f", {OWN_KEPT}" if self.naive else ""
         return f"given negatives{kept}" + ("" if self.ties == "mean" else f", ties {self.ties}")
 
     def lists(self, dataset: Dataset, part: np.ndarray) -> Candidates:

@@ -65,16 +65,16 @@ def among_few(run: Run) -> EvaluationRule:
 
 
 def naive_rows(run: Run) -> list[Variant]:
-    """Rows without training, and the smallest network, where a list that holds its own test item
-    counts it as a rival, as code does that counts the items with at least its score, so that all
-    ties are lost; none where no lists came with the data."""
+    """Rows without training, and the smallest network, as code ranks them that counts the items
+    with at least the test item's score, so that it loses all ties: without the test item among its
+    own negatives, and with it; none where no lists came with the data."""
     if run.dataset.given is None:
         return []
-    counted = GivenNegatives(naive=True, ties="lost")
     network = gmf(run, run.settings.rankings.curve_factors[0], LARGE_BATCHES)
     return [
-        *(replace(row, evaluation=counted) for row in solved_rows(run)),
-        replace(network, evaluation=counted, watched_by=network.evaluation),
+        replace(row, evaluation=counted, watched_by=row.watched_by or row.evaluation)
+        for row in (*solved_rows(run), network)
+        for counted in (GivenNegatives(ties="lost"), GivenNegatives(naive=True, ties="lost"))
     ]
 
 
