@@ -3,7 +3,6 @@
 import ctypes
 import platform
 import re
-import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,6 +48,9 @@ def peak_mib() -> float:
     status = Path("/proc/self/status")
     if status.is_file():  # getrusage would count the process that this one was forked from
         text = status.read_text(encoding="ascii", errors="replace")
-        return int(re.search(r"VmHWM:\s+(\d+) kB", text)[1]) / 1024
+        if (found := re.search(r"VmHWM:\s+(\d+) kB", text)) is not None:
+            return int(found[1]) / 1024
+    import resource  # not on every system
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)  # bytes there, KiB elsewhere

@@ -337,7 +337,10 @@ def _told_gains(
     if claim.kind == "better" and claim.gains_over:
         own = found[claim.variant]
         return {
-            other: own.less(found[other]) if own and found[other] else None for other in claim.than
+            other: own.less(theirs)
+            if own and (theirs := found[other]) and theirs.seeds == own.seeds
+            else None
+            for other in claim.than
         }
     return found
 

@@ -48,7 +48,8 @@ READABLE = [
 def ledger(records: pd.DataFrame, across: pd.DataFrame | None = None) -> pd.DataFrame:
     """One row per claim, data set and content. ``ours`` is in the metric's unit for values and the
     relative improvement in percent for comparisons (positive = better), over the competitor or of
-    the pair ``against`` that decides where there are several; low and high bound its 95 % interval
+    the pair ``against`` that decides where there are several; where gains over controls are
+    compared, in percentage points; low and high bound its 95 % interval
     (90 % for equivalence), ``p_holm`` is the adjusted p-value that decides a comparison,
     ``qualifier`` what it says where the verdict leaves that open
     (:func:`~bonmf_lib.claims.judge.qualifier`), ``across`` what a difference on a fixed test part
@@ -215,8 +216,10 @@ def ledger_text(table: pd.DataFrame, everything: bool = False) -> str:
 def _interval(row) -> str:
     if pd.isna(row.ours):
         return ""
-    kind = claims_by_id()[row.claim].kind
+    claim = claims_by_id()[row.claim]
+    kind = claim.kind
     style = "{:.4f}" if kind == "value" else "{:+.2f} %"
+    style = "{:+.2f} points" if kind == "better" and claim.gains_over else style
     text = style.format(row.ours)
     if pd.notna(row.low):
         text += f" [{style.format(row.low)}, {style.format(row.high)}]"

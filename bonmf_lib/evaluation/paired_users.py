@@ -89,8 +89,8 @@ class AcrossUsers:
         return replace(self, mean=-self.mean)
 
     def less(self, other: "AcrossUsers") -> "AcrossUsers":
-        """This number less another one over the same seeds, as if nothing of their errors were
-        shared: of gains that the same users move alike the error is at most so large."""
+        """This number less another one, as if nothing of their errors were shared: the error is too
+        large where the same users move both alike, and too small where they move them apart."""
         variances = self.error**2, other.error**2
         error, sizes = sum(variances), (self.freedom, other.freedom)
         parts = sum(v**2 / freedom for v, freedom in zip(variances, sizes, strict=True) if v)

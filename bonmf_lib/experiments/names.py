@@ -38,5 +38,5 @@ _CONTROL = re.compile(
 
 def is_control(name: str) -> bool:
     """Whether a row or its features, by its name, are there for comparison: content that tells
-    nothing of its item (shuffled, noise, constant, random), or none where that is the question."""
+    nothing of its item (shuffled, noise, constant, random), or none of it."""
     return _CONTROL.search(name) is not None

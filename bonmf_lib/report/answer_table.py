@@ -7,7 +7,7 @@ import pandas as pd
 
 from ..claims.ledger import qualified
 from . import domain_counts, domains
-from .conclusions import Card, Measured, cards, percent, signed
+from .conclusions import Card, Measured, cards, chance, percent, signed
 from .questions import NEW_ITEMS, TEXT, UNRATED_PICTURE, UNRATED_TEXT, claimed
 from .relative import gains, row_of
 from .tables import MAIN_EXPERIMENTS, estimates, paper_values
@@ -58,8 +58,10 @@ def _unrated(found: Measured) -> str:
     for called, claim in names.items():
         gain, content = found.effect(claim), found.effect(f"{claim}, content")
         if gain is not None and content is not None:
-            unsure = ", not certain," if gain.perhaps else ""
-            parts.append(f"{called}{unsure} {gain}, over their hardest control {content}")
+            parts.append(
+                f"{called} {gain}{chance(gain)}, over their hardest control {content}"
+                f"{chance(content)}"
+            )
     if (simple := found.effect(claim := f"{UNRATED_TEXT}, simple")) is not None:
         parts.append(
             f"the network on plots there over {found.claims.loc[claim, 'against']} {simple}"
@@ -85,7 +87,7 @@ def _other_data(found: Measured) -> AnswerRow:
     return AnswerRow(
         "Does it hold on other data?",
         "Expected, not measured",
-        "; ".join(lines) or "not run",
+        "; ".join([*lines, domain_counts.HELPS_MEANS]) if lines else "not run",
         "",
         ("10_cross_domain",),
     )
@@ -95,8 +97,8 @@ def _language_models(found: Measured) -> AnswerRow:
     parts = [
         f"{label} {percent(effect.gain)} ({signed(effect.low)} to {signed(effect.high)}, 90 %)"
         for label, claim in (
-            ("farthest pair of small models and word counts", "BoNMF (f), packaged"),
-            ("MiniLM over random vectors", "BoNMF (f), control"),
+            ("standardised, farthest of small models and word counts", "BoNMF (f), packaged"),
+            ("standardised, MiniLM over random vectors", "BoNMF (f), control"),
             ("at the encoders' own scale, farthest pair", "BoNMF (f), native"),
             ("there, MiniLM over other movies' texts", "BoNMF (f), native, control"),
         )

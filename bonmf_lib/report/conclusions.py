@@ -183,7 +183,7 @@ class Measured:
             more: what else is said of a claim.
         """
         return [
-            f"**{asked}** {self._said(claim, effect)}: {effect}{self._decided_by(claim)}"
+            f"**{asked}** {self._said(claim, effect)}: {self._told(claim, effect)}"
             f"{more(claims_by_id()[claim])}."
             for asked, claim in asked_of.items()
             if (effect := self.effect(claim)) is not None
@@ -192,6 +192,13 @@ class Measured:
     def _said(self, claim: str, effect: Effect) -> str:
         said = self.verdict(claim).capitalize()
         return said.replace(f": {NOT_TOLD}", chance(effect)) if effect.perhaps else said
+
+    def _told(self, claim: str, effect: Effect) -> str:
+        asked = claims_by_id()[claim]
+        if asked.kind == "better" and asked.gains_over:
+            own = f"{signed(effect.gain)} ({signed(effect.low)} to {signed(effect.high)})"
+            return f"{own} percentage points over {self.claims.loc[claim, 'against']}"
+        return f"{effect}{self._decided_by(claim)}"
 
     def _decided_by(self, claim: str) -> str:
         """The competitor, or the pair, that decides where there are several."""

@@ -21,6 +21,7 @@ from .domains import (
     verdicts,
 )
 
+HELPS_MEANS = "helps: beats IDs, shuffled content and plain models; ranges: by reading"
 Read = Sequence[tuple[Sequence[Verdict], Mapping[tuple[str, str, str], Summary]]]
 
 
@@ -62,8 +63,9 @@ class _Place:
 
     @property
     def short(self) -> str:
-        gain = f", over IDs {self.means}" if self.means else ""
-        return f"{HELPS} in {self.counts.get(HELPS, 0)} of {self.sets}{gain}"
+        harm = f", {HARMS} in {self.counts[HARMS]}" if HARMS in self.counts else ""
+        gain = f", mean over IDs {self.means}" if self.means else ""
+        return f"{HELPS} in {self.counts.get(HELPS, 0)} of {self.sets}{harm}{gain}"
 
 
 def in_short(found: Iterable[Sequence[Gain]]) -> list[str]:

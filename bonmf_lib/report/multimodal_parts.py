@@ -58,11 +58,11 @@ ASKED = {
     "Does standardised content help VBPR?": "Embeddings (b), VBPR, standardised",
     "Does standardised content help BM3?": "Embeddings (b), BM3, standardised",
     "Does FREEDOM beat EASE, both searched?": "Beside-EASE (FREEDOM)",
-    "Does LATTICE?": "Beside-EASE (LATTICE)",
-    "Does BM3?": "Beside-EASE (BM3)",
-    "Does VBPR?": "Beside-EASE (VBPR)",
+    "Does LATTICE beat EASE, both searched?": "Beside-EASE (LATTICE)",
+    "Does BM3 beat EASE, both searched?": "Beside-EASE (BM3)",
+    "Does VBPR beat EASE, both searched?": "Beside-EASE (VBPR)",
     "Does FREEDOM gain more over constants than VBPR and BM3?": "Embeddings (e), FREEDOM, constant",
-    "And over noise?": "Embeddings (e), FREEDOM, noise",
+    "Does FREEDOM gain more over noise than VBPR and BM3?": "Embeddings (e), FREEDOM, noise",
     "Does text alone come close to both in FREEDOM?": "Embeddings (c), FREEDOM",
     "Does the picture alone fall behind in FREEDOM?": "Embeddings (d), FREEDOM",
 }
@@ -191,16 +191,15 @@ def _best(published: Published, reads_content: bool) -> tuple[str, Estimate, str
 def _lead(published: Published, pair: Sequence[tuple[str, Estimate, str]]) -> str:
     """What the first of two rankers gains over the second, as it was told across users; "" where it
     was not."""
-    own = published.own
+    own = published.own[published.own["metric"] == METRIC]
     experiments = {protocol: experiment for experiment, protocol in _COMPARED.items()}
-    one, other = (
-        own.loc[
-            (own["variant"] == name) & (own["experiment"] == experiments[protocol]), "config"
-        ].iloc[0]
+    ours, theirs = (
+        own[(own["variant"] == name) & (own["experiment"] == experiments[protocol])]
         for name, _, protocol in pair
     )
-    told = Told.of(published.across_users).by_pair.get((one, other, METRIC))
-    return "" if told is None else f"; lead {_gained(told.estimate())}"
+    gain = Told.of(published.across_users).gain(ours, theirs, METRIC)
+    (first, *_), (second, *_) = pair
+    return "" if gain is None else f"; {first} over {second} {_gained(gain.estimate())}"
 
 
 def _by_hardest(found: Sequence[KnockOut]) -> list[KnockOut]:

@@ -15,7 +15,7 @@ from . import html, rankers
 from .conclusions import Measured
 from .figures.ranking import setting_curves, two_evaluations, watched_curves
 from .published import NotPublishedError, Part, Published
-from .ranker_answers import ASKED_OF_RANKERS
+from .ranker_answers import ASKED_FIRST, ASKED_OF_RANKERS
 from .tables import chosen_settings
 
 FLAWS = "list_flaws"  # the table of what is wrong with the authors' lists
@@ -50,7 +50,7 @@ def answers(found: Measured) -> Iterator[Part]:
     metrics = {claim.id: metric_name(claim.metric) for claim in read_claims()}
     rows = [
         (asked, f"{metrics[claim]} {effect}", html.chip_cell(found.verdict(claim)))
-        for asked, claim in ASKED_OF_RANKERS.items()
+        for asked, claim in {**ASKED_FIRST, **ASKED_OF_RANKERS}.items()
         if (effect := found.effect(claim)) is not None
     ]
     if not rows:
@@ -181,7 +181,7 @@ def searched(published: Published) -> Iterator[Part]:
 
 
 def cut_short(published: Published) -> Iterator[Part]:
-    """Which trainings the most epochs ended while validation still gained: with more they may be
+    """Which trainings the most epochs ended before validation stopped them: with more they may be
     better."""
     own, settings = published.own, read_profile(published.run).rankings
     best = own[own["experiment"].str.startswith(_EXPERIMENTS) & (own["metric"] == "best_epoch")]

@@ -24,7 +24,7 @@ from ..experiments.neural_cf import (
 from ..runs.run import Run
 from ..runs.training import Training
 from ..runs.variant import Variant, variant_hash
-from ..studies.chosen_epochs import chosen_by_seed
+from ..studies.chosen_epochs import chosen_by_seed, gain_by_choice
 from .relative import percent, signed
 from .tables import metric_table, paper_values
 
@@ -41,8 +41,8 @@ def data_sentence(run: Run) -> str:
     """Whether the run's data can decide the papers' claims on rankers."""
     name, own = run.dataset.name, run.settings.rankings
     trained = (
-        f"Rankers have {own.seeds} seeds here, and train {own.published_epochs} epochs as "
-        f"published, else at most {own.epochs}."
+        f"Rankers have {len(run.settings.seeds[: own.seeds])} seeds here, and train "
+        f"{own.published_epochs} epochs as published, else at most {own.epochs}."
     )
     if run.dataset.given is not None:
         return (
@@ -286,13 +286,24 @@ def chosen_gains_sentence(tested: pd.DataFrame) -> str:
     ]
     found = (
         "hits more often than the best of the others"
+        if all(gain.n >= LEAST_SEEDS and gain.low > 0 for gain, _ in gains.values())
+        else "is ahead of the best of the others on the seeds that were run"
         if all(gain.mean > 0 for gain, _ in gains.values())
-        else "does not always hit more often than the best of the others"
+        else "is not always ahead of the best of the others"
     )
     return (
         "All epochs chosen so, also of the parts that it starts from, the pretrained network "
         f"{found} (HR@10): {'; '.join(told)}."
     )
+
+
+def choice_sentence(tested: pd.DataFrame) -> str:
+    """What choosing epochs by the test ratings adds to HR@10, from the network that it adds least
+    to, to that which it adds most to; then :func:`chosen_gains_sentence`."""
+    added = gain_by_choice(tested)["gained by the choice"].xs("hr@10", level="metric")
+    least, most = added.idxmin(), added.idxmax()
+    said = f"{added[least]:.3f} HR@10 (*{least}*) to {added[most]:.3f} (*{most}*)."
+    return " ".join(filter(None, [said, chosen_gains_sentence(tested)]))
 
 
 def _gain_of_pretrained(hits: pd.DataFrame, fused: str) -> tuple[str, tuple[Estimate, str]]:

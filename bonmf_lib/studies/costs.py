@@ -150,7 +150,7 @@ def cost_table(costs: pd.DataFrame, reference: str) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Of planted data; ``features`` is the length of the vectors of text and picture."""
+    """Of random pairs; ``features`` is the length of the vectors of text and picture."""
 
     users: int
     items: int

@@ -149,14 +149,14 @@ def choose(
             f"{label}: the search space leaves out the settings it starts from ({error})."
         ) from None
     better = max if validation is not None and validation.higher_is_better else min
-    failures: list[TrainingError] = []
+    failures: list[str] = []
 
     def trained(settings: Settings, stop: Callable[[History], bool]) -> History:
         built, own = build_model(model, settings.model_config, inputs, seed), settings.training
         try:
             return fit(built, dataset, split, own, seed, device, stop=stop, validation=validation)
         except TrainingError as error:
-            failures.append(error)
+            failures.append(str(error))
             raise
 
     trials = _earlier_trials(path, label)

@@ -128,6 +128,7 @@ def test_gains_are_compared_across_users(run, monkeypatch):
     halves = (gains["high"] - gains["low"]) / 2
     half = (found.ours.high - found.ours.low) / 2
     assert half == pytest.approx(np.hypot(*halves), rel=0.02)
+    assert found.verdict == "direction only" and qualifier(found) == "not told from zero"
     (alone,) = judge((claim,), records(run), across=own[own["variant"] != "C"])
     assert alone.across == SEEDS_ONLY
 

@@ -105,7 +105,7 @@ def test_powers_are_slopes_on_log_axes():
     assert table.loc["LATTICE", "items, stated at most"] == 3
 
 
-def test_planted_data_have_the_sizes_asked_for():
+def test_random_pairs_have_the_sizes_asked_for():
     size = Sizes(50, 30, 400, 7)
     inputs, train = costs.random_pairs(size)
     assert (inputs.n_users, inputs.n_items, len(train)) == (50, 30, 400)

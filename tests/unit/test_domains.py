@@ -191,7 +191,8 @@ def test_all_readings_are_told_in_short():
     )
     assert domain_counts.in_short([]) == []
     assert domain_counts.in_few_words([whole, native, mean]) == [
-        f"text, random splits: helps in 0 to 1 of 4 to 5, over IDs {low} to {high} %",
+        "text, random splits: helps in 0 to 1 of 4 to 5, harms in 1, mean over IDs "
+        f"{low} to {high} %",
         "text, cold items: helps in 1 of 1",
     ]
     assert domain_counts.in_few_words([]) == []
@@ -286,7 +287,7 @@ def test_thinned_data_stand_beside_the_whole(run):
     said = domain_transfer.thinned_sentences(table)
     assert said.endswith("clearly more.") and "with 10 % of pairs known" in said
     figure = figures.thinned_curves(table)
-    assert "clearly gains more in 1 of 1 data set, clearly less in 0" in figure.get_label()
+    assert "clearly gains more over IDs in 1 of 1 data set, clearly less in 0" in figure.get_label()
     few = table.assign(seeds=2)
     assert "too few to tell" in domain_transfer.thinned_sentences(few)
     assert "too few to tell" in figures.thinned_curves(few).get_label()

@@ -82,16 +82,16 @@ def test_a_quarter_of_the_circle_holds_no_order_of_all_six():
 
 
 def test_orders_that_a_plane_does_not_hold_are_named():
-    similarities = np.array([0.5, 0.4, 0.6, 0.7, 0.2, 0.3])  # of 1-2, 1-3, 1-4, 2-3, 2-4, 3-4
-    held = jaccard()
-    as_asked = np.array([held[name] for name in ("1-2", "1-3", "1-4", "2-3", "2-4", "3-4")])
-    assert Fit(np.zeros((4, 2)), as_asked).violated(EVERYTHING) == []
-    fit = Fit(np.zeros((4, 2)), similarities)
-    broken = fit.violated(EVERYTHING)
-    assert "2-3 over 1-4" not in broken and len(broken) == fit.violations(EVERYTHING)
-    for one in broken:
-        higher, _, lower = one.partition(" over ")
-        assert held[higher] > held[lower]
+    """1-4 is put above 2-3, and 2-4 above all others but these two."""
+    asked = dict(zip(("1-2", "1-3", "1-4", "2-3", "2-4", "3-4"), (5, 4, 6, 7, 2, 4), strict=True))
+    held = Fit(np.zeros((4, 2)), np.array(list(asked.values())) / 7)
+    assert held.violated(EVERYTHING) == [] and held.violations(EVERYTHING) == 0
+    asked |= {"1-4": 8, "2-4": 5.5}
+    broken = Fit(np.zeros((4, 2)), np.array(list(asked.values())) / 8)
+    assert set(broken.violated(EVERYTHING)) == {
+        "2-3 over 1-4", "1-2 over 2-4", "1-3 over 2-4", "3-4 over 2-4",
+    }  # fmt: skip
+    assert broken.violations(EVERYTHING) == 4
 
 
 def test_sentence_names_what_a_plane_holds():

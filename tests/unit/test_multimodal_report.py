@@ -270,7 +270,7 @@ def test_a_first_screen_tells_the_best_with_and_without_content():
     said = parts.front_sentence(partly)  # searched ones stand for their models, not for all others
     assert "FREEDOM, on text and picture, 0.1001 (" in said and "LightGCN, on IDs, 0.0701 (" in said
     alone = parts.front_sentence(published({"12_models": values}, parts.SHARED_DATA))
-    assert "By content" not in alone and alone.endswith(").") and "lead" not in alone
+    assert "By content" not in alone and alone.endswith(").") and " over EASE" not in alone
     for other in ({"12_models": {"EASE": 0.08}}, {"12_code": values}, {}):
         assert parts.front_sentence(published(other, parts.SHARED_DATA)) == ""
     assert parts.front_sentence(published(rows, "tiktok")) == ""
@@ -286,7 +286,7 @@ def test_a_first_screen_tells_how_far_the_best_leads_where_that_was_told(monkeyp
     table = pd.DataFrame([pair])
     monkeypatch.setattr(Published, "across_users", property(lambda _: table))
     said = parts.front_sentence(own)
-    assert "EASE, on IDs, 0.0801 (" in said and said.endswith("; lead +25.0 % (+23.0 to +27.0).")
+    assert "EASE, on IDs, 0.0801 (" in said and "; FREEDOM over EASE +25.0 % (+" in said
 
 
 def test_verdicts_name_the_competitor_or_the_pair_that_decides():

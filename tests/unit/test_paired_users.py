@@ -1,5 +1,7 @@
 """Differences told across users: against formulas, under resampled truths, and what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ from scipy import stats
 
 from bonmf_lib.errors import RecordError
 from bonmf_lib.evaluation.paired_users import (
+    AcrossUsers,
     UserValues,
     difference_across_users,
     gain_across_users,
@@ -126,3 +129,16 @@ def test_what_cannot_be_paired_is_refused():
         UserValues.of(tables, "hr@10")
     with pytest.raises(RecordError, match="missing"):
         UserValues.of({0: pd.DataFrame({"user": [0], "hr@10": [np.nan]})}, "hr@10")
+
+
+def test_differences_of_numbers_add_their_variances():
+    """Freedom by Satterthwaite: (9 + 16)^2 / (9^2 / 10 + 16^2 / 4)."""
+    one = AcrossUsers(5.0, 3.0, 10.0, 100, (0, 1))
+    other = AcrossUsers(2.0, 4.0, 4.0, 100, (0, 1))
+    found = one.less(other)
+    assert (found.mean, found.error) == (3.0, 5.0)
+    assert found.freedom == pytest.approx(625 / (81 / 10 + 256 / 4))
+    assert one.less(replace(other, error=0.0)) == replace(one, mean=3.0)
+    certain = replace(one, error=0.0)
+    assert certain.less(replace(other, error=0.0)).freedom == 4.0
+    assert np.isnan(one.less(replace(other, error=np.nan)).estimate().low)

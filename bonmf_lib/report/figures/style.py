@@ -105,8 +105,8 @@ def mark(colour, marker: str, words: str, hollow: bool = False) -> Line2D:
 
 
 def spread(table, mean: str = "mean", low: str = "low", high: str = "high") -> np.ndarray:
-    """Lengths of a table's error bars (2, rows); NaN, which draws none and no caps, where a bound is
-    not known."""
+    """Lengths of a table's error bars (2, rows); NaN, which draws none, where a bound is not
+    known."""
     ends = np.stack([table[mean] - table[low], table[high] - table[mean]]).astype(float)
     return ends.clip(0)
 
