@@ -203,7 +203,7 @@ def tested_curves(published: Published) -> Iterator[Part]:
         yield watched_curves(hits, "hr@10", measured_on)
     choice = gain_by_choice(tested)
     yield from rankers.choice_lines(choice, rankers.printed_networks())
-    yield from rankers.near_print_lines(choice)
+    yield from (line.replace("*", "") for line in rankers.near_print_lines(choice))  # plain text
 
 
 def curves(published: Published) -> Iterator[Part]:
