@@ -130,7 +130,7 @@ def test_sentences_are_short_and_say_every_effect(found):
     bare = re.sub(r"[+−]?\d+(?:\.\d+)?(?: %)?(?: \([^)]*\))?", "", said)
     assert max(len(part.split()) for part in re.split(r"[.:;]", bare)) <= 25
     of_ratings, _, of_rankers = said.partition("**Rankers of")
-    assert len(of_ratings.split()) < 180 and len(of_rankers.split()) < 65
+    assert len(of_ratings.split()) < 180 and len(of_rankers.split()) < 70
     for label in (RECIPE, "stopped at its best", "standardised", TUNED):
         assert label in said
     assert str(found.effect("BoNMF (text), native, early stopped")) in said
