@@ -42,7 +42,7 @@ SHARED_DATA = "amazon-baby"  # nearly every paper on such rankers has it
 ASKED = {
     "Is BM3 the best?": "BM3 (a), Baby",
     "Is BM3 better than LATTICE, LightGCN, BUIR, VBPR and BPR?": "BM3 (a), fast baselines",
-    "Is BM3, all searched on validation?": "BM3 (a), tuned",
+    "Is BM3 better than these, all searched on validation?": "BM3 (a), tuned",
     "Is BM3 better than EASE and ItemKNN?": "BM3 (a), closed form",
     "Do both modalities help BM3?": "BM3 (c)",
     "Does content help BM3 as its code has it?": "BM3 (c), as its code has it",
