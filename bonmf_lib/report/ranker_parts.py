@@ -59,13 +59,16 @@ def answers(found: Measured) -> Iterator[Part]:
 
 
 def compared(published: Published) -> Iterator[Part]:
-    """Rows that were compared in pairs, under both evaluations, and how many pairs these order
-    otherwise.
+    """Rows that were compared in pairs, under both evaluations.
 
     Raises:
         NotPublishedError: no pairs are published.
     """
     yield two_evaluations(_compared(published, "ndcg@10")[0], "ndcg@10")
+
+
+def ordered(published: Published) -> Iterator[Part]:
+    """How many pairs of rows both evaluations order otherwise; errors as of :func:`compared`."""
     for metric, name in _METRICS.items():
         yield orders_sentence(_compared(published, metric)[1], name)
 

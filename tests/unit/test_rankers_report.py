@@ -253,7 +253,8 @@ def test_rows_stand_best_first_with_print_and_searched_ones_apart(monkeypatch):
         ["0.692", "0.425"], ["0.729", "0.452"], ["0.729", "0.452"], ["0.692", "0.425"],
         ["0.701", "0.425"],
     ]  # fmt: skip
-    figure, *_, said = ranker_parts.compared(run)
+    (figure,) = ranker_parts.compared(run)
+    *_, said = ranker_parts.ordered(run)
     title = figure.get_suptitle().replace("\n", " ")
     assert "One winner: MLP, 32 factors, among few items (NDCG@10 0.990)" in title
     assert said == (
@@ -284,7 +285,7 @@ def test_pairs_that_turn_are_named_with_who_is_ahead_where(monkeypatch):
     across = run.across_users
     pair = across["other"] != ""
     across.loc[pair, "mean"] = across.loc[pair, "evaluation"].map({GIVEN: -14.0, FULL: 100.0})
-    _, *said = ranker_parts.compared(run)
+    said = ranker_parts.ordered(run)
     assert all("1 stands the other way round" in sentence for sentence in said)
     (table,) = ranker_parts.turned(run)
     head, *lines = str(table).splitlines()
