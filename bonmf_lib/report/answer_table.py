@@ -13,6 +13,7 @@ from .relative import gains, row_of
 from .tables import MAIN_EXPERIMENTS, estimates, paper_values
 
 OWN_MODEL = "BoNMF+ is ours, its parts chosen on validation ratings that other splits test on"
+OTHER_DATA = "Does it hold on other data?"
 _TABLE, _ERROR = "BoNMF Table 1: ", ", MSE"
 
 
@@ -85,7 +86,7 @@ def _other_data(found: Measured) -> AnswerRow:
     read = [domains.published_gains(records, places) for places in domains.READINGS]
     lines = domain_counts.in_few_words([gained for gained in read if gained])
     return AnswerRow(
-        "Does it hold on other data?",
+        OTHER_DATA,
         "Expected, not measured",
         "; ".join([*lines, domain_counts.HELPS_MEANS]) if lines else "not run",
         "",

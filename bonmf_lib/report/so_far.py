@@ -9,7 +9,7 @@ from IPython.display import Markdown
 from ..claims.ledger import UNJUDGED, ledger
 from ..studies.practices import leak_table
 from . import definition_fits, domain_counts, domains, multimodal_parts, ranker_answers
-from .answer_table import AnswerRow, answer_rows, hollow_sentence
+from .answer_table import OTHER_DATA, AnswerRow, answer_rows, hollow_sentence
 from .answers import (
     MARGIN,
     Answer,
@@ -88,7 +88,7 @@ def _answer(notebook: str, found: Measured) -> str:
     lines += [
         f"**{row.question}** {_SAID.get(row.question, _as_measured)(row, found)}"
         for row in answer_rows(found)[len(cards(found)) :]
-        if notebook in row.notebooks
+        if notebook in row.notebooks and row.question != OTHER_DATA  # which 10 tells at length
     ]
     lines += _OWN_LINES[notebook](found) if notebook in _OWN_LINES else []
     said = "\n".join(f"* {line}" for line in lines)

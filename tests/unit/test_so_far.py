@@ -10,6 +10,7 @@ import pytest
 from bonmf_lib.experiments.neural_cf import FROM_CHOSEN
 from bonmf_lib.experiments.registry import EXPERIMENTS
 from bonmf_lib.report import published as published_module, ranker_answers, so_far
+from bonmf_lib.report.answer_table import OTHER_DATA, answer_rows
 from bonmf_lib.report.answers import Answer
 from bonmf_lib.report.conclusions import RECIPE, STOPPED, Card, Effect, Measured, measured
 from bonmf_lib.report.published import Published, read_published_run
@@ -192,3 +193,10 @@ def test_the_answer_on_networks_follows_the_verdict(found, monkeypatch, outcome,
     monkeypatch.setattr(Measured, "effect", lambda own, claim: effect)
     monkeypatch.setattr(published_module, "is_table_published", lambda run, name: False)
     assert ranker_answers.lines(found)[0].startswith(f"**{word}.** With as many trials")
+
+
+def test_what_10_tells_at_length_is_not_told_twice(found):
+    assert any(row.question == OTHER_DATA for row in answer_rows(found))
+    said = so_far._answer("10_cross_domain", found)
+    assert OTHER_DATA not in said
+    assert said.count("* **Text** on random splits") == 1
