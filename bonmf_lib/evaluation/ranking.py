@@ -22,100 +22,124 @@ Score = Callable[[torch.Tensor], torch.Tensor]
 Pairs = tuple[np.ndarray, np.ndarray]
 
 
-def ranking_metrics(
-    score: Score,
-    train: Pairs,
-    test: Pairs,
-    n_users: int,
-    n_items: int,
-    ks: Sequence[int] = KS,
-    device: torch.device | str = "auto",
-    block: int = 256,
-) -> dict[str, float]:
-    """The metrics of :func:`rank_all`, averaged over the users with test items."""
-    return rank_all(score, train, test, n_users, n_items, ks, device, block).metrics
-
-
-@freed_memory_kept()
-@torch.inference_mode()
-def rank_all(
-    score: Score,
-    train: Pairs,
-    test: Pairs,
-    n_users: int,
-    n_items: int,
-    ks: Sequence[int] = KS,
-    device: torch.device | str = "auto",
-    block: int = 256,
-) -> Ranked:
-    """Metrics of the K best unseen items of every user with test items.
-
-    With r_j = 1 where the item at rank j is one of the user's n_u test items, and h = r_1 + ... +
-    r_K: precision@K = h / K; recall@K = h / n_u; capped_recall@K = h / min(K, n_u); hr@K = 1 if
-    h > 0 else 0; ndcg@K = (sum_j r_j / log2(j + 1)) / (sum over j <= min(K, n_u) of
-    1 / log2(j + 1)); mrr = 1 / (rank of the best test item among all candidates); all in [0, 1].
-    Training items of the user are no candidates; a pair in both parts counts in n_u but is never
-    found. Equal scores are ordered at random (always the same way): the order of the ids may tell
-    of popularity. Items scored -inf, and places left empty because fewer than K candidates remain,
-    are misses.
-
-    Of the listed items, whether they are hits or not: popularity@K = mean of their percentile
-    among all items by training users, in (0, 1), equal items in the middle of their range;
-    novelty@K = mean of -log2 of the share of training users who have the item, in bits, one who
-    nobody has counting as one user's; both 0 where nothing is listed. coverage@K = share of all
-    items that stand in any user's list.
+class UnseenItems:
+    """Of every user with test items, all items that he has not trained on, to be ranked by any
+    number of scores: whatever does not depend on these is prepared once.
 
     Args:
-        score: users (B,) int64 on ``device`` -> scores (B, n_items), higher = better; it is not
-        changed in place.
         train, test: users and items, each (N,) int64; repeated pairs count once.
-        block: users scored at once.
-
-    Returns:
-        One list per user with test items; every metric above for every K, ``mrr`` once.
 
     Raises:
-        ConfigError: a K or block below 1. ModelError: an id out of range, scores of another shape,
-        or a candidate's score is NaN.
+        ModelError: an id out of range.
     """
+
+    def __init__(
+        self,
+        train: Pairs,
+        test: Pairs,
+        n_users: int,
+        n_items: int,
+        device: torch.device | str = "auto",
+    ):
+        self.n_items = n_items
+        self.device = pick_device(device) if isinstance(device, str) else device
+        seen, wanted = (_distinct(*pairs, n_users, n_items) for pairs in (train, test))
+        self.users = _owners(wanted, n_items)
+        self._asked, self._wanted = self._put(self.users), self._put(wanted)
+        self._known, self._tested = (
+            _PairsOf(pairs, self.users, n_items, self.device) for pairs in (seen, wanted)
+        )
+        # equal scores are ordered by these
+        places = np.argsort(np.random.default_rng(0).permutation(n_items))
+        self._place_of = self._put(places)
+        self._known_by = {
+            name: self._put(of_item) for name, of_item in _popularity(seen, n_items).items()
+        }
+
+    def _put(self, numbers: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(numbers).to(self.device)
+
+    @freed_memory_kept()
+    @torch.inference_mode()
+    def rank(self, score: Score, ks: Sequence[int] = KS, block: int = 256) -> Ranked:
+        """Metrics of the K best unseen items of every user with test items.
+
+        With r_j = 1 where the item at rank j is one of the user's n_u test items, and h = r_1 +
+        ... + r_K: precision@K = h / K; recall@K = h / n_u; capped_recall@K = h / min(K, n_u);
+        hr@K = 1 if h > 0 else 0; ndcg@K = (sum_j r_j / log2(j + 1)) / (sum over j <= min(K, n_u)
+        of 1 / log2(j + 1)); mrr = 1 / (rank of the best test item among all candidates); all in
+        [0, 1]. Training items of the user are no candidates; a pair in both parts counts in n_u
+        but is never found. Equal scores are ordered at random (always the same way): the order of
+        the ids may tell of popularity. Items scored -inf, and places left empty because fewer than
+        K candidates remain, are misses.
+
+        Of the listed items, whether they are hits or not: popularity@K = mean of their percentile
+        among all items by training users, in (0, 1), equal items in the middle of their range;
+        novelty@K = mean of -log2 of the share of training users who have the item, in bits, one
+        who nobody has counting as one user's; both 0 where nothing is listed. coverage@K = share
+        of all items that stand in any user's list.
+
+        Args:
+            score: users (B,) int64 on the device -> scores (B, n_items), higher = better; it is
+            not changed in place.
+            block: users scored at once.
+
+        Returns:
+            One list per user with test items; every metric above for every K, ``mrr`` once.
+
+        Raises:
+            ConfigError: a K or block below 1. ModelError: scores of another shape, or a
+            candidate's score is NaN.
+        """
+        _check_sizes(ks, block)
+        if not len(self.users):
+            return NOTHING_RANKED
+        found = _Lists.joined(self._lists(score, max(ks), block))
+        values = _hit_values(found, ks) | _popularity_values(found, self._known_by, ks)
+        columns = torch.stack(list(values.values()))
+        means = dict(zip(values, columns.mean(1).tolist(), strict=True))
+        per_list = dict(zip(values, columns.cpu().numpy(), strict=True))
+        return Ranked(self.users, per_list, means | _coverage(found, self.n_items, ks))
+
+    @freed_memory_kept()
+    @torch.inference_mode()
+    def hits_by_item(self, score: Score, k: int = 20, block: int = 256) -> np.ndarray:
+        """How many of each item's test pairs stand among the K best unseen items of their users,
+        int64 (n_items,); arguments and errors as of :meth:`rank`."""
+        _check_sizes((k,), block)
+        found = torch.zeros(self.n_items, dtype=torch.int64)
+        for lists in self._lists(score, k, block):
+            hit = lists.items[lists.hits].cpu()
+            found += torch.bincount(hit, minlength=self.n_items)
+        return found.numpy()
+
+    def _lists(self, score: Score, longest: int, block: int) -> Iterator["_Lists"]:
+        for start in range(0, len(self.users), block):
+            asked = self._asked[start : start + block]
+            scores = score(asked)
+            if scores.shape != (len(asked), self.n_items):
+                raise ModelError(
+                    f"score gave {tuple(scores.shape)} for {len(asked)} users and "
+                    f"{self.n_items} items."
+                )
+            scores = scores.clone()
+            scores[self._known.between(start, start + block)] = -torch.inf
+            values, best = _topk(scores, min(longest, self.n_items), self._place_of)
+            if values[:, 0].isnan().any():  # NaN counts as the highest
+                raise ModelError("score gave NaN for at least one item.")
+            listed = values > -torch.inf
+            pairs = asked.unsqueeze(1) * self.n_items + best
+            near = torch.searchsorted(self._wanted, pairs).clamp(max=len(self._wanted) - 1)
+            hits = (self._wanted[near] == pairs) & listed
+            rows, items = self._tested.between(start, start + block)
+            n_test = torch.bincount(rows, minlength=len(asked))
+            reciprocal = _reciprocal_rank(scores, rows, items, self._place_of)
+            yield _Lists(best, listed, hits, n_test, reciprocal)
+
+
+def _check_sizes(ks: Sequence[int], block: int) -> None:
     if min(ks, default=0) < 1 or block < 1:
         raise ConfigError(f"ks and block must be at least 1, got {tuple(ks)} and {block}.")
-    device = pick_device(device) if isinstance(device, str) else device
-    seen, wanted = (_distinct(*pairs, n_users, n_items) for pairs in (train, test))
-    users = _owners(wanted, n_items)
-    if not len(users):
-        return NOTHING_RANKED
-    blocks = _lists(score, seen, wanted, users, n_items, max(ks), device, block)
-    found = _Lists.joined(blocks)
-    values = _hit_values(found, ks) | _popularity_values(found, seen, n_items, ks)
-    columns = torch.stack(list(values.values()))
-    means = dict(zip(values, columns.mean(1).tolist(), strict=True))
-    per_list = dict(zip(values, columns.cpu().numpy(), strict=True))
-    return Ranked(users, per_list, means | _coverage(found, n_items, ks))
-
-
-@freed_memory_kept()
-@torch.inference_mode()
-def hits_by_item(
-    score: Score,
-    train: Pairs,
-    test: Pairs,
-    n_users: int,
-    n_items: int,
-    k: int = 20,
-    device: torch.device | str = "auto",
-    block: int = 256,
-) -> np.ndarray:
-    """How many of each item's test pairs stand among the K best unseen items of their users, int64
-    (n_items,); arguments as of :func:`rank_all`."""
-    device = pick_device(device) if isinstance(device, str) else device
-    seen, wanted = (_distinct(*pairs, n_users, n_items) for pairs in (train, test))
-    users, found = _owners(wanted, n_items), torch.zeros(n_items, dtype=torch.int64)
-    if len(users):
-        for lists in _lists(score, seen, wanted, users, n_items, k, device, block):
-            hit = lists.items[lists.hits].cpu()
-            found += torch.bincount(hit, minlength=n_items)
-    return found.numpy()
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,51 +158,13 @@ class _Lists:
         return cls(*map(torch.cat, zip(*(vars(one).values() for one in blocks), strict=True)))
 
 
-def _lists(
-    score: Score,
-    seen: np.ndarray,
-    wanted: np.ndarray,
-    users: np.ndarray,
-    n_items: int,
-    longest: int,
-    device: torch.device,
-    block: int,
-) -> Iterator[_Lists]:
-    # equal scores are ordered by these
-    place_of = torch.from_numpy(np.argsort(np.random.default_rng(0).permutation(n_items)))
-    place_of = place_of.to(device)
-    keys = torch.from_numpy(wanted).to(device)
-    every = torch.from_numpy(users).to(device)
-    known, tested = (_PairsOf(pairs, users, n_items, device) for pairs in (seen, wanted))
-    for start in range(0, len(users), block):
-        asked = every[start : start + block]
-        scores = score(asked)
-        if scores.shape != (len(asked), n_items):
-            raise ModelError(
-                f"score gave {tuple(scores.shape)} for {len(asked)} users and {n_items} items."
-            )
-        scores = scores.clone()
-        scores[known.between(start, start + block)] = -torch.inf
-        values, best = _topk(scores, min(longest, n_items), place_of)
-        if values[:, 0].isnan().any():  # NaN counts as the highest
-            raise ModelError("score gave NaN for at least one item.")
-        listed = values > -torch.inf
-        pairs = asked.unsqueeze(1) * n_items + best
-        near = torch.searchsorted(keys, pairs).clamp(max=len(keys) - 1)
-        hits = (keys[near] == pairs) & listed
-        rows, items = tested.between(start, start + block)
-        n_test = torch.bincount(rows, minlength=len(asked))
-        reciprocal = _reciprocal_rank(scores, rows, items, place_of)
-        yield _Lists(best, listed, hits, n_test, reciprocal)
-
-
 class _PairsOf:
     """The pairs (as :func:`_distinct` gives them) of some users, on a device; cut at places among
     these users."""
 
     def __init__(self, pairs: np.ndarray, users: np.ndarray, n_items: int, device: torch.device):
         owners, items = np.divmod(pairs, n_items)
-        place = np.full(max(owners.max(initial=0), users.max()) + 1, -1)
+        place = np.full(max(owners.max(initial=0), users.max(initial=0)) + 1, -1)
         place[users] = np.arange(len(users))
         rows = place[owners]
         if (others := rows < 0).any():
@@ -215,18 +201,22 @@ def _hit_values(found: _Lists, ks: Sequence[int]) -> dict[str, torch.Tensor]:
     }
 
 
-def _popularity_values(
-    found: _Lists, seen: np.ndarray, n_items: int, ks: Sequence[int]
-) -> dict[str, torch.Tensor]:
-    """How known the listed items are by their training users, (B,) double by name."""
+def _popularity(seen: np.ndarray, n_items: int) -> dict[str, np.ndarray]:
+    """How known every item is by the pairs that trained, (n_items,) double by name."""
     counts, trained = np.bincount(seen % n_items, minlength=n_items), len(_owners(seen, n_items))
-    known = {
+    return {
         "popularity": (stats.rankdata(counts) - 0.5) / n_items,
         "novelty": -np.log2(counts.clip(min=1) / max(1, trained)),  # in bits
     }
+
+
+def _popularity_values(
+    found: _Lists, known_by: dict[str, torch.Tensor], ks: Sequence[int]
+) -> dict[str, torch.Tensor]:
+    """How known the listed items are, (B,) double by name."""
     out = {}
-    for name, of_item in known.items():
-        told = torch.from_numpy(of_item).to(found.items.device)[found.items] * found.listed
+    for name, of_item in known_by.items():
+        told = of_item[found.items] * found.listed
         for k in ks:
             shown = found.listed[:, :k].sum(1).clamp(min=1)
             out[f"{name}@{k}"] = told[:, :k].sum(1) / shown

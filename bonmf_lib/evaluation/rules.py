@@ -23,7 +23,7 @@ from ..training.config import TrainingConfig
 from ..training.loop import Validation, validation_mse
 from .candidates import Candidates, Ties, check_ties, drawn_candidates, rank_candidates
 from .ranked import Ranked
-from .ranking import rank_all
+from .ranking import UnseenItems
 from .rating import cold_errors, definition_on, rating_metrics
 
 WATCHED = "ndcg@10"  # of rankings, by trainings with patience
@@ -173,8 +173,8 @@ class FullRanking(RankingRule):
             [split.train] if part is split.valid else [getattr(split, name) for name in self.masked]
         )
         known, wanted = _pairs(dataset, np.concatenate(known)), _pairs(dataset, part)
-        sizes = dataset.n_users, dataset.n_items
-        return lambda model: rank_all(model.score_all_items, known, wanted, *sizes, device=device)
+        unseen = UnseenItems(known, wanted, dataset.n_users, dataset.n_items, device)
+        return lambda model: unseen.rank(model.score_all_items)
 
 
 @dataclass(frozen=True)

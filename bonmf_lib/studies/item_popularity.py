@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ..evaluation.ranking import hits_by_item
+from ..evaluation.ranking import UnseenItems
 from ..runs.records import keep_table, table_name
 from ..runs.run import Run
 from ..runs.training import Training
@@ -68,10 +68,8 @@ def recall_by_popularity(
                 tuple(data.ratings[side].to_numpy()[part] for side in ("user", "item"))
                 for part in (training.split.train, training.split.test)
             )
-            hits = hits_by_item(
-                training.model().score_all_items, train, test, data.n_users, data.n_items, k,
-                training.device,
-            )  # fmt: skip
+            unseen = UnseenItems(train, test, data.n_users, data.n_items, training.device)
+            hits = unseen.hits_by_item(training.model().score_all_items, k)
             counts = np.bincount(train[1], minlength=data.n_items)
             tested = np.bincount(test[1], minlength=data.n_items)
             table = pd.DataFrame({"stratum": strata(counts), "hits": hits, "pairs": tested})

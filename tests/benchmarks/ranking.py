@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from bonmf_lib.datasets.dataset import Dataset, RatingScale
 from bonmf_lib.device import device_name, pick_device
 from bonmf_lib.encoders import Features
-from bonmf_lib.evaluation.ranking import KS, rank_all
+from bonmf_lib.evaluation.ranking import KS, UnseenItems
 from bonmf_lib.memory import freed_memory_kept
 from bonmf_lib.models import Interactions, ModelInputs, Recommender, build_model
 from bonmf_lib.models.ranking.bm3 import BM3Config
@@ -143,11 +143,10 @@ def bench_full_ranking(data, device, rounds: int, least: float) -> dict:
     def reference():
         return ranked_one_by_one(lambda user: tables[0][user] @ tables[1].T, known, wanted)
 
+    unseen = UnseenItems(train, test, n_users, n_items, device)  # once, as a training does
+
     def library():
-        return rank_all(
-            lambda chosen: users_table[chosen] @ items_table.T, train, test, n_users, n_items,
-            device=device,
-        )  # fmt: skip
+        return unseen.rank(lambda chosen: users_table[chosen] @ items_table.T)
 
     expected = pd.DataFrame(reference())
     found = library().per_user()[expected.columns]

@@ -13,7 +13,7 @@ from bonmf_lib.evaluation.candidates import (
     drawn_candidates,
     rank_candidates,
 )
-from bonmf_lib.evaluation.ranking import ranking_metrics
+from bonmf_lib.evaluation.ranking import UnseenItems
 from tests.conftest import CPU
 
 
@@ -154,9 +154,8 @@ def test_blocks_change_nothing_and_all_items_agree_with_the_full_ranking(block):
         scored(table), Candidates(users, items, others), CPU, ks=(5, 10), block=block
     )
     nothing = (np.array([], np.int64),) * 2
-    full = ranking_metrics(
-        lambda u: torch.tensor(table)[u], nothing, (users, items), 30, 20, ks=(5, 10), device=CPU
-    )
+    unseen = UnseenItems(nothing, (users, items), 30, 20, CPU)
+    full = unseen.rank(lambda u: torch.tensor(table)[u], ks=(5, 10)).metrics
     for name in ("hr@5", "hr@10", "ndcg@5", "ndcg@10"):
         assert found[name] == pytest.approx(full[name])
 

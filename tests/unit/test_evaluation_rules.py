@@ -15,7 +15,7 @@ from bonmf_lib.errors import ConfigError, RecordError
 from bonmf_lib.evaluation import rules
 from bonmf_lib.evaluation.by_support import BY_SUPPORT
 from bonmf_lib.evaluation.candidates import candidate_metrics
-from bonmf_lib.evaluation.ranking import ranking_metrics
+from bonmf_lib.evaluation.ranking import UnseenItems
 from bonmf_lib.evaluation.rules import (
     FULL_RANKING,
     RATED_ITEMS,
@@ -184,9 +184,8 @@ def test_rankings_are_those_of_the_model_and_the_split(run):
     model, split = training.model(), training.split
     users, items = (run.dataset.ratings[side].to_numpy() for side in ("user", "item"))
     train, test = ((users[rows], items[rows]) for rows in (split.train, split.test))
-    full = ranking_metrics(
-        model.score_all_items, train, test, run.dataset.n_users, run.dataset.n_items, device=CPU
-    )
+    unseen = UnseenItems(train, test, run.dataset.n_users, run.dataset.n_items, CPU)
+    full = unseen.rank(model.score_all_items).metrics
     lists = SAMPLED.lists(run.dataset, split, split.test)
     assert lists.negatives.shape == (len(split.test), 20) and not lists.flawed.any()
     for rule, expected in (

@@ -11,7 +11,7 @@ import torch
 from scipy import stats
 
 from bonmf_lib.errors import ConfigError, TrainingError
-from bonmf_lib.evaluation.ranking import ranking_metrics
+from bonmf_lib.evaluation.ranking import UnseenItems
 from bonmf_lib.models import ModelInputs, build_model, get_model
 from bonmf_lib.models.rating.biased_svd import BiasedSVDConfig
 from bonmf_lib.splits.rules import Ratio
@@ -312,10 +312,10 @@ def test_training_beats_random_and_untrained_ranking(planted, inputs, model):
     users, items = liked.ratings["user"].to_numpy(), liked.ratings["item"].to_numpy()
     train, test = ((users[rows], items[rows]) for rows in (split.train, split.test))
 
+    unseen = UnseenItems(train, test, inputs.n_users, inputs.n_items, CPU)
+
     def ndcg(score) -> float:
-        return ranking_metrics(score, train, test, inputs.n_users, inputs.n_items, device=CPU)[
-            "ndcg@10"
-        ]
+        return unseen.rank(score).metrics["ndcg@10"]
 
     built = build_model(model, get_model(model).config(), replace(inputs, mean_rating=0.0), seed=0)
     before = ndcg(built.score_all_items)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from bonmf_lib.evaluation.ranking import hits_by_item, rank_all
+from bonmf_lib.evaluation.ranking import UnseenItems
 from bonmf_lib.experiments import multimodal_ranking as rows_of
 from bonmf_lib.report import multimodal
 from bonmf_lib.report.figures import multimodal as figures
@@ -26,8 +26,9 @@ def parts():
 def test_hits_by_item_add_up_to_recall(parts):
     train, test = parts
     table = torch.randn(USERS, ITEMS, generator=torch.Generator().manual_seed(0))
-    found = hits_by_item(lambda users: table[users], train, test, USERS, ITEMS, 5, "cpu", block=7)
-    ranked = rank_all(lambda users: table[users], train, test, USERS, ITEMS, (5,), "cpu")
+    unseen = UnseenItems(train, test, USERS, ITEMS, "cpu")
+    found = unseen.hits_by_item(lambda users: table[users], 5, block=7)
+    ranked = unseen.rank(lambda users: table[users], (5,))
     tested = np.bincount(test[0], minlength=USERS)[ranked.users]
     assert found.sum() == pytest.approx((ranked.per_list["recall@5"] * tested).sum())
     scores = table.numpy().copy()
@@ -41,7 +42,8 @@ def test_hits_by_item_add_up_to_recall(parts):
 
 def test_nothing_to_test_has_no_hits(parts):
     none = np.zeros(0, int), np.zeros(0, int)
-    found = hits_by_item(lambda users: torch.zeros(len(users), ITEMS), parts[0], none, USERS, ITEMS)
+    unseen = UnseenItems(parts[0], none, USERS, ITEMS)
+    found = unseen.hits_by_item(lambda users: torch.zeros(len(users), ITEMS))
     assert not found.any()
 
 

@@ -10,7 +10,7 @@ from bonmf_lib.datasets.dataset import UNRATED, RatingScale
 from bonmf_lib.datasets.summary import summary
 from bonmf_lib.encoders import encode_items
 from bonmf_lib.errors import ConfigError, DatasetError
-from bonmf_lib.evaluation.ranking import rank_all
+from bonmf_lib.evaluation.ranking import UnseenItems
 from bonmf_lib.evaluation.rules import RATED_ITEMS, FullRanking
 from bonmf_lib.experiments.absent import reason
 from bonmf_lib.experiments.protocols import on_control
@@ -218,7 +218,8 @@ def test_validation_watches_the_validation_part_alone(folder, tmp_path):
         for part in ("train", "valid")
     }
     sizes = run.dataset.n_users, run.dataset.n_items
-    expected = rank_all(model.score_all_items, pairs["train"], pairs["valid"], *sizes, device=CPU)
+    unseen = UnseenItems(pairs["train"], pairs["valid"], *sizes, CPU)
+    expected = unseen.rank(model.score_all_items)
     watched = MASK.watched(run.dataset, split, CPU)
     assert watched.of(model) == expected.metrics["ndcg@10"]
 

@@ -9,7 +9,7 @@ import torch
 from sklearn.metrics import ndcg_score
 
 from bonmf_lib.errors import ConfigError, ModelError
-from bonmf_lib.evaluation.ranking import rank_all, ranking_metrics
+from bonmf_lib.evaluation.ranking import KS, UnseenItems
 from tests.conftest import CPU
 
 USERS, ITEMS = 60, 45
@@ -58,6 +58,24 @@ def pairs(random, count, users=USERS):
     return random.integers(0, users, count), random.integers(0, ITEMS, count)
 
 
+def ranked(score, train, test, n_users, n_items, ks=KS, block=256):
+    return UnseenItems(train, test, n_users, n_items, CPU).rank(score, ks, block)
+
+
+def metrics(*arguments, **named):
+    return ranked(*arguments, **named).metrics
+
+
+def test_one_preparation_ranks_by_any_number_of_scores():
+    random = np.random.default_rng(5)
+    parts = pairs(random, 900), pairs(random, 250, users=40)
+    tables = [torch.from_numpy(random.normal(size=(USERS, ITEMS))) for _ in range(2)]
+    unseen = UnseenItems(*parts, USERS, ITEMS, CPU)
+    found = [unseen.rank(lambda users, own=table: own[users]).metrics for table in tables * 2]
+    anew = [metrics(lambda users, own=table: own[users], *parts, USERS, ITEMS) for table in tables]
+    assert found == anew * 2 and anew[0] != anew[1]
+
+
 @pytest.mark.parametrize("levels", [None, 4, 1])  # distinct scores, many ties, all equal
 @pytest.mark.parametrize("block", [1, 7, 256])
 def test_equals_the_reference(levels, block):
@@ -74,16 +92,14 @@ def test_equals_the_reference(levels, block):
     )
     table = torch.from_numpy(scores)
     ks = (1, 5, 10, 20, 100)  # 100: longer than the list of items
-    found = ranking_metrics(lambda users: table[users], train, test, USERS, ITEMS, ks, CPU, block)
+    found = metrics(lambda users: table[users], train, test, USERS, ITEMS, ks, block)
     ties = np.argsort(np.random.default_rng(0).permutation(ITEMS))
     rows = reference(scores, train, test, ks, ties)
     expected = means_of(rows, ks)
     assert found.keys() == expected.keys()
     assert found == pytest.approx(expected, rel=1e-12, abs=1e-12)
     torch.testing.assert_close(table, torch.from_numpy(scores), rtol=0, atol=0)
-    each = rank_all(
-        lambda users: table[users], train, test, USERS, ITEMS, ks, CPU, block
-    ).per_user()
+    each = ranked(lambda users: table[users], train, test, USERS, ITEMS, ks, block).per_user()
     assert each["user"].tolist() == list(rows)
     assert set(each.columns) == {"user"} | {name for name in found if "coverage" not in name}
     for name in each.columns[1:]:
@@ -121,9 +137,7 @@ def test_values_are_those_of_before(levels):
     table = random.normal(size=(700, 50))
     if levels:
         table = random.integers(0, levels, (700, 50)) * 1.0
-    found = ranking_metrics(
-        lambda users: torch.from_numpy(table)[users], train, test, 700, 50, device=CPU
-    )
+    found = metrics(lambda users: torch.from_numpy(table)[users], train, test, 700, 50)
     for name, value in BEFORE[levels].items():
         assert found[name] == pytest.approx(value, rel=1e-15, abs=0)
 
@@ -137,7 +151,7 @@ def test_ndcg_is_that_of_scikit_learn_without_ties():
     relevant[test] = 1
     nobody = np.zeros(0, np.int64)
     known = nobody, nobody
-    found = rank_all(lambda u: torch.from_numpy(scores)[u], known, test, USERS, ITEMS, device=CPU)
+    found = ranked(lambda u: torch.from_numpy(scores)[u], known, test, USERS, ITEMS)
     for k in (5, 10, 20):
         expected = [ndcg_score(relevant[[u]], scores[[u]], k=k) for u in found.users]
         assert found.per_user()[f"ndcg@{k}"].tolist() == pytest.approx(expected, abs=1e-12)
@@ -149,7 +163,7 @@ def test_worked_example():
     table = torch.tensor([[3.0, 2.0, 1.0], [3.0, 2.0, 1.0], [1.0, 2.0, 3.0]])
     test = np.array([0, 0, 1, 2, 2, 2]), np.array([1, 2, 0, 0, 1, 2])
     nobody = (np.empty(0, np.int64), np.empty(0, np.int64))
-    found = rank_all(lambda users: table[users], nobody, test, 3, 3, (2,), CPU).per_user()
+    found = ranked(lambda users: table[users], nobody, test, 3, 3, (2,)).per_user()
     expected = {
         "ndcg@2": [0.386853, 1, 1],
         "recall@2": [0.5, 1, 0.666667],
@@ -165,14 +179,13 @@ def test_by_hand():
     0."""
     table = torch.tensor([[5.0, 4.0, 3.0, 2.0, 1.0]])
     zeros = np.zeros(3, np.int64)
-    found = ranking_metrics(
+    found = metrics(
         lambda users: table[users],
         (zeros[:1], np.array([0])),
         (zeros, np.array([2, 4, 0])),
         1,
         5,
         (1, 2),
-        CPU,
     )
     assert found["precision@1"] == found["hr@1"] == found["ndcg@1"] == 0
     assert found["precision@2"] == 0.5
@@ -187,7 +200,7 @@ def test_perfect_scores_reach_the_ideal_and_unscored_items_are_misses():
     perfect = torch.zeros(USERS, ITEMS)
     perfect[test] = 1.0
     nobody = (np.empty(0, np.int64), np.empty(0, np.int64))
-    found = ranking_metrics(lambda users: perfect[users], nobody, test, USERS, ITEMS, (3, 45), CPU)
+    found = metrics(lambda users: perfect[users], nobody, test, USERS, ITEMS, (3, 45))
     assert (
         found["ndcg@3"]
         == found["ndcg@45"]
@@ -197,9 +210,7 @@ def test_perfect_scores_reach_the_ideal_and_unscored_items_are_misses():
     )
     nothing = torch.full((USERS, ITEMS), -torch.inf)
     assert set(
-        ranking_metrics(
-            lambda users: nothing[users], nobody, test, USERS, ITEMS, (3,), CPU
-        ).values()
+        metrics(lambda users: nothing[users], nobody, test, USERS, ITEMS, (3,)).values()
     ) == {0.0}
 
 
@@ -207,9 +218,7 @@ def test_equal_scores_do_not_profit_from_the_order_of_the_ids():
     """Ids sorted by popularity must not make a constant score look like a popularity model."""
     test = (np.repeat(np.arange(50), 5), np.tile(np.arange(5), 50))
     nobody = (np.empty(0, np.int64), np.empty(0, np.int64))
-    found = ranking_metrics(
-        lambda users: torch.zeros(len(users), 500), nobody, test, 50, 500, (5,), CPU
-    )
+    found = metrics(lambda users: torch.zeros(len(users), 500), nobody, test, 50, 500, (5,))
     assert found["recall@5"] < 0.5
 
 
@@ -218,8 +227,8 @@ def test_constant_scores_hit_as_seldom_as_chance(scores):
     """Not always, as where the test item is counted before its equals."""
     test = np.arange(400), np.random.default_rng(0).integers(0, 1000, 400)
     nobody = (np.empty(0, np.int64), np.empty(0, np.int64))
-    found = ranking_metrics(
-        lambda users: torch.full((len(users), 1000), scores), nobody, test, 400, 1000, (10,), CPU
+    found = metrics(
+        lambda users: torch.full((len(users), 1000), scores), nobody, test, 400, 1000, (10,)
     )
     assert found["hr@10"] < 0.04 and found["mrr"] < 0.04
     assert found["coverage@10"] == 10 / 1000
@@ -230,7 +239,7 @@ def test_how_known_and_how_new_lists_are():
     train = np.array([0, 1, 2, 3, 0, 1, 2, 3]), np.array([0, 0, 0, 0, 1, 1, 2, 2])
     table = torch.tensor([9.0, 1.0, 2.0, 8.0]).expand(6, 4)
     test = np.array([4, 5]), np.array([1, 1])
-    found = ranking_metrics(lambda users: table[users], train, test, 6, 4, (1, 2), CPU)
+    found = metrics(lambda users: table[users], train, test, 6, 4, (1, 2))
     assert found["popularity@1"] == pytest.approx(3.5 / 4)
     assert found["popularity@2"] == pytest.approx((3.5 + 0.5) / 2 / 4)
     assert found["novelty@1"] == 0  # everybody who trains has it
@@ -240,10 +249,7 @@ def test_how_known_and_how_new_lists_are():
 
 def test_no_test_item_gives_no_metric():
     nobody = (np.empty(0, np.int64), np.empty(0, np.int64))
-    assert (
-        ranking_metrics(lambda users: torch.zeros(len(users), 5), nobody, nobody, 3, 5, device=CPU)
-        == {}
-    )
+    assert metrics(lambda users: torch.zeros(len(users), 5), nobody, nobody, 3, 5) == {}
 
 
 @pytest.mark.parametrize(
@@ -267,4 +273,4 @@ def test_bad_requests(changes, error, message):
         "n_users": 3,
     }
     with pytest.raises(error, match=message):
-        ranking_metrics(**(arguments | {"n_items": 5, "device": CPU} | changes))
+        metrics(**(arguments | {"n_items": 5} | changes))
