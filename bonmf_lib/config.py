@@ -58,6 +58,7 @@ _AS_BEFORE = {
     "text_preparation": "standardised",
     "image_preparation": "standardised",
     "negatives_over": "unrated",
+    "batches_of": "ratings",
     "optimiser": "adam",
 }
 

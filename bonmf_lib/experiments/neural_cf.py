@@ -42,7 +42,7 @@ MF_NEGATIVES = 8  # of Rendle et al., drawn from all items
 HIDDEN_LAYERS = 3  # of the MLP, where nothing else is said
 EASE_PENALTIES = 250.0, 1320.0  # which of them is better depends on the evaluation
 # what rows' names end in
-COUNTED, FROM_CHOSEN = ", negatives counted in batches", ", from parts chosen on test"
+IN_EXAMPLES, FROM_CHOSEN = ", batches of examples", ", from parts chosen on test"
 BY_ADAM = ", gone on by Adam"
 AS_PUBLISHED, LARGE_BATCHES, TUNED = "as published", "large batches", "tuned"
 # of plain gradient descent after pretraining, for each positive of a batch: 0.001 in the paper's
@@ -182,27 +182,26 @@ def neumf_rows(run: Run) -> list[Variant]:
 
 def rows_by_epoch(run: Run) -> list[Variant]:
     """The networks of the paper's table at its most factors, the pretrained one from parts whose
-    epoch is chosen by the test ratings too; then all of them in batches that count negatives, as
-    those of the authors' code do, and the pretrained one by Adam, as the command that they give has
-    it in place of the paper's plain descent."""
+    epoch is chosen by the test ratings too; then all of them in batches of shuffled examples, as
+    those of the authors' code are, and the pretrained one by Adam, as the command that they give
+    has it in place of the paper's plain descent."""
     most = max(run.settings.rankings.factors)
     *rows, fused = [make(run, most, AS_PUBLISHED) for make in (gmf, mlp, neumf, pretrained)]
     fused = replace(fused, name=f"{fused.name}{FROM_CHOSEN}")
     by_adam = replace(fused, name=f"{fused.name}{BY_ADAM}", training=rows[-1].training)
-    return [*rows, fused, *map(negatives_counted, [*rows, fused, by_adam])]
+    return [*rows, fused, *map(in_examples, [*rows, fused, by_adam])]
 
 
-def negatives_counted(row: Variant) -> Variant:
+def in_examples(row: Variant) -> Variant:
     """The row, and what it starts from, in batches of as many examples as its own has positives:
-    the negatives drawn for them are counted too."""
+    ratings and negatives are shuffled together. A step of plain descent goes as far for each."""
     own = row.training
-    fewer = max(1, own.batch_size // (1 + own.negatives))
-    rate = own.learning_rate * (fewer / own.batch_size if own.optimiser == "sgd" else 1)
+    rate = own.learning_rate / (1 + own.negatives if own.optimiser == "sgd" else 1)
     return replace(
         row,
-        name=f"{row.name}{COUNTED}",
-        training=replace(own, batch_size=fewer, learning_rate=rate),
-        starts_from=tuple(map(negatives_counted, row.starts_from)),
+        name=f"{row.name}{IN_EXAMPLES}",
+        training=replace(own, batches_of="examples", learning_rate=rate),
+        starts_from=tuple(map(in_examples, row.starts_from)),
     )
 
 

@@ -63,7 +63,8 @@ class Batch:
     Attributes:
         users, items: int64 (B,), rated pairs. ratings: float32 (B,).
         negatives: users and items that are no rated pairs, each int64 (B * n,), the n of a row next
-            to each other; None where the training draws none.
+            to each other, or as many as come up where batches are of examples; None where the
+            training draws none.
     """
 
     users: torch.Tensor
@@ -73,6 +74,11 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.users)
+
+    @property
+    def examples(self) -> int:
+        """Rated pairs and negatives."""
+        return len(self) + (0 if self.negatives is None else len(self.negatives[0]))
 
 
 class Recommender(nn.Module):

@@ -16,9 +16,9 @@ from ..evaluation.rules import ALL_KNOWN_MASKED
 from ..experiments.neural_cf import (
     AS_PUBLISHED,
     BY_ADAM,
-    COUNTED,
     FROM_CHOSEN,
     HIDDEN_LAYERS,
+    IN_EXAMPLES,
     TUNED,
 )
 from ..runs.run import Run
@@ -255,11 +255,13 @@ def hits_by_batches(tested: pd.DataFrame) -> dict[str, pd.DataFrame]:
         tested: of :func:`bonmf_lib.studies.chosen_epochs.tested_by_epoch`.
     """
     hits = tested[tested["metric"] == "hr@10"]
-    counted = hits["model"].str.endswith(COUNTED)
-    parts = {"test, batches of positives": ~counted, "test, negatives counted": counted}
+    examples = hits["model"].str.endswith(IN_EXAMPLES)
+    parts = {"test, batches of positives": ~examples, "test, batches of examples": examples}
     return {
         of: hits[own].assign(
-            model=hits["model"][own].map(lambda name: _uncounted(name).replace(FROM_CHOSEN, ""))
+            model=hits["model"][own].map(
+                lambda name: _without_batches(name).replace(FROM_CHOSEN, "")
+            )
         )
         for of, own in parts.items()
         if own.any()
@@ -309,13 +311,13 @@ def choice_sentence(tested: pd.DataFrame) -> str:
 def _gain_of_pretrained(hits: pd.DataFrame, fused: str) -> tuple[str, tuple[Estimate, str]]:
     """How it is trained; what it gains in percent over the best of the networks that share its
     batches, on the seeds that all of them have, and this network."""
-    counted = fused.endswith(COUNTED)
-    alike = [name for name in hits if name.endswith(COUNTED) == counted]
+    examples = fused.endswith(IN_EXAMPLES)
+    alike = [name for name in hits if name.endswith(IN_EXAMPLES) == examples]
     own = hits[[name for name in alike if name == fused or not _is_pretrained(name)]].dropna()
     best = own.drop(columns=fused).mean().idxmax()
     gain = mean_interval(100 * (own[fused] / own[best] - 1).to_numpy(), 0.0)
-    how = "in batches that count negatives" if counted else "in batches of positives"
-    return how + BY_ADAM * (BY_ADAM in fused), (gain, _uncounted(best))
+    how = f"in batches of {'examples' if examples else 'positives'}"
+    return how + BY_ADAM * (BY_ADAM in fused), (gain, _without_batches(best))
 
 
 def _over_seeds(gain: Estimate) -> str:
@@ -324,16 +326,16 @@ def _over_seeds(gain: Estimate) -> str:
     return f" ({signed(gain.low)} to {signed(gain.high)}, over {gain.n} seeds alone)"
 
 
-def _uncounted(model: str) -> str:
-    return model.removesuffix(COUNTED)
+def _without_batches(model: str) -> str:
+    return model.removesuffix(IN_EXAMPLES)
 
 
 def _is_pretrained(model: str) -> bool:
-    return _uncounted(model).removesuffix(BY_ADAM).endswith(FROM_CHOSEN)
+    return _without_batches(model).removesuffix(BY_ADAM).endswith(FROM_CHOSEN)
 
 
 def _as_printed(model: str) -> str:
-    return _uncounted(model).removesuffix(BY_ADAM).removesuffix(FROM_CHOSEN)
+    return _without_batches(model).removesuffix(BY_ADAM).removesuffix(FROM_CHOSEN)
 
 
 def _all_of(values: pd.Series) -> str:

@@ -97,9 +97,23 @@ class NegativeSampler:
         return users.repeat_interleave(self.per_positive), items.flatten()
 
 
-def batches(train: Triples, size: int, negatives: NegativeSampler | None) -> Iterator[Batch]:
-    """All training ratings once, in random order, a slice of a permutation at a time, each with its
-    negatives."""
+def batches(
+    train: Triples,
+    size: int,
+    negatives: NegativeSampler | None,
+    of: Literal["ratings", "examples"] = "ratings",
+) -> Iterator[Batch]:
+    """All training ratings once, in random order, a slice of a permutation at a time: ``size`` of
+    them, each with its negatives; or so many examples, which are ratings and negatives alike.
+
+    Raises:
+        TrainingError: examples without negatives.
+    """
+    if of == "examples":
+        if negatives is None:
+            raise TrainingError("Batches of examples need negatives.")
+        yield from _shuffled_examples(train, size, negatives)
+        return
     # drawn on the CPU: the same on every device
     order = torch.randperm(len(train)).to(train.ratings.device)
     for start in range(0, len(train), size):
@@ -107,3 +121,14 @@ def batches(train: Triples, size: int, negatives: NegativeSampler | None) -> Ite
         users = train.users[rows]
         drawn = None if negatives is None else negatives.draw(users)
         yield Batch(users, train.items[rows], train.ratings[rows], drawn)
+
+
+def _shuffled_examples(train: Triples, size: int, negatives: NegativeSampler) -> Iterator[Batch]:
+    drawn = negatives.draw(train.users)
+    users, items = map(torch.cat, zip((train.users, train.items), drawn, strict=True))
+    order = torch.randperm(len(users)).to(users.device)
+    for start in range(0, len(users), size):
+        rows = order[start : start + size]
+        rated = rows < len(train)
+        own, other = rows[rated], rows[~rated]
+        yield Batch(users[own], items[own], train.ratings[own], (users[other], items[other]))

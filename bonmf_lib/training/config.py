@@ -30,6 +30,9 @@ class TrainingConfig:
     # what they are drawn from, uniformly: the items that the user has not rated in training, those
     # of them that somebody has, or all
     negatives_over: Literal["unrated", "trained", "all"] = "unrated"
+    # what batch_size counts: training ratings, each beside its drawn items; or examples, rated and
+    # drawn alike, all drawn before the epoch and shuffled; bce
+    batches_of: Literal["ratings", "examples"] = "ratings"
     optimiser: Literal["adam", "sgd"] = "adam"  # sgd: without momentum
     tf32: bool = False  # allow TF32 matrix products on an NVIDIA GPU
 
@@ -41,6 +44,11 @@ class TrainingConfig:
             )
         if self.negatives_over != "unrated" and not self.negatives:
             raise ConfigError("TrainingConfig.negatives_over is of negatives, but none are drawn.")
+        if self.batches_of == "examples" and self.loss != "bce":
+            raise ConfigError(
+                "TrainingConfig.batches_of 'examples' separates drawn items from their rating, "
+                f"which loss '{self.loss}' does not allow."
+            )
 
     @property
     def is_implicit(self) -> bool:

@@ -140,7 +140,7 @@ def fit(
         if _stopped(history, settings):
             break
         started = time.perf_counter()
-        loss = _one_epoch(model, optimiser, train, settings.batch_size, seed, epoch, negatives)
+        loss = _one_epoch(model, optimiser, train, settings, seed, epoch, negatives)
         if not math.isfinite(loss):
             raise TrainingError(
                 f"{label}: the loss became {loss} in epoch {epoch + 1}; lower the learning rate "
@@ -172,7 +172,7 @@ def _one_epoch(
     model: Recommender,
     optimiser: torch.optim.Optimizer,
     train: Triples,
-    batch_size: int,
+    settings: TrainingConfig,
     seed: int,
     epoch: int,
     negatives: NegativeSampler | None,
@@ -181,13 +181,14 @@ def _one_epoch(
     comes from (seed, epoch)."""
     model.train()
     device = train.ratings.device
-    total = torch.zeros((), dtype=torch.float64, device=device)
+    total, examples = torch.zeros((), dtype=torch.float64, device=device), 0
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
         model.start_epoch(epoch)
-        for batch in batches(train, batch_size, negatives):
-            total += step(model, optimiser, batch) * len(batch)
-    return float(total) / len(train)
+        for batch in batches(train, settings.batch_size, negatives, settings.batches_of):
+            total += step(model, optimiser, batch) * batch.examples
+            examples += batch.examples
+    return float(total) / examples
 
 
 def optimiser_of(model: Recommender, settings: TrainingConfig) -> torch.optim.Optimizer:

@@ -16,7 +16,7 @@ from bonmf_lib.models import ModelInputs, build_model, get_model
 from bonmf_lib.models.rating.biased_svd import BiasedSVDConfig
 from bonmf_lib.splits.rules import Ratio
 from bonmf_lib.splits.split import Split
-from bonmf_lib.training.batches import NegativeSampler, Triples
+from bonmf_lib.training.batches import NegativeSampler, Triples, batches
 from bonmf_lib.training.config import TrainingConfig
 from bonmf_lib.training.loop import Validation, fit
 from tests.conftest import CPU
@@ -28,6 +28,10 @@ ALL_ROWS = 100_000  # a batch size that takes every rating at once
 def triples(pairs: list[tuple[int, int]]) -> Triples:
     users, items = torch.tensor(pairs).T
     return Triples(users, items, torch.ones(len(pairs)))
+
+
+def as_pairs(users: torch.Tensor, items: torch.Tensor) -> list[tuple[int, int]]:
+    return list(zip(users.tolist(), items.tolist(), strict=True))
 
 
 def sampler_of(pairs, n_users, n_items, per_positive, over="unrated") -> NegativeSampler:
@@ -85,6 +89,46 @@ def test_repeated_training_pairs_count_once():
     users, items = sampler.draw(torch.tensor([0, 1]))
     assert set(items[users == 0].tolist()) == {0, 2, 3}
     assert set(items[users == 1].tolist()) == {1, 2, 3}
+
+
+def test_batches_of_examples_shuffle_ratings_and_negatives_of_an_epoch():
+    """Every rating once, as many drawn pairs as there are for each, none of them rated; a step has
+    so many examples, and a rating's negatives stand apart from it."""
+    pairs = [(user, item) for user in range(20) for item in range(user % 3, 12, 2)]
+    train, sampler = triples(pairs), sampler_of(pairs, 20, 15, 4)
+    torch.manual_seed(0)
+    steps = list(batches(train, 32, sampler, "examples"))
+    assert [step.examples for step in steps[:-1]] == [32] * (len(steps) - 1)
+    assert sum(step.examples for step in steps) == 5 * len(pairs)
+    rated = [pair for step in steps for pair in as_pairs(step.users, step.items)]
+    drawn = [pair for step in steps for pair in as_pairs(*step.negatives)]
+    assert sorted(rated) == sorted(pairs) and rated != pairs
+    assert not set(drawn) & set(pairs)
+    of_user = np.bincount([user for user, _ in drawn], minlength=20)
+    assert of_user.tolist() == (4 * np.bincount([user for user, _ in pairs])).tolist()
+    assert len({len(step) for step in steps[:-1]}) > 3  # not a fifth of every batch
+    alone = [set(step.negatives[0].tolist()) - set(step.users.tolist()) for step in steps]
+    assert any(alone)
+    with pytest.raises(TrainingError, match="need negatives"):
+        next(batches(train, 32, None, "examples"))
+
+
+def test_one_batch_of_all_examples_is_one_of_all_ratings(planted, split, inputs):
+    """The gradient of a mean does not depend on the order of what is summed."""
+    found, train = [], Triples.of(planted, split.train, CPU)
+    for of in ("ratings", "examples"):
+        model = build_model("gmf", get_model("gmf").config(), inputs, seed=0).double()
+        torch.manual_seed(0)
+        sampler = NegativeSampler(model, train, 2)
+        drawn = sampler.draw(train.users)
+        sampler.draw = lambda users, drawn=drawn: drawn
+        (batch,) = batches(train, 10**6, sampler, of)
+        assert (len(batch), batch.examples) == (len(train), 3 * len(train))
+        loss, _ = model.loss(batch)
+        loss.backward()
+        found.append([loss.detach(), *(one.grad for one in model.parameters())])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def test_negatives_over_all_items_are_not_rejected():

@@ -69,22 +69,20 @@ def test_rows_as_published_train_on_all_but_the_latest_for_fixed_epochs(run):
         assert (row.training.epochs, row.training.patience) == (epochs, None)
 
 
-def test_a_batch_that_counts_negatives_has_a_fifth_of_the_positives(run):
+def test_rows_by_epoch_are_trained_in_batches_of_examples_too(run):
     *rows, by_adam = neural_cf.rows_by_epoch(run)
-    usual, counted = rows[: len(rows) // 2], rows[len(rows) // 2 :]
-    assert by_adam.training == counted[0].training != counted[-1].training
-    assert by_adam == replace(counted[-1], name=by_adam.name, training=by_adam.training)
-    for one, fewer in zip(usual, counted, strict=True):
-        own, of_fewer = one.training, fewer.training
-        assert fewer.name == one.name + neural_cf.COUNTED
-        assert of_fewer.batch_size == own.batch_size // 5 > 0
-        # a step of plain descent goes as far for a rating as in large batches
-        shrunk = of_fewer.batch_size / own.batch_size if own.optimiser == "sgd" else 1
-        assert of_fewer.learning_rate == pytest.approx(own.learning_rate * shrunk)
-        same = replace(own, batch_size=of_fewer.batch_size, learning_rate=of_fewer.learning_rate)
-        assert of_fewer == same
-        assert replace(fewer, name=one.name, training=own, starts_from=one.starts_from) == one
-    assert counted[-1].starts_from == tuple(counted[:2])
+    usual, examples = rows[: len(rows) // 2], rows[len(rows) // 2 :]
+    assert by_adam.training == examples[0].training != examples[-1].training
+    assert by_adam == replace(examples[-1], name=by_adam.name, training=by_adam.training)
+    for one, other in zip(usual, examples, strict=True):
+        own = one.training
+        assert other.name == one.name + neural_cf.IN_EXAMPLES
+        # a step of plain descent goes as far for an example as among five times as many
+        shrunk = 5 if own.optimiser == "sgd" else 1
+        rate = own.learning_rate / shrunk
+        assert other.training == replace(own, batches_of="examples", learning_rate=rate)
+        assert replace(other, name=one.name, training=own, starts_from=one.starts_from) == one
+    assert examples[-1].starts_from == tuple(examples[:2])
 
 
 @pytest.mark.parametrize("experiment", CHOSEN)

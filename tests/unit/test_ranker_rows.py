@@ -79,6 +79,8 @@ def trained(monkeypatch) -> list[str]:
         ({"loss": "bpr"}, "must be positive with loss 'bce' or 'bpr'"),
         ({"loss": "bootstrap", "negatives": 1}, "and 0 with the others"),
         ({"negatives_over": "all"}, "none are drawn"),
+        ({"batches_of": "examples"}, "separates drawn items from their rating"),
+        ({"batches_of": "examples", "loss": "bpr", "negatives": 1}, "loss 'bpr' does not allow"),
     ],
 )
 def test_impossible_settings(values, message):
@@ -90,7 +92,11 @@ def test_switches_that_came_later_leave_older_hashes_alone():
     """As they were before there were these fields."""
     assert config_hash(TrainingConfig()) == "a09b4b983c89a656"
     assert config_hash(TrainingConfig(loss="bce", negatives=1)) == "22ce212143e7ffec"
-    for values in ({"negatives_over": "all"}, {"optimiser": "sgd"}):
+    for values in (
+        {"negatives_over": "all"},
+        {"optimiser": "sgd"},
+        {"batches_of": "examples"},
+    ):
         assert config_hash(replace(DRAWN, **values)) != config_hash(DRAWN)
 
 
@@ -126,7 +132,9 @@ def test_negatives_over_all_items_may_be_rated_ones(planted, split, inputs):
     assert counts.min() > 0
 
 
-@pytest.mark.parametrize("changes", [{"negatives_over": "all"}, {"optimiser": "sgd"}])
+@pytest.mark.parametrize(
+    "changes", [{"negatives_over": "all"}, {"optimiser": "sgd"}, {"batches_of": "examples"}]
+)
 def test_bonmf_ranks_under_the_new_settings(planted, split, inputs, changes):
     """A model of ratings whose outputs are read as logits; the setting makes a difference."""
     scores = []

@@ -7,7 +7,7 @@ from bonmf_lib.claims.across_users import COLUMNS
 from bonmf_lib.claims.reading import read_claims
 from bonmf_lib.errors import RecordError
 from bonmf_lib.evaluation.rules import OWN_KEPT
-from bonmf_lib.experiments.neural_cf import BY_ADAM, COUNTED, FROM_CHOSEN
+from bonmf_lib.experiments.neural_cf import BY_ADAM, FROM_CHOSEN, IN_EXAMPLES
 from bonmf_lib.report import ranker_parts
 from bonmf_lib.report.conclusions import measured
 from bonmf_lib.report.published import NotPublishedError, Published, read_published_run
@@ -80,8 +80,8 @@ def test_networks_are_compared_with_what_their_paper_prints_where_it_does():
 def test_what_choosing_the_epoch_adds_is_said_beside_print():
     names = [
         "MLP, 32 factors", "Other", "NeuMF, 32 factors, pretrained, from parts chosen on test",
-        "GMF, 32 factors, negatives counted in batches",
-        "NeuMF, 32 factors, pretrained, from parts chosen on test, negatives counted in batches",
+        "GMF, 32 factors, batches of examples",
+        "NeuMF, 32 factors, pretrained, from parts chosen on test, batches of examples",
     ]  # fmt: skip
     choice = pd.DataFrame(
         {
@@ -101,7 +101,7 @@ def test_what_choosing_the_epoch_adds_is_said_beside_print():
         "NeuMF, 32 factors, pretrained, from parts chosen on test: HR@10 0.660 and NDCG@10 0.410 "
         "after the last epoch; HR@10 0.710 and NDCG@10 0.430 after epoch 3, one seed. Printed: "
         "HR@10 0.726 and NDCG@10 0.445.",
-        "GMF, 32 factors, negatives counted in batches: HR@10 0.680 and NDCG@10 0.420 after the "
+        "GMF, 32 factors, batches of examples: HR@10 0.680 and NDCG@10 0.420 after the "
         "last epoch; HR@10 0.700 and NDCG@10 0.420 after each seed's own (mean 9.5), 2 seeds. "
         "Printed by an independent run: HR@10 0.708 and NDCG@10 0.429.",
     ]
@@ -134,16 +134,16 @@ def test_the_pretrained_network_is_told_from_the_best_other_on_seeds_that_both_h
         "MLP": {0: 0.70, 1: 0.50, 2: 0.50},
         "GMF": {0: 0.60, 1: 0.60, 2: 0.60, 3: 0.1},
         fused: {0: 0.63, 1: 0.66, 2: 0.69},
-        f"GMF{COUNTED}": {0: 0.70},
-        f"{fused}{COUNTED}": {0: 0.65},
-        f"{fused}{BY_ADAM}{COUNTED}": {0: 0.77, 1: 0.9},
+        f"GMF{IN_EXAMPLES}": {0: 0.70},
+        f"{fused}{IN_EXAMPLES}": {0: 0.65},
+        f"{fused}{BY_ADAM}{IN_EXAMPLES}": {0: 0.77, 1: 0.9},
     }
     said = chosen_gains_sentence(by_epoch(hits))
     assert "the pretrained network is not always ahead of the best of the others" in said
     assert "in batches of positives +10.0 % (−2.4 to +22.4, over 3 seeds alone) over *GMF*" in said
-    assert "that count negatives −7.1 % (one seed, no interval) over *GMF*; in" in said
+    assert "in batches of examples −7.1 % (one seed, no interval) over *GMF*; in" in said
     assert said.endswith("gone on by Adam +10.0 % (one seed, no interval) over *GMF*.")
-    del hits[f"{fused}{COUNTED}"]
+    del hits[f"{fused}{IN_EXAMPLES}"]
     said = chosen_gains_sentence(by_epoch(hits))
     assert "network is ahead of the best of the others on the seeds that were run (HR@10)" in said
     sure = {"GMF": dict.fromkeys(range(3), 0.5), fused: {0: 0.6, 1: 0.601, 2: 0.602}}
@@ -184,12 +184,13 @@ def test_tested_curves_are_of_hit_rates(monkeypatch):
     assert [one.partition(" after")[0] for one in near] == [
         "Within 0.01 of print", "Within 0.01 of an independent run",
     ]  # fmt: skip
-    fused = f"NeuMF, 8 factors, pretrained{FROM_CHOSEN}{BY_ADAM}{COUNTED}"
+    fused = f"NeuMF, 8 factors, pretrained{FROM_CHOSEN}{BY_ADAM}{IN_EXAMPLES}"
     both = pd.concat([table, table.assign(model=fused)])
     monkeypatch.setattr(Published, "table", lambda own, name, what: both)
     _, figure, *_ = ranker_parts.tested_curves(Published(pd.DataFrame(columns=RECORD_COLUMNS)))
-    assert "(test, negatives counted): NeuMF, 8 factors, pretrained, gone on by Adam 1 (0.500)" in (
-        figure.get_label()
+    assert (
+        "(test, batches of examples): NeuMF, 8 factors, pretrained, gone on by Adam 1 (0.500)"
+        in (figure.get_label())
     )
 
 
