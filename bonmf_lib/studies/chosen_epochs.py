@@ -28,14 +28,16 @@ def tested_by_epoch(
 ) -> pd.DataFrame:
     """Every row trained once more on every seed, its evaluation measured on the test ratings after
     every epoch. A row that starts from others starts from their epochs with the best first metric
-    on the test ratings, as that code keeps them; else nothing is chosen by it.
+    on the test ratings, as that code keeps them, and is measured before its first epoch too, since
+    that code may keep this; else nothing is chosen by it.
 
     Args:
         rows: ranked by, trained for a fixed number of epochs from given settings, and from initial
             weights of their own or from such rows.
 
     Returns:
-        columns model, seed, epoch (from 1), loss, metric, value.
+        columns model, seed, epoch (from 1; 0 before the first one, without loss), loss, metric,
+        value.
 
     Raises:
         ConfigError: a row is not evaluated by a ranking, or starts from a row that starts from
@@ -87,6 +89,8 @@ def _of_row(
         measured.append(found)
         return value
 
+    if starts:
+        chosen_by(model.to(training.device).eval())
     history = fit(
         model, training.dataset, training.split, row.training, seed, training.device,
         validation=Validation(metrics[0], chosen_by, higher_is_better=True), label=training.label,
@@ -94,8 +98,8 @@ def _of_row(
     columns = {
         "model": row.name,
         "seed": seed,
-        "epoch": range(1, len(measured) + 1),
-        "loss": history.train_loss,
+        "epoch": range(0 if starts else 1, len(history.train_loss) + 1),
+        "loss": [math.nan] * bool(starts) + history.train_loss,
     }
     wide = pd.DataFrame(columns | {name: [one[name] for one in measured] for name in metrics})
     return wide.melt(list(columns), var_name="metric"), best

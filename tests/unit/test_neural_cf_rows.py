@@ -322,7 +322,12 @@ def test_a_network_starts_from_the_parts_that_are_best_on_test(run):
     expected = test(together.eval()).metrics
     own = found[found["model"] == row.name]
     for metric in chosen_epochs.METRICS:
-        assert set(own["value"][own["metric"] == metric]) == {expected[metric]}
+        of_metric = own[own["metric"] == metric]
+        assert set(of_metric["value"]) == {expected[metric]}
+        # as it starts, it has no loss yet
+        assert of_metric["epoch"].tolist() == [0, 1, 2, 3]
+        assert of_metric["loss"].isna().tolist() == [True, False, False, False]
+    assert choice[row.name, "hr@10"] == 0  # that code keeps a later epoch only if it is better
     assert list(found["model"].unique()) == [*(part.name for part in row.starts_from), row.name]
 
 

@@ -147,7 +147,8 @@ def watched_curves(table: pd.DataFrame, metric: str, measured_on: str = "validat
     stop, band = range.
 
     Args:
-        table: columns model, seed, epoch (from 1), loss, value of the metric, better when higher.
+        table: columns model, seed, epoch (from 1, or 0 before the first, without loss), loss, value
+        of the metric, better when higher.
         measured_on: the part of the data that the metric is of.
     """
     figure, axes = grid(1, 2, (11, 4.6))
