@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import statsmodels.api as sm
-from scipy import stats
 from statsmodels.stats.sandwich_covariance import cov_cluster
 
-from .significance import Estimate
+from .significance import Estimate, t_interval
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,9 +85,4 @@ def clustered_mean(values: np.ndarray, clusters: Clusters) -> Estimate:
         variance = max(of_users + of_items - of_values, of_users, of_items)
     share = clusters.test_share
     error = math.sqrt(variance * (1 + clusters.folds * share / (1 - share)))
-    if error == 0:
-        return Estimate(mean, mean, mean, clusters.folds, float(mean == 0))
-    freedom = clusters.smallest - 1
-    half = float(stats.t.ppf(0.975, freedom)) * error
-    p_value = float(2 * stats.t.sf(abs(mean) / error, freedom))
-    return Estimate(mean, mean - half, mean + half, clusters.folds, p_value)
+    return t_interval(mean, error, clusters.smallest - 1, clusters.folds)

@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 from statsmodels.stats.meta_analysis import combine_effects
 
 from ..errors import RecordError
-from .significance import Estimate
+from .significance import Estimate, half_width, standard_error, t_interval
 
 LEAST_STUDIES = 2  # for a mean with an interval
 LEAST_TO_PREDICT = 3  # for the interval of one more
@@ -45,12 +44,6 @@ class Summary:
     high_new: float
 
 
-def standard_error(found: Estimate, level: float = 0.95) -> float:
-    """Of a mean over seeds, read off its t interval; NaN where one seed has none."""
-    half = (found.high - found.low) / 2
-    return half / float(stats.t.ppf((1 + level) / 2, found.n - 1)) if found.n > 1 else float("nan")
-
-
 def random_effects(effects: Sequence[Estimate]) -> Summary | None:
     """The summary of an effect on several data sets; None of fewer than ``LEAST_STUDIES``.
 
@@ -70,14 +63,10 @@ def random_effects(effects: Sequence[Estimate]) -> Summary | None:
     fitted = combine_effects(means, errors**2, method_re="iterated", use_t=True)
     tau2 = max(0.0, float(fitted.tau2))
     mean, error = _weighted(means, errors**2 + tau2)
-    half = float(stats.t.ppf(0.975, count - 1)) * error
-    p_value = float(2 * stats.t.sf(abs(mean) / error, count - 1))
     spread = np.sqrt(tau2 + error**2)
-    reach = (
-        float(stats.t.ppf(0.975, count - 2)) * spread if count >= LEAST_TO_PREDICT else float("nan")
-    )
+    reach = half_width(spread, count - 2) if count >= LEAST_TO_PREDICT else float("nan")
     return Summary(
-        Estimate(mean, mean - half, mean + half, count, p_value),
+        t_interval(mean, error, count - 1, count),
         float(np.sqrt(tau2)),
         max(0.0, float(fitted.i2)) if fitted.q > 0 else 0.0,
         float(fitted.test_homogeneity().pvalue),

@@ -10,10 +10,9 @@ from functools import lru_cache, reduce
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from ..errors import RecordError
-from .significance import Estimate
+from .significance import Estimate, t_interval
 
 DRAWS = 2000
 _BLOCK = 200  # draws at once, which bounds the memory
@@ -75,14 +74,7 @@ class AcrossUsers:
 
     def estimate(self, level: float = 0.95) -> Estimate:
         """With its interval and the two-sided p-value against 0; ``n`` is the number of seeds."""
-        nothing, seeds = float("nan"), len(self.seeds)
-        if np.isnan(self.error):
-            return Estimate(self.mean, nothing, nothing, seeds)
-        if self.error == 0:
-            return Estimate(self.mean, self.mean, self.mean, seeds, float(self.mean == 0))
-        half = float(stats.t.ppf((1 + level) / 2, self.freedom)) * self.error
-        p_value = float(2 * stats.t.sf(abs(self.mean) / self.error, self.freedom))
-        return Estimate(self.mean, self.mean - half, self.mean + half, seeds, p_value)
+        return t_interval(self.mean, self.error, self.freedom, len(self.seeds), level)
 
     def negated(self) -> "AcrossUsers":
         """Of the difference the other way round."""

@@ -26,6 +26,37 @@ class Estimate:
         return self.low > 0 or self.high < 0
 
 
+def t_interval(mean: float, error: float, freedom: float, n: int, level: float = 0.95) -> Estimate:
+    """A mean with the t interval and the two-sided p-value that follow from its standard error.
+
+    Args:
+        error: NaN where it is not known, which leaves the bounds and the p-value NaN.
+        freedom: degrees of freedom of the error. n: of what there are so many, such as seeds.
+    """
+    if np.isnan(error):
+        return Estimate(mean, float("nan"), float("nan"), n)
+    if error == 0:
+        return Estimate(mean, mean, mean, n, float(mean == 0))
+    half = half_width(error, freedom, level)
+    p_value = float(2 * stats.t.sf(abs(mean) / error, freedom))
+    return Estimate(mean, mean - half, mean + half, n, p_value)
+
+
+def half_width(error: float, freedom: float, level: float = 0.95) -> float:
+    """Of the t interval around a mean with this standard error."""
+    return _quantile(freedom, level) * error
+
+
+def standard_error(found: Estimate, level: float = 0.95) -> float:
+    """Of a mean over seeds, read off its t interval; NaN where one seed has none."""
+    half = (found.high - found.low) / 2
+    return half / _quantile(found.n - 1, level) if found.n > 1 else float("nan")
+
+
+def _quantile(freedom: float, level: float) -> float:
+    return float(stats.t.ppf((1 + level) / 2, freedom))
+
+
 def mean_interval(values: np.ndarray, test_share: float, level: float = 0.95) -> Estimate:
     """Mean of one metric over J random splits, with the corrected resampled t interval and p-value.
 
@@ -39,11 +70,7 @@ def mean_interval(values: np.ndarray, test_share: float, level: float = 0.95) ->
     if n < 2:
         return Estimate(mean, float("nan"), float("nan"), n)
     error = float(values.std(ddof=1) * np.sqrt(1 / n + test_share / (1 - test_share)))
-    if error == 0:
-        return Estimate(mean, mean, mean, n, 1.0 if mean == 0 else 0.0)
-    half = float(stats.t.ppf((1 + level) / 2, n - 1)) * error
-    p_value = float(2 * stats.t.sf(abs(mean) / error, n - 1))
-    return Estimate(mean, mean - half, mean + half, n, p_value)
+    return t_interval(mean, error, n - 1, n, level)
 
 
 def paired_difference(
@@ -72,7 +99,7 @@ def equivalence(ours: np.ndarray, theirs: np.ndarray, margin: float, test_share:
     if np.isnan(found.low):
         return found
     distance = margin - abs(found.mean)  # the nearer margin decides
-    error = (found.high - found.low) / 2 / float(stats.t.ppf(0.95, found.n - 1))
+    error = standard_error(found, level=0.90)
     p_value = (
         float(distance <= 0) if error == 0 else float(stats.t.sf(distance / error, found.n - 1))
     )

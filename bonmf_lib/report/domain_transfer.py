@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from ..evaluation import holm, mean_interval
-from ..evaluation.meta_analysis import random_effects, standard_error
+from ..evaluation.meta_analysis import random_effects
+from ..evaluation.significance import standard_error
 from ..experiments.domains import (
     CONTROL,
     IDS,

@@ -11,7 +11,8 @@ from ..datasets import only_in_mirror, read_from
 from ..datasets.summary import coverage
 from ..datasets.words import shown_name
 from ..evaluation import Estimate, holm, mean_interval
-from ..evaluation.meta_analysis import LEAST_TO_PREDICT, Summary, random_effects, standard_error
+from ..evaluation.meta_analysis import LEAST_TO_PREDICT, Summary, random_effects
+from ..evaluation.significance import standard_error
 from ..experiments.domains import ASKED, IDS, PLAIN, Question, density
 from ..runs.records import interval_share
 from ..runs.run import Run

@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from ..claims.judge import LOWER_IS_BETTER
+from ..evaluation.significance import t_interval
 from ..experiments.specifications import (
     CONTENTS,
     EXPERIMENTS,
@@ -134,17 +134,14 @@ def _with_intervals(
     for specification, gain, share in found:
         spread, freedom = _spread([gain]) if len(gain) >= OWN_SPREAD else pooled
         error = spread * np.sqrt(1 / len(gain) + share / (1 - share))
-        half = float(stats.t.ppf(0.975, freedom) * error) if freedom else np.nan
-        mean = float(gain.mean())
+        mean = t_interval(float(gain.mean()), error, freedom, len(gain))
         row = {
             "comparison": name,
             "content": content,
             **asdict(specification),
             "batch": specification.batch[0],
         }
-        rows.append(
-            row | {"gain": mean, "low": mean - half, "high": mean + half, "splits": len(gain)}
-        )
+        rows.append(row | {"gain": mean.mean, "low": mean.low, "high": mean.high, "splits": mean.n})
     return rows
 
 

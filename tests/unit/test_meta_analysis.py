@@ -8,8 +8,8 @@ from statsmodels.stats.meta_analysis import combine_effects
 
 from bonmf_lib.errors import RecordError
 from bonmf_lib.evaluation import mean_interval
-from bonmf_lib.evaluation.meta_analysis import random_effects, standard_error
-from bonmf_lib.evaluation.significance import Estimate
+from bonmf_lib.evaluation.meta_analysis import random_effects
+from bonmf_lib.evaluation.significance import Estimate, standard_error
 
 
 def estimate(mean: float, error: float, seeds: int = 5) -> Estimate:
