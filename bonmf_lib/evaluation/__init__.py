@@ -1,7 +1,14 @@
 """Predictions -> metrics -> intervals."""
 
 from .rating import DEFINITION, TopKDefinition, rating_errors, rating_metrics, top_k
-from .significance import Estimate, equivalence, holm, mean_interval, paired_difference
+from .significance import (
+    Estimate,
+    equivalence,
+    holm,
+    mean_interval,
+    paired_difference,
+    percent_better,
+)
 
 __all__ = [
     "DEFINITION",
@@ -11,6 +18,7 @@ __all__ = [
     "holm",
     "mean_interval",
     "paired_difference",
+    "percent_better",
     "rating_errors",
     "rating_metrics",
     "top_k",

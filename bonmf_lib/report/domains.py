@@ -10,7 +10,7 @@ import pandas as pd
 from ..datasets import only_in_mirror, read_from
 from ..datasets.summary import coverage
 from ..datasets.words import shown_name
-from ..evaluation import Estimate, holm, mean_interval
+from ..evaluation import Estimate, holm, mean_interval, percent_better
 from ..evaluation.meta_analysis import LEAST_TO_PREDICT, Summary, random_effects
 from ..evaluation.significance import standard_error
 from ..experiments.domains import ASKED, IDS, PLAIN, Question, density
@@ -104,7 +104,7 @@ def by_row(records: pd.DataFrame) -> tuple[dict[str, pd.Series], float]:
 def percent_gain(ours: pd.Series, theirs: pd.Series, share: float) -> Estimate:
     """By how many percent an error is lower than another one on the same seeds."""
     ours, theirs = ours.align(theirs, join="inner")
-    return mean_interval(100 * (1 - ours / theirs).to_numpy(), share)
+    return mean_interval(percent_better(ours, theirs, lower_is_better=True), share)
 
 
 # Over all domains

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ..claims.across_users import Told
-from ..evaluation import Estimate, holm, mean_interval
+from ..evaluation import Estimate, holm, mean_interval, percent_better
 from ..runs.records import interval_share
 from ..runs.variant import Variant
 from .tables import LEAST_SEEDS, LEVEL
@@ -94,7 +94,7 @@ def _gain(ours: pd.DataFrame, theirs: pd.DataFrame, metric: str, told: Told) -> 
     if one.empty:
         return mean_interval(one.to_numpy(), 0.0)
     share = interval_share(pd.concat([ours, theirs]))
-    return mean_interval(100 * (one / other - 1).to_numpy(), share)
+    return mean_interval(percent_better(one, other, lower_is_better=False), share)
 
 
 def verdict(found: Sequence[KnockOut], what: str) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from ..claims.judge import LEAST_SEEDS, LEVEL, LOWER_IS_BETTER
 from ..errors import RecordError
-from ..evaluation import equivalence, holm, mean_interval
+from ..evaluation import equivalence, holm, mean_interval, percent_better
 from ..experiments.names import row_name
 from ..runs.records import values_by_seed
 from .tables import differences
@@ -32,13 +32,12 @@ def gains(records: pd.DataFrame, metric: str, reference: tuple[str, str]) -> pd.
     Returns:
         index model; columns percent (above 0 = better), low, high (95 %).
     """
-    sign = -1 if metric in LOWER_IS_BETTER else 1
     values, share = values_by_seed(records, metric)
     rows = {}
     for key, own in values.items():
         if key != reference:
             ours, theirs = own.align(values[reference], join="inner")
-            found = mean_interval(sign * 100 * (ours / theirs - 1).to_numpy(), share)
+            found = mean_interval(percent_better(ours, theirs, metric in LOWER_IS_BETTER), share)
             rows[row_name(*key)] = {"percent": found.mean, "low": found.low, "high": found.high}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 

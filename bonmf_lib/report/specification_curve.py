@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ..claims.judge import LOWER_IS_BETTER
-from ..evaluation.significance import t_interval
+from ..evaluation.significance import percent_better, t_interval
 from ..experiments.specifications import (
     CONTENTS,
     EXPERIMENTS,
@@ -121,8 +121,7 @@ def _gain(values: dict[str, pd.Series], names: tuple[str, str], metric: str) -> 
     if any(name not in values for name in names):
         return None
     ours, theirs = values[names[0]].align(values[names[1]], join="inner")
-    sign = -1 if metric in LOWER_IS_BETTER else 1
-    return sign * 100 * (ours / theirs - 1).to_numpy() if len(ours) else None
+    return percent_better(ours, theirs, metric in LOWER_IS_BETTER) if len(ours) else None
 
 
 def _with_intervals(

@@ -11,7 +11,7 @@ import pandas as pd
 from ..claims.judge import LEAST_SEEDS, LEVEL, LOWER_IS_BETTER, SEEDS_ONLY
 from ..claims.reading import read_claims
 from ..errors import RecordError
-from ..evaluation import Estimate, holm, mean_interval, paired_difference
+from ..evaluation import Estimate, holm, mean_interval, paired_difference, percent_better
 from ..evaluation.names import metric_name
 from ..experiments.names import row_name
 from ..runs.records import comparable, interval_share, values_by_seed
@@ -114,7 +114,7 @@ def beside_controls(records: pd.DataFrame, metric: str, endings: Sequence[str]) 
         real content is better than each control, in percent with its 95 % interval.
     """
     values, share = values_by_seed(records, metric)
-    sign, rows = -1 if metric in LOWER_IS_BETTER else 1, {}
+    lower_is_better, rows = metric in LOWER_IS_BETTER, {}
     for (variant, protocol), own in values.items():
         keys = {ending: (f"{variant}, {ending}", protocol) for ending in endings}
         controls = {ending: values[key] for ending, key in keys.items() if key in values}
@@ -123,7 +123,8 @@ def beside_controls(records: pd.DataFrame, metric: str, endings: Sequence[str]) 
         both = pd.DataFrame({"real": own, **controls}).dropna()
         cells = {name: _shown(mean_interval(both[name].to_numpy(), share), 4) for name in both}
         for ending in controls:
-            gain = mean_interval(sign * 100 * (both["real"] / both[ending] - 1).to_numpy(), share)
+            better = percent_better(both["real"], both[ending], lower_is_better)
+            gain = mean_interval(better, share)
             span = f" [{gain.low:+.1f}, {gain.high:+.1f}]" if gain.n >= LEAST_SEEDS else ""
             cells[f"better than {ending}, %"] = f"{gain.mean:+.1f}{span}"
         rows[row_name(variant, protocol)] = cells
