@@ -14,7 +14,7 @@ from ..experiments.held_out import protocol
 from ..experiments.names import is_control
 from ..experiments.protocols import CONTROLS
 from ..runs.records import interval_share
-from .tables import estimates
+from .tables import estimates, gain_cell, plus_minus
 
 HELPS, HARMS, UNCERTAIN, UNSHOWN = "helps", "harms", "not certain", "no help shown"
 FEW = "too few seeds"
@@ -61,12 +61,7 @@ def bucket_table(records: pd.DataFrame, metric: str, side: str, digits: int = 3)
 def _cells(records: pd.DataFrame, digits: int) -> pd.Series:
     (metric,) = records["metric"].unique()
     found = estimates(records, metric).set_index("variant")
-    return found.apply(lambda row: _plus_minus(row, digits), axis=1)
-
-
-def _plus_minus(row: pd.Series, digits: int) -> str:
-    half = f" ± {(row['high'] - row['low']) / 2:.{digits}f}" if row["seeds"] >= LEAST_SEEDS else ""
-    return f"{row['mean']:.{digits}f}{half}"
+    return found.apply(lambda row: plus_minus(row, digits), axis=1)
 
 
 def few_ratings_table(records: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
@@ -192,7 +187,7 @@ def gain_table(found: Sequence[Gain]) -> pd.DataFrame:
     """A row per model and content: the verdict, and the gains in percent with 95 % intervals."""
     rows = {
         (family, read): {"verdict": verdict(own)}
-        | {f"over {one.over}, %": _shown(one.gain) for one in own}
+        | {f"over {one.over}, %": gain_cell(one.gain) for one in own}
         for (family, read), own in by_content(found).items()
     }
     return keyed(rows, ["model", "content"])
@@ -206,11 +201,6 @@ def keyed(rows: Mapping[tuple[str, str], Mapping[str, object]], names: list[str]
         else pd.MultiIndex([[], []], [[], []], names=names)
     )
     return pd.DataFrame(list(rows.values()), index=index).fillna("")
-
-
-def _shown(gain: Estimate) -> str:
-    span = f" [{gain.low:+.1f}, {gain.high:+.1f}]" if gain.n >= LEAST_SEEDS else ""
-    return f"{gain.mean:+.1f}{span}"
 
 
 def gain_sentence(found: Sequence[Gain], where: str) -> str:
@@ -258,7 +248,7 @@ def stand_in_table(records: pd.DataFrame, names: Mapping[tuple[str, str], tuple[
         for title, other in list(shown.items())[::2]:
             gain = percent_gain((records, reading), (records, other), ERROR)
             if gain is not None:
-                cells[f"text over {title}, %"] = _shown(gain)
+                cells[f"text over {title}, %"] = gain_cell(gain)
         rows[key] = cells
     return keyed(rows, ["stand-in", "IDs dropped"])
 
@@ -306,7 +296,7 @@ def revealed_table(
 def lowest(records: pd.DataFrame, most: int) -> dict[str, str]:
     """The rows with the least test error, the best first: ``mean ± half`` of the 95 % interval."""
     found = estimates(records, ERROR).set_index("variant").sort_values("mean").head(most)
-    return {str(name): _plus_minus(row, 3) for name, row in found.iterrows()}
+    return {str(name): plus_minus(row, 3) for name, row in found.iterrows()}
 
 
 def best_sentence(records: pd.DataFrame, side: str, counts: Sequence[int]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from ..evaluation import holm, mean_interval
+from ..evaluation import Estimate, holm, mean_interval
 from ..evaluation.meta_analysis import random_effects
 from ..evaluation.significance import standard_error
 from ..experiments.domains import (
@@ -28,6 +28,7 @@ from .domains import (
     by_row,
     domain_gains,
     percent_gain,
+    shown,
 )
 from .tables import LEAST_SEEDS, LEVEL
 
@@ -160,7 +161,7 @@ def transfers(gains: pd.DataFrame) -> pd.DataFrame:
         by_over = own.set_index("over")
         told = (by_over["p_holm"] < LEVEL) & (by_over["seeds"] >= LEAST_SEEDS)
         rows[target, source] = {
-            **{f"over {over}, %": _shown(row) for over, row in by_over.iterrows()},
+            **{f"over {over}, %": _cell(row) for over, row in by_over.iterrows()},
             "rank correlation": round(float(by_over["correlation"].iloc[0]), 2),
             "verdict": _verdict(told, by_over["mean"]),
         }
@@ -168,15 +169,14 @@ def transfers(gains: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(list(rows.values()), index)
 
 
+def _cell(row: pd.Series) -> str:
+    return shown(Estimate(row["mean"], row["low"], row["high"], row["seeds"]))
+
+
 def _verdict(told: pd.Series, means: pd.Series) -> str:
     if (told & (means > 0)).all():
         return HELPS
     return HARMS if told[USER_MEAN] and means[USER_MEAN] < 0 else OPEN
-
-
-def _shown(row: pd.Series) -> str:
-    span = "" if pd.isna(row["low"]) else f" [{row['low']:+.1f}, {row['high']:+.1f}]"
-    return f"{row['mean']:+.1f}{span}"
 
 
 def baseline_table(transferred: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from ..claims.across_users import Told
 from ..evaluation import Estimate, holm, mean_interval, percent_better
 from ..runs.records import interval_share
 from ..runs.variant import Variant
-from .tables import LEAST_SEEDS, LEVEL
+from .tables import LEAST_SEEDS, LEVEL, gain_cell
 
 USES, UNCERTAIN, UNUSED, FEW = "uses it", "not certain", "no use shown", "too few seeds"
 UNTOLD = "not told: a control was not run"
@@ -143,14 +143,9 @@ def verdict_table(found: Sequence[KnockOut]) -> pd.DataFrame:
     for model in dict.fromkeys(one.model for one in found):
         own = [one for one in found if one.model == model]
         rows[model] = {what: verdict(own, what) for what in ASKED} | {
-            f"over {one.left}, %": _shown(one.gain) for one in own
+            f"over {one.left}, %": gain_cell(one.gain) for one in own
         }
     return pd.DataFrame.from_dict(rows, orient="index").fillna("").rename_axis("model")
-
-
-def _shown(gain: Estimate) -> str:
-    span = f" [{gain.low:+.1f}, {gain.high:+.1f}]" if gain.n >= LEAST_SEEDS else ""
-    return f"{gain.mean:+.1f}{span}"
 
 
 def sentence(found: Sequence[KnockOut], where: str) -> str:
@@ -189,7 +184,7 @@ def gain_table(found: Sequence[KnockOut]) -> pd.DataFrame:
     """What every model gains over each of its other forms, in percent with its 95 % interval; with
     Holm's p-value among the model's forms."""
     rows = [
-        {"model": one.model, "over": one.left, "gain, %": _shown(one.gain), "p": one.adjusted}
+        {"model": one.model, "over": one.left, "gain, %": gain_cell(one.gain), "p": one.adjusted}
         for one in found
     ]
     return pd.DataFrame(rows, columns=["model", "over", "gain, %", "p"]).set_index("model").round(3)

@@ -74,6 +74,12 @@ def _shown(found: Estimate, digits: int) -> str:
     return text if found.n < LEAST_SEEDS else f"{text} ± {(found.high - found.low) / 2:.{digits}f}"
 
 
+def gain_cell(gain: Estimate) -> str:
+    """A gain in percent, with its interval if it is over at least three seeds."""
+    span = f" [{gain.low:+.1f}, {gain.high:+.1f}]" if gain.n >= LEAST_SEEDS else ""
+    return f"{gain.mean:+.1f}{span}"
+
+
 def differences(records: pd.DataFrame, metric: str, reference: tuple[str, str]) -> pd.DataFrame:
     """Paired difference of every row to the reference row (variant, protocol) over the same seeds.
 
@@ -125,8 +131,7 @@ def beside_controls(records: pd.DataFrame, metric: str, endings: Sequence[str]) 
         for ending in controls:
             better = percent_better(both["real"], both[ending], lower_is_better)
             gain = mean_interval(better, share)
-            span = f" [{gain.low:+.1f}, {gain.high:+.1f}]" if gain.n >= LEAST_SEEDS else ""
-            cells[f"better than {ending}, %"] = f"{gain.mean:+.1f}{span}"
+            cells[f"better than {ending}, %"] = gain_cell(gain)
         rows[row_name(variant, protocol)] = cells
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 
