@@ -6,8 +6,8 @@ from ..datasets import Dataset
 from ..datasets.words import Words, shown_name
 from ..encoders.features import MODALITIES
 from ..evaluation import Estimate
-from ..report.conclusions import percent, signed
 from ..report.html import Markup, card, cards, paragraph
+from ..report.relative import percent_with_interval
 from ..report.short_answers import HARMS, HELPS, TOO_FEW
 from ..runs.run import Run
 from . import rows as rows_of
@@ -155,9 +155,7 @@ def _size(gain: float) -> str:
 
 def shown(gain: Estimate) -> str:
     """A gain in percent with its 95 % interval."""
-    if gain.low != gain.low:
-        return percent(gain.mean)
-    return f"{percent(gain.mean)} ({signed(gain.low)} to {signed(gain.high)})"
+    return percent_with_interval(gain.mean, gain.low, gain.high)
 
 
 def left_out(run: Run) -> list[str]:

@@ -7,9 +7,9 @@ import pandas as pd
 
 from ..claims.ledger import qualified
 from . import domain_counts, domains
-from .conclusions import Card, Measured, cards, chance, percent, signed
+from .conclusions import Card, Measured, cards, chance
 from .questions import NEW_ITEMS, TEXT, UNRATED_PICTURE, UNRATED_TEXT, claimed
-from .relative import gains, row_of
+from .relative import gains, percent, percent_with_interval, row_of, span
 from .tables import MAIN_EXPERIMENTS, estimates, paper_values
 
 OWN_MODEL = "BoNMF+ is ours, its parts chosen on validation ratings that other splits test on"
@@ -96,7 +96,7 @@ def _other_data(found: Measured) -> AnswerRow:
 
 def _language_models(found: Measured) -> AnswerRow:
     parts = [
-        f"{label} {percent(effect.gain)} ({signed(effect.low)} to {signed(effect.high)}, 90 %)"
+        f"{label} {percent(effect.gain)} ({span(effect.low, effect.high)}, 90 %)"
         for label, claim in (
             ("standardised, farthest of small models and word counts", "BoNMF (f), packaged"),
             ("standardised, MiniLM over random vectors", "BoNMF (f), control"),
@@ -204,7 +204,7 @@ def _content_of_best(own: pd.DataFrame) -> list[str]:
         return []
     pair = rows[rows["variant"].isin(["BoNMF+", without])]
     (gain,) = gains(pair, "mse", row_of(pair, without)).itertuples()
-    said = f"{percent(gain.percent)} ({signed(gain.low)} to {signed(gain.high)})"
+    said = percent_with_interval(gain.percent, gain.low, gain.high)
     return [f"BoNMF+ by its content, stopped early, {said}"]
 
 

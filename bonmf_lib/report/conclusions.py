@@ -22,7 +22,15 @@ from .questions import (
     UNRATED_TEXT,
     Question,
 )
-from .relative import gains, percent, row_of, short_names, signed
+from .relative import (
+    gains,
+    percent,
+    percent_with_interval,
+    row_of,
+    short_names,
+    signed,
+    span,
+)
 from .short_answers import (
     DEPENDS,
     HARMS,
@@ -66,7 +74,7 @@ class Effect:
     splits: int
 
     def __str__(self) -> str:
-        return f"{percent(self.gain)} ({signed(self.low)} to {signed(self.high)})"
+        return percent_with_interval(self.gain, self.low, self.high)
 
     @property
     def size(self) -> str:
@@ -196,7 +204,7 @@ class Measured:
     def _told(self, claim: str, effect: Effect) -> str:
         asked = claims_by_id()[claim]
         if asked.kind == "better" and asked.gains_over:
-            own = f"{signed(effect.gain)} ({signed(effect.low)} to {signed(effect.high)})"
+            own = f"{signed(effect.gain)} ({span(effect.low, effect.high)})"
             return f"{own} percentage points over {self.claims.loc[claim, 'against']}"
         return f"{effect}{self._decided_by(claim)}"
 

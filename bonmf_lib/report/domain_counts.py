@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from ..evaluation.meta_analysis import Summary
 from ..experiments.domains import ASKED, PICTURE, TEXT, Question
-from .conclusions import signed
 from .domains import (
     COLD,
     FEW,
@@ -20,6 +19,7 @@ from .domains import (
     summaries,
     verdicts,
 )
+from .relative import signed
 
 HELPS_MEANS = "helps: beats IDs, shuffled content and plain models; ranges: by reading"
 Read = Sequence[tuple[Sequence[Verdict], Mapping[tuple[str, str, str], Summary]]]

@@ -16,7 +16,7 @@ from ..evaluation.significance import standard_error
 from ..experiments.domains import ASKED, IDS, PLAIN, Question, density
 from ..runs.records import interval_share
 from ..runs.run import Run
-from .conclusions import signed
+from .relative import signed, span
 from .tables import LEAST_SEEDS, LEVEL
 
 HELPS, NETWORK_ONLY, HARMS, OPEN, FEW = (
@@ -259,18 +259,14 @@ def summary_sentence(
     if OVER_IDS not in own:
         return ""
     parts = [
-        f"over {over} {signed(one.effect.mean)} % ({_span(one.effect.low, one.effect.high)})"
+        f"over {over} {signed(one.effect.mean)} % ({span(one.effect.low, one.effect.high)})"
         for over, one in own.items()
     ]
     said = f"Mean gain {', '.join(parts)}."
     ids = own[OVER_IDS]
     if ids.effect.n < LEAST_TO_PREDICT:
         return f"{said} Two data sets predict no third."
-    return f"{said} Expected of another data set, over IDs: {_span(ids.low_new, ids.high_new)} %."
-
-
-def _span(low: float, high: float) -> str:
-    return f"{signed(low)} to {signed(high)}"
+    return f"{said} Expected of another data set, over IDs: {span(ids.low_new, ids.high_new)} %."
 
 
 def answers(

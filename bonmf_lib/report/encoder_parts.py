@@ -6,10 +6,9 @@ import pandas as pd
 
 from ..experiments.names import NO_TEXT
 from . import html
-from .conclusions import percent, signed
 from .figures.comparison import quality_per_cost
 from .published import Part, Published
-from .relative import gains, row_of, short_names
+from .relative import gains, percent_with_interval, row_of, short_names
 
 _GAINS = {  # by what they are gains of
     "MSE": "06_encoders",
@@ -53,7 +52,7 @@ def prices(published: Published) -> Iterator[Part]:
 
 
 def _gain(row: pd.Series) -> str:
-    return f"{percent(row['percent'])} ({signed(row['low'])} to {signed(row['high'])})"
+    return percent_with_interval(row["percent"], row["low"], row["high"])
 
 
 def prices_and_gains(published: Published) -> Iterator[Part]:

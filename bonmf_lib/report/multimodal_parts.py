@@ -35,7 +35,7 @@ from .multimodal import (
     strata_table,
 )
 from .published import NotPublishedError, Part, Published
-from .relative import percent, signed
+from .relative import percent_with_interval
 
 METRIC = "recall@20"
 SHARED_DATA = "amazon-baby"  # nearly every paper on such rankers has it
@@ -208,8 +208,7 @@ def _by_hardest(found: Sequence[KnockOut]) -> list[KnockOut]:
 
 
 def _gained(gain: Estimate) -> str:
-    span = f" ({signed(gain.low)} to {signed(gain.high)})" if gain.low == gain.low else ""
-    return f"{percent(gain.mean)}{span}"
+    return percent_with_interval(gain.mean, gain.low, gain.high)
 
 
 def _best_sentence(means: dict[str, Estimate], where: str) -> str:

@@ -24,8 +24,9 @@ from ..claims.reading import OWN_SOURCE, read_claims
 from ..datasets.words import shown_name
 from . import html, tables
 from .answer_table import answer_rows
-from .conclusions import Card, Measured, answer_text, cards, percent, simple_sentence
+from .conclusions import Card, Measured, answer_text, cards, simple_sentence
 from .published import Part
+from .relative import percent
 from .sections import main_rows
 from .verdicts import demonstration_sentence
 

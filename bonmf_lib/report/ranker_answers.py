@@ -8,7 +8,7 @@ from ..studies.chosen_epochs import TESTED
 from . import rankers
 from .conclusions import Measured, chance
 from .published import NotPublishedError
-from .relative import percent, signed
+from .relative import percent_with_interval
 
 # what the first line tells
 ASKED_FIRST = {
@@ -78,4 +78,4 @@ def _over_shuffled(found: Measured, claim: Claim) -> str:
     if pair.empty or found.claims.loc[claim.id, "against"] == control:
         return ""
     row = intervals(pair).iloc[0]
-    return f"; over shuffled {percent(row['mean'])} ({signed(row['low'])} to {signed(row['high'])})"
+    return f"; over shuffled {percent_with_interval(row['mean'], row['low'], row['high'])}"

@@ -26,6 +26,16 @@ def percent(value: float) -> str:
     return f"{signed(value)} %"
 
 
+def span(low: float, high: float) -> str:
+    """The ends of an interval, each :func:`signed`."""
+    return f"{signed(low)} to {signed(high)}"
+
+
+def percent_with_interval(mean: float, low: float, high: float) -> str:
+    """A mean in percent and its interval, which is left out where its bounds are NaN."""
+    return percent(mean) if np.isnan(low) else f"{percent(mean)} ({span(low, high)})"
+
+
 def gains(records: pd.DataFrame, metric: str, reference: tuple[str, str]) -> pd.DataFrame:
     """Improvement of every row over the reference row (variant, protocol) over the same seeds.
 

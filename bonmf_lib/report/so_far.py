@@ -28,12 +28,11 @@ from .conclusions import (
     answer_text,
     cards,
     measured,
-    percent,
-    signed,
     simple_sentence,
 )
 from .html import escaped_markdown
 from .published import NotPublishedError, Published, read_published_run
+from .relative import percent, span
 from .tables import paper_values
 
 _WHOLE = "00_start_here", "13_report", "14_explore"  # they give the whole answer
@@ -200,7 +199,7 @@ def _text_line(answer: Answer) -> str:
         cost = answer.table.loc["no text"]
         said.append(
             f"Without text the error changes by {percent(cost['percent'])} "
-            f"({signed(cost['low'])} to {signed(cost['high'])}, 90 %)."
+            f"({span(cost['low'], cost['high'])}, 90 %)."
         )
     return " ".join(said)
 

@@ -20,7 +20,7 @@ from ..experiments.specifications import (
 )
 from ..runs.profiles import read_profile
 from ..runs.records import interval_share, values_by_seed
-from .relative import signed
+from .relative import signed, span
 
 REAL = CONTENTS[0]
 # share of the specifications that must agree with a claim, fixed at the head of claims.yaml
@@ -207,11 +207,7 @@ def centre_sentence(effects: pd.DataFrame, name: str, centre: Specification) -> 
         if (comparison, REAL) not in found.index:
             continue
         own = found.loc[(comparison, REAL)]
-        interval = (
-            f"{signed(own['low'])} to {signed(own['high'])}"
-            if pd.notna(own["low"])
-            else "one split"
-        )
+        interval = span(own["low"], own["high"]) if pd.notna(own["low"]) else "one split"
         controls = [
             f"; {content} {signed(found.loc[(comparison, content), 'gain'])}"
             for content in CONTENTS[1:]
