@@ -9,11 +9,11 @@ from scipy import stats
 from ..claims.reading import read_claims
 from ..datasets import read_from
 from ..evaluation import mean_interval
+from ..evaluation.names import metric_name
 from ..experiments.multimodal_ranking import DROPOUTS, PENALTIES, dropout_name
 from ..runs.records import interval_share
 from ..runs.run import Run
 from .cold_start import without_controls
-from .figures.style import metric_name
 from .tables import metric_table
 
 SHOWN = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")

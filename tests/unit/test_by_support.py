@@ -18,7 +18,7 @@ from bonmf_lib.evaluation.by_support import (
     metric_of,
     support_metrics,
 )
-from bonmf_lib.report.figures.style import metric_name
+from bonmf_lib.report.figures.style import metric_label
 from bonmf_lib.splits.rules import ColdItems, Ratio
 
 DEFINITION = TopKDefinition()
@@ -84,7 +84,7 @@ def test_all_errors_are_better_when_lower_and_have_names_to_read():
             assert metric_of("mse", side, bucket) in LOWER_IS_BETTER
             assert metric_of("ndcg@10", side, bucket) not in LOWER_IS_BETTER
     assert set(COLD_PARTS) < set(LOWER_IS_BETTER)
-    assert metric_name("mse-items-1-4") == "MSE, items with 1-4 training ratings"
-    assert metric_name("precision@10-users-20+") == "Precision@10, users with 20+ training ratings"
-    assert metric_name("mse-cold-items") == "MSE on cold items"
-    assert metric_name("ndcg@10") == "NDCG@10"
+    assert metric_label("mse-items-1-4") == "MSE, items with 1-4 training ratings"
+    assert metric_label("precision@10-users-20+") == "Precision@10, users with 20+ training ratings"
+    assert metric_label("mse-cold-items") == "MSE on cold items"
+    assert metric_label("ndcg@10") == "NDCG@10"

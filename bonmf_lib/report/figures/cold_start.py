@@ -32,7 +32,7 @@ from .style import (
     label,
     legend_below,
     mark,
-    metric_name,
+    metric_label,
     spread,
 )
 
@@ -71,7 +71,7 @@ def bucket_gains(
         axis.yaxis.set_major_formatter("{x:g}")
         axis.set_xticks(range(len(steps)), steps)
         axis.set_xlabel(f"training ratings of the {side}")
-    axes[0, 0].set_ylabel(f"gain in test {metric_name(metric)} over\n{label(reference)}, %")
+    axes[0, 0].set_ylabel(f"gain in test {metric_label(metric)} over\n{label(reference)}, %")
     axis_legend(figure, axes[0, 0])
     finding_title(figure, _bucket_finding(table, reference, metric, where))
     return finished(figure)
@@ -100,7 +100,7 @@ def _bucket_finding(table: pd.DataFrame, reference: str, metric: str, where: str
         own = items[items["bucket"] == bucket]
         best = own.loc[own["mean"].idxmax()]
         said.append(f"{label(best['model'])} {best['mean']:+.1f} % on items with {bucket}")
-    named = f"{metric_name(metric)} against {label(reference)}"
+    named = f"{metric_label(metric)} against {label(reference)}"
     return f"{where}: highest gain in {named}, by training ratings: {listed(said)}"
 
 
@@ -126,7 +126,7 @@ def content_gains(found: Sequence[Gain], metric: str, where: str) -> Figure:
     axis.axvline(0, color="grey", lw=1)
     axis.set_yticks(range(len(rows)), [label(f"{family}: {read}") for family, read in rows])
     axis.invert_yaxis()
-    axis.set_xlabel(f"gain in test {metric_name(metric)}, % (right: better with content)")
+    axis.set_xlabel(f"gain in test {metric_label(metric)}, % (right: better with content)")
     legend_below(
         figure,
         [mark(*_OVERS[over], f"over {over}", hollow=over != NONE) for over in _OVERS],
@@ -158,7 +158,7 @@ def learning_curves(
         axis.set_xticks(list(places.values()), [str(x) for x in steps])
         axis.set(xlabel="revealed training ratings", title=label(family))
     bars = any(table["low"].notna().any() for table in tables.values())
-    axes[0, 0].set_ylabel(f"test {metric_name(metric)}{', 95 % intervals' * bars}")
+    axes[0, 0].set_ylabel(f"test {metric_label(metric)}{', 95 % intervals' * bars}")
     axis_legend(figure, axes[0, 0])
     known = [found for found in worths.values() if found is not None]
     finding_title(figure, worths_sentence(known, item))

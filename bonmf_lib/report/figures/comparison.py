@@ -24,7 +24,7 @@ from .style import (
     label,
     legend_below,
     mark,
-    metric_name,
+    metric_label,
     spread,
 )
 
@@ -74,10 +74,10 @@ def forest_plot(
         style = {"marker": "x", "s": 60, "color": PAPER_COLOUR, "label": "paper", "zorder": 3}
         handles.append(axis.scatter(*zip(*crosses, strict=True), **style))
     seen = "no intervals" if few.all() else "95 % intervals"
-    of = f"{metric_name(metric)}{unit and f', {unit}'}"
+    of = f"{metric_label(metric)}{unit and f', {unit}'}"
     axis.set_xlabel(_sides(metric, f"difference in test {of}, {seen}"))
     legend_below(figure, handles, title=f"colour: adjusted p < {LEVEL:g}")
-    what = f"test {metric_name(metric)}" + f", {shared.strip(' ()')}" * bool(shared)
+    what = f"test {metric_label(metric)}" + f", {shared.strip(' ()')}" * bool(shared)
     said = against(
         label(reference.removesuffix(shared)),
         kinds.set_axis(names),
@@ -107,7 +107,7 @@ def equivalence_plot(table: pd.DataFrame, reference: str, metric: str, margin: f
         -margin, margin, color=PALETTE[0], alpha=0.15, linewidth=0, label=f"± {margin:g} %"
     )
     handles = [*_forest(axis, rows, kinds), band]
-    what = metric_name(metric)
+    what = metric_label(metric)
     axis.set_xlabel(_sides(metric, f"difference in test {what}, %, 90 % intervals"))
     legend_below(figure, handles, title="verdict by adjusted p-values")
     phrases = {"equivalent": f"within ± {margin:g} %", "better": "better", "worse": "worse"}

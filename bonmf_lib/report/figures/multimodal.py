@@ -19,7 +19,7 @@ from .style import (
     label,
     legend_below,
     mark,
-    metric_name,
+    metric_label,
 )
 
 # what is left of the content -> colour, marker, whether it is a control; the same colour where
@@ -59,7 +59,7 @@ def knock_out_gains(found: Sequence[KnockOut], metric: str, where: str) -> Figur
     axis.axvline(0, color="grey", lw=1)
     axis.set_yticks(range(len(models)), [label(model) for model in models])
     axis.invert_yaxis()
-    axis.set_xlabel(f"gain of the whole content in test {metric_name(metric)}, %, 95 % intervals")
+    axis.set_xlabel(f"gain of the whole content in test {metric_label(metric)}, %, 95 % intervals")
     words = {kind: f"over {kind}" for kind in kinds}
     legend_below(figure, [mark(*_KINDS[kind][:2], words[kind], _KINDS[kind][2]) for kind in kinds])
     finding_title(figure, sentence(found, where))
@@ -73,7 +73,7 @@ def setting_grid(table: pd.DataFrame, metric: str, where: str) -> Figure:
         table: index: values of one setting, columns: of the other, both named; NaN = not run.
     """
     figure, ((axis,),) = grid(1, 1, (1.1 * table.shape[1] + 3, 0.55 * table.shape[0] + 2))
-    bar = {"label": f"mean test {metric_name(metric)}"}
+    bar = {"label": f"mean test {metric_label(metric)}"}
     sns.heatmap(table, annot=True, fmt=".4f", cmap="viridis", cbar_kws=bar, ax=axis)
     values = table.to_numpy()
     row, column = np.unravel_index(np.nanargmax(values), values.shape)

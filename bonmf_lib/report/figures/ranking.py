@@ -25,7 +25,7 @@ from .style import (
     label,
     legend_below,
     mark,
-    metric_name,
+    metric_label,
     spread,
 )
 
@@ -55,7 +55,7 @@ def two_evaluations(table: pd.DataFrame, metric: str) -> Figure:
             _interval(axis, row, side, places[side][name], colour, _control(name))
         order = places[side].sort_values()
         axis.set_yticks(order, [label(name, _NAME) for name in order.index])
-        axis.set(xlabel=f"test {metric_name(metric)}, 95 % intervals", title=_SIDES[side])
+        axis.set(xlabel=f"test {metric_label(metric)}, 95 % intervals", title=_SIDES[side])
         axis.xaxis.set_major_locator(MaxNLocator(4))
     axes[0, 2].yaxis.tick_right()
     middle = axes[0, 1]
@@ -84,7 +84,7 @@ def _interval(axis: Axes, row: pd.Series, side: str, place: float, colour, hollo
 
 def _winners(table: pd.DataFrame, metric: str, best: Mapping[str, str]) -> str:
     said = {
-        side: f"{_SIDES[side]} ({metric_name(metric)} {table.loc[best[side], side]:.3f})"
+        side: f"{_SIDES[side]} ({metric_label(metric)} {table.loc[best[side], side]:.3f})"
         for side in _SIDES
     }
     if best["sampled"] == best["full"]:
@@ -129,7 +129,7 @@ def setting_curves(
         found.append(f"{label(model)} at {best['x']:g} ({best['mean']:.3f})")
     axis.set_xticks(list(steps.values()), [f"{x:g}" for x in steps])
     seen = ", 95 % intervals" if table["low"].notna().any() else ", one seed"
-    axis.set(xlabel=over, ylabel=f"test {metric_name(metric)}{seen}")
+    axis.set(xlabel=over, ylabel=f"test {metric_label(metric)}{seen}")
     handles, words = axis.get_legend_handles_labels()
     if given:
         handles.append(mark(PAPER_COLOUR, "x", "the paper"))
@@ -137,7 +137,7 @@ def setting_curves(
     low, high = min(steps), max(steps)
     finding_title(
         figure,
-        f"Highest mean {metric_name(metric)} of {low:g} to {high:g} {over}: {listed(found, 4)}",
+        f"Highest mean {metric_label(metric)} of {low:g} to {high:g} {over}: {listed(found, 4)}",
     )
     return finished(figure)
 
@@ -163,13 +163,13 @@ def watched_curves(table: pd.DataFrame, metric: str, measured_on: str = "validat
             axis.fill_between(mean.index, low[column], high[column], color=colour, alpha=0.2)
         best.append(f"{label(model)} {mean['value'].idxmax()} ({mean['value'].max():.3f})")
     for axis, title in zip(
-        axes[0], ("training loss", f"{measured_on} {metric_name(metric)}"), strict=True
+        axes[0], ("training loss", f"{measured_on} {metric_label(metric)}"), strict=True
     ):
         axis.set(xlabel="epoch", ylabel=title)
         axis.xaxis.get_major_locator().set_params(integer=True)
     axis_legend(figure, axes[0, 0])
     over = f"; bands: range over {seeds} seeds" if seeds > 1 else ", one seed"
-    said = f"Epoch of the best mean {metric_name(metric)} ({measured_on})"
+    said = f"Epoch of the best mean {metric_label(metric)} ({measured_on})"
     finding_title(figure, f"{said}: {listed(best)}{over}")
     return finished(figure)
 
@@ -202,9 +202,11 @@ def sampled_chances(curve: pd.DataFrame, example: pd.DataFrame) -> Figure:
                 color=PALETTE[place + 2], label=label(f"ranker {name}"),
             )  # fmt: skip
         axis.set_xticks([0, 1], ["all items", "drawn items"])
-        axis.set(xlim=(-0.3, 1.3), title=metric_name(metric))
+        axis.set(xlim=(-0.3, 1.3), title=metric_label(metric))
         ranked = [own[side].idxmax() for side in ("full", "sampled")]
-        said.append(f"{metric_name(metric)} prefers {ranked[0]} among all, {ranked[1]} among drawn")
+        said.append(
+            f"{metric_label(metric)} prefers {ranked[0]} among all, {ranked[1]} among drawn"
+        )
     handles, words = first.get_legend_handles_labels()
     more = axes[0, -1].get_legend_handles_labels()
     legend_below(figure, [*handles, *more[0]], [*words, *more[1]])

@@ -16,7 +16,7 @@ from .style import (
     grid,
     legend_below,
     mark,
-    metric_name,
+    metric_label,
     spread,
 )
 
@@ -72,7 +72,7 @@ def specification_curve(effects: pd.DataFrame, comparison: str) -> Figure:
     top.axhline(0, color="black", linewidth=1)
     chosen = COMPARISONS[comparison]
     seen = "95 % intervals" if real["low"].notna().any() else "no intervals"
-    top.set_ylabel(f"gain in {metric_name(chosen.metric)}, %\n{seen}")
+    top.set_ylabel(f"gain in {metric_label(chosen.metric)}, %\n{seen}")
     for height, (name, value) in enumerate(reversed(levels)):
         on = (real[name] == value).to_numpy()
         bottom.scatter(

@@ -18,6 +18,7 @@ from matplotlib.patches import Rectangle
 
 from ...errors import RecordError
 from ...evaluation.by_support import spoken
+from ...evaluation.names import metric_name
 
 PALETTE = sns.color_palette("colorblind")
 PAPER_COLOUR = "black"
@@ -35,13 +36,9 @@ _METRICS = {
 }
 
 
-def metric_name(metric: str) -> str:
-    """A metric's name in records as readers know it."""
-    if by_support := spoken(metric):
-        return by_support
-    if metric.startswith(("precision", "recall")):
-        return metric.capitalize()
-    return _METRICS.get(metric, metric.upper())
+def metric_label(metric: str) -> str:
+    """A metric of the records as figures call it, which have room for few words."""
+    return spoken(metric) or _METRICS.get(metric) or metric_name(metric)
 
 
 def label(text: object, most: int = 80) -> str:
