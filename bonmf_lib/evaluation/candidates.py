@@ -43,11 +43,6 @@ class Candidates:
                 f"negatives of shape {self.negatives.shape} do not belong together."
             )
 
-    @property
-    def flawed(self) -> np.ndarray:
-        """Lists that hold their own test item among the negatives, bool (N,)."""
-        return (self.negatives == self.positives[:, None]).any(axis=1)
-
 
 def drawn_candidates(
     positives: tuple[np.ndarray, np.ndarray],
@@ -80,13 +75,6 @@ def drawn_candidates(
             )
         out[row] = draw.choice(free, n, replace=False)
     return Candidates(users, items, out)
-
-
-def candidate_metrics(
-    score: Score, candidates: Candidates, device: torch.device, **how
-) -> dict[str, float]:
-    """The metrics of :func:`rank_candidates`, averaged over lists."""
-    return rank_candidates(score, candidates, device, **how).metrics
 
 
 @torch.inference_mode()

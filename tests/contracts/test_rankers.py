@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from bonmf_lib.errors import ConfigError, ModelError
-from bonmf_lib.evaluation.candidates import candidate_metrics
+from bonmf_lib.evaluation.candidates import rank_candidates
 from bonmf_lib.evaluation.rules import FullRanking, SampledRanking
 from bonmf_lib.models import get_model, list_models
 from bonmf_lib.splits.rules import Ratio
@@ -415,9 +415,9 @@ def test_unknown_ids_are_named(name, inputs, users, items, message):
 
 def test_equal_scores_never_hit_where_ties_are_lost(planted, split):
     lists = SampledRanking(20).lists(planted, split, split.test)
-    found = candidate_metrics(
+    found = rank_candidates(
         lambda users, items: torch.zeros(items.shape), lists, CPU, ties="lost"
-    )
+    ).metrics
     assert found["hr@10"] == found["ndcg@10"] == 0
 
 

@@ -14,7 +14,7 @@ from bonmf_lib.claims.reading import BetterClaim, EquivalentClaim
 from bonmf_lib.errors import ConfigError, RecordError
 from bonmf_lib.evaluation import rules
 from bonmf_lib.evaluation.by_support import BY_SUPPORT
-from bonmf_lib.evaluation.candidates import candidate_metrics
+from bonmf_lib.evaluation.candidates import rank_candidates
 from bonmf_lib.evaluation.ranking import UnseenItems
 from bonmf_lib.evaluation.rules import (
     FULL_RANKING,
@@ -187,10 +187,11 @@ def test_rankings_are_those_of_the_model_and_the_split(run):
     unseen = UnseenItems(train, test, run.dataset.n_users, run.dataset.n_items, CPU)
     full = unseen.rank(model.score_all_items).metrics
     lists = SAMPLED.lists(run.dataset, split, split.test)
-    assert lists.negatives.shape == (len(split.test), 20) and not lists.flawed.any()
+    assert lists.negatives.shape == (len(split.test), 20)
+    assert not (lists.negatives == lists.positives[:, None]).any()
     for rule, expected in (
         (FULL_RANKING, full),
-        (SAMPLED, candidate_metrics(model.score, lists, CPU)),
+        (SAMPLED, rank_candidates(model.score, lists, CPU).metrics),
     ):
         values = found[found["evaluation"] == rule.name].set_index("metric")["value"]
         assert {name: values[name] for name in expected} == pytest.approx(expected)
