@@ -108,21 +108,21 @@ class Ratio(SplitRule):
 
 
 @dataclass(frozen=True)
-class _Cold(SplitRule):
-    """All ratings of randomly chosen users or items test.
+class ColdItems(SplitRule):
+    """All ratings of randomly chosen items test: nothing but content tells of them.
 
     Attributes:
-        test: share of all of them that test, in (0, 1). Of the others, a share validates, so that a
+        test: share of the items that test, in (0, 1). Of the others, a share validates, so that a
             model is stopped for what it is tested on.
     """
 
     test: float = 0.2
-    side: ClassVar[str]  # user or item
-    stream: ClassVar[int]  # of random numbers, another one than other rules have
+    name: ClassVar[str] = "cold-items"
+    stream: ClassVar[int] = 1  # of random numbers, another one than other rules have
 
     def split(self, dataset: Dataset, seed: int = 0, valid: float = 0.0) -> Split:
         check_shares(self, valid, test=self.test)
-        of_rating = dataset.ratings[self.side].to_numpy()
+        of_rating = dataset.ratings["item"].to_numpy()
         ids = np.random.default_rng([seed, self.stream]).permutation(np.unique(of_rating))
         n_test = round(self.test * len(ids))
         n_valid = round(valid * (len(ids) - n_test))
@@ -132,26 +132,7 @@ class _Cold(SplitRule):
         return Split(train, validation, held_out, rule, seed, len(of_rating))
 
     def identity(self, valid: float) -> list:
-        return [self.test, valid, 1.0, f"cold {self.side}s"]
-
-
-@dataclass(frozen=True)
-class ColdItems(_Cold):
-    """All ratings of randomly chosen items test: nothing but content tells of them."""
-
-    name: ClassVar[str] = "cold-items"
-    side: ClassVar[str] = "item"
-    stream: ClassVar[int] = 1
-
-
-@dataclass(frozen=True)
-class ColdUsers(_Cold):
-    """All ratings of randomly chosen users test: nothing but what users say of themselves tells of
-    them."""
-
-    name: ClassVar[str] = "cold-users"
-    side: ClassVar[str] = "user"
-    stream: ClassVar[int] = 2
+        return [self.test, valid, 1.0, "cold items"]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from bonmf_lib.splits.by_time import GlobalTime, LeaveOneOut, UserTime
 from bonmf_lib.splits.rules import (
     FIXED,
     ColdItems,
-    ColdUsers,
     KFold,
     PerUser,
     Ratio,
@@ -178,7 +177,6 @@ def test_bad_shares_of_items_are_refused(planted, test, valid):
 EVERY = [
     Ratio(),
     ColdItems(),
-    ColdUsers(),
     RowShuffle(),
     KFold(),
     LeaveOneOut(),
@@ -333,17 +331,6 @@ def test_what_nobody_rated_has_no_mean_rating(planted):
     split = Ratio().split(planted)
     assert "mean rating" in part_summary(planted, split)
     assert "mean rating" not in part_summary(replace(planted, scale=UNRATED), split)
-
-
-def test_cold_users_have_no_ratings_in_training_or_validation(planted):
-    split = ColdUsers(0.25).split(planted, 3, valid=0.1)
-    users = planted.ratings["user"].to_numpy()
-    parts = {part: set(users[getattr(split, part)]) for part in PARTS}
-    assert (
-        not parts["test"] & (parts["train"] | parts["valid"])
-        and not parts["train"] & parts["valid"]
-    )
-    assert len(parts["test"]) == round(0.25 * len(set(users)))
 
 
 def test_a_rule_of_its_own_says_how_intervals_follow(planted):
