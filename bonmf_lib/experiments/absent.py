@@ -48,8 +48,8 @@ def paired(dataset: Dataset) -> int:
     return int(both[dataset.ratings["item"].unique()].sum())
 
 
-def reason(run: Run, variant: Variant, seeds: Sequence[int] | None = None) -> str | None:
-    """Why the data do not allow a row (on the run's seeds by default); None if they do."""
+def reason(run: Run, variant: Variant) -> str | None:
+    """Why the data do not allow a row on the run's seeds; None if they do."""
     dataset = run.dataset
     if lacking := variant.lacks(dataset):
         return sentence(dataset, lacking[0])
@@ -75,7 +75,7 @@ def reason(run: Run, variant: Variant, seeds: Sequence[int] | None = None) -> st
             )
     if variant.training.negatives and variant.training.negatives_over != "all":
         among_trained = variant.training.negatives_over == "trained"
-        for seed in run.settings.seeds if seeds is None else seeds:
+        for seed in run.settings.seeds:
             rated = dataset.ratings.iloc[Training(run, variant, seed).split.train]
             candidates = rated["item"].nunique() if among_trained else dataset.n_items
             if rated["user"].value_counts().max() >= candidates:
