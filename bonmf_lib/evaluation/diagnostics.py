@@ -14,7 +14,14 @@ import pandas as pd
 
 from ..errors import RecordError
 from ..training.loop import History
-from .rating import DEFINITION, TopKDefinition, rating_gains, top_k
+from .rating import (
+    DEFINITION,
+    TopKDefinition,
+    defined_mean,
+    places_in_groups,
+    rating_gains,
+    top_k,
+)
 
 # MSE / variance of the truth: less than a quarter of the variance is explained
 HIGH_RELATIVE_MSE = 0.75
@@ -115,18 +122,18 @@ def ordering_numbers(
     random_ndcg = np.divide(
         random_dcg, ideal_dcg, out=np.full(len(counts), np.nan), where=ideal_dcg > 0
     )
-    out = {"precision": float(found["precision"].mean()), "ndcg": _nanmean(found["ndcg"])}
+    out = {"precision": float(found["precision"].mean()), "ndcg": defined_mean(found["ndcg"])}
     out["precision gain"] = _gain(
         out["precision"], float(chance.mean()), float(perfect["precision"].mean())
     )
-    out["ndcg gain"] = _gain(out["ndcg"], _nanmean(random_ndcg), 1.0)
+    out["ndcg gain"] = _gain(out["ndcg"], defined_mean(random_ndcg), 1.0)
     return out | {"spearman": rank_correlation(users, truth, predicted)}
 
 
 def _ideal_dcg(user: np.ndarray, gains: np.ndarray, k: int) -> np.ndarray:
     counts = np.bincount(user)
     order = np.lexsort((-gains, user))
-    rank = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    rank = places_in_groups(counts)
     first = order[rank < k]
     return np.bincount(
         user[first], gains[first] / np.log2(rank[rank < k] + 2), minlength=len(counts)
@@ -135,11 +142,6 @@ def _ideal_dcg(user: np.ndarray, gains: np.ndarray, k: int) -> np.ndarray:
 
 def _gain(value: float, chance: float, perfect: float) -> float:
     return (value - chance) / (perfect - chance) if perfect - chance > 1e-12 else float("nan")
-
-
-def _nanmean(values: np.ndarray) -> float:
-    defined = values[~np.isnan(values)]
-    return float(defined.mean()) if len(defined) else float("nan")
 
 
 def run_spread(mse: Sequence[float]) -> float:

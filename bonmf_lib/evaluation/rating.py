@@ -112,8 +112,14 @@ def ranks(user: np.ndarray, score: np.ndarray) -> np.ndarray:
     order = np.lexsort((np.random.default_rng(0).permutation(len(user)), -score, user))
     counts = np.bincount(user)
     rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    rank[order] = places_in_groups(counts)
     return rank
+
+
+def places_in_groups(counts: np.ndarray) -> np.ndarray:
+    """0-based place of each row in its group, where the groups, of so many rows each, follow on one
+    another; int64 (sum of counts,)."""
+    return np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
 def _top_k(ranked: _Ranked, truth: np.ndarray, definition: TopKDefinition) -> dict[str, np.ndarray]:
@@ -172,12 +178,15 @@ def rating_metrics(
     out, ranked = rating_errors(truth, predicted), _ranked(users, truth, predicted)
     for k in KS:
         per_user = _top_k(ranked, truth, replace(definition, k=k))
-        out |= {f"{name}@{k}": _mean(per_user[name]) for name in ("precision", "recall", "ndcg")}
+        out |= {
+            f"{name}@{k}": defined_mean(per_user[name]) for name in ("precision", "recall", "ndcg")
+        }
     linear = _top_k(ranked, truth, replace(definition, gain="linear"))
-    out[f"ndcg-linear@{DEFINITION.k}"] = _mean(linear["ndcg"])
+    out[f"ndcg-linear@{DEFINITION.k}"] = defined_mean(linear["ndcg"])
     return {name: value for name, value in out.items() if np.isfinite(value)}
 
 
-def _mean(values: np.ndarray) -> float:
+def defined_mean(values: np.ndarray) -> float:
+    """Mean of the values (N,) that are not NaN; NaN where all are."""
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if len(defined) else float("nan")
