@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..claims.judge import LEAST_SEEDS, LEVEL, LOWER_IS_BETTER, SEEDS_ONLY
-from ..claims.reading import read_claims
+from ..claims.reading import claims_by_id, read_claims
 from ..errors import RecordError
 from ..evaluation import Estimate, holm, mean_interval, paired_difference, percent_better
 from ..evaluation.names import metric_name
@@ -317,7 +317,7 @@ def _interpreted(rows: pd.DataFrame) -> str:
 
 def _why(row) -> str:
     """What holds where a claim is not reproduced, by the ledger's own test of it."""
-    claim = next(claim for claim in read_claims() if claim.id == row.claim)
+    claim = claims_by_id()[row.claim]
     if claim.kind == "value":
         return f"ours, {row.ours:.4f}, is {'higher' if row.ours > claim.value else 'lower'}"
     if claim.kind == "equivalent":
@@ -333,7 +333,7 @@ def _why(row) -> str:
 def _untestable(row) -> str:
     if row.dataset.startswith("ml-"):
         return _SENTENCES[row.verdict]
-    claim = next(claim for claim in read_claims() if claim.id == row.claim)
+    claim = claims_by_id()[row.claim]
     return f"{{claim}}: cannot be judged on {{data}}; it is about {' and '.join(claim.datasets)}."
 
 
