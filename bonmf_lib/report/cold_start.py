@@ -46,13 +46,25 @@ def bucket_table(records: pd.DataFrame, metric: str, side: str, digits: int = 3)
     """Models by how many training ratings the item (user) of a test rating has: ``mean ± half`` of
     the 95 % interval; the first row says how many test ratings a split has there, on average.
     Controls are left out."""
+    metrics = {
+        bucket: (metric_of(metric, side, bucket), metric_of(TESTED, side, bucket))
+        for bucket in BUCKETS
+    }
+    return _table_by_part(records, metrics, digits)
+
+
+def _table_by_part(
+    records: pd.DataFrame, metrics: Mapping[str, tuple[str, str]], digits: int
+) -> pd.DataFrame:
+    """A column for each part of the test ratings that some test, by its metric and by that which
+    counts them; controls are left out."""
     records, columns, tested = without_controls(records), {}, {}
-    for bucket in BUCKETS:
-        found = records[records["metric"] == metric_of(metric, side, bucket)]
+    for part, (metric, counted) in metrics.items():
+        found = records[records["metric"] == metric]
         if len(found):
-            counts = records[records["metric"] == metric_of(TESTED, side, bucket)]["value"]
-            tested[bucket] = f"{counts.mean():,.0f}"
-            columns[bucket] = _cells(found, digits)
+            counts = records[records["metric"] == counted]["value"]
+            tested[part] = f"{counts.mean():,.0f}"
+            columns[part] = _cells(found, digits)
     table = pd.DataFrame(columns).reindex(records["variant"].drop_duplicates()).fillna("")
     first = pd.DataFrame(tested, index=["test ratings a split"])
     return pd.concat([first, table]).rename_axis("model")
@@ -67,17 +79,8 @@ def _cells(records: pd.DataFrame, digits: int) -> pd.Series:
 def few_ratings_table(records: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
     """MSE where the item, the user or both have fewer than five training ratings; the first row
     says how many test ratings that is. Controls, and parts that nothing tests, are left out."""
-    records, columns, tested = without_controls(records), {}, {}
-    for part in COLD_SIDES:
-        found = records[records["metric"] == f"{ERROR}-cold-{part}"]
-        if len(found):
-            counts = records[records["metric"] == f"{TESTED}-cold-{part}"]["value"]
-            tested[part] = f"{counts.mean():,.0f}"
-            columns[part] = _cells(found, digits)
-    table = pd.DataFrame(columns).reindex(records["variant"].drop_duplicates()).fillna("")
-    return pd.concat([pd.DataFrame(tested, index=["test ratings a split"]), table]).rename_axis(
-        "model"
-    )
+    metrics = {part: (f"{ERROR}-cold-{part}", f"{TESTED}-cold-{part}") for part in COLD_SIDES}
+    return _table_by_part(records, metrics, digits)
 
 
 def few_ratings_sentence(records: pd.DataFrame, where: str) -> str:
