@@ -26,6 +26,7 @@ from .style import (
     PALETTE,
     PAPER_COLOUR,
     axis_legend,
+    error_bar,
     finding_title,
     finished,
     grid,
@@ -120,7 +121,7 @@ def content_gains(found: Sequence[Gain], metric: str, where: str) -> Figure:
             known = gain.n >= LEAST_SEEDS
             axis.errorbar(
                 gain.mean, place + step, fmt=marker, color=colour, capsize=2, ms=5,
-                xerr=[[gain.mean - gain.low], [gain.high - gain.mean]] if known else None,
+                xerr=error_bar(gain.mean, gain.low, gain.high) if known else None,
                 mfc="white" if one.over != NONE else colour,
             )  # fmt: skip
     axis.axvline(0, color="grey", lw=1)

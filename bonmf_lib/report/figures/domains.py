@@ -26,6 +26,7 @@ from ..tables import LEAST_SEEDS
 from .style import (
     OPEN,
     PALETTE,
+    error_bar,
     finding_title,
     finished,
     grid,
@@ -87,10 +88,9 @@ def question_forest(
 
 
 def _point(axis: Axes, found, place: float, colour, marker: str, face, width: float = 1.2) -> None:
-    known = found.low == found.low  # one seed has no interval
-    spans = [[found.mean - found.low], [found.high - found.mean]] if known else None
+    span = error_bar(found.mean, found.low, found.high)
     axis.errorbar(
-        found.mean, place, xerr=spans, fmt=marker, color=colour, mfc=face, capsize=2, ms=5,
+        found.mean, place, xerr=span, fmt=marker, color=colour, mfc=face, capsize=2, ms=5,
         elinewidth=width,
     )  # fmt: skip
 

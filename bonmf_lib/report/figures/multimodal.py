@@ -13,6 +13,7 @@ from .style import (
     OPEN,
     PALETTE,
     axis_legend,
+    error_bar,
     finding_title,
     finished,
     grid,
@@ -50,10 +51,9 @@ def knock_out_gains(found: Sequence[KnockOut], metric: str, where: str) -> Figur
         colour, marker, control = _KINDS[one.left]
         place = models.index(one.model) + 0.11 * (kinds.index(one.left) - (len(kinds) - 1) / 2)
         gain = one.gain
-        known = gain.low == gain.low  # one seed has no interval
-        spans = [[gain.mean - gain.low], [gain.high - gain.mean]] if known else None
+        span = error_bar(gain.mean, gain.low, gain.high)
         axis.errorbar(
-            gain.mean, place, xerr=spans, fmt=marker, color=colour, capsize=2, ms=5,
+            gain.mean, place, xerr=span, fmt=marker, color=colour, capsize=2, ms=5,
             mfc="white" if control else colour,
         )  # fmt: skip
     axis.axvline(0, color="grey", lw=1)

@@ -108,6 +108,12 @@ def spread(table, mean: str = "mean", low: str = "low", high: str = "high") -> n
     return ends.clip(0)
 
 
+def error_bar(mean: float, low: float, high: float) -> list[list[float]] | None:
+    """Lengths of one point's error bar (2, 1); None, which draws none, where its bounds are not
+    known."""
+    return None if np.isnan(low) else [[mean - low], [high - mean]]
+
+
 def diagonal(axis: Axes, limits: tuple[float, float], words: str, colour: str = "grey") -> None:
     """The line of equal values, which is no data."""
     axis.plot(limits, limits, ":", color=colour, label=words, gid=_REFERENCE)
