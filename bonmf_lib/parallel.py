@@ -71,22 +71,23 @@ def in_parallel(function: Callable[..., Any], jobs: Sequence[tuple]) -> Iterator
     if count <= 1:
         yield from (function(*job) for job in jobs)
         return
-    settings = {name: value for name, value in os.environ.items() if name.startswith("BONMF_")}
-    pool = ProcessPoolExecutor(count, loaded_context(), _set_up, (settings,))
-    try:
-        yield from pool.map(_call, repeat(function), jobs)
-    finally:  # after an error or an interruption, jobs that run are not waited for
-        pool.shutdown(wait=False, cancel_futures=True)
+    yield from _pooled(function, jobs, count)
 
 
 def in_own_processes(function: Callable[..., Any], jobs: Sequence[tuple]) -> Iterator[Any]:
     """Like :func:`in_parallel`, every job in a new process, one after the other: what a job leaves
     in memory is not there for the next."""
+    yield from _pooled(function, jobs, 1, max_tasks_per_child=1)
+
+
+def _pooled(
+    function: Callable[..., Any], jobs: Sequence[tuple], count: int, **given: int
+) -> Iterator[Any]:
     settings = {name: value for name, value in os.environ.items() if name.startswith("BONMF_")}
-    pool = ProcessPoolExecutor(1, loaded_context(), _set_up, (settings,), max_tasks_per_child=1)
+    pool = ProcessPoolExecutor(count, loaded_context(), _set_up, (settings,), **given)
     try:
         yield from pool.map(_call, repeat(function), jobs)
-    finally:
+    finally:  # after an error or an interruption, jobs that run are not waited for
         pool.shutdown(wait=False, cancel_futures=True)
 
 
