@@ -344,7 +344,7 @@ def _overlap_answer(records: pd.DataFrame, where: str) -> Answer:
     )
 
 
-def families_sentence(found: Sequence[Answer], level: float = LEVEL) -> str:
+def families_sentence(found: Sequence[Answer]) -> str:
     """How many families of tests of ways to take overlap out told any apart, beside what chance
     alone would do."""
     families, telling = (
@@ -355,11 +355,11 @@ def families_sentence(found: Sequence[Answer], level: float = LEVEL) -> str:
         f"Of {families} families of adjusted tests of ways to take overlap out "
         f"(data set, kind of split and metric), in {telling} some way differs clearly; "
         "were there nothing to find and were they independent, "
-        f"at least one would with probability {chance_of_any(families, level):.2f}."
+        f"at least one would with probability {chance_of_any(families):.2f}."
     )
 
 
-def chance_of_any(families: int, level: float = LEVEL) -> float:
+def chance_of_any(families: int) -> float:
     """Probability that at least one of so many independent families of tests tells something where
     there is nothing."""
-    return 1 - (1 - level) ** families
+    return 1 - (1 - LEVEL) ** families

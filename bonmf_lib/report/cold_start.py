@@ -42,7 +42,7 @@ def without_controls(records: pd.DataFrame) -> pd.DataFrame:
 # Tables by bucket
 
 
-def bucket_table(records: pd.DataFrame, metric: str, side: str, digits: int = 3) -> pd.DataFrame:
+def bucket_table(records: pd.DataFrame, metric: str, side: str) -> pd.DataFrame:
     """Models by how many training ratings the item (user) of a test rating has: ``mean ± half`` of
     the 95 % interval; the first row says how many test ratings a split has there, on average.
     Controls are left out."""
@@ -50,12 +50,10 @@ def bucket_table(records: pd.DataFrame, metric: str, side: str, digits: int = 3)
         bucket: (metric_of(metric, side, bucket), metric_of(TESTED, side, bucket))
         for bucket in BUCKETS
     }
-    return _table_by_part(records, metrics, digits)
+    return _table_by_part(records, metrics)
 
 
-def _table_by_part(
-    records: pd.DataFrame, metrics: Mapping[str, tuple[str, str]], digits: int
-) -> pd.DataFrame:
+def _table_by_part(records: pd.DataFrame, metrics: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
     """A column for each part of the test ratings that some test, by its metric and by that which
     counts them; controls are left out."""
     records, columns, tested = without_controls(records), {}, {}
@@ -64,23 +62,23 @@ def _table_by_part(
         if len(found):
             counts = records[records["metric"] == counted]["value"]
             tested[part] = f"{counts.mean():,.0f}"
-            columns[part] = _cells(found, digits)
+            columns[part] = _cells(found)
     table = pd.DataFrame(columns).reindex(records["variant"].drop_duplicates()).fillna("")
     first = pd.DataFrame(tested, index=["test ratings a split"])
     return pd.concat([first, table]).rename_axis("model")
 
 
-def _cells(records: pd.DataFrame, digits: int) -> pd.Series:
+def _cells(records: pd.DataFrame, digits: int = 3) -> pd.Series:
     (metric,) = records["metric"].unique()
     found = estimates(records, metric).set_index("variant")
     return found.apply(lambda row: plus_minus(row, digits), axis=1)
 
 
-def few_ratings_table(records: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
+def few_ratings_table(records: pd.DataFrame) -> pd.DataFrame:
     """MSE where the item, the user or both have fewer than five training ratings; the first row
     says how many test ratings that is. Controls, and parts that nothing tests, are left out."""
     metrics = {part: (f"{ERROR}-cold-{part}", f"{TESTED}-cold-{part}") for part in COLD_SIDES}
-    return _table_by_part(records, metrics, digits)
+    return _table_by_part(records, metrics)
 
 
 def few_ratings_sentence(records: pd.DataFrame, where: str) -> str:
@@ -282,16 +280,14 @@ def stand_in_sentence(
 # All of it at once
 
 
-def revealed_table(
-    records: pd.DataFrame, side: str, counts: Sequence[int], metric: str = ERROR, digits: int = 3
-) -> pd.DataFrame:
-    """Models by revealed ratings: ``mean ± half`` of the 95 % interval."""
+def revealed_table(records: pd.DataFrame, side: str, counts: Sequence[int]) -> pd.DataFrame:
+    """MSE of models by revealed ratings: ``mean ± half`` of the 95 % interval."""
     columns = {}
     for count in counts:
         own = with_revealed(records, side, count)
-        own = own[own["metric"] == metric]
+        own = own[own["metric"] == ERROR]
         if len(own):
-            columns[f"{count} revealed"] = _cells(own, digits)
+            columns[f"{count} revealed"] = _cells(own)
     order = records["variant"].drop_duplicates()
     return pd.DataFrame(columns).reindex(order).fillna("").rename_axis("model")
 

@@ -18,17 +18,17 @@ def control_shares(
     controls: pd.DataFrame,
     subsets: Mapping[frozenset[str], Variant],
     metric: str,
-    ending: str = "shuffled",
 ) -> pd.DataFrame | None:
     """:func:`~bonmf_lib.evaluation.shapley.shapley_table` where every subset that reads content
     reads that of a control, on the seeds that all of them have; None where there is none.
 
     Args:
-        records: of every subset. controls: of the same on controls, named ``<row>, <ending>``.
+        records: of every subset. controls: of the same on other items' content, named ``<row>,
+            shuffled``.
         subsets: row by subset, of :func:`bonmf_lib.experiments.ablations.modality_rows`.
     """
     named = {
-        subset: replace(row, name=f"{row.name}, {ending}") if _reads_content(row) else row
+        subset: replace(row, name=f"{row.name}, shuffled") if _reads_content(row) else row
         for subset, row in subsets.items()
     }
     wanted = {row.name for row in named.values()}

@@ -188,9 +188,9 @@ def order_table(
     return pd.DataFrame(rows)
 
 
-def least_dimensions(table: pd.DataFrame, what: str = EVERYTHING) -> pd.Series:
+def least_dimensions(table: pd.DataFrame) -> pd.Series:
     """By space, in how few of the tried dimensions all orders were held; missing where in none."""
-    own = table[table["what"] == what]
+    own = table[table["what"] == EVERYTHING]
     held = own[own["violations"] == 0].groupby("space")["dimensions"].min()
     return held.reindex(own["space"].unique()).astype("Int64").rename("dimensions")
 

@@ -135,13 +135,11 @@ class Explained:
     features: Features
 
 
-def explained_models(
-    run: Run, rows: list[Variant], seed: int, prefix: str = "Fusion, "
-) -> dict[str, Explained]:
-    """The rows trained on one seed, by name without a prefix that all share."""
+def explained_models(run: Run, rows: list[Variant], seed: int) -> dict[str, Explained]:
+    """The rows of fusions trained on one seed, by name without the prefix that all share."""
     trainings = [Training(run, row, seed) for row in rows]
     return {
-        one.variant.name.removeprefix(prefix): Explained(
+        one.variant.name.removeprefix("Fusion, "): Explained(
             model, one.split, one.variant.features(run, "image")
         )
         for one, model in zip(trainings, trained_side_by_side(trainings), strict=True)
