@@ -62,6 +62,11 @@ LOWER_IS_BETTER = (
 )
 
 
+def better_sign(metric: str) -> int:
+    """Of a difference that is an improvement: -1 where lower is better, else 1."""
+    return -1 if metric in LOWER_IS_BETTER else 1
+
+
 @dataclass(frozen=True)
 class Judgement:
     """A claim on one data set: our number (a difference for comparisons), its interval and the
@@ -295,7 +300,7 @@ def _gains(
     """Relative improvement in percent, positive = better, over each competitor (its 95 % interval,
     with the p-value of the paired test), or of each pair of an equivalence (90 %); how much larger
     it is than each competitor's, in percentage points, where gains over controls are compared."""
-    sign, gains = _sign(claim), {}
+    sign, gains = better_sign(claim.metric), {}
     for name, (one, other) in pairs_of(claim).items():
         ours, theirs = _per_seed(rows[one]).align(_per_seed(rows[other]), join="inner")
         whole = theirs.abs()
@@ -332,7 +337,7 @@ def _told_gains(
         name: told.gain(rows[one], rows[other], claim.metric)
         for name, (one, other) in pairs_of(claim).items()
     }
-    if _sign(claim) < 0:
+    if better_sign(claim.metric) < 0:
         found = {name: gain and gain.negated() for name, gain in found.items()}
     if claim.kind == "better" and claim.gains_over:
         own = found[claim.variant]
@@ -343,10 +348,6 @@ def _told_gains(
             for other in claim.than
         }
     return found
-
-
-def _sign(claim: BetterClaim | EquivalentClaim) -> int:
-    return -1 if claim.metric in LOWER_IS_BETTER else 1
 
 
 def _level(claim: BetterClaim | EquivalentClaim) -> float:

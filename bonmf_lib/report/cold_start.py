@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from ..claims.judge import LEAST_SEEDS, LEVEL, LOWER_IS_BETTER
+from ..claims.judge import LEAST_SEEDS, LEVEL, better_sign
 from ..evaluation import Estimate, holm, mean_interval
 from ..evaluation.by_support import BUCKETS, COLD_SIDES, ERROR, TESTED, metric_of
 from ..experiments.cold_start import FAMILIES
@@ -134,8 +134,7 @@ def percent_gain(
     if one.empty:
         return None
     both = pd.concat([records[records["variant"] == name] for records, name in (ours, theirs)])
-    sign = -1 if metric in LOWER_IS_BETTER else 1
-    gain = sign * 100 * (one - other).to_numpy() / np.abs(other.to_numpy())
+    gain = better_sign(metric) * 100 * (one - other).to_numpy() / np.abs(other.to_numpy())
     return mean_interval(gain, interval_share(both))
 
 

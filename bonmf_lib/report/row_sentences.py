@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ..claims.judge import LEAST_SEEDS, LEVEL, LOWER_IS_BETTER
+from ..claims.judge import LEAST_SEEDS, LEVEL, better_sign
 from ..evaluation import Estimate
 from ..evaluation.names import metric_name
 from ..experiments.names import row_name
@@ -18,8 +18,7 @@ def best_sentence(records: pd.DataFrame, metric: str, row: tuple[str, str]) -> s
     """Whether a row beats every other one, in words chosen by the adjusted p-values and
     intervals."""
     found = differences(records, metric, row)  # other rows minus this one
-    sign = 1 if metric in LOWER_IS_BETTER else -1
-    beaten = (sign * found["difference"] > 0) & (found["p_holm"] < LEVEL)
+    beaten = (better_sign(metric) * found["difference"] < 0) & (found["p_holm"] < LEVEL)
     rest, metric = ", ".join(found.index[~beaten]), metric_name(metric)
     if beaten.all():
         return (

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..claims.judge import LEAST_SEEDS, LEVEL, LOWER_IS_BETTER, SEEDS_ONLY
+from ..claims.judge import LEAST_SEEDS, LEVEL, LOWER_IS_BETTER, SEEDS_ONLY, better_sign
 from ..claims.reading import claims_by_id, read_claims
 from ..errors import RecordError
 from ..evaluation import Estimate, holm, mean_interval, paired_difference, percent_better
@@ -95,7 +95,7 @@ def differences(records: pd.DataFrame, metric: str, reference: tuple[str, str]) 
             continue
         ours, theirs = values.align(groups[reference], join="inner")
         found = paired_difference(ours.to_numpy(), theirs.to_numpy(), share)
-        better = found.mean < 0 if metric in LOWER_IS_BETTER else found.mean > 0
+        better = better_sign(metric) * found.mean > 0
         spread = (ours - theirs).std()
         rows[row_name(*key)] = {
             "difference": found.mean, "low": found.low, "high": found.high,
@@ -236,7 +236,7 @@ def shapley_sentence(table: pd.DataFrame, metric: str) -> str:
     """Which inputs improve a metric and which hurt it, by the tests of
     :func:`~bonmf_lib.evaluation.shapley.shapley_table`, Holm-adjusted over the inputs."""
     values = table[table["kind"] == "value"]
-    gain, told = values["mean"] * (-1 if metric in LOWER_IS_BETTER else 1), values["p_holm"] < LEVEL
+    gain, told = values["mean"] * better_sign(metric), values["p_holm"] < LEVEL
     found = {
         "improves": told & (gain > 0),
         "worsens": told & (gain < 0),
@@ -260,7 +260,7 @@ def last_step_sentence(per_seed: list[dict], metric: str, test_share: float) -> 
         per_seed: of :func:`by_subset`.
     """
     everything = max(per_seed[0], key=len)
-    sign, gains = -1 if metric in LOWER_IS_BETTER else 1, {}
+    sign, gains = better_sign(metric), {}
     for player in sorted(everything):
         pairs = [(values[everything], values[everything - {player}]) for values in per_seed]
         gains[player] = paired_difference(

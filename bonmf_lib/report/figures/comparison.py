@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogFormatter, MaxNLocator
 
-from ...claims.judge import LEAST_SEEDS, LEVEL, LOWER_IS_BETTER
+from ...claims.judge import LEAST_SEEDS, LEVEL, better_sign
 from ...experiments.names import is_control
 from ..tables import told_apart
 from .findings import against, listed, splits
@@ -61,7 +61,7 @@ def forest_plot(
     few = table["seeds"] < LEAST_SEEDS
     rows = table[["mean", "low", "high"]].astype(float)
     rows = rows.assign(low=rows["low"].mask(few), high=rows["high"].mask(few))
-    sign = np.sign(rows["mean"]) * (-1 if metric in LOWER_IS_BETTER else 1)
+    sign = np.sign(rows["mean"]) * better_sign(metric)
     kinds = sign.map({1: "better", -1: "worse"}).where(told_apart(table), "no clear difference")
     figure, ((axis,),) = grid(1, 1, (8, 0.36 * len(table) + 2.1))
     handles = _forest(axis, rows.set_axis(names), kinds.set_axis(names))
@@ -159,7 +159,7 @@ def _protocol_once(names: pd.Index) -> tuple[str, pd.Index]:
 
 
 def _sides(metric: str, what: str) -> str:
-    left, right = ("better", "worse") if metric in LOWER_IS_BETTER else ("worse", "better")
+    left, right = ("better", "worse") if better_sign(metric) < 0 else ("worse", "better")
     return f"← {left}     {what}     {right} →"
 
 
