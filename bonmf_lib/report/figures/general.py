@@ -27,6 +27,7 @@ from .style import (
     finding_title,
     finished,
     grid,
+    half_widths,
     label,
     short_title,
     spread,
@@ -252,10 +253,10 @@ def calibration(predictions: dict[str, pd.DataFrame], bins: int = 15) -> Figure:
     for place, (name, table) in enumerate(predictions.items()):
         table = table.assign(gap=table["rating"] - table["predicted"])
         groups = table.groupby(pd.qcut(table["predicted"], bins, duplicates="drop"), observed=True)
-        means, errors = groups[["predicted", "gap"]].mean(), 1.96 * groups["gap"].sem()
+        means, errors = groups[["predicted", "gap"]].mean(), half_widths(groups["gap"])
         colour = PALETTE[place % len(PALETTE)]
         axis.errorbar(
-            means["predicted"], means["gap"], yerr=errors.fillna(0), marker="o", ms=4, capsize=2,
+            means["predicted"], means["gap"], yerr=errors, marker="o", ms=4, capsize=2,
             linewidth=1, color=colour, label=label(name),
         )  # fmt: skip
         largest[label(name)] = means["gap"].abs().max()
@@ -292,7 +293,7 @@ def error_by_activity(
             means[name] = groups.mean()
             shift = 0.08 * (place - (len(predictions) - 1) / 2)
             axis.errorbar(
-                np.arange(len(labels)) + shift, means[name], yerr=(1.96 * groups.sem()).fillna(0),
+                np.arange(len(labels)) + shift, means[name], yerr=half_widths(groups),
                 marker="o", ms=4, capsize=2, linewidth=1, label=label(name),
                 color=PALETTE[place % len(PALETTE)],
             )  # fmt: skip

@@ -17,6 +17,7 @@ from .style import (
     finding_title,
     finished,
     grid,
+    half_widths,
     label,
     spread,
 )
@@ -129,14 +130,14 @@ def overlap_gain_scatter(
     """
     table = pd.DataFrame({"overlap": overlap[gain.index], "gain": gain.to_numpy()}).dropna()
     parts = table.groupby(pd.qcut(table["overlap"], bins, duplicates="drop"), observed=True)
-    means, errors = parts.mean(), 1.96 * parts["gain"].sem()
+    means, errors = parts.mean(), half_widths(parts["gain"])
     shown = genres.sort_values("overlap") if len(genres) else genres
     if len(shown) > _MOST_GENRES:
         shown = pd.concat([shown[: _MOST_GENRES // 2], shown[-_MOST_GENRES // 2 :]])
     panels = 2 if len(genres) else 1
     figure, axes = grid(1, panels, (max(8, 6 * panels), max(4.4, 1.4 + 0.27 * len(shown))))
     axes[0, 0].errorbar(
-        means["overlap"], means["gain"], yerr=errors.fillna(0), fmt="o", color=PALETTE[0], capsize=3
+        means["overlap"], means["gain"], yerr=errors, fmt="o", color=PALETTE[0], capsize=3
     )
     axes[0, 0].axhline(0, color="black", linewidth=1)
     axes[0, 0].set(

@@ -7,6 +7,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import seaborn as sns
 from IPython import get_ipython
 from matplotlib.artist import Artist
@@ -106,6 +107,12 @@ def spread(table, mean: str = "mean", low: str = "low", high: str = "high") -> n
     known."""
     ends = np.stack([table[mean] - table[low], table[high] - table[mean]]).astype(float)
     return ends.clip(0)
+
+
+def half_widths(groups) -> pd.Series:
+    """Half the normal 95 % interval of the mean of each group of many values; 0 where it is not
+    known."""
+    return (1.96 * groups.sem()).fillna(0)
 
 
 def error_bar(mean: float, low: float, high: float) -> list[list[float]] | None:
