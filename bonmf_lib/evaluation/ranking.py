@@ -52,8 +52,8 @@ class UnseenItems:
         # equal scores are ordered by these
         places = np.argsort(np.random.default_rng(0).permutation(n_items))
         self._place_of = self._put(places)
-        self._known_by = {
-            name: self._put(of_item) for name, of_item in _popularity(seen, n_items).items()
+        self._popularity = {
+            name: self._put(of_item) for name, of_item in _how_known(seen, n_items).items()
         }
 
     def _put(self, numbers: np.ndarray) -> torch.Tensor:
@@ -95,7 +95,7 @@ class UnseenItems:
         if not len(self.users):
             return NOTHING_RANKED
         found = _Lists.joined(self._lists(score, max(ks), block))
-        values = _hit_values(found, ks) | _popularity_values(found, self._known_by, ks)
+        values = _hit_values(found, ks) | _popularity_values(found, self._popularity, ks)
         columns = torch.stack(list(values.values()))
         means = dict(zip(values, columns.mean(1).tolist(), strict=True))
         per_list = dict(zip(values, columns.cpu().numpy(), strict=True))
@@ -201,7 +201,7 @@ def _hit_values(found: _Lists, ks: Sequence[int]) -> dict[str, torch.Tensor]:
     }
 
 
-def _popularity(seen: np.ndarray, n_items: int) -> dict[str, np.ndarray]:
+def _how_known(seen: np.ndarray, n_items: int) -> dict[str, np.ndarray]:
     """How known every item is by the pairs that trained, (n_items,) double by name."""
     counts, trained = np.bincount(seen % n_items, minlength=n_items), len(_owners(seen, n_items))
     return {
@@ -211,11 +211,11 @@ def _popularity(seen: np.ndarray, n_items: int) -> dict[str, np.ndarray]:
 
 
 def _popularity_values(
-    found: _Lists, known_by: dict[str, torch.Tensor], ks: Sequence[int]
+    found: _Lists, popularity: dict[str, torch.Tensor], ks: Sequence[int]
 ) -> dict[str, torch.Tensor]:
     """How known the listed items are, (B,) double by name."""
     out = {}
-    for name, of_item in known_by.items():
+    for name, of_item in popularity.items():
         told = of_item[found.items] * found.listed
         for k in ks:
             shown = found.listed[:, :k].sum(1).clamp(min=1)

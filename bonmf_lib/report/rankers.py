@@ -10,7 +10,7 @@ from ..claims.across_users import intervals
 from ..claims.judge import LEAST_SEEDS
 from ..claims.reading import read_claims
 from ..errors import RecordError
-from ..evaluation import Estimate, mean_interval
+from ..evaluation import Estimate, mean_interval, percent_better
 from ..evaluation.names import metric_name
 from ..evaluation.rules import ALL_KNOWN_MASKED
 from ..experiments.neural_cf import (
@@ -210,11 +210,14 @@ def choice_lines(choice: pd.DataFrame, printed: pd.DataFrame | None = None) -> l
         last, best = (_all_of(by_metric[column]) for column in ("last epoch", "best on test"))
         epoch, seeds = by_metric[["its epoch", "seeds"]].iloc[0]
         where = (
-            f"epoch {epoch:.0f}, one seed"
+            "before the first"
+            if epoch == 0
+            else f"after epoch {epoch:.0f}"
             if seeds == 1
-            else f"each seed's own (mean {epoch:.1f}), {seeds:.0f} seeds"
+            else f"after each seed's own (mean {epoch:.1f})"
         )
-        lines.append(f"{model}: {last} after the last epoch; {best} after {where}.")
+        over = "one seed" if seeds == 1 else f"{seeds:.0f} seeds"
+        lines.append(f"{model}: {last} after the last epoch; {best} {where}, {over}.")
         name = _as_printed(model)
         if printed is not None and name in printed.index:
             found = printed.loc[name]
@@ -315,7 +318,7 @@ def _gain_of_pretrained(hits: pd.DataFrame, fused: str) -> tuple[str, tuple[Esti
     alike = [name for name in hits if name.endswith(IN_EXAMPLES) == examples]
     own = hits[[name for name in alike if name == fused or not _is_pretrained(name)]].dropna()
     best = own.drop(columns=fused).mean().idxmax()
-    gain = mean_interval(100 * (own[fused] / own[best] - 1).to_numpy(), 0.0)
+    gain = mean_interval(percent_better(own[fused], own[best], lower_is_better=False), 0.0)
     how = f"in batches of {'examples' if examples else 'positives'}"
     return how + BY_ADAM * (BY_ADAM in fused), (gain, _without_batches(best))
 

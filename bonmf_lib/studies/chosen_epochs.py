@@ -107,8 +107,8 @@ def _of_row(
 
 def gain_by_choice(table: pd.DataFrame, chosen_by: str = METRICS[0]) -> pd.DataFrame:
     """Of :func:`tested_by_epoch`, by model and metric, means over the seeds: the value after the
-    last epoch, that after the epoch which is best on the test ratings by one metric, this epoch,
-    the difference of both values, and the number of seeds."""
+    last epoch, that after the epoch which is best on the test ratings by one metric, this epoch (0:
+    as it starts), the difference of both values, and the number of seeds."""
     by_model = chosen_by_seed(table, chosen_by).groupby(["model", "metric"], sort=False)
     means = by_model.mean().drop(columns="seed")
     means["gained by the choice"] = means["best on test"] - means["last epoch"]

@@ -34,7 +34,7 @@ class Triples:
 
 
 class NegativeSampler:
-    """Items drawn beside rated ones, anew for every batch, on the device of the ratings.
+    """Items drawn beside rated ones, anew in every epoch, on the device of the ratings.
 
     Of ``unrated`` items each one that the user has not rated in training is as likely, exactly and
     without rejection: with r_0 < r_1 < ... the user's n_u rated items, r_j - j of the unrated ones
@@ -126,9 +126,9 @@ def batches(
 def _shuffled_examples(train: Triples, size: int, negatives: NegativeSampler) -> Iterator[Batch]:
     drawn = negatives.draw(train.users)
     users, items = map(torch.cat, zip((train.users, train.items), drawn, strict=True))
-    order = torch.randperm(len(users)).to(users.device)
+    order = torch.randperm(len(users))  # on the CPU, where cutting it asks no other device
     for start in range(0, len(users), size):
         rows = order[start : start + size]
         rated = rows < len(train)
-        own, other = rows[rated], rows[~rated]
+        own, other = (part.to(users.device) for part in (rows[rated], rows[~rated]))
         yield Batch(users[own], items[own], train.ratings[own], (users[other], items[other]))

@@ -294,6 +294,22 @@ def test_loss_by_hand(small_data, monkeypatch):
     assert history.train_loss == [pytest.approx(np.mean(terms), rel=1e-5)]  # without the penalty
 
 
+def test_loss_in_batches_of_examples_is_the_mean_of_all(small_data, monkeypatch):
+    """However unevenly ratings and negatives fall into batches; nearly nothing is learned."""
+    monkeypatch.setattr("bonmf_lib.training.loop.NegativeSampler", Recorded(*NEGATIVES))
+    dataset, split = small_data
+    settings = replace(IMPLICIT, negatives=1, learning_rate=1e-30)
+    whole, *cut = (
+        fit(small_model(0), dataset, split, changed, 0, CPU).train_loss
+        for changed in (
+            settings,
+            replace(settings, batches_of="examples"),
+            replace(settings, batches_of="examples", batch_size=3),
+        )
+    )
+    assert cut == [[pytest.approx(whole[0], rel=1e-6)]] * 2
+
+
 @pytest.mark.parametrize("loss", ["bce", "mse"])
 def test_penalty_is_added_to_the_loss(small_data, monkeypatch, loss):
     """The gradient of the only step is the loss's plus the penalty's; the penalty is that of the

@@ -17,12 +17,14 @@ from bonmf_lib.report.rankers import (
     both_evaluations,
     choice_lines,
     chosen_gains_sentence,
+    hits_by_batches,
     near_print_lines,
     near_print_sentence,
     pair_intervals,
     printed_networks,
 )
 from bonmf_lib.runs.records import COLUMNS as RECORD_COLUMNS
+from bonmf_lib.studies.chosen_epochs import TESTED
 from bonmf_lib.studies.sampled_metrics import TURNED, pair_orders
 
 FULL, GIVEN = "full ranking, train masked", "given negatives"
@@ -87,7 +89,7 @@ def test_what_choosing_the_epoch_adds_is_said_beside_print():
         {
             "last epoch": [0.65, 0.40, 0.7, 0.4, 0.66, 0.41, 0.68, 0.42, 0.6, 0.4],
             "best on test": [0.69, 0.39, 0.7, 0.4, 0.71, 0.43, 0.7, 0.42, 0.65, 0.4],
-            "its epoch": [7, 7, 20, 20, 3, 3, 9.5, 9.5, 2, 2],
+            "its epoch": [7, 7, 20, 20, 3, 3, 9.5, 9.5, 0, 0],
             "seeds": [1, 1, 1, 1, 1, 1, 2, 2, 2, 2],
         },
         index=pd.MultiIndex.from_product([names, ["hr@10", "ndcg@10"]], names=["model", "metric"]),
@@ -105,6 +107,7 @@ def test_what_choosing_the_epoch_adds_is_said_beside_print():
         "last epoch; HR@10 0.700 and NDCG@10 0.420 after each seed's own (mean 9.5), 2 seeds. "
         "Printed by an independent run: HR@10 0.708 and NDCG@10 0.429.",
     ]
+    assert "NDCG@10 0.400 before the first, 2 seeds. Printed:" in said[4]
     assert choice_lines(choice)[0] == said[0].partition(" Printed")[0]
     near = near_print_sentence(choice, printed_networks(), within=0.02)
     assert near == (
@@ -150,6 +153,18 @@ def test_the_pretrained_network_is_told_from_the_best_other_on_seeds_that_both_h
     said = chosen_gains_sentence(by_epoch(sure))
     assert "network hits more often than the best of the others (HR@10): in batches of" in said
     assert chosen_gains_sentence(by_epoch({"GMF": hits["GMF"]})) == ""
+
+
+def test_published_trainings_by_epoch_are_read_by_their_names():
+    """A name that is not understood would count as another network."""
+    tested = read_published_run().table(TESTED, "Trainings by epoch")
+    known, found = set(printed_networks().index), hits_by_batches(tested)
+    assert list(found) == ["test, batches of positives", "test, batches of examples"]
+    for hits in found.values():
+        assert {name.removesuffix(BY_ADAM) for name in hits["model"]} <= known
+    first = tested.groupby("model")["epoch"].min()
+    started = [FROM_CHOSEN in name for name in first.index]
+    assert any(started) and first.tolist() == [0 if one else 1 for one in started]
 
 
 def test_what_searches_chose_is_shown_as_far_as_published(monkeypatch):

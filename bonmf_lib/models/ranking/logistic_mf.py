@@ -48,7 +48,8 @@ class LogisticMF(PointwiseRanker):
         return product + biases + self.bias
 
     def penalty(self, batch: Batch) -> torch.Tensor | None:
-        """Each user stands in as many pairs as every other of the batch, so one each is enough."""
+        """That of the users of rated pairs, and of all items. In batches of ratings, a user stands
+        in as many pairs as every other, so one each is enough."""
         if not self.regularisation:
             return None
         users = gathered(self._user_squares, batch.users, self.n_users)
