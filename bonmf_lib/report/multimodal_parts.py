@@ -69,6 +69,11 @@ ASKED = {
 _COMPARED = {"12_models": FIXED_SETTINGS, "12_tuned": TUNED}  # experiments with every model once
 _KNOCKED_OUT, _COSTS = "12_knock_outs", "12_costs"
 REFERENCE = "BM3"  # whose costs the others' are told by
+# other data than the shared ones, as first screens call them
+_CALLED = {
+    "ml-100k+core5": "MovieLens-100K", "ml-1m+core5": "MovieLens-1M",
+    "amazon-sports": "Amazon Sports", "tiktok": "TikTok",
+}  # fmt: skip
 _SHOWN = ("recall@10", METRIC)
 _LENGTHS = "recall@5", "recall@10", "recall@20", "ndcg@5", "ndcg@10", "ndcg@20", "mrr"
 # what is varied at fixed settings, and what that is called
@@ -155,8 +160,8 @@ def sentences(published: Published) -> Iterator[str]:
 
 def front_sentence(published: Published) -> str:
     """For first screens: on the data that these papers share, the best ranker that reads content
-    and the best that reads none, searched where such were; and what every ranker whose content was
-    replaced gains by it; "" where it is not published."""
+    and the best that reads none, searched where such were; what every ranker whose content was
+    replaced gains by it; then the two best on other data. "" where it is not published."""
     one = on_each(published).get(SHARED_DATA)
     if one is None:
         return ""
@@ -173,7 +178,22 @@ def front_sentence(published: Published) -> str:
     fixed = "" if how == how_plain == FIXED_SETTINGS else f"{FIXED_SETTINGS}, "
     told = [f"{lost.model} {_gained(lost.gain)}" for lost in _by_hardest(lost_content(one))]
     gained = f" By content, {fixed}over the hardest control: {', '.join(told)}."
-    return f"{said}{gained}" if told else said
+    return f"{said}{gained if told else ''}{_elsewhere(published)}"
+
+
+def _elsewhere(published: Published) -> str:
+    """The same two rankers of each other data set on which both kinds were compared."""
+    told = []
+    for dataset, one in on_each(published).items():
+        best = [_best(one, reads_content) for reads_content in (True, False)]
+        if dataset in _CALLED and all(best):
+            (first, reads, how), (second, plain, how_plain) = best
+            settings = how if how == how_plain else f"{how}, on IDs {how_plain}"
+            told.append(
+                f" {_CALLED[dataset]}, {settings}: {first}, on content, {_shown(reads)}; "
+                f"{second}, on IDs, {_shown(plain)}."
+            )
+    return "".join(told)
 
 
 def _best(published: Published, reads_content: bool) -> tuple[str, Estimate, str] | None:

@@ -271,6 +271,10 @@ def test_a_first_screen_tells_the_best_with_and_without_content():
     assert "FREEDOM, on text and picture, 0.1001 (" in said and "LightGCN, on IDs, 0.0701 (" in said
     alone = parts.front_sentence(published({"12_models": values}, parts.SHARED_DATA))
     assert "By content" not in alone and alone.endswith(").") and " over EASE" not in alone
+    both = [published({"12_models": values}, name) for name in (parts.SHARED_DATA, "tiktok")]
+    elsewhere = parts.front_sentence(Published(pd.concat([one.records for one in both])))
+    before, _, after = elsewhere.partition(" TikTok, fixed settings: FREEDOM, on content, 0.1001 (")
+    assert before == alone and "; EASE, on IDs, 0.0801 (" in after
     for other in ({"12_models": {"EASE": 0.08}}, {"12_code": values}, {}):
         assert parts.front_sentence(published(other, parts.SHARED_DATA)) == ""
     assert parts.front_sentence(published(rows, "tiktok")) == ""
