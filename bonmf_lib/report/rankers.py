@@ -304,11 +304,31 @@ def chosen_gains_sentence(tested: pd.DataFrame) -> str:
 
 def choice_sentence(tested: pd.DataFrame) -> str:
     """What choosing epochs by the test ratings adds to HR@10, from the network that it adds least
-    to, to that which it adds most to; then :func:`chosen_gains_sentence`."""
+    to, to that which it adds most to; then :func:`chosen_gains_sentence` and
+    :func:`started_sentence`."""
     added = gain_by_choice(tested)["gained by the choice"].xs("hr@10", level="metric")
     least, most = added.idxmin(), added.idxmax()
     said = f"{added[least]:.3f} HR@10 (*{least}*) to {added[most]:.3f} (*{most}*)."
-    return " ".join(filter(None, [said, chosen_gains_sentence(tested)]))
+    more = chosen_gains_sentence(tested), started_sentence(tested)
+    return " ".join(filter(None, [said, *more]))
+
+
+def started_sentence(tested: pd.DataFrame) -> str:
+    """How many trainings of networks that start from others are best on test before they begin;
+    "" where there are none.
+
+    Args:
+        tested: of :func:`bonmf_lib.studies.chosen_epochs.tested_by_epoch`.
+    """
+    chosen = chosen_by_seed(tested)
+    hits = chosen[(chosen["metric"] == "hr@10") & chosen["model"].map(_is_pretrained)]
+    if hits.empty:
+        return ""
+    best_at_once = int((hits["its epoch"] == 0).sum())
+    return (
+        f"Of {len(hits)} trainings of the pretrained network, {best_at_once} are best before "
+        "their first epoch, when it is no more than its two parts joined."
+    )
 
 
 def _gain_of_pretrained(hits: pd.DataFrame, fused: str) -> tuple[str, tuple[Estimate, str]]:

@@ -16,12 +16,14 @@ from bonmf_lib.report.rankers import (
     INDEPENDENT,
     both_evaluations,
     choice_lines,
+    choice_sentence,
     chosen_gains_sentence,
     hits_by_batches,
     near_print_lines,
     near_print_sentence,
     pair_intervals,
     printed_networks,
+    started_sentence,
 )
 from bonmf_lib.runs.records import COLUMNS as RECORD_COLUMNS
 from bonmf_lib.studies.chosen_epochs import TESTED
@@ -153,6 +155,18 @@ def test_the_pretrained_network_is_told_from_the_best_other_on_seeds_that_both_h
     said = chosen_gains_sentence(by_epoch(sure))
     assert "network hits more often than the best of the others (HR@10): in batches of" in said
     assert chosen_gains_sentence(by_epoch({"GMF": hits["GMF"]})) == ""
+
+
+def test_trainings_that_are_best_as_they_start_are_counted():
+    fused = f"NeuMF, 32 factors, pretrained{FROM_CHOSEN}"
+    hits = {"GMF": {0: 0.7}, fused: {0: 0.6, 1: 0.6}}
+    tested = by_epoch(hits | {f"GMF{IN_EXAMPLES}": {0: 0.7}, f"{fused}{IN_EXAMPLES}": {0: 0.7}})
+    before = tested[tested["model"].str.startswith(fused)].assign(epoch=0)
+    before["value"] += before["seed"].map({0: 0.1, 1: -0.1})
+    said = started_sentence(pd.concat([before, tested]))
+    assert said.startswith("Of 3 trainings of the pretrained network, 2 are best before their")
+    assert choice_sentence(pd.concat([before, tested])).endswith(said)
+    assert started_sentence(by_epoch({"GMF": {0: 0.7}})) == ""
 
 
 def test_published_trainings_by_epoch_are_read_by_their_names():
