@@ -169,10 +169,9 @@ def front_sentence(published: Published) -> str:
     if not all(best):
         return ""
     (first, reads, how), (second, plain, how_plain) = best
-    settings = how if how == how_plain else f"{how}, on IDs {how_plain}"
     said = (
-        f"**Rankers of Amazon Baby** ({metric_name(METRIC)}, {settings}; content's "
-        f"vectors rebuilt from public graphs): {first}, on text and picture, "
+        f"**Rankers of Amazon Baby** ({metric_name(METRIC)}, {_settings(how, how_plain)}; "
+        f"content's vectors rebuilt from public graphs): {first}, on text and picture, "
         f"{_shown(reads)}; {second}, on IDs, {_shown(plain)}{_lead(one, best)}."
     )
     fixed = "" if how == how_plain == FIXED_SETTINGS else f"{FIXED_SETTINGS}, "
@@ -188,12 +187,16 @@ def _elsewhere(published: Published) -> str:
         best = [_best(one, reads_content) for reads_content in (True, False)]
         if dataset in _CALLED and all(best):
             (first, reads, how), (second, plain, how_plain) = best
-            settings = how if how == how_plain else f"{how}, on IDs {how_plain}"
             told.append(
-                f" {_CALLED[dataset]}, {settings}: {first}, on content, {_shown(reads)}; "
-                f"{second}, on IDs, {_shown(plain)}."
+                f" {_CALLED[dataset]}, {_settings(how, how_plain)}: {first}, on content, "
+                f"{_shown(reads)}; {second}, on IDs, {_shown(plain)}."
             )
     return "".join(told)
+
+
+def _settings(content: str, plain: str) -> str:
+    """By which settings the best with and without content were trained, in words."""
+    return content if content == plain else f"{content}, on IDs {plain}"
 
 
 def _best(published: Published, reads_content: bool) -> tuple[str, Estimate, str] | None:
