@@ -72,7 +72,7 @@ def test_rows_as_published_train_on_all_but_the_latest_for_fixed_epochs(run):
 def test_rows_by_epoch_are_trained_in_batches_of_examples_too(run):
     *rows, by_adam = neural_cf.rows_by_epoch(run)
     usual, examples = rows[: len(rows) // 2], rows[len(rows) // 2 :]
-    assert by_adam.training == examples[0].training != examples[-1].training
+    assert by_adam.training == examples[1].training != examples[-1].training
     assert by_adam == replace(examples[-1], name=by_adam.name, training=by_adam.training)
     for one, other in zip(usual, examples, strict=True):
         own = one.training
@@ -83,6 +83,22 @@ def test_rows_by_epoch_are_trained_in_batches_of_examples_too(run):
         assert other.training == replace(own, batches_of="examples", learning_rate=rate)
         assert replace(other, name=one.name, training=own, starts_from=one.starts_from) == one
     assert examples[-1].starts_from == tuple(examples[:2])
+
+
+def test_rows_by_epoch_train_gmf_for_longer_and_nothing_else(run):
+    gmf, *others = neural_cf.rows_by_epoch(run)
+    published, *_ = neural_cf.neumf_rows(run)
+    longer = replace(
+        published.training, epochs=neural_cf.LONGER * run.settings.rankings.published_epochs
+    )
+    assert gmf.training == longer
+    for row in others:
+        of_gmf = row.model == "gmf"
+        assert (row.training.epochs == longer.epochs) == of_gmf
+        assert all(
+            (start.training.epochs == longer.epochs) == (start.model == "gmf")
+            for start in row.starts_from
+        )
 
 
 @pytest.mark.parametrize("experiment", CHOSEN)
