@@ -170,15 +170,20 @@ def _cell(value: str | Markup) -> str:
 def reading_table(shown: pd.DataFrame) -> Markup:
     """A table of numbers for reading: empty where there is none, zero without a sign."""
     numbers = shown.apply(_number_column)
-    return Markup(numbers.to_html(na_rep="", border=0), numbers.to_string(na_rep=""))
+    return Markup(_compact(numbers.to_html(na_rep="", border=0)), numbers.to_string(na_rep=""))
 
 
 def whole_table(shown: pd.DataFrame) -> Markup:
-    """All rows as pandas shows them, in less space: HTML is not indented, and the plain form only
-    says what it holds, since a report would else hold all of it twice."""
-    indented = shown.to_html(notebook=True, max_rows=None)
+    """All rows as pandas shows them, in less space: the plain form only says what it holds, since a
+    report would else hold all of it twice."""
     named = ", ".join(filter(None, map(str, [*shown.index.names, *shown.columns])))
-    return Markup(re.sub(r"\n +", "\n", indented), f"A table of {len(shown)} rows: {named}.")
+    html = _compact(shown.to_html(notebook=True, max_rows=None))
+    return Markup(html, f"A table of {len(shown)} rows: {named}.")
+
+
+def _compact(indented: str) -> str:
+    """HTML of pandas on one line, as a notebook keeps each line of many in a string of its own."""
+    return re.sub(r"\n *", "", indented)
 
 
 def _number_column(column: pd.Series) -> pd.Series:
