@@ -208,7 +208,7 @@ def choice_lines(choice: pd.DataFrame, printed: pd.DataFrame | None = None) -> l
     for model, own in choice.groupby(level="model", sort=False):
         by_metric = own.droplevel("model")
         last, best = (_all_of(by_metric[column]) for column in ("last epoch", "best on test"))
-        epoch, seeds = by_metric[["its epoch", "seeds"]].iloc[0]
+        epochs, epoch, seeds = by_metric[["epochs", "its epoch", "seeds"]].iloc[0]
         where = (
             "before the first"
             if epoch == 0
@@ -217,7 +217,7 @@ def choice_lines(choice: pd.DataFrame, printed: pd.DataFrame | None = None) -> l
             else f"after each seed's own (mean {epoch:.1f})"
         )
         over = "one seed" if seeds == 1 else f"{seeds:.0f} seeds"
-        lines.append(f"{model}: {last} after the last epoch; {best} {where}, {over}.")
+        lines.append(f"{model}: {last} after epoch {epochs:.0f}, the last; {best} {where}, {over}.")
         name = _as_printed(model)
         if printed is not None and name in printed.index:
             found = printed.loc[name]
@@ -274,15 +274,19 @@ def hits_by_batches(tested: pd.DataFrame) -> dict[str, pd.DataFrame]:
 def chosen_gains_sentence(tested: pd.DataFrame) -> str:
     """What the pretrained network gains in HR@10 over the best of the others, by how it is trained,
     once every epoch, also of the parts that it starts from, is chosen by the test ratings; "" where
-    it is not among them.
+    it is not among them, or none of the others is.
 
     Args:
         tested: of :func:`bonmf_lib.studies.chosen_epochs.tested_by_epoch`.
     """
     chosen = chosen_by_seed(tested)
     hits = chosen[chosen["metric"] == "hr@10"].pivot_table("best on test", "seed", "model")
-    fused = filter(_is_pretrained, tested["model"].unique())
-    gains = dict(_gain_of_pretrained(hits, name) for name in fused)
+    alike = {name: _others_in_its_batches(hits.columns, name) for name in hits.columns}
+    gains = dict(
+        _gain_of_pretrained(hits, fused, others)
+        for fused, others in alike.items()
+        if _is_pretrained(fused) and others
+    )
     if not gains:
         return ""
     told = [
@@ -331,15 +335,25 @@ def started_sentence(tested: pd.DataFrame) -> str:
     )
 
 
-def _gain_of_pretrained(hits: pd.DataFrame, fused: str) -> tuple[str, tuple[Estimate, str]]:
-    """How it is trained; what it gains in percent over the best of the networks that share its
-    batches, on the seeds that all of them have, and this network."""
-    examples = fused.endswith(IN_EXAMPLES)
-    alike = [name for name in hits if name.endswith(IN_EXAMPLES) == examples]
-    own = hits[[name for name in alike if name == fused or not _is_pretrained(name)]].dropna()
-    best = own.drop(columns=fused).mean().idxmax()
+def _others_in_its_batches(models: Iterable[str], model: str) -> list[str]:
+    """The networks that are not pretrained and share its batches."""
+    examples = model.endswith(IN_EXAMPLES)
+    return [
+        name
+        for name in models
+        if name.endswith(IN_EXAMPLES) == examples and not _is_pretrained(name)
+    ]
+
+
+def _gain_of_pretrained(
+    hits: pd.DataFrame, fused: str, others: Sequence[str]
+) -> tuple[str, tuple[Estimate, str]]:
+    """How it is trained; what it gains in percent over the best of the others, on the seeds that
+    all of them have, and this network."""
+    own = hits[[fused, *others]].dropna()
+    best = own[others].mean().idxmax()
     gain = mean_interval(percent_better(own[fused], own[best], lower_is_better=False), 0.0)
-    how = f"in batches of {'examples' if examples else 'positives'}"
+    how = f"in batches of {'examples' if fused.endswith(IN_EXAMPLES) else 'positives'}"
     return how + BY_ADAM * (BY_ADAM in fused), (gain, _without_batches(best))
 
 

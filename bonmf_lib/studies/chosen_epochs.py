@@ -107,8 +107,9 @@ def _of_row(
 
 def gain_by_choice(table: pd.DataFrame, chosen_by: str = METRICS[0]) -> pd.DataFrame:
     """Of :func:`tested_by_epoch`, by model and metric, means over the seeds: the value after the
-    last epoch, that after the epoch which is best on the test ratings by one metric, this epoch (0:
-    as it starts), the difference of both values, and the number of seeds."""
+    last epoch, the number of epochs, the value after the epoch which is best on the test ratings by
+    one metric, this epoch (0: as it starts), the difference of both values, and the number of
+    seeds."""
     by_model = chosen_by_seed(table, chosen_by).groupby(["model", "metric"], sort=False)
     means = by_model.mean().drop(columns="seed")
     means["gained by the choice"] = means["best on test"] - means["last epoch"]
@@ -116,14 +117,16 @@ def gain_by_choice(table: pd.DataFrame, chosen_by: str = METRICS[0]) -> pd.DataF
 
 
 def chosen_by_seed(table: pd.DataFrame, chosen_by: str = METRICS[0]) -> pd.DataFrame:
-    """The same of every seed: columns model, metric, seed, last epoch, best on test, its epoch."""
+    """The same of every seed: columns model, metric, seed, last epoch, epochs, best on test, its
+    epoch."""
     rows = []
     for (model, seed), own in table.groupby(["model", "seed"], sort=False):
         values = own.pivot(index="epoch", columns="metric", values="value")  # noqa: PD010 (two values for one epoch must fail)
         epoch = values[chosen_by].idxmax()
         rows += [
             {"model": model, "metric": metric, "seed": seed, "last epoch": values[metric].iloc[-1],
-             "best on test": values.loc[epoch, metric], "its epoch": epoch}
+             "epochs": values.index[-1], "best on test": values.loc[epoch, metric],
+             "its epoch": epoch}
             for metric in own["metric"].unique()
         ]  # fmt: skip
     return pd.DataFrame(rows)

@@ -358,8 +358,8 @@ def test_seeds_are_averaged_each_at_its_own_best_epoch():
         ]
     )
     choice = chosen_epochs.gain_by_choice(table).loc["A"]
-    assert choice.loc["hr@10"].tolist() == pytest.approx([0.3, 0.55, 1.5, 0.25, 2])
-    assert choice.loc["ndcg@10"].tolist() == pytest.approx([0.2, 0.3, 1.5, 0.1, 2])
+    assert choice.loc["hr@10"].tolist() == pytest.approx([0.3, 3, 0.55, 1.5, 0.25, 2])
+    assert choice.loc["ndcg@10"].tolist() == pytest.approx([0.2, 3, 0.3, 1.5, 0.1, 2])
 
 
 def test_a_network_that_starts_from_a_pretrained_one_is_refused(run):

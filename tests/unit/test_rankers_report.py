@@ -91,6 +91,7 @@ def test_what_choosing_the_epoch_adds_is_said_beside_print():
         {
             "last epoch": [0.65, 0.40, 0.7, 0.4, 0.66, 0.41, 0.68, 0.42, 0.6, 0.4],
             "best on test": [0.69, 0.39, 0.7, 0.4, 0.71, 0.43, 0.7, 0.42, 0.65, 0.4],
+            "epochs": [20, 20, 20, 20, 20, 20, 60, 60, 20, 20],
             "its epoch": [7, 7, 20, 20, 3, 3, 9.5, 9.5, 0, 0],
             "seeds": [1, 1, 1, 1, 1, 1, 2, 2, 2, 2],
         },
@@ -98,16 +99,16 @@ def test_what_choosing_the_epoch_adds_is_said_beside_print():
     )
     said = choice_lines(choice, printed_networks())
     assert said[:4] == [
-        "MLP, 32 factors: HR@10 0.650 and NDCG@10 0.400 after the last epoch; HR@10 0.690 and "
+        "MLP, 32 factors: HR@10 0.650 and NDCG@10 0.400 after epoch 20, the last; HR@10 0.690 and "
         "NDCG@10 0.390 after epoch 7, one seed. Printed: HR@10 0.692 and NDCG@10 0.425.",
-        "Other: HR@10 0.700 and NDCG@10 0.400 after the last epoch; HR@10 0.700 and NDCG@10 0.400 "
-        "after epoch 20, one seed.",
+        "Other: HR@10 0.700 and NDCG@10 0.400 after epoch 20, the last; HR@10 0.700 and NDCG@10 "
+        "0.400 after epoch 20, one seed.",
         "NeuMF, 32 factors, pretrained, from parts chosen on test: HR@10 0.660 and NDCG@10 0.410 "
-        "after the last epoch; HR@10 0.710 and NDCG@10 0.430 after epoch 3, one seed. Printed: "
+        "after epoch 20, the last; HR@10 0.710 and NDCG@10 0.430 after epoch 3, one seed. Printed: "
         "HR@10 0.726 and NDCG@10 0.445.",
-        "GMF, 32 factors, batches of examples: HR@10 0.680 and NDCG@10 0.420 after the "
-        "last epoch; HR@10 0.700 and NDCG@10 0.420 after each seed's own (mean 9.5), 2 seeds. "
-        "Printed by an independent run: HR@10 0.708 and NDCG@10 0.429.",
+        "GMF, 32 factors, batches of examples: HR@10 0.680 and NDCG@10 0.420 after "
+        "epoch 60, the last; HR@10 0.700 and NDCG@10 0.420 after each seed's own (mean 9.5), "
+        "2 seeds. Printed by an independent run: HR@10 0.708 and NDCG@10 0.429.",
     ]
     assert "NDCG@10 0.400 before the first, 2 seeds. Printed:" in said[4]
     assert choice_lines(choice)[0] == said[0].partition(" Printed")[0]
@@ -155,6 +156,8 @@ def test_the_pretrained_network_is_told_from_the_best_other_on_seeds_that_both_h
     said = chosen_gains_sentence(by_epoch(sure))
     assert "network hits more often than the best of the others (HR@10): in batches of" in said
     assert chosen_gains_sentence(by_epoch({"GMF": hits["GMF"]})) == ""
+    alone = {fused: hits[fused], f"GMF{IN_EXAMPLES}": hits["GMF"]}
+    assert chosen_gains_sentence(by_epoch(alone)) == ""  # nothing shares its batches
 
 
 def test_trainings_that_are_best_as_they_start_are_counted():
@@ -209,7 +212,7 @@ def test_tested_curves_are_of_hit_rates(monkeypatch):
     assert figure.get_label().startswith(
         "Epoch of the best mean HR@10 (test, batches of positives): A"
     )
-    assert line.startswith("A: HR@10 0.400 and NDCG@10 0.900 after the last epoch; ")
+    assert line.startswith("A: HR@10 0.400 and NDCG@10 0.900 after epoch 2, the last; ")
     assert [one.partition(" after")[0] for one in near] == [
         "Within 0.01 of print", "Within 0.01 of an independent run",
     ]  # fmt: skip
