@@ -9,7 +9,7 @@ import pandas as pd
 from ..claims.across_users import Told
 from ..evaluation import Estimate, mean_interval
 from ..evaluation.names import metric_name
-from ..experiments.multimodal_ranking import FIXED_SETTINGS, RANKERS, TUNED
+from ..experiments.multimodal_ranking import FIXED_SETTINGS, QUESTIONS, RANKERS, TUNED
 from ..experiments.ranker_forms import forms
 from ..runs.records import interval_share
 from ..studies.costs import GROWTH, cost_table, costs_of, exponents
@@ -68,6 +68,7 @@ ASKED = {
 }
 _COMPARED = {"12_models": FIXED_SETTINGS, "12_tuned": TUNED}  # experiments with every model once
 _KNOCKED_OUT, _COSTS = "12_knock_outs", "12_costs"
+_COMPARED_AS = {"12_models": "all models", "12_tuned": "searched", _KNOCKED_OUT: "content replaced"}
 REFERENCE = "BM3"  # whose costs the others' are told by
 # other data than the shared ones, as first screens call them
 _CALLED = {
@@ -347,6 +348,24 @@ def variations(published: Published) -> Iterator[Part]:
             if rows:
                 columns = [metric_name(metric) for metric in _SHOWN]
                 yield html.table((f"{name}, {called}", *columns), rows)
+
+
+def coverage(published: Published) -> Iterator[str]:
+    """Of every data set, which questions have published records, as rows x seeds, and which have
+    none."""
+    called = {f"12_{question}": _VARIED.get(question, question) for question in QUESTIONS}
+    called |= _COMPARED_AS
+    for name, one in on_each(published).items():
+        counts = one.own.groupby("experiment")[["variant", "seed"]].nunique()
+        known = [
+            f"{said} {counts.loc[experiment, 'variant']} \N{MULTIPLICATION SIGN} "
+            f"{counts.loc[experiment, 'seed']}"
+            for experiment, said in called.items()
+            if experiment in counts.index
+        ]
+        lacking = [said for experiment, said in called.items() if experiment not in counts.index]
+        none = f" None of: {', '.join(lacking)}." if lacking else ""
+        yield f"{name}, rows \N{MULTIPLICATION SIGN} seeds published: {', '.join(known)}.{none}"
 
 
 def costs(published: Published) -> Iterator[Part]:

@@ -82,6 +82,16 @@ def test_every_question_of_rankers_reaches_the_report():
     assert first.startswith("FREEDOM | ") and second.startswith("FREEDOM, standardised features")
 
 
+def test_it_is_said_which_questions_are_published():
+    rows = {"BM3": 0.1, "EASE": 0.2}
+    (line,) = parts.coverage(published({"12_models": rows, "12_layers": {"BM3": 0.1}}))
+    known, _, lacking = line.partition(". None of: ")
+    assert known == ("ml-100k+core5, rows × seeds published: all models 2 × 3, BM3's layers 1 × 3")
+    asked = set(lacking.removesuffix(".").split(", "))
+    assert {"searched", "content replaced", "new items"} <= asked
+    assert len(asked) == len(rows_of.QUESTIONS) - 2
+
+
 def test_published_costs_stand_beside_bm3s(monkeypatch):
     rows = [
         dataclasses.asdict(
