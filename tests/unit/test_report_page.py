@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from bonmf_lib.claims.ledger import UNTESTABLE, ledger, undefined_claims
+from bonmf_lib.claims.ledger import UNTESTABLE, undefined_claims
 from bonmf_lib.claims.reading import OWN_SOURCE
 from bonmf_lib.report import encoder_parts, page, sections
 from bonmf_lib.report.conclusions import Measured, cards, measured
@@ -22,7 +22,7 @@ def study() -> Measured:
 
 @pytest.fixture(scope="module")
 def judged() -> pd.DataFrame:
-    return ledger(read_published_run().records)
+    return read_published_run().judged()
 
 
 def texts(parts) -> str:
