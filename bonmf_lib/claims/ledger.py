@@ -165,6 +165,31 @@ def _why_untestable(judgement: Judgement) -> str:
     return judgement.claim.untestable if judgement.verdict == UNTESTABLE else ""
 
 
+def untestable_reasons(table: pd.DataFrame) -> pd.Series:
+    """Why nothing at hand can test claims, by the rows of a ledger whose verdict is for that
+    reason."""
+    rows = table[table["verdict"] == UNTESTABLE]
+    reasons = rows["claim"].map(lambda claim: claims_by_id()[claim].untestable)
+    return reasons[reasons != ""]
+
+
+def untestable_lines(table: pd.DataFrame) -> list[str]:
+    """The claims of a ledger that nothing at hand can test, a line for each reason; cells of a
+    table by its title and their number."""
+    reasons = untestable_reasons(table)
+    return [
+        f"{UNTESTABLE.capitalize()}: {_named(table.loc[own.index, 'claim'])}. {reason}"
+        for reason, own in reasons.groupby(reasons, sort=False)
+    ]
+
+
+def _named(claims: pd.Series) -> str:
+    by_title = claims.groupby(claims.str.partition(": ")[0], sort=False)
+    return "; ".join(
+        own.iloc[0] if len(own) == 1 else f"{title} ({len(own)})" for title, own in by_title
+    )
+
+
 def verdict_counts(table: pd.DataFrame) -> pd.Series:
     """Number of the papers' claims per verdict, in the order of ``VERDICTS``; neither our own
     checks are counted nor numbers whose definition the paper does not give."""
@@ -224,11 +249,11 @@ def counts_sentence(table: pd.DataFrame) -> str:
 
 
 def ledger_text(table: pd.DataFrame, everything: bool = False) -> str:
-    """:func:`readable` as lines of plain text, one per claim, without statements and notes, and the
-    counts of verdicts below."""
+    """:func:`readable` as lines of plain text, one per claim, without statements and notes; below,
+    why some cannot be tested, and the counts of verdicts."""
     shown = readable(table, everything).drop(columns=["statement", "note"])
     lines = "No claim was run yet." if shown.empty else shown.to_string(index=False)
-    return f"{lines}\n\n{counts_sentence(table)}"
+    return "\n\n".join([lines, *untestable_lines(table), counts_sentence(table)])
 
 
 def _interval(row) -> str:
