@@ -110,7 +110,7 @@ class Rules:
         families: which p-values are adjusted together (Holm) on one data set and content: the
             claims of each paper, and our own checks of them, apart, so that neither what we add nor
             another paper moves a verdict on a paper; all of them; or none with another. Apart,
-            those of ``ASKED_OF_ALL_DATA`` are adjusted over all data sets.
+            those of ``ASKED_OF_ALL_DATA`` are adjusted over all data sets, each metric by itself.
         competitor: where a claim names several, the one that decides: the one with the least
             evidence for the claim, or with the most.
     """
@@ -201,8 +201,7 @@ def _adjusted(judgements: list[Judgement], rules: Rules) -> list[float]:
             *getattr(claim, "gains_over", {}).items(),
         )
         apart = (claim.about, claim.source == OWN_SOURCE)
-        if claim.about not in ASKED_OF_ALL_DATA:
-            apart = (*apart, on)
+        apart = (*apart, claim.metric if claim.about in ASKED_OF_ALL_DATA else on)
         family = {"apart": apart, "together": on, "unadjusted": test}[rules.families]
         p = judgement.ours.p_value if judgement.ours is not None else float("nan")
         tests.setdefault(family, {}).setdefault(test, p)

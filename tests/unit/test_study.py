@@ -337,6 +337,15 @@ def test_what_is_asked_of_all_data_is_adjusted_over_all_of_them():
         )
 
 
+def test_what_is_asked_of_all_data_by_another_metric_moves_no_verdict():
+    one = table(A=0.70 + 5 * NOISE, B=0.722 - 5 * NOISE)
+    records = pd.concat([one, one.assign(metric="mse-cold-items")])
+    asked = BETTER.model_copy(update={"id": "Domains (c)"})
+    again = asked.model_copy(update={"id": "Domains (c), few", "metric": "mse-cold-items"})
+    for judgement in judge((asked, again), records):
+        assert judgement.p_holm == pytest.approx(judgement.ours.p_value)
+
+
 def test_verdicts_by_rule_name_what_moves():
     rows = {"BoNMF": 0.70 + NOISE, "NMD (ID only)": 0.7965 + NOISE}
     by_rule = verdicts_by_rule(table(**rows))
