@@ -219,7 +219,7 @@ def _ledger(options: argparse.Namespace) -> None:
 
     run_dir = options.records
     table = (
-        ledger(read_published(), published_across_users())
+        ledger(read_published(), published_across_users(), growing=True)
         if run_dir is None
         else ledger(_records_of(run_dir), kept_across_users(run_dir))
     )

@@ -16,9 +16,11 @@ Rules (also in METHODS.md):
 * Where all seeds test the same ratings, comparisons and equivalences are told across users and
   seeds (:mod:`~bonmf_lib.claims.across_users`), else they say *seeds only*; numbers are told over
   seeds, since the paper's is of the same users.
-* *not testable on this data*: the records are of another data set or split, or of packaged content
-  where the claim is about plots or posters, or a difference would be a percentage of zero. *not
-  run*: no records, or no seed in common.
+* *not testable on this data*: the claim says why nothing at hand can test it, or the records are of
+  another data set, or of packaged content where the claim is about plots or posters, or a
+  difference would be a percentage of zero. *not run*: no records of its rows on its split, or no
+  seed in common; of records that others may still join, also no records of its data
+  (:func:`awaited`).
 """
 
 import math
@@ -45,6 +47,7 @@ VERDICTS = (
     "not testable on this data",
     "not run",
 )
+UNTESTABLE, NOT_RUN = UNJUDGED = VERDICTS[-2:]  # verdicts that the records do not give
 LEAST_SEEDS = 3  # to judge a number
 NOT_TOLD = "not told from zero"  # a comparison, by its adjusted test
 USERS, SEEDS_ONLY = "users", "seeds only"  # what differences on a fixed test part are told across
@@ -107,7 +110,7 @@ class Rules:
         families: which p-values are adjusted together (Holm) on one data set and content: the
             claims of each paper, and our own checks of them, apart, so that neither what we add nor
             another paper moves a verdict on a paper; all of them; or none with another. Apart,
-            those of ``ASKED_OF_ALL_DATA`` are adjusted over all data sets.
+            those of ``ASKED_OF_ALL_DATA`` are adjusted over all data sets, each metric by itself.
         competitor: where a claim names several, the one that decides: the one with the least
             evidence for the claim, or with the most.
     """
@@ -163,6 +166,19 @@ def judge_measured(measured: list[list[Judgement]], rules: Rules) -> list[Judgem
     return [replace(judgement, verdict=_verdict(judgement, rules)) for judgement in told]
 
 
+def awaited(judgement: Judgement) -> Judgement:
+    """A judgement on records that others may still join: a claim that these do not decide is
+    untestable only for the reason that it gives, or where its own data cannot tell; else it is *not
+    run*, whatever other data have rows of its names. Its data set is then the first of its own."""
+    claim, where = judgement.claim, (judgement.dataset, judgement.content)
+    if judgement.verdict not in UNJUDGED:
+        return judgement
+    if judgement.verdict == UNTESTABLE and _is_about(claim, *where):
+        return judgement
+    verdict = UNTESTABLE if claim.untestable else NOT_RUN
+    return replace(judgement, dataset=claim.datasets[0], verdict=verdict)
+
+
 def _adjusted(judgements: list[Judgement], rules: Rules) -> list[float]:
     """Each judgement's p-value, adjusted in its family; NaN of what is no comparison."""
     tests: dict[tuple, dict[tuple, float]] = {}  # by family, then by what is compared
@@ -185,8 +201,7 @@ def _adjusted(judgements: list[Judgement], rules: Rules) -> list[float]:
             *getattr(claim, "gains_over", {}).items(),
         )
         apart = (claim.about, claim.source == OWN_SOURCE)
-        if claim.about not in ASKED_OF_ALL_DATA:
-            apart = (*apart, on)
+        apart = (*apart, claim.metric if claim.about in ASKED_OF_ALL_DATA else on)
         family = {"apart": apart, "together": on, "unadjusted": test}[rules.families]
         p = judgement.ours.p_value if judgement.ours is not None else float("nan")
         tests.setdefault(family, {}).setdefault(test, p)
@@ -212,15 +227,17 @@ def _measure(
     rows = {name: by_variant[name] for name in names if name in by_variant}
     rows = {name: _on_split(_evaluated(found, claim), claim) for name, found in rows.items()}
     if any(name not in rows or rows[name].empty for name in names):
-        return Judgement(claim, dataset, content, None, "not run")
+        return Judgement(claim, dataset, content, None, NOT_RUN)
     asked = {name: _under_protocol(found, claim) for name, found in rows.items()}
     chosen = pd.concat([asked[name] for name in names])
     if chosen.empty:  # they are of other protocols only
         chosen = pd.concat([rows[name] for name in names])
     values = {name: found[found["metric"] == claim.metric] for name, found in asked.items()}
-    other_data = dataset not in claim.datasets or (claim.content == "full" and content != "full")
-    if other_data or not chosen["split"].str.startswith(claim.split).all():
-        return Judgement(claim, dataset, content, None, "not testable on this data")
+    if not _is_about(claim, dataset, content):
+        return Judgement(claim, dataset, content, None, UNTESTABLE)
+    if not chosen["split"].str.startswith(claim.split).all():
+        verdict = UNTESTABLE if claim.untestable else NOT_RUN
+        return Judgement(claim, dataset, content, None, verdict)
     kinds = chosen["evaluation"].unique()
     if len(kinds) > 1:
         raise ConfigError(
@@ -228,13 +245,13 @@ def _measure(
             "claims.yaml must name one."
         )
     if any(found.empty for found in values.values()):
-        return Judgement(claim, dataset, content, None, "not run")
+        return Judgement(claim, dataset, content, None, NOT_RUN)
     share = interval_share(chosen)
     if claim.kind != "value" and _is_of_zero(claim, values):
-        return Judgement(claim, dataset, content, None, "not testable on this data")
+        return Judgement(claim, dataset, content, None, UNTESTABLE)
     if claim.kind == "value":
         ours = mean_interval(_per_seed(values[claim.variant]).to_numpy(), share)
-        return Judgement(claim, dataset, content, ours, "" if ours.n else "not run")
+        return Judgement(claim, dataset, content, ours, "" if ours.n else NOT_RUN)
     if claim.metric in COSTS:
         gains, across = _gains(claim, values, 0.0), {}
     elif any(redraws_test(str(rule)) for rule in chosen["split"].unique()):
@@ -253,9 +270,14 @@ def _measure(
         for gain in gains.values()
     )
     return Judgement(
-        claim, dataset, content, ours, "" if ours.n else "not run", named, farthest,
+        claim, dataset, content, ours, "" if ours.n else NOT_RUN, named, farthest,
         across=across.get(against, ""),
     )  # fmt: skip
+
+
+def _is_about(claim: Claim, dataset: str, content: str) -> bool:
+    """Whether a claim is about a data set, and about such content of it."""
+    return dataset in claim.datasets and (claim.content == "any" or content == "full")
 
 
 def _may_be_better(claim: Claim) -> bool:

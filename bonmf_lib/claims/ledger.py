@@ -5,11 +5,18 @@ from functools import cache
 import pandas as pd
 
 from ..datasets.words import shown_name
-from .judge import SEEDS_ONLY, VERDICTS, Judgement, judge, qualifier
+from .judge import (
+    NOT_RUN,
+    SEEDS_ONLY,
+    UNJUDGED,
+    UNTESTABLE,
+    VERDICTS,
+    Judgement,
+    awaited,
+    judge,
+    qualifier,
+)
 from .reading import OWN_SOURCE, claims_by_id, read_claims
-
-UNTESTABLE = "not testable on this data"
-UNJUDGED = (UNTESTABLE, "not run")  # verdicts that the records do not give
 
 COLUMNS = [
     "claim",
@@ -45,7 +52,9 @@ READABLE = [
 ]
 
 
-def ledger(records: pd.DataFrame, across: pd.DataFrame | None = None) -> pd.DataFrame:
+def ledger(
+    records: pd.DataFrame, across: pd.DataFrame | None = None, growing: bool = False
+) -> pd.DataFrame:
     """One row per claim, data set and content. ``ours`` is in the metric's unit for values and the
     relative improvement in percent for comparisons (positive = better), over the competitor or of
     the pair ``against`` that decides where there are several; where gains over controls are
@@ -53,7 +62,8 @@ def ledger(records: pd.DataFrame, across: pd.DataFrame | None = None) -> pd.Data
     (90 % for equivalence), ``p_holm`` is the adjusted p-value that decides a comparison,
     ``qualifier`` what it says where the verdict leaves that open
     (:func:`~bonmf_lib.claims.judge.qualifier`), ``across`` what a difference on a fixed test part
-    is told across.
+    is told across, ``note`` what to know of the claim, and why it cannot be tested where that is
+    the verdict.
 
     A claim that some data decide is not listed for data that do not; one that was run nowhere, or
     that no data can decide, is listed once.
@@ -62,8 +72,12 @@ def ledger(records: pd.DataFrame, across: pd.DataFrame | None = None) -> pd.Data
         across: differences across users that were kept with the records
             (:mod:`~bonmf_lib.claims.across_users`); without them, claims on fixed test parts are
             told over seeds only.
+        growing: whether records of other data may still join these, as they join the published
+        ones (:func:`~bonmf_lib.claims.judge.awaited`); those of one run are of data that it was
+        given.
     """
     judged = judge(read_claims(), records, across=across)
+    judged = [awaited(judgement) for judgement in judged] if growing else judged
     table = pd.DataFrame([_row(judgement) for judgement in judged], columns=COLUMNS)
     for verdict in reversed(UNJUDGED):
         idle = table["verdict"] == verdict
@@ -111,7 +125,7 @@ def second_reading_sentence(table: pd.DataFrame) -> str:
 
 def unrun_claims(table: pd.DataFrame, most: int = 6) -> pd.DataFrame:
     """How many claims of each source were not run, and the first of them."""
-    left = table[table["verdict"] == "not run"].drop_duplicates("claim").groupby("source")["claim"]
+    left = table[table["verdict"] == NOT_RUN].drop_duplicates("claim").groupby("source")["claim"]
     names = left.agg(
         lambda claims: ", ".join(claims[:most]) + (", ..." if len(claims) > most else "")
     )
@@ -143,8 +157,37 @@ def _row(judgement: Judgement) -> dict:
         "verdict": judgement.verdict,
         "qualifier": qualifier(judgement),
         "across": judgement.across,
-        "note": claim.note,
+        "note": " ".join(filter(None, (claim.note, _why_untestable(judgement)))),
     }
+
+
+def _why_untestable(judgement: Judgement) -> str:
+    return judgement.claim.untestable if judgement.verdict == UNTESTABLE else ""
+
+
+def untestable_reasons(table: pd.DataFrame) -> pd.Series:
+    """Why nothing at hand can test claims, by the rows of a ledger whose verdict is for that
+    reason."""
+    rows = table[table["verdict"] == UNTESTABLE]
+    reasons = rows["claim"].map(lambda claim: claims_by_id()[claim].untestable)
+    return reasons[reasons != ""]
+
+
+def untestable_lines(table: pd.DataFrame) -> list[str]:
+    """The claims of a ledger that nothing at hand can test, a line for each reason; cells of a
+    table by its title and their number."""
+    reasons = untestable_reasons(table)
+    return [
+        f"{UNTESTABLE.capitalize()}: {_named(table.loc[own.index, 'claim'])}. {reason}"
+        for reason, own in reasons.groupby(reasons, sort=False)
+    ]
+
+
+def _named(claims: pd.Series) -> str:
+    by_title = claims.groupby(claims.str.partition(": ")[0], sort=False)
+    return "; ".join(
+        own.iloc[0] if len(own) == 1 else f"{title} ({len(own)})" for title, own in by_title
+    )
 
 
 def verdict_counts(table: pd.DataFrame) -> pd.Series:
@@ -181,7 +224,7 @@ def readable(
     """The ledger for reading: our number and interval as one text, the adjusted p-value of
     comparisons, verdicts with their qualifier; without ``everything`` only what was run, and
     without ``untestable`` only what has a verdict."""
-    hidden = ("not run",) if untestable else UNJUDGED
+    hidden = (NOT_RUN,) if untestable else UNJUDGED
     shown = table if everything else table[~table["verdict"].isin(hidden)]
     shown = shown.assign(
         seeds=shown["seeds"].astype("Int64").astype(object).where(shown["seeds"].notna(), ""),
@@ -206,11 +249,11 @@ def counts_sentence(table: pd.DataFrame) -> str:
 
 
 def ledger_text(table: pd.DataFrame, everything: bool = False) -> str:
-    """:func:`readable` as lines of plain text, one per claim, without statements and notes, and the
-    counts of verdicts below."""
+    """:func:`readable` as lines of plain text, one per claim, without statements and notes; below,
+    why some cannot be tested, and the counts of verdicts."""
     shown = readable(table, everything).drop(columns=["statement", "note"])
     lines = "No claim was run yet." if shown.empty else shown.to_string(index=False)
-    return f"{lines}\n\n{counts_sentence(table)}"
+    return "\n\n".join([lines, *untestable_lines(table), counts_sentence(table)])
 
 
 def _interval(row) -> str:

@@ -38,6 +38,7 @@ class _Claim(_Model):
     # False: the paper leaves open what its number means; judged as we read it, not counted
     defined: bool = True
     note: str = ""
+    untestable: str = ""  # why nothing at hand can test it; "" where something can
 
     @property
     def about(self) -> str:
@@ -123,6 +124,7 @@ class _Table(_Model):
     verified: bool = True
     undefined: tuple[str, ...] = ()  # columns whose definition the paper does not give
     notes: dict[str, str] = {}  # column title -> what to know about its cells
+    untestable: str = ""  # why nothing at hand can test any cell
 
     def claims(self) -> list[ValueClaim]:
         out = []
@@ -147,6 +149,7 @@ class _Table(_Model):
             verified=self.verified,
             defined=title not in self.undefined,
             note=self.notes.get(title, ""),
+            untestable=self.untestable,
             variant=self.variants.get(row, row),
             metric=metric,
             value=value * self.scale,

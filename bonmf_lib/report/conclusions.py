@@ -8,7 +8,7 @@ from typing import Literal
 import pandas as pd
 
 from ..claims.judge import LEAST_SEEDS, NOT_TOLD
-from ..claims.ledger import ledger, qualified
+from ..claims.ledger import qualified
 from ..claims.reading import Claim, claims_by_id
 from . import multimodal_parts
 from .published import Published
@@ -224,7 +224,7 @@ def measured(published: Published, judged: pd.DataFrame | None = None) -> Measur
     Args:
         judged: the ledger of the published records, where it is at hand.
     """
-    table = ledger(published.records, published.across_users) if judged is None else judged
+    table = published.judged() if judged is None else judged
     own = table[table["dataset"].isin([published.dataset, ""]) | (table["verdict"] == "not run")]
     effects, centres = published_effects(published.own, published.run)
     nothing = pd.DataFrame(index=pd.MultiIndex.from_tuples([], names=["comparison", "content"]))

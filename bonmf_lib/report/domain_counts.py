@@ -13,6 +13,7 @@ from .domains import (
     HELPS,
     NETWORK_ONLY,
     OVER_IDS,
+    RARE,
     WARM,
     Gain,
     Verdict,
@@ -69,35 +70,38 @@ class _Place:
 
 
 def in_short(found: Iterable[Sequence[Gain]]) -> list[str]:
-    """One line a question: in how many data sets content helps or harms, on random splits and on
-    cold items, and the mean gain over IDs alone; from the lowest to the highest of the readings.
+    """One line a question: in how many data sets content helps or harms, on random splits, there on
+    items with few ratings, and on cold items, and the mean gain over IDs alone; from the lowest to
+    the highest of the readings.
 
     Args:
         found: the gains of each reading.
     """
     lines = []
-    for question, places in _by_question(found).items():
+    for question, places in _by_question(found, (WARM, RARE, COLD)).items():
         said = "; ".join(f"on {place}, {one.long}" for place, one in places.items())
         lines.append(f"**{question.asked.capitalize()}** {said}.")
     return lines
 
 
 def in_few_words(found: Iterable[Sequence[Gain]]) -> list[str]:
-    """The same of text and picture, without the readings' number and other verdicts than that it
-    helps."""
+    """The same of text and picture, on random splits and on cold items, without the readings'
+    number and other verdicts than that it helps."""
     return [
         f"{question.asked}, {place}: {one.short}"
-        for question, places in _by_question(found).items()
+        for question, places in _by_question(found, (WARM, COLD)).items()
         for place, one in places.items()
         if question in (TEXT, PICTURE)
     ]
 
 
-def _by_question(found: Iterable[Sequence[Gain]]) -> dict[Question, dict[str, _Place]]:
+def _by_question(
+    found: Iterable[Sequence[Gain]], places: Sequence[str]
+) -> dict[Question, dict[str, _Place]]:
     read = [(verdicts(gained), summaries(gained)) for gained in found]
     out = {}
     for question in ASKED:
-        told = {place: _Place.of(read, question.asked, place) for place in (WARM, COLD)}
+        told = {place: _Place.of(read, question.asked, place) for place in places}
         if known := {place: one for place, one in told.items() if one is not None}:
             out[question] = known
     return out

@@ -37,12 +37,17 @@ NATIVE = {NATIVE_WARM: "10_warm_native", NATIVE_COLD: "10_cold_native"}
 # and there with the mean of trained embeddings for items that have none, with content and without
 COLD_MEAN = f"{NATIVE_COLD}, mean embeddings for new items"
 MEAN = {COLD_MEAN: "10_cold_mean"}
-READINGS = EXPERIMENTS, NATIVE, MEAN  # p-values are adjusted within each
+# and of the test ratings of random splits those of items with few training ratings, on both scales
+RARE = "items with few ratings"
+NATIVE_RARE = f"{RARE}, native features"
+RARE_ITEMS = {RARE: EXPERIMENTS[WARM], NATIVE_RARE: NATIVE[NATIVE_WARM]}
+READINGS = EXPERIMENTS, NATIVE, MEAN, RARE_ITEMS  # p-values are adjusted within each
 
 
 @dataclass(frozen=True)
 class Gain:
-    """What a network with content gains over another row, in percent of that row's test MSE.
+    """What a network with content gains over another row, in percent of that row's test MSE; of
+    ``RARE_ITEMS``, of its MSE there.
 
     Attributes:
         domain: the data set's name. question: which content, as asked. where: of one of
@@ -81,7 +86,7 @@ def domain_gains(
     Args:
         suffix: that all rows' names end in.
     """
-    values, share = by_row(records)
+    values, share = by_row(records, "mse-cold-items" if where in RARE_ITEMS else "mse")
     ours = values.get(f"{question.row}{suffix}")
     plain = [name for name in PLAIN if f"{name}{suffix}" in values]
     rivals = {OVER_IDS: IDS, OVER_SHUFFLED: question.control}
@@ -94,9 +99,9 @@ def domain_gains(
     ]
 
 
-def by_row(records: pd.DataFrame) -> tuple[dict[str, pd.Series], float]:
-    """Test MSE by seed of every row, and the share that intervals rest on."""
-    own = records[records["metric"] == "mse"]
+def by_row(records: pd.DataFrame, error: str = "mse") -> tuple[dict[str, pd.Series], float]:
+    """A test error by seed of every row, and the share that intervals rest on."""
+    own = records[records["metric"] == error]
     rows = {str(name): group.set_index("seed")["value"] for name, group in own.groupby("variant")}
     return rows, interval_share(own) if len(own) else 0.0
 

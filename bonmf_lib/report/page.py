@@ -13,12 +13,13 @@ from ..claims.judge import VERDICTS
 from ..claims.ledger import (
     SECOND_READING,
     UNJUDGED,
-    UNTESTABLE,
     ledger,
     qualified,
     readable,
     undefined_claims,
     unrun_claims,
+    untestable_lines,
+    untestable_reasons,
 )
 from ..claims.reading import OWN_SOURCE, read_claims
 from ..datasets.words import shown_name
@@ -142,7 +143,7 @@ GROUPS = {
 
 def claims(judged: pd.DataFrame, group: str, dataset: str = "ml-1m") -> Parts:
     """How many claims of one group have which verdict, then a row each, in the order of
-    ``claims.yaml``, but for those that the data cannot test.
+    ``claims.yaml``, but for those that nothing at hand can test, which stand below by the reason.
 
     Args:
         judged: a ledger. group: of ``GROUPS``. dataset: on which a row does not name its data.
@@ -154,11 +155,12 @@ def claims(judged: pd.DataFrame, group: str, dataset: str = "ml-1m") -> Parts:
         return
     counts = rows["verdict"].value_counts()
     said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if verdict in counts)
-    untestable = rows["verdict"] == UNTESTABLE
-    listed = " The whole ledger lists the latter." if untestable.any() else ""
-    yield f"{len(rows)} {found.kind}: {said}.{listed}"
-    if told := [_claim_row(row, dataset) for row in _with_intervals(rows[~untestable])]:
+    yield f"{len(rows)} {found.kind}: {said}."
+    listed = rows.drop(untestable_reasons(rows).index)
+    if told := [_claim_row(row, dataset) for row in _with_intervals(listed)]:
         yield html.claim_rows(told)
+    if untestable := untestable_lines(rows):
+        yield "\n".join(untestable)
 
 
 def _with_intervals(rows: pd.DataFrame) -> Iterator:

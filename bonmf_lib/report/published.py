@@ -9,6 +9,7 @@ from IPython.display import display
 from matplotlib.figure import Figure
 
 from ..claims.across_users import published_across_users
+from ..claims.ledger import ledger
 from ..errors import RecordError
 from ..runs.records import is_table_published, published_table, read_published
 from .html import Markup, Sentences, reading_table
@@ -50,6 +51,10 @@ class Published:
     def across_users(self) -> pd.DataFrame:
         """Differences across users that are kept with published runs."""
         return published_across_users()
+
+    def judged(self) -> pd.DataFrame:
+        """The ledger of all records."""
+        return ledger(self.records, self.across_users, growing=True)
 
     def rows(self, experiment: str, what: str) -> pd.DataFrame:
         """Records of an experiment on the data set.

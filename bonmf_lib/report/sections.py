@@ -369,8 +369,8 @@ def _forests(gained: Sequence[domains.Gain], questions: Iterable[str]) -> Iterat
 
 
 def other_data(published: Published) -> Parts:
-    """Whether text helps on every published data set, warm and cold, and all together, in every
-    reading; then as a figure, on standardised features."""
+    """Whether text helps on every published data set, warm and cold, on items with few ratings, and
+    all together, in every reading; then as a figure, on standardised features."""
     for experiments in domains.READINGS:
         gained = _gains(published, experiments)
         yield from domains.answers(gained, experiments, _FIRST_ASKED)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 from IPython.display import Markdown
 
-from ..claims.ledger import UNJUDGED, ledger
+from ..claims.ledger import UNJUDGED
 from ..studies.practices import leak_table
 from . import definition_fits, domain_counts, domains, multimodal_parts, ranker_answers
 from .answer_table import OTHER_DATA, AnswerRow, answer_rows, hollow_sentence
@@ -336,7 +336,7 @@ def _cold_lines(found: Measured) -> list[str]:
 def _multimodal_lines(found: Measured) -> list[str]:
     """What every data set says, with its verdicts."""
     published, lines = found.published, []
-    judged = ledger(published.records, published.across_users)
+    judged = published.judged()
     for name, one in multimodal_parts.on_each(published).items():
         lines += [said.replace(name, f"**{name}**", 1) for said in multimodal_parts.sentences(one)]
         verdicts = measured(one, judged).verdict_lines(multimodal_parts.ASKED)

@@ -331,9 +331,11 @@ def _why(row) -> str:
 
 
 def _untestable(row) -> str:
+    claim = claims_by_id()[row.claim]
+    if claim.untestable:
+        return f"{{claim}}: cannot be judged. {claim.untestable}"
     if row.dataset.startswith("ml-"):
         return _SENTENCES[row.verdict]
-    claim = claims_by_id()[row.claim]
     return f"{{claim}}: cannot be judged on {{data}}; it is about {' and '.join(claim.datasets)}."
 
 

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..claims.judge import LEVEL, VERDICTS
-from ..claims.ledger import counts_sentence, readable, uncounted_sentence
+from ..claims.ledger import counts_sentence, readable, uncounted_sentence, untestable_lines
 from ..claims.reading import OWN_SOURCE, read_sources
 
 # of the terminal's own palette, so that they can be read on light and dark; the word stands beside
@@ -39,6 +39,8 @@ def print_ledger(
             console.print()
     if shown.empty:
         console.print("No claim was run yet.\n")
+    for line in untestable_lines(table):
+        console.print(_plain(line))
     console.print(_counts(table))
     console.print(f"{uncounted_sentence(table)} p is Holm-adjusted and decides below {LEVEL:g}.")
 

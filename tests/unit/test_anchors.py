@@ -6,11 +6,13 @@ import pytest
 import surprise
 from surprise.model_selection import KFold as SurpriseFolds
 
+from bonmf_lib.claims.judge import UNTESTABLE
 from bonmf_lib.claims.ledger import ledger
 from bonmf_lib.claims.reading import read_claims
 from bonmf_lib.datasets import load_dataset
 from bonmf_lib.errors import SplitError
 from bonmf_lib.experiments import anchors
+from bonmf_lib.runs.records import COLUMNS
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import run_variants
 from bonmf_lib.runs.training import Training
@@ -102,6 +104,20 @@ def test_claims_find_the_rows(run):
     assert len(asked) == 15
     for claim in asked:
         assert (claim.variant, claim.protocol) in names, claim.id
+
+
+def test_models_that_are_not_built_here_say_where_their_numbers_are_met():
+    claims = [one for one in read_claims() if one.source in ("gc-mc", "glocal-k", "sparse-fc")]
+    verdicts = ledger(pd.DataFrame(columns=COLUMNS), growing=True).set_index("claim")["verdict"]
+    assert {verdicts[one.id] for one in claims} == {UNTESTABLE}
+    larger = {one.variant: one for one in claims if "ml-1m" in one.datasets}
+    anchored = {
+        one.id.rpartition(", ")[2]: one.value
+        for one in read_claims()
+        if one.id.startswith("Anchor: BoNMF+, 90/10")
+    }
+    assert {name: one.value for name, one in larger.items()} == anchored
+    assert all("'Anchor: BoNMF+, 90/10'" in one.untestable for one in larger.values())
 
 
 @pytest.mark.case(

@@ -77,7 +77,9 @@ def test_claims_name_the_rows(run):
     known = {row.name for row in rows_of.warm_rows(run)}
     protocols = {"warm": (rows_of.WARM, Ratio()), "cold": (rows_of.COLD, ColdItems())}
     own = [claim for claim in read_claims() if claim.about == "Domains"]
-    assert len(own) == 6
+    few = [claim for claim in own if ", few ratings" in claim.id]
+    own = [claim for claim in own if claim not in few]
+    assert (len(own), len(few)) == (6, 6)
     assert {*MIRROR_FOLDERS, *STARRED} < {shown_name(n) for n in own[0].datasets}
     assert all(f"folder:{name}" in own[0].datasets for name in MIRROR_FOLDERS)  # as records do
     for claim in own:
@@ -85,6 +87,13 @@ def test_claims_name_the_rows(run):
         protocol, rule = protocols[claim.id.rpartition(" ")[2]]
         assert claim.protocol == protocol
         assert rule.split(run.dataset, 0, 0.1).rule.startswith(claim.split)
+    warm = {claim.id.removesuffix(", warm"): claim for claim in own if claim.id.endswith("warm")}
+    for claim in few:
+        name, _, scale = claim.id.partition(", few ratings")
+        assert claim.protocol == f"{rows_of.WARM}{scale}"
+        same = {"variant", "than", "split", "content", "evaluation"}
+        assert claim.model_dump(include=same) == warm[name].model_dump(include=same)
+        assert set(warm[name].datasets) - set(claim.datasets) == {"folder:boardgames"}
 
 
 @pytest.mark.parametrize(
@@ -196,6 +205,30 @@ def test_all_readings_are_told_in_short():
         "text, cold items: helps in 1 of 1",
     ]
     assert domain_counts.in_few_words([]) == []
+
+
+def test_items_with_few_ratings_are_asked_of_their_own_errors():
+    """Text gains 20 % on them where it gains 10 % on all; one data set has none of them."""
+    rare = [
+        records("both", WARM, ids=1.0, text=0.8, shuffled=1.0, svd=0.95).assign(
+            metric="mse-cold-items"
+        ),
+        records("both", WARM, ids=1.0, text=0.9, shuffled=1.0, svd=0.95),
+        records("dense", WARM, ids=1.0, text=0.9, shuffled=1.0, svd=0.95),
+    ]
+    native = [own.assign(experiment="10_warm_native") for own in rare[1:]]
+    whole = pd.concat([*rare, *native])
+    gains = domains.published_gains(whole, domains.RARE_ITEMS)
+    told = {(one.domain, one.where, one.over): one.found.mean for one in gains}
+    assert set(told) == {("both", domains.RARE, over) for over in domains.OVER}
+    assert told["both", domains.RARE, OVER_IDS] == pytest.approx(20, abs=0.5)
+    all_items = domains.published_gains(whole)
+    over_ids = [one.found.mean for one in all_items if one.over == OVER_IDS]
+    assert over_ids == [pytest.approx(10, abs=0.5)] * 2
+    (said,) = domain_counts.in_short([all_items, gains])
+    assert "; on items with few ratings, 1 reading, helps in 1 of 1 data sets." in said
+    assert domain_counts.in_few_words([all_items, gains]) == domain_counts.in_few_words([all_items])
+    assert domains.RARE_ITEMS in domains.READINGS  # the report tells them
 
 
 def test_content_helps_only_where_it_beats_all_three():

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from bonmf_lib.claims.ledger import UNTESTABLE, ledger, undefined_claims
+from bonmf_lib.claims.ledger import UNTESTABLE, undefined_claims
 from bonmf_lib.claims.reading import OWN_SOURCE
 from bonmf_lib.report import encoder_parts, page, sections
 from bonmf_lib.report.conclusions import Measured, cards, measured
@@ -22,7 +22,7 @@ def study() -> Measured:
 
 @pytest.fixture(scope="module")
 def judged() -> pd.DataFrame:
-    return ledger(read_published_run().records)
+    return read_published_run().judged()
 
 
 def texts(parts) -> str:
@@ -100,15 +100,24 @@ def test_other_data_are_named(judged):
     assert "On ml-1m." not in list(page.claims(judged, "printed"))[1].html
 
 
-def test_what_no_data_decide_is_counted_and_not_listed(judged):
-    nowhere = judged.assign(verdict=UNTESTABLE)
-    said = "7 printed errors: 7 not testable on this data. The whole ledger lists the latter."
-    assert list(page.claims(nowhere, "printed")) == [said]
-    printed = judged.index[page.GROUPS["printed"].takes(judged)]
-    judged = judged.assign(verdict=judged["verdict"].mask(judged.index == printed[0], UNTESTABLE))
-    sentence, rows = page.claims(judged, "printed")
-    assert sentence.endswith("1 not testable on this data. The whole ledger lists the latter.")
-    assert rows.html.count("<li>") == 6
+def test_what_nothing_can_test_is_counted_and_listed_by_its_reason(judged):
+    sports = judged["claim"].str.startswith("DiffMM's figure, Sports")
+    own = judged["claim"].str.startswith("BM3 (a), Electronics") | sports
+    few = judged[own].assign(verdict=UNTESTABLE)
+    sentence, rows, told = page.claims(few, "others")
+    assert sentence == "5 claims of other papers: 5 not testable on this data."
+    assert rows.html.count("<li>") == 4  # they give no reason
+    assert told == (
+        "Not testable on this data: BM3 (a), Electronics. Amazon Electronics is not at hand."
+    )
+    assert len(list(page.claims(few[~few["claim"].str.startswith("DiffMM")], "others"))) == 2
+
+
+def test_every_paper_says_what_cannot_be_tested_and_why(judged):
+    *_, told = page.claims(judged, "others")
+    lines = told.splitlines()
+    assert "BM3 (a), Electronics; BM3 (r); BM3 (s); MMRec's table, Electronics (32)." in lines[0]
+    assert all(line.partition(". ")[2] for line in lines)
 
 
 def test_a_group_without_claims_says_so(judged):

@@ -13,14 +13,24 @@ import pytest
 from pydantic import ValidationError
 
 from bonmf_lib.__main__ import main
-from bonmf_lib.claims.judge import VERDICTS, Judgement, Rules, judge, qualifier
-from bonmf_lib.claims.ledger import (
+from bonmf_lib.claims.judge import (
+    NOT_RUN,
     UNTESTABLE,
+    VERDICTS,
+    Judgement,
+    Rules,
+    judge,
+    qualifier,
+)
+from bonmf_lib.claims.ledger import (
     ledger,
+    ledger_text,
     qualified,
     readable,
     second_reading_sentence,
     uncounted_sentence,
+    untestable_lines,
+    untestable_reasons,
     verdict_counts,
 )
 from bonmf_lib.claims.reading import (
@@ -223,7 +233,11 @@ def test_what_was_not_run_and_what_cannot_be_judged():
     assert verdict(posters, records) == "reproduced"
     assert verdict(VALUE, records.assign(protocol="tuned")) == "not run"
     other_split = VALUE.model_copy(update={"split": "leave-one-out"})
-    assert verdict(other_split, records) == "not testable on this data"
+    assert verdict(other_split, records) == "not run"
+    lost_split = other_split.model_copy(update={"untestable": "That split is not at hand."})
+    assert verdict(lost_split, records) == "not testable on this data"
+    found = records.assign(split="leave-one-out()")  # at hand after all
+    assert verdict(lost_split, found) == verdict(other_split, found) == "reproduced"
     apart = pd.concat(
         [table(A=0.70 + NOISE), table(B=0.75 + NOISE).assign(seed=lambda t: t["seed"] + 10)]
     )
@@ -321,6 +335,15 @@ def test_what_is_asked_of_all_data_is_adjusted_over_all_of_them():
         assert [one.p_holm for one in found] == pytest.approx(
             [factor * one.ours.p_value for one in found]
         )
+
+
+def test_what_is_asked_of_all_data_by_another_metric_moves_no_verdict():
+    one = table(A=0.70 + 5 * NOISE, B=0.722 - 5 * NOISE)
+    records = pd.concat([one, one.assign(metric="mse-cold-items")])
+    asked = BETTER.model_copy(update={"id": "Domains (c)"})
+    again = asked.model_copy(update={"id": "Domains (c), few", "metric": "mse-cold-items"})
+    for judgement in judge((asked, again), records):
+        assert judgement.p_holm == pytest.approx(judgement.ours.p_value)
 
 
 def test_verdicts_by_rule_name_what_moves():
@@ -428,6 +451,10 @@ def test_sentences_follow_verdicts_and_intervals():
     )
     elsewhere = tables.interpret(judged.assign(dataset="folder:xwines"), cell)
     assert elsewhere.endswith("cannot be judged on folder:xwines, content full; it is about ml-1m.")
+    away = judged.iloc[:1].assign(claim="BM3 (r)", verdict=UNTESTABLE)
+    assert tables.interpret(away, "BM3 (r)") == (
+        "BM3 (r): cannot be judged. Amazon Electronics is not at hand."
+    )
 
 
 def test_lowest_row_is_named_with_those_it_is_not_told_apart_from():
@@ -654,6 +681,48 @@ def test_a_claim_that_no_data_decide_is_listed_once_and_not_beside_its_verdict()
     ]
     shown = readable(untestable.reset_index()).set_index("claim").loc[cell]
     assert shown["seeds"] == "" and shown["dataset"] == "boardgames"
+
+
+def test_what_other_data_may_still_decide_is_not_run():
+    """Rows of Amazon Baby, on the parts that come with it, in a study that waits for other data."""
+    baby = {"dataset": "amazon-baby", "split": "given()", "evaluation": "full ranking"}
+    claims = "BM3 (a), Sports", "BM3 (a), Electronics", "BM3 (j), random", "BM3 (j), user time"
+    rows = ["BM3", *CLAIMS["BM3 (a), Sports"].than, *CLAIMS["BM3 (a), Electronics"].than]
+    measured = table(**dict.fromkeys(rows, 0.05 + 0.01 * NOISE)).assign(
+        **baby, protocol="fixed settings", metric="recall@10"
+    )
+    alone, waits = (ledger(measured, growing=growing) for growing in (False, True))
+    shown = alone.set_index("claim")["verdict"]
+    assert [shown[claim] for claim in claims] == [UNTESTABLE] * 3 + ["not run"]
+    shown = waits.set_index("claim")
+    assert list(shown.loc[list(claims), "verdict"]) == [NOT_RUN, UNTESTABLE, UNTESTABLE, NOT_RUN]
+    assert list(shown.loc[list(claims), "dataset"]) == [
+        "amazon-sports", "amazon-electronics", "amazon-sports", "amazon-sports"
+    ]  # fmt: skip
+    assert shown.loc["BM3 (a), Electronics", "note"] == "Amazon Electronics is not at hand."
+    assert "DiffMM" in shown.loc["BM3 (j), random", "note"]
+    figures = shown[shown.index.str.match("DiffMM's figure, (Sports|TikTok)")]
+    assert list(figures["verdict"]) == [NOT_RUN] * 8
+    sports = measured.assign(dataset="amazon-sports", metric="recall@20", variant="BM3")
+    decided = ledger(pd.concat([measured, sports]), growing=True).set_index("claim")
+    assert decided.loc["DiffMM's figure, Sports: BM3, R@20", "verdict"] == "not reproduced"
+    assert decided.loc["BM3 (j), random", "verdict"] == UNTESTABLE  # on another split
+
+
+def test_what_its_own_data_cannot_tell_stays_untestable_while_others_are_awaited():
+    nothing = table(**{"BoNMF": 0.7 + NOISE, "NMD (ID only)": np.zeros(5)})
+    waits = ledger(nothing, growing=True).set_index("claim")
+    assert waits.loc["BoNMF (a)", "verdict"] == UNTESTABLE  # percent of zero
+
+
+def test_nothing_published_is_untestable_without_a_reason():
+    published = ledger(read_published(), growing=True)
+    untestable = published[published["verdict"] == UNTESTABLE]
+    assert len(untestable) > 104
+    assert list(untestable_reasons(published).index) == list(untestable.index)
+    told = untestable_lines(published)
+    assert sum("MMRec's table, Baby (36); MMRec's table, Sports (36)" in line for line in told) == 1
+    assert all(line in ledger_text(published) for line in told)
 
 
 def test_kept_tables_are_published_with_the_records(tmp_path, monkeypatch):
@@ -955,7 +1024,7 @@ def test_a_parameter_papermill_injected_by_mistake_is_named():
 
 
 def test_the_readable_ledger_can_leave_out_what_no_data_here_can_test():
-    table = ledger(read_published())
+    table = ledger(read_published(), growing=True)
     run, decided = readable(table), readable(table, untestable=False)
     assert 0 < len(decided) < len(run) < len(readable(table, everything=True))
     assert set(run["verdict"]) - set(decided["verdict"]) == {UNTESTABLE}

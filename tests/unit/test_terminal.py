@@ -123,6 +123,13 @@ def test_names_out_of_data_move_no_cursor(table):
     assert ESCAPE not in text and "\r" not in text and "[2J [red]x, content full" in text
 
 
+def test_what_cannot_be_tested_is_said_with_the_reason(table):
+    away = table[table["claim"].isin(["BM3 (r)", "BoNMF (a)"])]
+    text = words(shown(away.assign(verdict="not testable on this data"), 1000))
+    assert "Not testable on this data: BM3 (r). Amazon Electronics is not at hand." in text
+    assert "Not testable on this data" not in words(shown(away, 1000))
+
+
 def test_a_ledger_without_any_verdict_says_so():
     text = shown(ledger(records_of(other=[0.7])), 80)
     assert text.startswith("No claim was run yet.") and "0 reproduced" in text
