@@ -70,6 +70,18 @@ def total(model: BM3, batch: Batch = PAIRS) -> torch.Tensor:
     return loss if penalty is None else loss + penalty
 
 
+def test_projections_of_the_worked_example():
+    """Equation 1, by hand: the picture's first row is (1, 0, 2), so .2 - .6 + .01 and
+    -.1 + .4 + .02."""
+    expected = {
+        "image": [[-0.39, 0.32], [-0.19, 0.52], [0.51, 0.12]],
+        "text": [[0.5, -0.2], [-0.25, 0.95], [-0.4, 0.2]],
+    }
+    for name, projected in worked().modalities.items():
+        found = projected(torch.arange(3)).detach()
+        torch.testing.assert_close(found, torch.tensor(expected[name]).double())
+
+
 def test_vectors_and_scores_of_the_worked_example():
     """Equations 2 to 4, with the residual after the mean, and 13, without dropout."""
     model = worked().eval()
@@ -105,13 +117,14 @@ def test_each_term_of_the_worked_example(modality, term):
     ("penalised", "expected"), [("squared norms", 0.813004), ("norms of all", 0.720982)]
 )
 def test_penalties_of_the_worked_example(penalised, expected):
+    """Equation 12's, and that of the authors' code."""
     _, penalty = worked(penalised=penalised).loss(PAIRS)
     assert penalty.item() == pytest.approx(0.1 * expected, abs=1e-7)
     assert worked(regularisation=0.0).loss(PAIRS)[1] is None
 
 
 def test_totals_of_the_worked_example():
-    """Equation 12, and the authors' code, which counts 1 - cos in place of - cos."""
+    """Equation 12 with all terms, and the authors' code, which counts 1 - cos in place of - cos."""
     assert total(worked()).item() == pytest.approx(-3.114391, abs=1e-6)
     constant = 2 + 2 * len(TERMS)
     assert total(worked(**AS_CODE)).item() + constant == pytest.approx(4.948913, abs=1e-6)
@@ -141,7 +154,8 @@ def test_only_trained_features_are_parameters():
 
 @pytest.mark.parametrize("trained", ["frozen", "trained"])
 def test_missing_features_are_a_learned_vector(trained):
-    """The same for every item without a picture, and no row of features is trained there."""
+    """In the place of W f in equation 1: the same for every item without a picture, and no row of
+    features is trained there."""
     given = replace(INPUTS, image=features([[1, 0, 2], [0, 0, 0], [0, 0, 0]], (True, False, False)))
     config = BM3Config(factors=2, modalities=("image",), features=trained)
     model = build_model("bm3", config, given, seed=0)
@@ -162,7 +176,7 @@ def test_missing_features_are_a_learned_vector(trained):
 
 
 def test_pairs_of_a_batch_share_a_node_s_mask():
-    """A batch of one pair thrice has the loss of that pair once, whatever is drawn."""
+    """Equation 5: a batch of one pair thrice has the loss of that pair once, whatever is drawn."""
     model = worked(BM3, dropout=0.3)
     losses = []
     for times in (1, 3):
@@ -173,6 +187,7 @@ def test_pairs_of_a_batch_share_a_node_s_mask():
 
 
 def test_terms_share_an_item_s_mask():
+    """Equation 5, in all of 7 to 11."""
     asked = []
 
     class Noted(WithMasks):
@@ -187,7 +202,8 @@ def test_terms_share_an_item_s_mask():
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.9])
 def test_dropout_is_the_share_that_is_dropped(share):
-    """What is kept is scaled up, so that the mean stays; nothing is dropped from predictions."""
+    """Equation 5: what is kept is scaled up, so that the mean stays; nothing is dropped from
+    predictions."""
     model = worked(BM3, dropout=share)
     torch.manual_seed(0)
     target = model.target("user", torch.arange(2000), torch.ones(2000, 50, requires_grad=True))

@@ -79,6 +79,7 @@ def test_lightgcn_of_the_worked_example():
     [("squared norms", 0.41), ("norms", 0.880331), ("propagated squared norms", 0.167772)],
 )
 def test_lightgcn_penalties_of_the_worked_example(penalised, expected):
+    """The three forms of N."""
     loss, penalty = worked(regularisation=0.1, penalised=penalised).loss(TRIPLES)
     assert penalty.item() == pytest.approx(0.1 * expected, abs=1e-6)
     assert loss.item() == pytest.approx(0.641690, abs=1e-6)
@@ -87,8 +88,8 @@ def test_lightgcn_penalties_of_the_worked_example(penalised, expected):
 @pytest.mark.parametrize("penalised", ["squared norms", "norms", "propagated squared norms"])
 @pytest.mark.parametrize("layers", [0, 1, 3])
 def test_lightgcn_equals_dense_products(layers, penalised):
-    """Loss, penalty and all gradients; the last user and the last item have no edges, and two
-    items are drawn beside each rated one."""
+    """Equations 3 to 5 and 8, loss, penalty and all gradients; the last user and the last item have
+    no edges, and two items are drawn beside each rated one."""
     sizes = 9, 7
     edges = random_edges(*sizes)
     config = LightGCNConfig(factors=4, layers=layers, regularisation=0.3, penalised=penalised)
@@ -132,7 +133,8 @@ def test_lightgcn_starts_as_asked_for(initial, deviation):
 
 
 def test_lightgcn_equals_another_library():
-    """torch_geometric's, on the same weights; its penalty has no factor 1/2."""
+    """torch_geometric's, on the same weights: equations 3, 4 and 8 and the loss; its penalty has no
+    factor 1/2."""
     other = other_library("torch_geometric.nn.models")
     sizes = 30, 20
     edges = random_edges(*sizes)
@@ -170,6 +172,7 @@ def buir(layers: int = 2, **values):
 
 
 def test_both_encoders_of_buir_start_equal_in_separate_tables():
+    """As equation 3 starts."""
     model = build_model("buir", BUIRConfig(), inputs_of(EDGES, 3, 3), seed=0)
     for target, table in (
         (model.target_users, model.user_factors), (model.target_items, model.item_factors)
@@ -180,7 +183,8 @@ def test_both_encoders_of_buir_start_equal_in_separate_tables():
 
 @pytest.mark.parametrize("layers", [0, 1, 3])
 def test_buir_equals_its_equations(layers):
-    """Loss, gradients of everything online, and scores; written out with dense products."""
+    """Equations 1, 2 and 4: loss, gradients of everything online, and scores; written out with
+    dense products."""
     model = buir(layers)
     loss, penalty = model.loss(PAIRS)
     loss.backward()
@@ -215,8 +219,8 @@ def test_buir_equals_its_equations(layers):
 
 
 def test_targets_of_buir_follow_by_their_momentum_alone():
-    """m target + (1 - m) online after a step; no gradient, no optimiser, but kept with the
-    weights."""
+    """Equation 3: m target + (1 - m) online after a step; no gradient, no optimiser, but kept with
+    the weights."""
     model = buir(momentum=0.995)
     before = {key: value.clone() for key, value in model.state_dict().items()}
     optimiser = torch.optim.Adam(model.parameters(), 0.1, weight_decay=0.1)
@@ -250,6 +254,7 @@ def test_a_stopped_training_of_buir_goes_on_with_its_targets(planted, split, inp
 
 
 def test_scores_of_buir_ignore_the_targets():
+    """Equation 4."""
     model, everyone = buir().eval(), torch.arange(3)
     scores = model.score_all_items(everyone)
     model.target_users.fill_(5)
