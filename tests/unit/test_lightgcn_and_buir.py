@@ -299,6 +299,52 @@ def test_edges_that_are_left_keep_the_expected_sum():
     torch.testing.assert_close(kept, whole / 0.6)
 
 
+@pytest.mark.parametrize("layers", [0, 1, 3])
+def test_buir_leaves_who_has_no_edge_with_his_own_vector(layers):
+    """Equations 1, 3 and 4, of user 3 and item 3: layers from 1 on add 0 to the mean."""
+    model = model_of("buir", BUIRConfig(factors=2, layers=layers), EDGES, 4, 4)
+    tables = model.user_factors.weight, model.item_factors.weight
+    with torch.no_grad():
+        for target in (model.target_users, model.target_items):
+            target.mul_(-2)
+    loss, _ = model.loss(PAIRS)
+    loss.backward()
+    assert all(table.grad[:3].any() and not table.grad[3].any() for table in tables)
+    before = [target.clone() for target in (model.target_users, model.target_items)]
+    model.after_step()
+    for target, was, table in zip(
+        (model.target_users, model.target_items), before, tables, strict=True
+    ):
+        torch.testing.assert_close(target[3], 0.995 * was[3] + 0.005 * table[3].detach())
+    o_user, o_item = (table.detach()[3] / (layers + 1) for table in tables)
+    p_user, p_item = model.predictor(o_user).detach(), model.predictor(o_item).detach()
+    scores = model.eval().score_all_items(torch.arange(4))
+    torch.testing.assert_close(scores[3, 3], p_user @ o_item + o_user @ p_item)
+    assert scores.isfinite().all()
+
+    model.train().zero_grad()
+    loss, _ = model.loss(Batch(torch.tensor([3, 0]), torch.tensor([3, 3]), torch.ones(2)))
+    loss.backward()
+    assert loss.isfinite() and all(part.grad.isfinite().all() for part in model.parameters())
+    assert tables[0].grad[3].any() and tables[1].grad[3].any()
+
+
+def test_buir_is_finite_where_a_step_leaves_out_all_edges_of_some(monkeypatch):
+    model, graphs = buir(edge_dropout=1.0), []
+    kind, thinned = type(model.graph), type(model.graph).thinned
+    monkeypatch.setattr(
+        kind, "thinned", lambda graph, share: graphs.append(thinned(graph, share)) or graphs[-1]
+    )
+    torch.manual_seed(0)
+    for _ in range(40):
+        model.zero_grad()
+        loss, _ = model.loss(PAIRS)
+        loss.backward()
+        assert loss.isfinite() and all(part.grad.isfinite().all() for part in model.parameters())
+    kept = [len(graph.forth_members) for graph in graphs]
+    assert min(kept) == 0 and max(kept) == len(EDGES)
+
+
 def test_a_zero_vector_is_no_nan():
     model = buir(layers=0)
     with torch.no_grad():
