@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from bonmf_lib.config import make_config
 from bonmf_lib.encoders import Features
-from bonmf_lib.errors import ConfigError, ModelError
+from bonmf_lib.errors import ModelError
 from bonmf_lib.models import Batch, Interactions, ModelInputs, build_model, get_model
 from bonmf_lib.models.ranking.mmgcn import MMGCNConfig
 
@@ -144,12 +143,6 @@ def test_frozen_preferences_keep_their_start():
         kept = {key for key, value in model.named_parameters() if torch.equal(value, start[key])}
         assert kept == frozen
     assert not torch.equal(*(model.eval().score_all_items(torch.arange(5)) for model in models))
-
-
-def test_a_switch_is_no_text():
-    """'False' is true in public code."""
-    with pytest.raises(ConfigError, match=r"MMGCNConfig\.concat"):
-        make_config(MMGCNConfig, {"concat": "False"})
 
 
 def id_squares_by_hand(ids: np.ndarray) -> float:
