@@ -11,6 +11,8 @@
 Equations as in public code, their numbers ours. Three points are left out: public code adds one
 modality's vectors into the other's in place, so that users read them twice; its logarithm is that
 of base 2, which makes lambda weigh less; and it penalises weights of items, which nothing reads.
+Users with fewer than 40 neighbours have some of them several times, drawn anew in every epoch;
+there rankings are made of the last batch's vectors, draws and all, here each neighbour counts once.
 """
 
 import torch

@@ -11,7 +11,8 @@
 
 Equations as in public code, their numbers ours, with two differences. There edges run from users to
 items while preferences are routed, so p_u stays P_u / norm (``routings=0``); and one publication
-penalises the picture's P twice.
+penalises the picture's P twice. A penalty of confidences, mean g^2, which public code computes and
+adds to no loss, is absent here too.
 """
 
 import torch

@@ -12,6 +12,7 @@
 Equations as in public code, their numbers ours. W_m, b_m and a learn through L_m alone and w.
 Public code, which the published values come from, makes S in each epoch's first batch and holds it
 until the next: they take one step an epoch. Rankings are made on S of the weights at that time.
+There the learning rate falls, times .96^(epoch / 50); here it stays.
 """
 
 from collections.abc import Callable
