@@ -148,8 +148,8 @@ def strata_rows(run: Run) -> list[Variant]:
 
 
 def tuned_rows(run: Run) -> list[Variant]:
-    """Every model that has settings to search, within its published grid, all with as many trials
-    (a grid that has fewer settings is tried whole)."""
+    """Every model that has settings to search, all with as many trials (a space that has fewer
+    settings is tried whole)."""
     own = run.settings.multimodal
     trials = own.trials_on_fixed if spares_slow(run) else own.trials
     pruned = LOOKS_BEFORE_PRUNING * own.validated_every

@@ -1,4 +1,9 @@
-"""The rankers of 12: settings, and what a search varies within the published grids."""
+"""The rankers of 12: settings, and what a search varies.
+
+Spaces lie within the published grids, with these exceptions: LATTICE's learning rate goes on to
+twice its published maximum of 5e-3; no source is known for the choices of BUIR's momentum; those of
+ItemKNN and EASE are usual ones. Learning rates are any between two ends, not points of a grid.
+"""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -31,9 +36,8 @@ class Ranker:
 
     Attributes:
         config: at the settings that its authors chose on Amazon Baby or, where they are not known,
-        at usual ones. space: what a search varies, within the published grids. loss: that it is
-        trained by, ``solved`` where it is not trained. without: that it means something without
-        any content.
+        at usual ones. space: what a search varies. loss: that it is trained by, ``solved`` where it
+        is not trained. without: that it means something without any content.
     """
 
     model: str

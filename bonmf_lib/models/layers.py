@@ -105,8 +105,8 @@ def wanted_features(
 
 class FeatureTable(nn.Module):
     """Features of all items, prepared (:mod:`~bonmf_lib.encoders.preparation`), and a learned
-    vector of size ``dim`` that stands in for what is made of them where they are missing. They are
-    frozen, or where training starts from (``trained``)."""
+    vector of size ``dim`` that stands in for what is made of them where they are missing (see
+    METHODS.md). They are frozen, or where training starts from (``trained``)."""
 
     def __init__(
         self, features: Features, dim: int, preparation: Preparation, trained: bool = False

@@ -70,6 +70,18 @@ def total(model: BM3, batch: Batch = PAIRS) -> torch.Tensor:
     return loss if penalty is None else loss + penalty
 
 
+def test_projections_of_the_worked_example():
+    """Equation 1, by hand: the picture's first row is (1, 0, 2), so .2 - .6 + .01 and
+    -.1 + .4 + .02."""
+    expected = {
+        "image": [[-0.39, 0.32], [-0.19, 0.52], [0.51, 0.12]],
+        "text": [[0.5, -0.2], [-0.25, 0.95], [-0.4, 0.2]],
+    }
+    for name, projected in worked().modalities.items():
+        found = projected(torch.arange(3)).detach()
+        torch.testing.assert_close(found, torch.tensor(expected[name]).double())
+
+
 def test_vectors_and_scores_of_the_worked_example():
     """Equations 2 to 4, with the residual after the mean, and 13, without dropout."""
     model = worked().eval()
@@ -105,13 +117,14 @@ def test_each_term_of_the_worked_example(modality, term):
     ("penalised", "expected"), [("squared norms", 0.813004), ("norms of all", 0.720982)]
 )
 def test_penalties_of_the_worked_example(penalised, expected):
+    """Equation 12's, and that of the authors' code."""
     _, penalty = worked(penalised=penalised).loss(PAIRS)
     assert penalty.item() == pytest.approx(0.1 * expected, abs=1e-7)
     assert worked(regularisation=0.0).loss(PAIRS)[1] is None
 
 
 def test_totals_of_the_worked_example():
-    """Equation 12, and the authors' code, which counts 1 - cos in place of - cos."""
+    """Equation 12 with all terms, and the authors' code, which counts 1 - cos in place of - cos."""
     assert total(worked()).item() == pytest.approx(-3.114391, abs=1e-6)
     constant = 2 + 2 * len(TERMS)
     assert total(worked(**AS_CODE)).item() + constant == pytest.approx(4.948913, abs=1e-6)
@@ -141,7 +154,8 @@ def test_only_trained_features_are_parameters():
 
 @pytest.mark.parametrize("trained", ["frozen", "trained"])
 def test_missing_features_are_a_learned_vector(trained):
-    """The same for every item without a picture, and no row of features is trained there."""
+    """In the place of W f in equation 1: the same for every item without a picture, and no row of
+    features is trained there."""
     given = replace(INPUTS, image=features([[1, 0, 2], [0, 0, 0], [0, 0, 0]], (True, False, False)))
     config = BM3Config(factors=2, modalities=("image",), features=trained)
     model = build_model("bm3", config, given, seed=0)
@@ -162,7 +176,7 @@ def test_missing_features_are_a_learned_vector(trained):
 
 
 def test_pairs_of_a_batch_share_a_node_s_mask():
-    """A batch of one pair thrice has the loss of that pair once, whatever is drawn."""
+    """Equation 5: a batch of one pair thrice has the loss of that pair once, whatever is drawn."""
     model = worked(BM3, dropout=0.3)
     losses = []
     for times in (1, 3):
@@ -173,6 +187,7 @@ def test_pairs_of_a_batch_share_a_node_s_mask():
 
 
 def test_terms_share_an_item_s_mask():
+    """Equation 5, in all of 7 to 11."""
     asked = []
 
     class Noted(WithMasks):
@@ -185,9 +200,25 @@ def test_terms_share_an_item_s_mask():
     assert asked == nodes
 
 
+@pytest.mark.parametrize("trained", ["frozen", "trained"])
+def test_targets_that_dropout_leaves_nothing_pull_at_nothing(trained):
+    """Equations 5 and 7 to 11: each cosine is 0, and so is its gradient."""
+
+    class Dropped(BM3):
+        def kept(self, node, ids, shape):
+            return torch.zeros(shape)
+
+    model = worked(Dropped, regularisation=0.0, features=trained)
+    loss, _ = model.loss(PAIRS)
+    loss.backward()
+    assert loss.item() == 0
+    assert all((weight.grad == 0).all() for weight in model.parameters())
+
+
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.9])
 def test_dropout_is_the_share_that_is_dropped(share):
-    """What is kept is scaled up, so that the mean stays; nothing is dropped from predictions."""
+    """Equation 5: what is kept is scaled up, so that the mean stays; nothing is dropped from
+    predictions."""
     model = worked(BM3, dropout=share)
     torch.manual_seed(0)
     target = model.target("user", torch.arange(2000), torch.ones(2000, 50, requires_grad=True))
@@ -195,6 +226,64 @@ def test_dropout_is_the_share_that_is_dropped(share):
     assert (target == 0).float().mean().item() == pytest.approx(share, abs=0.01)
     assert target.mean().item() == pytest.approx(1, abs=0.05)
     assert torch.equal(model.embed()[0], model.eval().embed()[0])
+
+
+# user 3 and item 3 have no training pair
+WITH_LONELY = replace(
+    inputs_of(EDGES, 4, 4),
+    image=features([*PICTURES, [1, 1, 1]], [True] * 4),
+    text=features([*TEXTS, [2, 1]], [True] * 4),
+)
+
+
+def with_lonely(layers: int, penalised: str) -> tuple[BM3, BM3]:
+    """The worked example's model and one with the same weights and a user and an item more."""
+    alone = worked(layers=layers, penalised=penalised)
+    config = BM3Config(factors=2, layers=layers, penalised=penalised, regularisation=0.1)
+    model = build_model("bm3", config, WITH_LONELY, seed=0).double()
+    with torch.no_grad():
+        for key, weight in alone.state_dict().items():
+            model.state_dict()[key][: len(weight)] = weight
+    return alone, model
+
+
+@pytest.mark.parametrize("penalised", ["squared norms", "norms of all"])
+@pytest.mark.parametrize("layers", [0, 1, 2])
+def test_who_has_no_edge_is_left_with_his_own_vector(layers, penalised):
+    """Equations 2 to 4 and 13: layers from 1 on add 0 to the mean, and to nobody else's."""
+    alone, model = with_lonely(layers, penalised)
+    of_user, of_item = (
+        table.weight.detach()[3] for table in (model.user_factors, model.item_factors)
+    )
+    expected = of_user / (layers + 1), of_item / (layers + 1) + of_item
+    for found, others, own in zip(model.propagated(), alone.propagated(), expected, strict=True):
+        torch.testing.assert_close(found.detach()[3], own)
+        torch.testing.assert_close(found[:3], others)
+    scores = model.eval().score_all_items(torch.arange(4))
+    torch.testing.assert_close(scores[:3, :3], alone.eval().score_all_items(torch.arange(3)))
+    predicted = (model.predictor(part).detach() for part in expected)
+    torch.testing.assert_close(scores[3, 3], torch.dot(*predicted))
+    assert torch.isfinite(scores).all()
+
+
+@pytest.mark.parametrize("penalised", ["squared norms", "norms of all"])
+def test_who_has_no_edge_learns_from_the_penalty_of_all_alone(penalised):
+    """Equation 12 is of a batch's users and items; the authors' code shrinks everybody."""
+    _, model = with_lonely(1, penalised)
+    total(model).backward()
+    for table, length in zip(
+        (model.user_factors, model.item_factors), (0.5, 1.5), strict=True
+    ):  # h of a vector of length 1
+        gradient = table.weight.grad
+        assert gradient.isfinite().all() and gradient[:3].all()
+        everybody = model.propagated()[table is model.item_factors].detach()
+        pull = 0.1 * length**2 * table.weight.detach()[3] / everybody.norm() / 4
+        expected = pull if penalised == "norms of all" else torch.zeros(2).double()
+        torch.testing.assert_close(gradient[3], expected)
+    model.zero_grad()
+    loss = total(model, Batch(torch.tensor([3, 0]), torch.tensor([3, 3]), torch.ones(2)))
+    loss.backward()
+    assert loss.isfinite() and all(part.grad.isfinite().all() for part in model.parameters())
 
 
 def test_features_that_no_term_reads_are_refused():

@@ -115,12 +115,14 @@ def freedom_vectors(model, pairs=RATED, layers=2, item_layers=1, text=0.9, image
     ],
 )
 def test_freedoms_vectors_are_those_of_dense_matrices(values, expected):
+    """Equations 1 to 4 of FREEDOM."""
     model = freedom(**values)
     assert_vectors(model, *freedom_vectors(model, **expected))
 
 
 @pytest.mark.parametrize("count", [3, 10])
 def test_frozen_weights_are_one_over_k(count):
+    """Equations 1 and 2 of FREEDOM."""
     features = random_features(50)
     inputs = replace(INPUTS, n_items=50, text=features, image=features)
     for values in ({"modalities": ("text",)}, {"image_share": 0.3}):
@@ -130,11 +132,13 @@ def test_frozen_weights_are_one_over_k(count):
 
 
 def test_an_item_without_features_is_like_itself_alone():
+    """Equations 1 and 2 of FREEDOM, where they leave it open."""
     model = freedom(layers=0).eval()
     torch.testing.assert_close(model.embed()[1][4], 2 * model.item_factors.weight[4])
 
 
 def test_freedoms_loss_is_of_vectors_and_of_projected_features():
+    """Equations 5 and 6 of FREEDOM, both parts of the loss."""
     model = freedom()
     loss, more = model.loss(BATCH)
     of_users, of_items = freedom_vectors(model)
@@ -170,6 +174,7 @@ def kept_pairs(model) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize("pruned", [0.1, 0.5, 0.8])
 def test_an_epoch_keeps_its_share_of_edges_and_normalises_them_anew(pruned):
+    """Equation 3 of FREEDOM, on the edges that were drawn."""
     model, seen = freedom(pruned=pruned), set()
     for epoch in range(5):
         torch.manual_seed(epoch)
@@ -187,7 +192,8 @@ def test_an_epoch_keeps_its_share_of_edges_and_normalises_them_anew(pruned):
 
 
 def test_edges_of_rarer_nodes_are_kept_more_often():
-    """With one edge kept its chance is in proportion to 1 / sqrt(d_u d_i)."""
+    """Equation 7 of FREEDOM, with one edge kept: its chance is in proportion to
+    1 / sqrt(d_u d_i)."""
     model = freedom(pruned=0.9)
     assert model.kept == 1
     torch.manual_seed(0)
@@ -282,6 +288,7 @@ def lattice_vectors(model, mu=0.9, layers=2, item_layers=1, modalities=("text", 
 )
 @pytest.mark.parametrize("mu", [0.9, 0.3])
 def test_lattices_vectors_and_gradients_are_those_of_dense_matrices(values, mu):
+    """Equations 1 to 6 of LATTICE."""
     model = lattice(frozen_share=mu, **values)
     if model.weights is not None:
         with torch.no_grad():
@@ -297,6 +304,7 @@ def test_lattices_vectors_and_gradients_are_those_of_dense_matrices(values, mu):
 
 
 def test_lattices_loss_and_penalty():
+    """Equations 7 and 8 of LATTICE."""
     model = lattice()
     of_users, of_items = (part.detach().numpy() for part in lattice_vectors(model))
     loss, penalty = model.loss(BATCH)
@@ -323,6 +331,7 @@ def content_gradients(model) -> list:
     ids=["both", "one", "trained"],
 )
 def test_the_graph_learns_in_an_epochs_first_batch_alone(values):
+    """Equation 4 of LATTICE has a gradient there, and in every batch where it is asked for."""
     model = lattice(**values)
     for epoch in range(2):
         model.start_epoch(epoch)
@@ -337,7 +346,7 @@ def test_the_graph_learns_in_an_epochs_first_batch_alone(values):
 
 @pytest.mark.parametrize("built", ["once an epoch", "every step"])
 def test_a_dense_graph_gives_the_same_vectors_and_gradients(built):
-    """Held ones too."""
+    """Equation 4 of LATTICE multiplied both ways, held or not."""
     sparse, dense = lattice(built=built), lattice(built=built, dense=True)
     for _ in range(2):
         for one, other in zip(sparse.embed(), dense.embed(), strict=True):

@@ -61,6 +61,7 @@ def dense_cosines(features: Features, count: int) -> np.ndarray:
 @pytest.mark.parametrize("held", [1, 100, 2**22])
 @pytest.mark.parametrize("missing", [(), (0, 3, 39)])
 def test_neighbours_are_the_largest_cosines(monkeypatch, held, missing):
+    """Equation 1 of LATTICE, and the neighbours of FREEDOM's."""
     monkeypatch.setattr(neighbours, "_SCORES_AT_ONCE", held)
     features = random_features(missing=missing)
     edges = item_edges(features, 5)
@@ -135,6 +136,7 @@ def test_neighbours_that_the_data_came_with_are_taken_as_they_are():
 
 
 def test_normalisation_is_that_of_the_dense_matrix():
+    """N of equation 3 of LATTICE, and of 2 of FREEDOM."""
     edges = item_edges(features_of(np.random.default_rng(0).random((40, 6))), 5)
     matrix = dense_of(edges, 40)
     root = matrix.sum(1) ** -0.5

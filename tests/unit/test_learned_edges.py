@@ -49,6 +49,7 @@ def test_products_and_gradients_are_those_of_the_dense_matrix(edges):
 
 
 def test_softmax_is_that_of_each_group(edges):
+    """Equation 3 of GRCN."""
     scores = drawn(len(USERS)).detach()
     for own, groups in (
         (edges.softmax_of_users(scores), USERS),
@@ -81,6 +82,7 @@ def by_hand(k: int) -> list[tuple[int, int, int]]:
 @pytest.mark.parametrize("block", [512, 2])
 @pytest.mark.parametrize("k", [1, 3, 40])
 def test_nearest_users_are_those_of_the_dense_product(monkeypatch, block, k):
+    """The neighbours of equation 4 of DualGNN."""
     monkeypatch.setattr(user_graph, "_USERS_AT_ONCE", block)
     assert len(by_hand(40)) > 20
     repeated = torch.cat([USERS, USERS[:5]]), torch.cat([ITEMS, ITEMS[:5]])
@@ -98,7 +100,8 @@ def test_nobody_is_near_without_shared_items():
 
 
 def test_places_are_filled_by_own_neighbours():
-    """A weight is softmax over k places: that of one neighbour's score, as often as it has one."""
+    """Equation 4 of DualGNN in training: a weight is softmax over k places, that of one neighbour's
+    score, as often as it has one."""
     k = 5
     nearest, expected = NearestUsers(USERS, ITEMS, SHAPE, k), by_hand(k)
     torch.manual_seed(0)
@@ -127,6 +130,7 @@ def test_places_are_filled_by_own_neighbours():
 
 
 def test_rankings_count_every_neighbour_once():
+    """Equation 4 of DualGNN in a ranking."""
     nearest = NearestUsers(USERS, ITEMS, SHAPE, 5)
     before = nearest.eval()(torch.eye(9))
     nearest.draw()

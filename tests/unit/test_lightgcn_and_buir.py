@@ -79,6 +79,7 @@ def test_lightgcn_of_the_worked_example():
     [("squared norms", 0.41), ("norms", 0.880331), ("propagated squared norms", 0.167772)],
 )
 def test_lightgcn_penalties_of_the_worked_example(penalised, expected):
+    """The three forms of N."""
     loss, penalty = worked(regularisation=0.1, penalised=penalised).loss(TRIPLES)
     assert penalty.item() == pytest.approx(0.1 * expected, abs=1e-6)
     assert loss.item() == pytest.approx(0.641690, abs=1e-6)
@@ -87,8 +88,8 @@ def test_lightgcn_penalties_of_the_worked_example(penalised, expected):
 @pytest.mark.parametrize("penalised", ["squared norms", "norms", "propagated squared norms"])
 @pytest.mark.parametrize("layers", [0, 1, 3])
 def test_lightgcn_equals_dense_products(layers, penalised):
-    """Loss, penalty and all gradients; the last user and the last item have no edges, and two
-    items are drawn beside each rated one."""
+    """Equations 3 to 5 and 8, loss, penalty and all gradients; the last user and the last item have
+    no edges, and two items are drawn beside each rated one."""
     sizes = 9, 7
     edges = random_edges(*sizes)
     config = LightGCNConfig(factors=4, layers=layers, regularisation=0.3, penalised=penalised)
@@ -132,7 +133,8 @@ def test_lightgcn_starts_as_asked_for(initial, deviation):
 
 
 def test_lightgcn_equals_another_library():
-    """torch_geometric's, on the same weights; its penalty has no factor 1/2."""
+    """torch_geometric's, on the same weights: equations 3, 4 and 8 and the loss; its penalty has no
+    factor 1/2."""
     other = other_library("torch_geometric.nn.models")
     sizes = 30, 20
     edges = random_edges(*sizes)
@@ -170,6 +172,7 @@ def buir(layers: int = 2, **values):
 
 
 def test_both_encoders_of_buir_start_equal_in_separate_tables():
+    """As equation 3 starts."""
     model = build_model("buir", BUIRConfig(), inputs_of(EDGES, 3, 3), seed=0)
     for target, table in (
         (model.target_users, model.user_factors), (model.target_items, model.item_factors)
@@ -180,7 +183,8 @@ def test_both_encoders_of_buir_start_equal_in_separate_tables():
 
 @pytest.mark.parametrize("layers", [0, 1, 3])
 def test_buir_equals_its_equations(layers):
-    """Loss, gradients of everything online, and scores; written out with dense products."""
+    """Equations 1, 2 and 4: loss, gradients of everything online, and scores; written out with
+    dense products."""
     model = buir(layers)
     loss, penalty = model.loss(PAIRS)
     loss.backward()
@@ -215,8 +219,8 @@ def test_buir_equals_its_equations(layers):
 
 
 def test_targets_of_buir_follow_by_their_momentum_alone():
-    """m target + (1 - m) online after a step; no gradient, no optimiser, but kept with the
-    weights."""
+    """Equation 3: m target + (1 - m) online after a step; no gradient, no optimiser, but kept with
+    the weights."""
     model = buir(momentum=0.995)
     before = {key: value.clone() for key, value in model.state_dict().items()}
     optimiser = torch.optim.Adam(model.parameters(), 0.1, weight_decay=0.1)
@@ -250,6 +254,7 @@ def test_a_stopped_training_of_buir_goes_on_with_its_targets(planted, split, inp
 
 
 def test_scores_of_buir_ignore_the_targets():
+    """Equation 4."""
     model, everyone = buir().eval(), torch.arange(3)
     scores = model.score_all_items(everyone)
     model.target_users.fill_(5)
@@ -292,6 +297,52 @@ def test_edges_that_are_left_keep_the_expected_sum():
     kept = thin(there)[thin(there) > 0]
     whole = graph(there)[thin(there) > 0]
     torch.testing.assert_close(kept, whole / 0.6)
+
+
+@pytest.mark.parametrize("layers", [0, 1, 3])
+def test_buir_leaves_who_has_no_edge_with_his_own_vector(layers):
+    """Equations 1, 3 and 4, of user 3 and item 3: layers from 1 on add 0 to the mean."""
+    model = model_of("buir", BUIRConfig(factors=2, layers=layers), EDGES, 4, 4)
+    tables = model.user_factors.weight, model.item_factors.weight
+    with torch.no_grad():
+        for target in (model.target_users, model.target_items):
+            target.mul_(-2)
+    loss, _ = model.loss(PAIRS)
+    loss.backward()
+    assert all(table.grad[:3].any() and not table.grad[3].any() for table in tables)
+    before = [target.clone() for target in (model.target_users, model.target_items)]
+    model.after_step()
+    for target, was, table in zip(
+        (model.target_users, model.target_items), before, tables, strict=True
+    ):
+        torch.testing.assert_close(target[3], 0.995 * was[3] + 0.005 * table[3].detach())
+    o_user, o_item = (table.detach()[3] / (layers + 1) for table in tables)
+    p_user, p_item = model.predictor(o_user).detach(), model.predictor(o_item).detach()
+    scores = model.eval().score_all_items(torch.arange(4))
+    torch.testing.assert_close(scores[3, 3], p_user @ o_item + o_user @ p_item)
+    assert scores.isfinite().all()
+
+    model.train().zero_grad()
+    loss, _ = model.loss(Batch(torch.tensor([3, 0]), torch.tensor([3, 3]), torch.ones(2)))
+    loss.backward()
+    assert loss.isfinite() and all(part.grad.isfinite().all() for part in model.parameters())
+    assert tables[0].grad[3].any() and tables[1].grad[3].any()
+
+
+def test_buir_is_finite_where_a_step_leaves_out_all_edges_of_some(monkeypatch):
+    model, graphs = buir(edge_dropout=1.0), []
+    kind, thinned = type(model.graph), type(model.graph).thinned
+    monkeypatch.setattr(
+        kind, "thinned", lambda graph, share: graphs.append(thinned(graph, share)) or graphs[-1]
+    )
+    torch.manual_seed(0)
+    for _ in range(40):
+        model.zero_grad()
+        loss, _ = model.loss(PAIRS)
+        loss.backward()
+        assert loss.isfinite() and all(part.grad.isfinite().all() for part in model.parameters())
+    kept = [len(graph.forth_members) for graph in graphs]
+    assert min(kept) == 0 and max(kept) == len(EDGES)
 
 
 def test_a_zero_vector_is_no_nan():

@@ -47,6 +47,7 @@ def test_repeated_pairs_are_one_edge():
 
 @pytest.mark.parametrize("layers", [0, 1, 3])
 def test_the_mean_of_layers_is_that_of_powers_of_the_dense_matrix(graph, layers):
+    """Equations 3, 4 and 8 of LightGCN."""
     nodes = torch.randn(8, 5, generator=torch.Generator().manual_seed(0))
     powers = [torch.linalg.matrix_power(dense(), layer) @ nodes for layer in range(layers + 1)]
     expected = torch.stack(powers).mean(0)

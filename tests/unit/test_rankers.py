@@ -71,7 +71,8 @@ def test_popularity_counts_users():
 
 
 def test_cosines_by_hand():
-    """|U_0| = |U_2| = 1, |U_1| = 3; item 1 shares a user with each of the others."""
+    """Equations 1 and 2 of ItemKNN: |U_0| = |U_2| = 1, |U_1| = 3; item 1 shares a user with each of
+    the others."""
     cosine = 1 / 3**0.5
     model = solved("item-knn", ItemKNNConfig(), EDGES)
     expected = [[cosine, cosine, cosine], [cosine, 0, cosine], [cosine, cosine, cosine]]
@@ -81,7 +82,8 @@ def test_cosines_by_hand():
 
 
 def test_of_equal_neighbours_the_lower_id_is_kept():
-    """Items 0 and 2 are as similar to item 1; with one neighbour only item 0 counts for it."""
+    """Equation 2 of ItemKNN: items 0 and 2 are as similar to item 1; with one neighbour only item 0
+    counts for it."""
     model = solved("item-knn", ItemKNNConfig(neighbours=1), EDGES)
     assert model.neighbours.squeeze(1).tolist() == [1, 0, 1]
     # user 2 rated items 1 and 2
@@ -90,6 +92,7 @@ def test_of_equal_neighbours_the_lower_id_is_kept():
 
 @pytest.mark.parametrize(("k", "shrinkage"), [(3, 0.0), (5, 4.0), (100, 0.0)])
 def test_neighbours_equal_the_dense_formula(k, shrinkage):
+    """Equations 1 and 2 of ItemKNN."""
     edges = random_edges(30, 14)
     x = dense(edges, 30, 14)
     together, root = x.T @ x, np.sqrt(x.sum(0))
@@ -103,7 +106,8 @@ def test_neighbours_equal_the_dense_formula(k, shrinkage):
 
 
 def test_ease_by_hand():
-    """(X^T X + I)^-1 of the example is [[7, -2, 1], [-2, 4, -2], [1, -2, 7]] / 12."""
+    """Equations 2 and 3 of EASE: (X^T X + I)^-1 of the example is
+    [[7, -2, 1], [-2, 4, -2], [1, -2, 7]] / 12."""
     x = torch.from_numpy(dense(EDGES, 3, 3))
     weights = ease_weights(x.T @ x, 1.0)
     expected = torch.tensor(
@@ -115,7 +119,7 @@ def test_ease_by_hand():
 
 
 def test_ease_is_the_least_with_a_zero_diagonal():
-    """Column by column: ridge regression of an item on all others."""
+    """Equation 1 of EASE, column by column: ridge regression of an item on all others."""
     edges = random_edges(40, 9)
     x = dense(edges, 40, 9)
     weights = ease_weights(torch.from_numpy(x.T @ x), 3.0).numpy()
@@ -198,6 +202,7 @@ TRIPLES = Batch(
 
 
 def test_bpr_of_the_worked_example():
+    """Equations 1 and 2 of BPR."""
     tables = {"user_factors.weight": PROPAGATED_USERS, "item_factors.weight": PROPAGATED_ITEMS}
     loss, penalty = with_weights("bpr-mf", BPRMFConfig(factors=2), **tables).loss(TRIPLES)
     assert float(loss) == pytest.approx(0.641690, abs=1e-6)
@@ -206,6 +211,7 @@ def test_bpr_of_the_worked_example():
 
 @pytest.mark.parametrize(("penalised", "expected"), [("squared norms", 0.41), ("norms", 0.880331)])
 def test_penalties_of_the_worked_example(penalised, expected):
+    """Equations 3 (squared norms) and 4 (norms) of BPR."""
     config = BPRMFConfig(factors=2, regularisation=0.1, penalised=penalised)
     tables = {"user_factors.weight": USERS, "item_factors.weight": ITEMS}
     _, penalty = with_weights("bpr-mf", config, **tables).loss(TRIPLES)
@@ -214,7 +220,8 @@ def test_penalties_of_the_worked_example(penalised, expected):
 
 @pytest.mark.parametrize("penalised", ["squared norms", "norms"])
 def test_several_negatives_are_several_triples(penalised):
-    """A rated pair with two negatives weighs as the pair written twice, each with one."""
+    """Equations 2 to 4 of BPR: a rated pair with two negatives weighs as the pair written twice,
+    each with one."""
     config = BPRMFConfig(factors=2, regularisation=0.1, penalised=penalised)
     tables = {"user_factors.weight": USERS, "item_factors.weight": ITEMS}
     model = with_weights("bpr-mf", config, **tables)

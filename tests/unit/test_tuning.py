@@ -25,6 +25,7 @@ from bonmf_lib.runs.training import Training
 from bonmf_lib.runs.trials import read_trials
 from bonmf_lib.runs.variant import variant_hash
 from bonmf_lib.splits.rules import Ratio
+from bonmf_lib.splits.split import PARTS
 from bonmf_lib.training import search as tuning
 from bonmf_lib.training.batches import Triples
 from bonmf_lib.training.config import TrainingConfig
@@ -550,29 +551,50 @@ def test_poisoned_test_ratings_change_no_prediction_of_a_run(tmp_path):
     assert (trials.groupby("variant").size() == 3).all()
 
 
-@pytest.mark.parametrize("name", ["BPR", "LightGCN", "LATTICE", "BM3"])
-def test_other_test_items_change_no_trial_and_no_score_of_a_ranker(tmp_path, name):
-    """Searched, stopped early and watched on validation items; only what tests is another's."""
-    runs = [
-        Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path / folder)))
-        for folder in ("clean", "poisoned")
-    ]
+RANKERS = ["BPR", "LightGCN", "BUIR", "VBPR", "GRCN", "LATTICE", "FREEDOM", "BM3"]
+
+
+def with_other_items(tmp_path, name: str, part: str) -> list[Training]:
+    """A searched row of 12 on the given data, and where one part of its pairs has other items."""
+    runs = []
+    for folder in ("clean", "poisoned"):
+        run = Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path / folder)))
+        own = replace(run.settings.multimodal, epochs=4)
+        run.settings = replace(run.settings, multimodal=own)
+        runs.append(run)
     (row,) = (one for one in EXPERIMENTS["12_tuned"].rows(runs[0]) if one.name == name)
-    test = Training(runs[0], row, 0).split.test
+    changed = getattr(Training(runs[0], row, 0).split, part)
     ratings = runs[0].dataset.ratings.copy()
     column = ratings.columns.get_loc("item")
-    ratings.iloc[test, column] = (ratings.iloc[test, column] + 1) % runs[0].dataset.n_items
+    ratings.iloc[changed, column] = (ratings.iloc[changed, column] + 1) % runs[0].dataset.n_items
     runs[1].dataset = replace(runs[0].dataset, ratings=ratings)
     one, other = (Training(run, row, 0) for run in runs)
-    assert np.array_equal(one.split.train, other.split.train)
-    assert np.array_equal(one.split.test, test) and np.array_equal(other.split.test, test)
+    for where in PARTS:
+        assert np.array_equal(getattr(one.split, where), getattr(other.split, where))
     for training in (one, other):
         training.train()
+    return [one, other]
+
+
+def all_scores(training: Training) -> torch.Tensor:
+    model = training.model().eval()
+    return model.score_all_items(torch.arange(model.n_users))
+
+
+@pytest.mark.parametrize("name", RANKERS)
+def test_other_test_items_change_no_trial_and_no_score_of_a_ranker(tmp_path, name):
+    """Searched, stopped early and watched on validation items; only what tests is another's."""
+    one, other = with_other_items(tmp_path, name, "test")
     assert timeless(one.trials_path) == timeless(other.trials_path)
-    first, second = (training.model().eval() for training in (one, other))
-    users = torch.arange(runs[0].dataset.n_users)
-    assert torch.equal(*(model.score_all_items(users) for model in (first, second)))
+    assert torch.equal(all_scores(one), all_scores(other))
     assert one.metrics()["recall@20"] != other.metrics()["recall@20"]
+
+
+@pytest.mark.parametrize("name", ["BPR", "BM3"])
+def test_other_validation_items_change_the_trials_of_a_ranker(tmp_path, name):
+    """The test above could fail: these are looked at."""
+    one, other = (timeless(part.trials_path) for part in with_other_items(tmp_path, name, "valid"))
+    assert [trial["curve"] for trial in one] != [trial["curve"] for trial in other]
 
 
 def test_tuned_row_is_trained_on_training_and_validation_ratings_together(tmp_path):

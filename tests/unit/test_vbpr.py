@@ -1,4 +1,4 @@
-"""VBPR against its equation, and against another library."""
+"""VBPR against its equations, and against another library."""
 
 import sys
 import types
@@ -60,6 +60,7 @@ def by_equation(model, has_biases: bool) -> np.ndarray:
 
 @pytest.mark.parametrize("form", ["with biases", "without biases"])
 def test_scores_are_those_of_the_equation(form):
+    """Equation 1 with biases, 2 without."""
     model = vbpr(form=form)
     expected = by_equation(model, form == "with biases")
     found = model.eval().score_all_items(EVERYONE)
@@ -76,7 +77,7 @@ def test_biases_start_at_zero():
 @pytest.mark.parametrize("penalised", ["squared norms", "norms"])
 @pytest.mark.parametrize("size", [2, 40])  # fewer items than there are, and more
 def test_loss_and_penalty(form, penalised, size):
-    """Of the whole vectors of the batch; E, b' and c alone are not penalised."""
+    """Equation 3, N of the whole vectors of the batch; E, b' and c alone are not penalised."""
     model = vbpr(form=form, penalised=penalised, regularisation=0.3)
     draw = torch.Generator().manual_seed(0)
     users = torch.randint(USERS, (size,), generator=draw)
@@ -124,7 +125,7 @@ def test_without_modalities_and_biases_it_is_bpr():
 
 
 def test_an_item_without_features_has_a_learned_vector():
-    """In the place of E f_i and of b' . f_i."""
+    """In the place of E f_i and of b' . f_i in equation 1."""
     present = np.array([True] * 5 + [False] * 2)
     inputs = replace(INPUTS, image=features(PICTURES, present))
     model = vbpr(inputs, modalities=("image",))
@@ -138,7 +139,7 @@ def test_an_item_without_features_has_a_learned_vector():
 
 
 def test_scores_equal_another_library(monkeypatch):
-    """Cornac's, with biases, on the same weights and concatenated features."""
+    """Equation 1, by Cornac, on the same weights and concatenated features."""
     monkeypatch.setitem(sys.modules, "powerlaw", types.ModuleType("powerlaw"))  # not used here
     other_library("cornac")
     from cornac.data import Dataset, ImageModality

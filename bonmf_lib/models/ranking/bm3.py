@@ -14,7 +14,7 @@ P is one linear layer for all. The authors' code differs: (10) and (11) weigh 2,
 trained, and the penalty is lambda (|H_U|_F + |H_I|_F) / |I| over all users and items, far weaker.
 Cosines hold vectors at no length, so a strong penalty shrinks them until P's bias is what is left.
 Equation 5 read literally keeps a share p; their code drops it. One mask per node and step serves
-all terms, and pairs of a batch that share the node.
+all terms, and pairs of a batch that share the node. What stands for missing features: METHODS.md.
 """
 
 from typing import Literal

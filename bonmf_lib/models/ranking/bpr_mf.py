@@ -1,11 +1,12 @@
 """Matrix factorisation that ranks (Rendle et al., 2009, "BPR").
 
-    s_ui = p_u . q_i
-    minimise  mean of -ln sigma(s_ui - s_uj) + lambda N   over rated items i and drawn items j
-    N = 1/2 mean (|p_u|^2 + |q_i|^2 + |q_j|^2)            squared norms (the paper's)
-    N = (|P|_F + |Q_i|_F + |Q_j|_F) / B                   norms: P, Q_i, Q_j hold a batch's B rows
+    s_ui = p_u . q_i                                                                             (1)
+    minimise  mean of -ln sigma(s_ui - s_uj) + lambda N   over rated items i and drawn items j   (2)
+    N = 1/2 mean (|p_u|^2 + |q_i|^2 + |q_j|^2)            squared norms (the paper's)            (3)
+    N = (|P|_F + |Q_i|_F + |Q_j|_F) / B                   norms: P, Q_i, Q_j of a batch, B rows  (4)
 
-The second is what public code of multimodal rankers subtracts; the same lambda weighs otherwise.
+(4) is what public code of multimodal rankers subtracts; the same lambda weighs otherwise. The
+equations' numbers are ours.
 """
 
 import torch

@@ -1,13 +1,13 @@
 """BUIR (Lee et al., 2021): users and items drawn to each other's slower vectors, without negatives.
 
-    o = mean of layers 0 to L of the online tables on the graph (LightGCN's), t = of the target's
-    minimise  mean over rated pairs of  2 - 2 cos(P(o_u), t_i) + 2 - 2 cos(P(o_i), t_u)
-    target = m target + (1 - m) online     after every step; no gradient reaches the target
-    s_ui = P(o_u) . o_i + o_u . P(o_i)     online vectors only
+    o = mean of layers 0 to L of the online tables on LightGCN's graph, t = of the target's  (1)
+    minimise  mean over rated pairs of  2 - 2 cos(P(o_u), t_i) + 2 - 2 cos(P(o_i), t_u)      (2)
+    target = m target + (1 - m) online     after every step; no gradient reaches the target  (3)
+    s_ui = P(o_u) . o_i + o_u . P(o_i)     online vectors only                               (4)
 
 P is one linear layer. Both tables start equal. With no layers this is the authors' BUIR_id, with
-layers BUIR_nb (the equations' numbers are not at hand). The authors train with factors 250 and
-Adam's weight decay 1e-4.
+layers BUIR_nb. The authors train with factors 250 and Adam's weight decay 1e-4. The equations'
+numbers are ours.
 """
 
 import torch

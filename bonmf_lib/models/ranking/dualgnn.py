@@ -1,16 +1,18 @@
 """DualGNN (Wang et al., 2021): messages in every modality, then between users of like taste.
 
-    x = [P_m ; LReLU(f_m W1 + b1) W2 + b2] / norms      rows: users, items; in every modality m
-    r_m = x + A x + A^2 x                               A: D^-1/2 A D^-1/2 of training pairs
-    v_i = sum over m of r_m,i
-    t_u = sum over m of w_um r_m,u,  v_u = t_u + sum of a_uk t_k     k: 40 users with most items
-    s_ui = v_u . v_i                                                 shared, a: softmax of how many
-    minimise BPR + lambda (sum over m of mean P_u^2 over a batch + mean w^2)
+    x = [P_m ; LReLU(f_m W1 + b1) W2 + b2] / norms      rows: users, items; in every modality m  (1)
+    r_m = x + A x + A^2 x                               A: D^-1/2 A D^-1/2 of training pairs     (2)
+    v_i = sum over m of r_m,i,  t_u = sum over m of w_um r_m,u                                   (3)
+    v_u = t_u + sum of a_uk t_k                         k: 40 users with most items shared,      (4)
+                                                        a: softmax of how many
+    s_ui = v_u . v_i                                                                             (5)
+    minimise BPR + lambda (sum over m of mean P_u^2 over a batch + mean w^2)                     (6)
 
-Equations as in public code; their numbers in the paper are not at hand. Three points are left out:
-public code adds one modality's vectors into the other's in place, so that users read them twice;
-its logarithm is that of base 2, which makes lambda weigh less; and it penalises weights of items,
-which nothing reads.
+Equations as in public code, their numbers ours. Three points are left out: public code adds one
+modality's vectors into the other's in place, so that users read them twice; its logarithm is that
+of base 2, which makes lambda weigh less; and it penalises weights of items, which nothing reads.
+Users with fewer than 40 neighbours have some of them several times, drawn anew in every epoch;
+there rankings are made of the last batch's vectors, draws and all, here each neighbour counts once.
 """
 
 import torch

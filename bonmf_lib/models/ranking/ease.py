@@ -1,8 +1,11 @@
 """EASE^R, a linear autoencoder without hidden layer (Steck, 2019, "Embarrassingly shallow
 autoencoders for sparse data").
 
-    minimise  |X - X B|^2 + lambda |B|^2   with diag(B) = 0;   X: 1 where a user rated an item
-    P = (X^T X + lambda I)^-1,   B_ij = -P_ij / P_jj for i != j,   s_u = x_u B
+    minimise  |X - X B|^2 + lambda |B|^2   with diag(B) = 0;   X: 1 where a user rated an item  (1)
+    P = (X^T X + lambda I)^-1,   B_ij = -P_ij / P_jj for i != j                                 (2)
+    s_u = x_u B                                                                                 (3)
+
+The equations' numbers are ours.
 """
 
 import torch

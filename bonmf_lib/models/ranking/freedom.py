@@ -1,16 +1,18 @@
 """FREEDOM (Zhou & Shen, 2023, "A Tale of Two Graphs"): a frozen graph of items and a thinned graph
 of ratings.
 
-    S_m,ij = 1 if j is among the k items most similar to i in modality m, i itself included
-    S = sum over m of alpha_m D^-1/2 S_m D^-1/2             D: row sums, so every weight is 1/k
-    H^0 = [E_U ; E_I]    H^(l+1) = D^-1/2 A D^-1/2 H^l      without loops
-    h_u = mean of H_U^0..H_U^L    h_i = mean of H_I^0..H_I^L + S^M E_I    s_ui = h_u . h_i
-    minimise  BPR(h_u . h_i) + lambda sum over m of BPR(h_u . W_m f_mi)
+    S_m,ij = 1 if j is among the k items most similar to i in modality m, i itself included      (1)
+    S = sum over m of alpha_m D^-1/2 S_m D^-1/2             D: row sums, so every weight is 1/k  (2)
+    H^0 = [E_U ; E_I]    H^(l+1) = D^-1/2 A D^-1/2 H^l      without loops                        (3)
+    h_u = mean of H_U^0..H_U^L    h_i = mean of H_I^0..H_I^L + S^M E_I                           (4)
+    s_ui = h_u . h_i                                                                             (5)
+    minimise  BPR(h_u . h_i) + lambda sum over m of BPR(h_u . W_m f_mi)                          (6)
+    chance of an edge of A to be drawn for an epoch: in proportion to 1 / sqrt(d_u d_i)          (7)
 
 alpha is .1 of the picture and .9 of the text; one modality alone has 1. Every epoch trains on
-int((1 - p) |R|) of the edges of A, drawn without replacement with chances in proportion to
-1 / sqrt(d_u d_i), D made of these; rankings are made on all. (Equations as in public code; numbers
-not at hand.) Without modalities S is 0: LightGCN on thinned graphs.
+int((1 - p) |R|) of the edges of A, drawn without replacement, D made of these; rankings are made on
+all. Equations as in public code, their numbers ours. Without modalities S is 0: LightGCN on thinned
+graphs.
 """
 
 from typing import Literal

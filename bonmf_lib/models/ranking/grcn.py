@@ -1,16 +1,18 @@
 """GRCN (Wei et al., 2020): content says which edges of the graph of training pairs to trust.
 
-    c_i = LReLU(f_i W + b) / norm,  p_u = P_u / norm               in every modality m
-    p_u <- (p_u + sum of a_ui c_i) / norm,  a_ui = softmax of p_u . c_i over u's items    3 times
-    r_u = p_u + sum of a_ui c_i,  r_i = c_i + sum of a_iu p_u      a_iu: softmax over i's users
-    w = relu(max over m of a g_m)                     of each direction; g: of the node it starts at
-    x = E / norms,  x' = sum of w x,  x'' = sum of w x'
-    s_ui = dot product of [x + x' + x'' ; r of every modality]
-    minimise BPR + lambda (mean E^2 + sum over m of mean P^2)      of a batch's rows
+    c_i = LReLU(f_i W + b) / norm,  p_u = P_u / norm             in every modality m          (1)
+    p_u <- (p_u + sum of a_ui c_i) / norm                        3 times                      (2)
+    a_ui = softmax of p_u . c_i over u's items,  a_iu = the same over i's users               (3)
+    r_u = p_u + sum of a_ui c_i,  r_i = c_i + sum of a_iu p_u                                 (4)
+    w = relu(max over m of a g_m)             of each direction; g: of the node it starts at  (5)
+    x = E / norms,  x' = sum of w x,  x'' = sum of w x'                                       (6)
+    s_ui = dot product of [x + x' + x'' ; r of every modality]                                (7)
+    minimise BPR + lambda (mean E^2 + sum over m of mean P^2)    of a batch's rows            (8)
 
-Equations as in public code, with two differences; their numbers in the paper are not at hand.
-There edges run from users to items while preferences are routed, so p_u stays P_u / norm
-(``routings=0``); and one publication penalises the picture's P twice.
+Equations as in public code, their numbers ours, with two differences. There edges run from users to
+items while preferences are routed, so p_u stays P_u / norm (``routings=0``); and one publication
+penalises the picture's P twice. A penalty of confidences, mean g^2, which public code computes and
+adds to no loss, is absent here too.
 """
 
 import torch

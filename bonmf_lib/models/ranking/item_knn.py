@@ -1,7 +1,9 @@
 """Neighbours of items (Sarwar et al., 2001; Deshpande & Karypis, 2004), on who rated what.
 
-w_ij = |U_i and U_j| / (sqrt(|U_i| |U_j|) + shrinkage)     w_ii = 0; U_i: users who rated i
-s_ui = sum of w_ij over the items j that u rated and that are among the k most similar to i
+    w_ij = |U_i and U_j| / (sqrt(|U_i| |U_j|) + shrinkage)     w_ii = 0; U_i: users who rated i  (1)
+    s_ui = sum of w_ij over the items j that u rated and that are among the k most similar to i  (2)
+
+The equations' numbers are ours.
 """
 
 import numpy as np

@@ -1,17 +1,18 @@
 """LATTICE (Zhang et al., 2021, arXiv 2104.09036): latent graphs of items, in part learned.
 
-    S_m: cosines of raw features of the k items most similar to i, i itself included; else 0
-    L_m: the same of projected features, W_m f_mi + b_m
-    w = softmax(a)                                          one weight per modality
-    S = mu sum over m of w_m N(S_m) + (1 - mu) N(sum over m of w_m L_m)    N(X) = D^-1/2 X D^-1/2
-    H^0 = [E_U ; E_I]    H^(l+1) = D^-1 (A + 1) H^l         D: row sums of what it normalises
-    h_u = mean of H_U^0..H_U^L    h_i = mean of H_I^0..H_I^L + x_i / |x_i|, x = S^M E_I
-    s_ui = h_u . h_i
-    minimise  BPR + lambda/2 mean over triples of |h_u|^2 + |h_i|^2 + |h_j|^2
+    S_m: cosines of raw features of the k items most similar to i, i itself included; else 0  (1)
+    L_m: the same of projected features, W_m f_mi + b_m                                       (2)
+    w = softmax(a)    one weight per modality    N(X) = D^-1/2 X D^-1/2    D: row sums of X   (3)
+    S = mu sum over m of w_m N(S_m) + (1 - mu) N(sum over m of w_m L_m)                       (4)
+    H^0 = [E_U ; E_I]    H^(l+1) = D^-1 (A + 1) H^l         D: row sums of A + 1              (5)
+    h_u = mean of H_U^0..H_U^L    h_i = mean of H_I^0..H_I^L + x_i / |x_i|, x = S^M E_I       (6)
+    s_ui = h_u . h_i                                                                          (7)
+    minimise  BPR + lambda/2 mean over triples of |h_u|^2 + |h_i|^2 + |h_j|^2                 (8)
 
-(Equations as in public code; numbers not at hand.) W_m, b_m and a learn through L_m alone and w.
+Equations as in public code, their numbers ours. W_m, b_m and a learn through L_m alone and w.
 Public code, which the published values come from, makes S in each epoch's first batch and holds it
 until the next: they take one step an epoch. Rankings are made on S of the weights at that time.
+There the learning rate falls, times .96^(epoch / 50); here it stays.
 """
 
 from collections.abc import Callable

@@ -1,15 +1,15 @@
 """MMGCN (Wei et al., 2019): messages in a graph of users and items, in every modality by itself.
 
-    x = [P_m ; f_m] / norms              rows: users' preferences, then items' features
-    h = LReLU(mean of x W1 over a node's neighbours)
-    y = LReLU(x W2 + b2) + e             e: the node's ID vector, the same in all modalities
-    x' = LReLU([h ; y] W3 + b3)          or LReLU(h W3 + b3 + y); three such layers
-    s_ui = x_u . x_i                     x: mean of the last layers over modalities
-    minimise BPR + lambda (mean e^2 over a batch + mean P_v^2)    v: pictures
+    x = [P_m ; f_m] / norms              rows: users' preferences, then items' features       (1)
+    h = LReLU(mean of x W1 over a node's neighbours)                                          (2)
+    y = LReLU(x W2 + b2) + e             e: the node's ID vector, the same in all modalities  (3)
+    x' = LReLU([h ; y] W3 + b3)          or LReLU(h W3 + b3 + y); three such layers           (4)
+    s_ui = x_u . x_i                     x: mean of the last layers over modalities           (5)
+    minimise BPR + lambda (mean e^2 over a batch + mean P_v^2)    v: pictures                 (6)
 
-Equations as in public code; their numbers in the paper are not at hand. There P and e never learn,
-layers are three and h and y side by side whatever is asked for, text enters at its own width and
-pictures projected to 256; P of other modalities than pictures is not penalised.
+Equations as in public code, their numbers ours. There P and e never learn, layers are three and h
+and y side by side whatever is asked for, text enters at its own width and pictures projected to
+256; P of other modalities than pictures is not penalised.
 """
 
 import torch

@@ -1,14 +1,14 @@
 """VBPR (He and McAuley, 2016): matrix factorisation that ranks, beside a product with features.
 
-    s_ui = b_i + p_u . q_i + theta_u . E f_i + b' . f_i     with biases (the paper's)
-    s_ui = p_u . q_i + theta_u . (E f_i + c)                without, as public code of multimodal
-                                                            rankers has it
-    minimise  mean of -ln sigma(s_ui - s_uj) + lambda N     over rated items i and drawn items j
+    s_ui = b_i + p_u . q_i + theta_u . E f_i + b' . f_i     with biases (the paper's)          (1)
+    s_ui = p_u . q_i + theta_u . (E f_i + c)                without, as public code of         (2)
+                                                            multimodal rankers has it
+    minimise  mean of -ln sigma(s_ui - s_uj) + lambda N     over rated items i, drawn items j  (3)
 
 f_i are the frozen features of all modalities, concatenated. N is of the vectors [p_u ; theta_u] and
 [q_i ; b_i], without biases of [q_i ; E f_i + c] (see :func:`~.base.triple_penalty`); E, b' and c
 are not penalised. The paper's terms that are the same for all items change no order and are left
-out (its equation's number is not at hand).
+out. The equations' numbers are ours.
 """
 
 from typing import Literal
