@@ -31,6 +31,7 @@ from .multimodal import (
     SPLITS,
     beside_printed,
     order_sentence,
+    place_sentence,
     printed,
     strata_table,
 )
@@ -310,7 +311,10 @@ def accuracy(published: Published) -> Iterator[Part]:
                 ],
             )
             own = one.own[one.own["experiment"] == experiment]
-            yield order_sentence(beside_printed(own, name), f"{name}, {protocol}")
+            for metric, both in {one: beside_printed(own, name, one) for one in SHOWN}.items():
+                if metric == METRIC or len(both):
+                    where = f"{name}, {protocol}, {metric_name(metric)}"
+                    yield order_sentence(both, where)
             yield _lists(own, [ranker for ranker, _ in order], f"{name}, {protocol}, means")
 
 
@@ -336,7 +340,7 @@ def strata(published: Published) -> Iterator[Part]:
 
 def variations(published: Published) -> Iterator[Part]:
     """What was varied at fixed settings on every data set, in the order of its rows, which stand
-    beside their controls."""
+    beside their controls; then the place of the audited network among its rankers."""
     for name, one in on_each(published).items():
         for question, called in _VARIED.items():
             experiment = f"12_{question}"
@@ -348,6 +352,11 @@ def variations(published: Published) -> Iterator[Part]:
             if rows:
                 columns = [metric_name(metric) for metric in _SHOWN]
                 yield html.table((f"{name}, {called}", *columns), rows)
+        own, others = (
+            one.own[one.own["experiment"] == f"12_{question}"] for question in ("bonmf", "models")
+        )
+        if len(own):
+            yield place_sentence(own, others, name)
 
 
 def coverage(published: Published) -> Iterator[str]:

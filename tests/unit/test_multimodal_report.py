@@ -80,6 +80,9 @@ def test_every_question_of_rankers_reaches_the_report():
     head, first, second = str(table).splitlines()
     assert head == "amazon-baby, content's scale | Recall@10 | Recall@20"
     assert first.startswith("FREEDOM | ") and second.startswith("FREEDOM, standardised features")
+    rows = {"12_bonmf": {"BoNMF as ranker": 0.09}, "12_models": {"EASE": 0.1, "BPR": 0.08}}
+    _, said = parts.variations(published(rows, "amazon-baby"))
+    assert said.startswith("amazon-baby: BoNMF as ranker (Recall@20 0.0901) would be number 2 of 3")
 
 
 def test_it_is_said_which_questions_are_published():
@@ -244,9 +247,12 @@ def test_a_gain_whose_sign_hangs_on_the_metric_is_told():
 
 def test_the_report_lists_published_rankers_beside_print():
     values = {"EASE": 0.09, "BM3": 0.08}
-    table, order, lists = parts.accuracy(published({"12_models": values}, "amazon-baby"))
-    assert order == (
-        "amazon-baby, fixed settings: too few models have printed values to compare orders."
+    table, *orders, lists = parts.accuracy(published({"12_models": values}, "amazon-baby"))
+    asked = [one.partition(": ")[0].rpartition(", ")[2] for one in orders]
+    assert asked == ["Recall@10", "Recall@20"]  # those that the records have
+    assert orders[1] == (
+        "amazon-baby, fixed settings, Recall@20: too few models have printed values to compare "
+        "orders."
     )
     assert repr(lists).startswith("amazon-baby, fixed settings, means")
     text = repr(table)
