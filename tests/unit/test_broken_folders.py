@@ -48,8 +48,8 @@ def toml(text: str) -> dict:
 
 @dataclass(frozen=True)
 class Folder:
-    """A whole folder with some files in place of its own (None: without); ``says`` is what is said,
-    with ``{}`` for the folder."""
+    """A whole folder with some files in place of its own (None: without, a path: a link to it);
+    ``says`` is what is said, with ``{}`` for the folder."""
 
     case: str
     files: dict = field(hash=False)
@@ -59,8 +59,12 @@ class Folder:
     def written(self, path: Path) -> Path:
         folder = path / "toys"
         for name, content in (rated() | listed() | self.files).items():
-            if content is not None:
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            if content is None:
+                continue
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, Path):
+                (folder / name).symlink_to(content)
+            else:
                 (folder / name).write_bytes(
                     content if isinstance(content, bytes) else content.encode()
                 )
@@ -170,6 +174,13 @@ BROKEN = [
         "a packed file that is none",
         {"ratings.csv": None, "ratings.csv.gz": b"user"},
         "{}/ratings.csv.gz: is a damaged gzip file (Not a gzipped file (b'us')); replace it.",
+    ),
+    Folder(
+        "items without a row, beside pictures",
+        {"items.csv": table("item,title", []), "images/a.jpg": b"x"},
+        "{}/ratings.csv, line 2: the ratings name the item a, which items.csv lacks; add its row "
+        'or drop its ratings, or write unknown_items = "drop" in dataset.toml (36 bad rows in '
+        "all).",
     ),
     Folder(
         "no items.csv",
@@ -594,7 +605,41 @@ ODD = [
         "pictures named by the items",
         {"images/a.jpg": b"x", "images/z.jpg": b"x"},
         "{}/images: items.csv has no column image, so pictures are found by their "
-        "names: 1 of 6 items have one, as a.jpg.",
+        "names: 1 of 6 items have one, as a.jpg.\n"
+        "{}/images: 1 of 2 files there are no item's picture: 1 named after no item ('z.jpg'). "
+        "That of the item a is read as images/a.jpg.",
+    ),
+    Folder(
+        "pictures named after nothing",
+        {f"images/x{place}.jpg": b"x" for place in range(7)} | {"images/.hidden": b"x"},
+        "{}/images: 7 of 7 files there are no item's picture: 7 named after no item ('x0.jpg', "
+        "'x1.jpg', 'x2.jpg', 'x3.jpg', 'x4.jpg', and 2 more). That of the item a is read as "
+        "images/a.jpg.",
+    ),
+    Folder(
+        "pictures with other endings, in a folder and in a link",
+        {
+            "images/a.avif": b"x",
+            "images/b.tif": b"x",
+            "images/sub/c.jpg": b"x",
+            "images/d.jpg": Path("../items.csv"),
+        },
+        "{}/images: 4 of 4 files there are no item's picture: 2 with another ending than .jpg, "
+        ".jpeg, .png, .webp, .gif, .bmp ('a.avif', 'b.tif'), 1 links ('d.jpg'), 1 folders ('sub'). "
+        "That of the item a is read as images/a.jpg.",
+    ),
+    Folder(
+        "pictures that a column does not name",
+        listed("item,title,image", a=",images/a.jpg", c=",images/sub/c.jpg", each=",")
+        | {f"images/{name}.jpg": b"x" for name in ("a", "b", "sub/c", "z")},
+        "{}/images: 2 of 4 files there are no item's picture: 1 that the column image does not "
+        "name ('b.jpg'), 1 named after no item ('z.jpg'). That of the item a is read where the "
+        "column image names it.",
+    ),
+    Folder(
+        "pictures in a link out of the folder",
+        {"images": Path("/usr")},
+        "{}/images: is a link out of the folder and is not read; move the pictures inside.",
     ),
     Folder(
         "a vector of zeros",
