@@ -9,7 +9,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from ..errors import DatasetError
-from .tables import is_numeric, line_of, stripped
+from .tables import line_of, stripped
 
 # of times and of what is known about users and items; any case
 _UNKNOWN = ("", "na", "n/a", "nan", "null", "none", "<na>")
@@ -17,6 +17,7 @@ _ONE_LINK = r"[\['\",|]*(?:https?://|www\.|ftp://)\S+"
 _LINK = re.compile(rf"{_ONE_LINK}(?:\s+{_ONE_LINK})*", re.IGNORECASE)
 _DATE = r"\d{4}-\d\d-\d\d"
 _CODE = re.compile(r"(?=\S*\d)\S+")  # one word with a digit: SKU-17, B003D7NSPG, 2020-01-01
+_NEARLY_ALL = 0.95  # of a column's cells, which make it what they are
 
 
 def unknown(cells: pd.Series) -> pd.Series:
@@ -73,19 +74,22 @@ def whole_numbers(path: Path, cells: pd.Series, bounds: tuple[int, int], what: s
     return numbers.mask(bad).round().astype("Int64")
 
 
-def kind(cells: pd.Series) -> str:
-    """What a column's known cells all are: ``numbers``, ``links`` (also several in one cell),
-    ``codes`` (one word with a digit each), or else ``words``; of a column without any,
-    ``nothing``."""
-    filled = pd.Series(cells[~unknown(cells)].str.strip().unique())
-    if filled.empty:
-        return "nothing"
-    if is_numeric(filled):
-        return "numbers"
+def kind(cells: pd.Series) -> tuple[str, pd.Series]:
+    """What at least ``_NEARLY_ALL`` of a column's known cells are, and those that are something
+    else: ``numbers``, ``links`` (also several in one cell) or ``codes`` (one word with a digit
+    each), whichever most are; or else ``words``; of a column without any, ``nothing``."""
+    filled = cells[~unknown(cells)].str.strip()
+    codes, names = pd.factorize(filled)
+    if not len(names):
+        return "nothing", filled
+    fits = {"numbers": pd.to_numeric(pd.Series(names), errors="coerce").notna().to_numpy()}
     for name, form in (("links", _LINK), ("codes", _CODE)):
-        if all(form.fullmatch(cell) for cell in filled):
-            return name
-    return "words"
+        fits[name] = np.array([form.fullmatch(cell) is not None for cell in names])
+    what = max(fits, key=lambda name: fits[name][codes].sum())  # of equals the first
+    fitting = fits[what][codes]
+    if fitting.mean() < _NEARLY_ALL:
+        return "words", filled[:0]
+    return what, filled[~fitting]
 
 
 def are_no_times(times: pd.Series) -> bool:

@@ -17,7 +17,7 @@ from .settings import NAME, FolderSettings
 from .tables import empty, line_of, read_table
 from .texts import headline
 
-# left out of the texts with a word; plain numbers without
+# left out of the texts with a word; numbers alone without
 _SAID = ("links", "codes", "tells ratings")
 _LIST = r"\s*\[.*\]\s*$"  # as lists are written, ['Action', "Children's"]
 _IN_LIST = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([^,"']+))\s*(?:,|$)""")
@@ -122,13 +122,18 @@ def _text_columns(
                 stacklevel=3,
             )
         return chosen
-    kinds = {column: kind(table[column]) for column in table if column not in _NO_TEXT}
+    found = {column: kind(table[column]) for column in table if column not in _NO_TEXT}
+    kinds = {column: what for column, (what, _) in found.items()}
     kinds |= {
         column: "tells ratings"
         for column, what in kinds.items()
         if what == "words" and tells_ratings(column)  # what is no words is no text anyway
     }
-    others = [f"{column!r} ({what})" for column, what in kinds.items() if what in _SAID]
+    others = [
+        f"{column!r} ({what}{_but_for(found[column][1])})"
+        for column, what in kinds.items()
+        if what in _SAID or len(found[column][1])
+    ]
     if others:
         warnings.warn(
             f"{path}: no part of the texts are {', '.join(others)}; text_columns in {NAME} "
@@ -136,3 +141,7 @@ def _text_columns(
             stacklevel=3,
         )
     return [column for column, what in kinds.items() if what == "words"]
+
+
+def _but_for(odd: pd.Series) -> str:
+    return f", but for {len(odd)} cells as {odd.iloc[0][:40]!r}" if len(odd) else ""

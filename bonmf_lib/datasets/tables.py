@@ -240,11 +240,6 @@ def empty(cells: pd.Series) -> pd.Series:
     return cells.str.strip() == ""
 
 
-def is_numeric(cells: pd.Series) -> bool:
-    """Whether every filled cell is a number."""
-    return bool(pd.to_numeric(cells[~empty(cells)], errors="coerce").notna().all())
-
-
 def are_whole_numbers(ids: pd.Series) -> bool:
     """Whether all ids are plain whole numbers, as 7 and -7, not 007, 7.0 or 1e3."""
     return all(re.fullmatch(_WHOLE_NUMBER, name) for name in ids.unique().tolist())

@@ -197,10 +197,20 @@ def test_days_are_read_as_seconds_and_nothing_else_is(tmp_path):
         (["SKU-1", "see SKU-2"], "words"),
         (["2 players", "3"], "words"),
         (["", " "], "nothing"),
+        # 95 % of what is filled
+        (["12.5"] * 19 + ["on request", "", "N/A"], "numbers"),
+        (["12.5"] * 18 + ["on request", ""], "words"),
+        (["SKU-1"] * 19 + ["GIFTCARD"], "codes"),
+        (["17"] * 19 + ["A17"], "codes"),
+        (["http://a.b"] * 19 + ["see elsewhere"], "links"),
+        (["http://a.b", "see elsewhere"] * 20, "words"),
     ],
 )
 def test_what_a_column_holds(cells, what):
-    assert kind(pd.Series(cells, dtype="str")) == what
+    found, odd = kind(pd.Series(cells, dtype="str"))
+    assert found == what
+    left = {"see elsewhere", "on request", "GIFTCARD"} & set(cells) if what != "words" else set()
+    assert odd.tolist() == sorted(left)
 
 
 @pytest.mark.case(
