@@ -91,6 +91,18 @@ BROKEN = [
         "it names user, item, rating.",
     ),
     Folder(
+        "a column declared twice",
+        toml('user = "user"\nitem = "user"'),
+        "{}/ratings.csv: dataset.toml names the column 'user' as user and as item; name one for "
+        "each.",
+    ),
+    Folder(
+        "a needed column declared as another",
+        toml('rating = "user"'),
+        "{}/ratings.csv: dataset.toml names the column 'user' as rating, which leaves none as "
+        "user; correct it, or name that one too.",
+    ),
+    Folder(
         "two columns could be the user",
         rated(header="customer_id,member,item,rating", rows=[f"x,{row}" for row in ROWS]),
         "{}/ratings.csv: 'customer_id' and 'member' could each be the user; write "

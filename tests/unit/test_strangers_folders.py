@@ -128,6 +128,23 @@ def test_a_declared_column_comes_before_one_that_is_called_as_ours(tmp_path):
     assert load(folder).fingerprint == load(made(tmp_path / "whole")).fingerprint
 
 
+def test_one_name_may_be_the_users_here_and_the_items_there(tmp_path):
+    folder = made(tmp_path / "toys", 'user = "id"\nitem = "id"')
+    rows = (folder / "items.csv").read_text().replace("item,title", "id,title")
+    (folder / "items.csv").write_text(rows)
+    (folder / "users.csv").write_text("id\n" + "".join(f"{user}\n" for user in range(USERS)))
+    assert load(folder).fingerprint == load(made(tmp_path / "whole")).fingerprint
+
+
+def test_columns_that_change_their_names_with_one_another(tmp_path):
+    folder = made(tmp_path / "toys", 'user = "item"\nitem = "user"')
+    table = ratings().rename(columns={"user": "item", "item": "user"})
+    table.to_csv(folder / "ratings.csv", index=False)
+    rows = (folder / "items.csv").read_text().replace("item,title", "user,title")
+    (folder / "items.csv").write_text(rows)
+    assert load(folder).fingerprint == load(made(tmp_path / "whole")).fingerprint
+
+
 def test_a_core_on_request_is_the_one_behind_the_name(tmp_path):
     folder = made(tmp_path / "toys")
     table = ratings()
