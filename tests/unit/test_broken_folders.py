@@ -74,6 +74,10 @@ class Folder:
 
 LATIN = table("item,title", [f"{item},Café {item}" for item in ITEMS])
 STAMPED = {"header": "user,item,rating,timestamp", "rows": [f"{row},1600000000" for row in ROWS]}
+INTER = table(
+    "userID\titemID\trating\tx_label",
+    [f"{n}\t{p}\t{1 + (3 * p + 2 * n) % 5}\t{p // 2}" for n in range(6) for p in range(6)],
+)
 VECTORS = np.arange(1.0, 13).reshape(6, 2)
 
 BROKEN = [
@@ -182,6 +186,11 @@ BROKEN = [
         "packed and not packed",
         {"ratings.csv.gz": gzip.compress(b"user,item,rating\n")},
         "{} holds both ratings.csv and ratings.csv.gz; keep one of them.",
+    ),
+    Folder(
+        "ratings in two layouts",
+        {"toys.inter": INTER},
+        "{} holds both toys.inter and ratings.csv; keep one.",
     ),
     Folder(
         "a packed file that is none",
@@ -473,6 +482,12 @@ BROKEN = [
 ]
 
 ODD = [
+    Folder(
+        "tables of one layout beside ratings of the other",
+        {"ratings.csv": None, "toys.inter": INTER} | toml("core = 2"),
+        "{}: is read as MMRec lays it out, because it holds toys.inter; items.csv, dataset.toml "
+        "beside it are not read.",
+    ),
     Folder(
         "usual other names of columns",
         rated(header="Customer ID,ASIN,stars") | listed("product_id,Product Name"),
