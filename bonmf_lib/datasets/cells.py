@@ -17,6 +17,10 @@ _ONE_LINK = r"[\['\",|]*(?:https?://|www\.|ftp://)\S+"
 _LINK = re.compile(rf"{_ONE_LINK}(?:\s+{_ONE_LINK})*", re.IGNORECASE)
 _DATE = r"\d{4}-\d\d-\d\d"
 _CODE = re.compile(r"(?=\S*\d)\S+")  # one word with a digit: SKU-17, B003D7NSPG, 2020-01-01
+_COMMA_TO_POINT = str.maketrans({",": ".", ".": ","})  # a point becomes what no number has
+_DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
+_PERCENT = re.compile(r"([-+]?\d+(?:[.,]\d+)?)\s*%")
+_OF_A_SCALE = re.compile(r"(\d+(?:[.,]\d+)?)\s*(?:/|of|out of)\s*\d+(?:[.,]\d+)?", re.IGNORECASE)
 _NEARLY_ALL = 0.95  # of a column's cells, which make it what they are
 
 
@@ -53,28 +57,64 @@ def folded_ids(cells: pd.Series) -> pd.Series:
     return pd.Series(pd.Categorical.from_codes(places[codes], kept), cells.index)
 
 
-def folded_numbers(cells: pd.Series) -> pd.Series:
-    """Numbers that come again and again, as float64; NaN where they are none."""
+def numbers(cells: pd.Series, decimal: str = ".") -> pd.Series:
+    """Cells as float64, NaN where they are no numbers with this sign before their decimals; each
+    cell that comes again and again is read once."""
     codes, names = pd.factorize(cells)
-    numbers = pd.to_numeric(pd.Series(names, dtype="str"), errors="coerce").to_numpy(np.float64)
-    return pd.Series(numbers[codes], cells.index)
+    written = pd.Series(names, dtype="str")
+    if decimal == ",":
+        written = written.str.translate(_COMMA_TO_POINT)
+    found = pd.to_numeric(written, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    return pd.Series(np.append(found, np.nan)[codes], cells.index)
 
 
-def whole_numbers(path: Path, cells: pd.Series, bounds: tuple[int, int], what: str) -> pd.Series:
+def rated(path: Path, cells: pd.Series, decimal: str) -> pd.Series:
+    """Ratings as :func:`numbers`.
+
+    Raises:
+        DatasetError: the first that is no number is written in a way that has a mend of its own:
+            with a decimal comma, in percent, or with its scale; names the line.
+    """
+    found = numbers(cells, decimal)
+    if (bad := found.isna()).any():
+        cell, mend = cells[bad].iloc[0].strip(), ""
+        if decimal == "." and _DECIMAL_COMMA.fullmatch(cell):
+            points = cells.str.contains(".", regex=False).any()
+            mend = "has a decimal comma, and others a point; write all alike"
+            mend = mend if points else 'has a decimal comma; write decimal = "," in dataset.toml'
+        elif decimal == "," and not pd.isna(pd.to_numeric(cell, errors="coerce")):
+            mend = 'has a decimal point, and dataset.toml says decimal = ","; write all alike'
+        elif percent := _PERCENT.fullmatch(cell):
+            mend = f"is a percentage; write the number alone, {percent[1]}"
+        elif of := _OF_A_SCALE.fullmatch(cell):
+            mend = (
+                f"names its scale; write the number alone, {of[1]}, and the scale in dataset.toml"
+            )
+        if mend:
+            raise DatasetError(
+                f"{path}, line {line_of(bad)}: the rating {cell[:40]!r} {mend} ({bad.sum():,} bad "
+                "rows in all)."
+            )
+    return found
+
+
+def whole_numbers(
+    path: Path, cells: pd.Series, bounds: tuple[int, int], what: str, decimal: str = "."
+) -> pd.Series:
     """Whole numbers within bounds; others count as unknown, with a warning."""
     nothing = unknown(cells)
-    numbers = pd.to_numeric(cells.mask(nothing), errors="coerce")
-    bad = ~nothing & ~numbers.between(*bounds)
+    found = numbers(cells.mask(nothing), decimal)
+    bad = ~nothing & ~found.between(*bounds)
     if bad.any():
         warnings.warn(
             f"{path}: {bad.sum()} {what} are no numbers from {bounds[0]} to {bounds[1]} and count "
             f"as unknown, the first is {cells[bad].iloc[0][:40]!r} on line {line_of(bad)}.",
             stacklevel=2,
         )
-    return numbers.mask(bad).round().astype("Int64")
+    return found.mask(bad).round().astype("Int64")
 
 
-def kind(cells: pd.Series) -> tuple[str, pd.Series]:
+def kind(cells: pd.Series, decimal: str = ".") -> tuple[str, pd.Series]:
     """What at least ``_NEARLY_ALL`` of a column's known cells are, and those that are something
     else: ``numbers``, ``links`` (also several in one cell) or ``codes`` (one word with a digit
     each), whichever most are; or else ``words``; of a column without any, ``nothing``."""
@@ -82,7 +122,7 @@ def kind(cells: pd.Series) -> tuple[str, pd.Series]:
     codes, names = pd.factorize(filled)
     if not len(names):
         return "nothing", filled
-    fits = {"numbers": pd.to_numeric(pd.Series(names), errors="coerce").notna().to_numpy()}
+    fits = {"numbers": numbers(pd.Series(names), decimal).notna().to_numpy()}
     for name, form in (("links", _LINK), ("codes", _CODE)):
         fits[name] = np.array([form.fullmatch(cell) is not None for cell in names])
     what = max(fits, key=lambda name: fits[name][codes].sum())  # of equals the first

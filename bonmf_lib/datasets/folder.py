@@ -22,8 +22,8 @@ from ..errors import DatasetError
 from .cells import (
     are_no_times,
     folded_ids,
-    folded_numbers,
     ids,
+    rated,
     seconds,
     unknown,
     whole_numbers,
@@ -171,7 +171,7 @@ def _ratings(
     table, reviews = taken_out(table, settings.reviews, str(source))
     for column in ("user", "item"):
         table[column] = folded_ids(table[column])
-    table["rating"] = folded_numbers(table["rating"])
+    table["rating"] = rated(source, table["rating"], settings.decimal)
     if "timestamp" in table:
         table["timestamp"] = seconds(source, table["timestamp"])
         guessed = "timestamp" not in header and "timestamp" not in settings.columns
@@ -272,5 +272,5 @@ def _users(path: Path, settings: FolderSettings, found: set[str]) -> pd.DataFram
         if column in table:
             users[column] = table[column].str.strip().mask(unknown(table[column]))
     if "age" in table:
-        users["age"] = whole_numbers(path, table["age"], _AGES, "ages")
+        users["age"] = whole_numbers(path, table["age"], _AGES, "ages", settings.decimal)
     return users

@@ -63,7 +63,9 @@ def read_items(
         )
         items["title"] = items["title"].mask(untitled, items["raw_id"])
     nothing = pd.Series("", index=table.index, dtype="str")
-    items["year"] = whole_numbers(path, table.get("year", nothing), _YEARS, "years")
+    items["year"] = whole_numbers(
+        path, table.get("year", nothing), _YEARS, "years", settings.decimal
+    )
     for column in {"genres", "categories"} & set(table):
         lists = table[column].str.match(_LIST)
         table[column] = table[column].where(~lists, table[column].map(_joined))
@@ -122,7 +124,9 @@ def _text_columns(
                 stacklevel=3,
             )
         return chosen
-    found = {column: kind(table[column]) for column in table if column not in _NO_TEXT}
+    found = {
+        column: kind(table[column], settings.decimal) for column in table if column not in _NO_TEXT
+    }
     kinds = {column: what for column, (what, _) in found.items()}
     kinds |= {
         column: "tells ratings"

@@ -296,6 +296,37 @@ BROKEN = [
         "the row (1 bad rows in all).",
     ),
     Folder(
+        "decimal commas, not declared",
+        {"ratings.csv": table("user;item;rating", [f"{r.replace(',', ';')},5" for r in ROWS])}
+        | {"items.csv": table("item;title", [f"{item};T" for item in ITEMS])}
+        | toml('separator = ";"'),
+        "{}/ratings.csv, line 2: the rating '1,5' has a decimal comma; write decimal = \",\" in "
+        "dataset.toml (36 bad rows in all).",
+    ),
+    Folder(
+        "a decimal point among declared commas",
+        rated("x,a,3.5") | toml('decimal = ","'),
+        "{}/ratings.csv, line 38: the rating '3.5' has a decimal point, and dataset.toml says "
+        'decimal = ","; write all alike (1 bad rows in all).',
+    ),
+    Folder(
+        "decimals of another sign",
+        toml('decimal = ";"'),
+        '{}/dataset.toml: decimal must be "." or ",", got \';\'.',
+    ),
+    Folder(
+        "ratings in percent",
+        rated("x,a,80 %"),
+        "{}/ratings.csv, line 38: the rating '80 %' is a percentage; write the number alone, 80 "
+        "(1 bad rows in all).",
+    ),
+    Folder(
+        "ratings that name their scale",
+        rated("x,a,4/5", "y,a,4.5 out of 5"),
+        "{}/ratings.csv, line 38: the rating '4/5' names its scale; write the number alone, 4, "
+        "and the scale in dataset.toml (2 bad rows in all).",
+    ),
+    Folder(
         "a constant rating",
         rated(rows=[f"{row[:4]}4" for row in ROWS]),
         "{}/ratings.csv: every rating is 4; nothing can be learnt from a constant, "
@@ -363,7 +394,7 @@ BROKEN = [
         "an unknown key",
         toml('text_column = "plot"'),
         "{}/dataset.toml: Unknown key 'text_column'. Did you mean 'text_columns'? "
-        "Known: age, core, duplicates, encoding, gender, genres, image, "
+        "Known: age, core, decimal, duplicates, encoding, gender, genres, image, "
         "image_vectors, item, occupation, rating, reviews, scale, separator, "
         "text_columns, text_vectors, timestamp, title, unknown_items, user, words, year.",
     ),

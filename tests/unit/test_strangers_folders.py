@@ -112,6 +112,22 @@ def test_one_catalogue_in_any_form_is_the_same_data(tmp_path, encoding, separato
     assert found.items["text"].tolist() == whole.items["text"].tolist()
 
 
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_decimal_commas_are_read_as_the_same_numbers(tmp_path, separator):
+    table, items = ratings(), {"year": [1990.0 + item for item in ORDER], "price": [1.5] * ITEMS}
+    table["rating"] += 0.25
+    whole = made(tmp_path / "whole", **items)
+    table.to_csv(whole / "ratings.csv", index=False)
+    other = made(tmp_path / "other", f"separator = {separator!r}\ndecimal = ','")
+    form = {"sep": separator, "index": False, "decimal": ","}
+    table.to_csv(other / "ratings.csv", **form)
+    pd.read_csv(whole / "items.csv").to_csv(other / "items.csv", **form)
+    found, known = load(other), load(whole)
+    assert found.fingerprint == known.fingerprint and found.times == known.times
+    assert found.ratings["rating"].iloc[0] == table["rating"].iloc[0]
+    assert found.items[["year", "text"]].equals(known.items[["year", "text"]])
+
+
 def test_packed_tables_in_another_encoding(tmp_path):
     folder = made(tmp_path / "toys", "encoding = 'cp1252'")
     text = (folder / "items.csv").read_text()
