@@ -12,6 +12,7 @@ from .cards import title_cards
 from .cells import ids, kind, unknown, whole_numbers
 from .columns import ColumnNames
 from .item_pictures import picture_paths
+from .levels import kept_levels
 from .reviews import tells_ratings
 from .settings import NAME, FolderSettings
 from .tables import empty, line_of, read_table
@@ -74,6 +75,7 @@ def read_items(
         tuple(sorted({g.strip() for g in re.split(r"[|,]", row) if g.strip()}))
         for row in table.get("genres", table.get("categories", nothing))
     ]
+    _warn_of_genres(path, items["genres"])
     if content == "packaged":
         if not titled:
             raise DatasetError(
@@ -97,6 +99,17 @@ def read_items(
     items["text"] = (titles + ". " + items["plot"]).fillna(titles).fillna(items["plot"])
     items["image"] = picture_paths(path.parent, path, table, items["raw_id"])
     return items
+
+
+def _warn_of_genres(path: Path, genres: pd.Series) -> None:
+    found, kept = {genre for row in genres for genre in row}, kept_levels(genres)
+    if len(kept) < len(found):
+        read = f"{len(kept)} of them: those of most items, each of at least two"
+        warnings.warn(
+            f"{path}: holds {len(found):,} different genres, and models read "
+            f"{read if kept else 'none of them: each is of one item'}.",
+            stacklevel=3,
+        )
 
 
 def _joined(cell: str) -> str:

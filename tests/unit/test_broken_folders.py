@@ -651,6 +651,32 @@ ODD = [
         items=40,
     ),
     Folder(
+        "a genre for each item",
+        {
+            "items.csv": table(
+                "item,title,genres", [f"{item},T,{item}|g{item}" for item in (*ITEMS, *range(45))]
+            )
+        },
+        "{}/items.csv: holds 102 different genres, and models read none of them: each is of one "
+        "item.",
+        items=51,
+    ),
+    Folder(
+        "more genres than models read",
+        {
+            "items.csv": table(
+                "item,title,genres",
+                [
+                    f"{item},T,no. {place}|no. {place + 1}"
+                    for place, item in enumerate((*ITEMS, *range(114)))
+                ],
+            )
+        },
+        "{}/items.csv: holds 121 different genres, and models read 100 of them: those of most "
+        "items, each of at least two.",
+        items=120,
+    ),
+    Folder(
         "links with commas and apostrophes",
         listed("item,title,page", each=',"http://toys/Paris,_Texas"', a=",http://toys/Schindler's"),
         "{}/items.csv: no part of the texts are 'page' (links); text_columns in dataset.toml "
