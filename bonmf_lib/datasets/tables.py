@@ -137,6 +137,7 @@ def _header(
     path: Path, row: list[str], needed: tuple[str, ...], separator: str, naming: Naming | None
 ) -> list[str]:
     written = [name.strip() for name in row]
+    _check_unlike(path, written)
     header = naming(path, written) if naming else written
     absent = [name for name in needed if name not in header]
     for other, word in SEPARATORS.items():
@@ -152,12 +153,17 @@ def _header(
             f"{path}: the column {absent[0]!r} is missing; "
             f"the header must name {', '.join(needed)}, it names {found}."
         )
-    twice = [name for name in header if name and header.count(name) > 1]
+    _check_unlike(path, header)
+    return header
+
+
+def _check_unlike(path: Path, names: list[str]) -> None:
+    """``DatasetError`` where two columns have one name."""
+    twice = [name for name in names if name and names.count(name) > 1]
     if twice:
         raise DatasetError(
             f"{path}: the header names the column {twice[0]!r} twice; rename or drop one."
         )
-    return header
 
 
 def _lines(path: Path, form: TableForm) -> Iterator[str]:

@@ -117,6 +117,17 @@ BROKEN = [
         rated(header="user,item,rating,rating"),
         "{}/ratings.csv: the header names the column 'rating' twice; rename or drop one.",
     ),
+    Folder(
+        "a declared column is there twice",
+        rated(header="user,item,grade,grade", rows=[f"{row},1" for row in ROWS])
+        | toml('rating = "grade"'),
+        "{}/ratings.csv: the header names the column 'grade' twice; rename or drop one.",
+    ),
+    Folder(
+        "a usual other name is there twice",
+        rated(header="user,item,stars,stars", rows=[f"{row},1" for row in ROWS]),
+        "{}/ratings.csv: the header names the column 'stars' twice; rename or drop one.",
+    ),
     # how files are written
     Folder(
         "semicolons, not declared",
