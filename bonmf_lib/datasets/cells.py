@@ -16,6 +16,9 @@ _UNKNOWN = ("", "na", "n/a", "nan", "null", "none", "<na>")
 _ONE_LINK = r"[\['\",|]*(?:https?://|www\.|ftp://)\S+"
 _LINK = re.compile(rf"{_ONE_LINK}(?:\s+{_ONE_LINK})*", re.IGNORECASE)
 _DATE = r"\d{4}-\d\d-\d\d"
+# from where on times are seconds, milli-, micro- or nanoseconds; years and counts lie below
+_UNITS = (1e8, 1e11, 1e14, 1e17)
+_LAST_NANOSECOND = 2.0**63
 _CODE = re.compile(r"(?=\S*\d)\S+")  # one word with a digit: SKU-17, B003D7NSPG, 2020-01-01
 _COMMA_TO_POINT = str.maketrans({",": ".", ".": ","})  # a point becomes what no number has
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
@@ -145,16 +148,21 @@ def seconds(path: Path, cells: pd.Series) -> pd.Series:
     numbers nor days.
 
     Where all of them are days or times of a day (``2020-01-31``, ``2020-01-31T12:00:00+01:00``),
-    they become seconds since 1970, and that is said; those without a zone are read as UTC.
+    they become seconds since 1970, and that is said; those without a zone are read as UTC. Numbers
+    may be of a finer unit, since nothing but their order counts; nanoseconds become microseconds,
+    which is said.
+
+    Raises:
+        DatasetError: some are of a finer unit than others; names both lines.
     """
-    numbers = pd.to_numeric(cells, errors="coerce")
-    if numbers.notna().all():
-        return numbers
-    others = cells[numbers.isna()]
+    found = pd.to_numeric(cells, errors="coerce")
+    if found.notna().all():
+        return _in_one_unit(path, found)
+    others = cells[found.isna()]
     others = others[~unknown(others)].str.strip()
     if others.empty:
-        return numbers
-    if numbers.isna().all() and others.str.match(_DATE).all():
+        return _in_one_unit(path, found)
+    if found.isna().all() and others.str.match(_DATE).all():
         times = pd.to_datetime(others, format="ISO8601", utc=True, errors="coerce")
         if times.notna().all():
             warnings.warn(
@@ -164,3 +172,22 @@ def seconds(path: Path, cells: pd.Series) -> pd.Series:
             )
             return times.dt.as_unit("s").astype(np.int64).reindex(cells.index)
     return cells.mask(unknown(cells))
+
+
+def _in_one_unit(path: Path, times: pd.Series) -> pd.Series:
+    known = times[times.between(0, _LAST_NANOSECOND)]
+    units = pd.Series(np.digitize(known, _UNITS), known.index)
+    told = units[units > 0]
+    if (other := told != told.iloc[:1].max()).any():
+        line = line_of(other)
+        raise DatasetError(
+            f"{path}, line {line}: the time {known[line]:.0f} is of another unit than "
+            f"{known[told.index[0]]:.0f} on line {told.index[0]}; give all of them in seconds."
+        )
+    if len(known) and (units == len(_UNITS)).all():
+        warnings.warn(
+            f"{path}: times such as {known.iloc[0]:.0f} are read as nanoseconds since 1970.",
+            stacklevel=3,
+        )
+        return times // 1000
+    return times

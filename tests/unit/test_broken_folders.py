@@ -378,6 +378,12 @@ BROKEN = [
         "empty or drop the column (2 bad rows in all).",
     ),
     Folder(
+        "milliseconds among seconds",
+        rated("x,a,4,1600000000000", "y,a,4,", **STAMPED),
+        "{}/ratings.csv, line 38: the time 1600000000000 is of another unit than 1600000000 on "
+        "line 2; give all of them in seconds.",
+    ),
+    Folder(
         "a pair rated twice",
         rated("r,a,3"),
         "{}/ratings.csv, line 38: the same user and item were rated before, on line "
@@ -591,6 +597,11 @@ ODD = [
         rated(header=STAMPED["header"], rows=[f"{row},2020-01-31" for row in ROWS]),
         "{}/ratings.csv: times such as '2020-01-31' are read as dates, in UTC unless "
         "they name a zone.",
+    ),
+    Folder(
+        "times in nanoseconds",
+        rated(header=STAMPED["header"], rows=[f"{row},1600000000000000000" for row in ROWS]),
+        "{}/ratings.csv: times such as 1600000000000000000 are read as nanoseconds since 1970.",
     ),
     Folder(
         "a pair rated twice, by a rule",

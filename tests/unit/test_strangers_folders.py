@@ -214,6 +214,16 @@ def test_days_are_read_as_seconds_and_nothing_else_is(tmp_path):
         assert seconds(tmp_path, pd.Series(bad)).tolist() == bad
 
 
+@pytest.mark.parametrize(("unit", "divisor"), [(10**3, 1), (10**6, 1), (10**9, 1000)])
+@pytest.mark.parametrize("unknown", [[], [""]])
+def test_times_of_finer_units_keep_their_order(tmp_path, unit, divisor, unknown):
+    times = [1_600_000_000 * unit + number for number in (5000, 0, 9000)]
+    found = seconds(tmp_path, pd.Series([*map(str, times), *unknown]))
+    expected = [time // divisor for time in times]
+    assert np.abs(found[:3] - expected).max() <= (1 if unknown else 0)  # floats hold 2**53
+    assert found[3:].isna().all()
+
+
 # Texts
 
 
