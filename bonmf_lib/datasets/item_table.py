@@ -63,6 +63,7 @@ def read_items(
             stacklevel=2,
         )
         items["title"] = items["title"].mask(untitled, items["raw_id"])
+    _warn_of_no_titles(path, items["title"])
     nothing = pd.Series("", index=table.index, dtype="str")
     items["year"] = whole_numbers(
         path, table.get("year", nothing), _YEARS, "years", settings.decimal
@@ -72,7 +73,7 @@ def read_items(
         table[column] = table[column].where(~lists, table[column].map(_joined))
         table[column] = table[column].mask(unknown(table[column]), "")
     items["genres"] = [
-        tuple(sorted({g.strip() for g in re.split(r"[|,]", row) if g.strip()}))
+        tuple(sorted({g.strip() for g in re.split(r"[|,;]", row) if g.strip()}))
         for row in table.get("genres", table.get("categories", nothing))
     ]
     _warn_of_genres(path, items["genres"])
@@ -99,6 +100,17 @@ def read_items(
     items["text"] = (titles + ". " + items["plot"]).fillna(titles).fillna(items["plot"])
     items["image"] = picture_paths(path.parent, path, table, items["raw_id"])
     return items
+
+
+def _warn_of_no_titles(path: Path, titles: pd.Series) -> None:
+    """One item may be called None; several that share such a name are more likely unknown."""
+    counts = titles[unknown(titles)].value_counts()
+    if len(counts) and counts.iloc[0] > 1:
+        warnings.warn(
+            f"{path}: {counts.iloc[0]} titles are {counts.index[0]!r}, and are read as such; leave "
+            "the cells empty if it means that they are unknown.",
+            stacklevel=3,
+        )
 
 
 def _warn_of_genres(path: Path, genres: pd.Series) -> None:

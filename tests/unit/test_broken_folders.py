@@ -647,6 +647,16 @@ ODD = [
         "items' ids, as a.jpg.",
     ),
     Folder(
+        "titles that were unknown before they were written",
+        {
+            "items.csv": table(
+                "item,title", ["a,None", "b,nan", "c,nan", *(f"{item},T" for item in "def")]
+            )
+        },
+        "{}/items.csv: 2 titles are 'nan', and are read as such; leave the cells empty if it means "
+        "that they are unknown.",
+    ),
+    Folder(
         "an empty title",
         {"items.csv": table("item,title", [f"{item},{'x' * (item != 'b')}" for item in ITEMS])},
         "{}/items.csv: 1 titles are empty, the first on line 3; these items are called by their "

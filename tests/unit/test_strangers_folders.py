@@ -65,13 +65,19 @@ def test_long_ids_that_floats_cannot_tell_apart_are_not_one_number():
 
 def test_unknown_cells_enter_no_text_and_lists_of_genres_are_read(tmp_path):
     plots = ["A tale", "nan", "None", *["Another tale"] * (ITEMS - 3)]
-    genres = ["""['Action', "Children's"]""", "[]", "Drama [TV]|Crime", *["None"] * (ITEMS - 3)]
+    genres = [
+        """['Action', "Children's"]""",
+        "[]",
+        "Drama [TV]|Crime",
+        "War; Crime;",
+        *["None"] * (ITEMS - 4),
+    ]
     items = load(made(tmp_path, plot=plots, genres=genres)).items.set_index("raw_id")
     assert items.loc[ORDER[0], "text"] == f"Café n° {ORDER[0]}. A tale. Action, Children's"
     assert items.loc[ORDER[1], "text"] == f"Café n° {ORDER[1]}"
     assert items.loc[ORDER[2], "text"] == f"Café n° {ORDER[2]}. Drama [TV], Crime"
     assert [items.loc[item, "genres"] for item in ORDER[:4]] == [
-        ("Action", "Children's"), (), ("Crime", "Drama [TV]"), (),
+        ("Action", "Children's"), (), ("Crime", "Drama [TV]"), ("Crime", "War"),
     ]  # fmt: skip
 
 
