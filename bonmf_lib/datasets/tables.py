@@ -21,6 +21,7 @@ from .plain_tables import read_plain
 MOST_BYTES = 4 * 2**30  # that a file may unpack to
 _LONGEST_LINE = 64 * 2**20
 _PIECE = 2**20  # bytes that are read at once
+_ZIP = b"PK\x03\x04"  # as which spreadsheets begin
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _WHOLE_NUMBER = (
     r"0|-?[1-9][0-9]{0,17}"  # as a number is written without need of anything else; int64 holds it
@@ -172,6 +173,10 @@ def _lines(path: Path, form: TableForm) -> Iterator[str]:
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             for number, line in enumerate(_raw_lines(path, _pieces(path, file, form)), 1):
+                if number == 1 and line.startswith(_ZIP):
+                    raise DatasetError(
+                        f"{path}: is a packed file, as spreadsheets are; save it as CSV in UTF-8."
+                    )
                 if b"\0" in line:
                     raise DatasetError(
                         f"{path}, line {number}: holds NUL bytes (is it UTF-16?); "

@@ -216,6 +216,17 @@ BROKEN = [
         "all).",
     ),
     Folder(
+        "a spreadsheet called CSV",
+        {"ratings.csv": b"PK\x03\x04\x14\0\x06\0\n\0"},
+        "{}/ratings.csv: is a packed file, as spreadsheets are; save it as CSV in UTF-8.",
+    ),
+    Folder(
+        "ratings in a file of another form",
+        {"ratings.csv": None, "Ratings.tsv": rated()["ratings.csv"].replace(",", "\t")},
+        "{} holds no ratings.csv or ratings.csv.gz, and does not read Ratings.tsv; add one with "
+        "user, item, rating.",
+    ),
+    Folder(
         "no items.csv",
         {"items.csv": None},
         "{} holds no items.csv or items.csv.gz; add one with item, title.",
@@ -227,6 +238,20 @@ BROKEN = [
         "{}/ratings.csv, line 38: the ratings name the item z, which items.csv "
         'lacks; add its row or drop its ratings, or write unknown_items = "drop" in dataset.toml '
         "(1 bad rows in all).",
+    ),
+    Folder(
+        "an id in capitals",
+        rated("x,A,4"),
+        "{}/ratings.csv, line 38: the ratings name the item A, which items.csv lacks (it lists a: "
+        'write ids alike); add its row or drop its ratings, or write unknown_items = "drop" in '
+        "dataset.toml (1 bad rows in all).",
+    ),
+    Folder(
+        "an id with a sign that cannot be seen",
+        rated("x,a\u200b,4"),
+        "{}/ratings.csv, line 38: the ratings name the item a\u200b, which items.csv lacks (it "
+        "lists a: write ids alike); add its row or drop its ratings, or write unknown_items = "
+        '"drop" in dataset.toml (1 bad rows in all).',
     ),
     Folder(
         "a declared column that no table has",
