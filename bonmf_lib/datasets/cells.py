@@ -9,14 +9,22 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from ..errors import DatasetError
-from .tables import is_numeric, line_of, stripped
+from .tables import line_of, stripped
 
 # of times and of what is known about users and items; any case
 _UNKNOWN = ("", "na", "n/a", "nan", "null", "none", "<na>")
 _ONE_LINK = r"[\['\",|]*(?:https?://|www\.|ftp://)\S+"
 _LINK = re.compile(rf"{_ONE_LINK}(?:\s+{_ONE_LINK})*", re.IGNORECASE)
 _DATE = r"\d{4}-\d\d-\d\d"
+# from where on times are seconds, milli-, micro- or nanoseconds; years and counts lie below
+_UNITS = (1e8, 1e11, 1e14, 1e17)
+_LAST_NANOSECOND = 2.0**63
 _CODE = re.compile(r"(?=\S*\d)\S+")  # one word with a digit: SKU-17, B003D7NSPG, 2020-01-01
+_COMMA_TO_POINT = str.maketrans({",": ".", ".": ","})  # a point becomes what no number has
+_DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
+_PERCENT = re.compile(r"([-+]?\d+(?:[.,]\d+)?)\s*%")
+_OF_A_SCALE = re.compile(r"(\d+(?:[.,]\d+)?)\s*(?:/|of|out of)\s*\d+(?:[.,]\d+)?", re.IGNORECASE)
+_NEARLY_ALL = 0.95  # of a column's cells, which make it what they are
 
 
 def unknown(cells: pd.Series) -> pd.Series:
@@ -52,40 +60,79 @@ def folded_ids(cells: pd.Series) -> pd.Series:
     return pd.Series(pd.Categorical.from_codes(places[codes], kept), cells.index)
 
 
-def folded_numbers(cells: pd.Series) -> pd.Series:
-    """Numbers that come again and again, as float64; NaN where they are none."""
+def numbers(cells: pd.Series, decimal: str = ".") -> pd.Series:
+    """Cells as float64, NaN where they are no numbers with this sign before their decimals; each
+    cell that comes again and again is read once."""
     codes, names = pd.factorize(cells)
-    numbers = pd.to_numeric(pd.Series(names, dtype="str"), errors="coerce").to_numpy(np.float64)
-    return pd.Series(numbers[codes], cells.index)
+    written = pd.Series(names, dtype="str")
+    if decimal == ",":
+        written = written.str.translate(_COMMA_TO_POINT)
+    found = pd.to_numeric(written, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    return pd.Series(np.append(found, np.nan)[codes], cells.index)
 
 
-def whole_numbers(path: Path, cells: pd.Series, bounds: tuple[int, int], what: str) -> pd.Series:
+def rated(path: Path, cells: pd.Series, decimal: str) -> pd.Series:
+    """Ratings as :func:`numbers`.
+
+    Raises:
+        DatasetError: the first that is no number is written in a way that has a mend of its own:
+            with a decimal comma, in percent, or with its scale; names the line.
+    """
+    found = numbers(cells, decimal)
+    if (bad := found.isna()).any():
+        cell, mend = cells[bad].iloc[0].strip(), ""
+        if decimal == "." and _DECIMAL_COMMA.fullmatch(cell):
+            points = cells.str.contains(".", regex=False).any()
+            mend = "has a decimal comma, and others a point; write all alike"
+            mend = mend if points else 'has a decimal comma; write decimal = "," in dataset.toml'
+        elif decimal == "," and not pd.isna(pd.to_numeric(cell, errors="coerce")):
+            mend = 'has a decimal point, and dataset.toml says decimal = ","; write all alike'
+        elif percent := _PERCENT.fullmatch(cell):
+            mend = f"is a percentage; write the number alone, {percent[1]}"
+        elif of := _OF_A_SCALE.fullmatch(cell):
+            mend = (
+                f"names its scale; write the number alone, {of[1]}, and the scale in dataset.toml"
+            )
+        if mend:
+            raise DatasetError(
+                f"{path}, line {line_of(bad)}: the rating {cell[:40]!r} {mend} ({bad.sum():,} bad "
+                "rows in all)."
+            )
+    return found
+
+
+def whole_numbers(
+    path: Path, cells: pd.Series, bounds: tuple[int, int], what: str, decimal: str = "."
+) -> pd.Series:
     """Whole numbers within bounds; others count as unknown, with a warning."""
     nothing = unknown(cells)
-    numbers = pd.to_numeric(cells.mask(nothing), errors="coerce")
-    bad = ~nothing & ~numbers.between(*bounds)
+    found = numbers(cells.mask(nothing), decimal)
+    bad = ~nothing & ~found.between(*bounds)
     if bad.any():
         warnings.warn(
             f"{path}: {bad.sum()} {what} are no numbers from {bounds[0]} to {bounds[1]} and count "
             f"as unknown, the first is {cells[bad].iloc[0][:40]!r} on line {line_of(bad)}.",
             stacklevel=2,
         )
-    return numbers.mask(bad).round().astype("Int64")
+    return found.mask(bad).round().astype("Int64")
 
 
-def kind(cells: pd.Series) -> str:
-    """What a column's known cells all are: ``numbers``, ``links`` (also several in one cell),
-    ``codes`` (one word with a digit each), or else ``words``; of a column without any,
-    ``nothing``."""
-    filled = pd.Series(cells[~unknown(cells)].str.strip().unique())
-    if filled.empty:
-        return "nothing"
-    if is_numeric(filled):
-        return "numbers"
+def kind(cells: pd.Series, decimal: str = ".") -> tuple[str, pd.Series]:
+    """What at least ``_NEARLY_ALL`` of a column's known cells are, and those that are something
+    else: ``numbers``, ``links`` (also several in one cell) or ``codes`` (one word with a digit
+    each), whichever most are; or else ``words``; of a column without any, ``nothing``."""
+    filled = cells[~unknown(cells)].str.strip()
+    codes, names = pd.factorize(filled)
+    if not len(names):
+        return "nothing", filled
+    fits = {"numbers": numbers(pd.Series(names), decimal).notna().to_numpy()}
     for name, form in (("links", _LINK), ("codes", _CODE)):
-        if all(form.fullmatch(cell) for cell in filled):
-            return name
-    return "words"
+        fits[name] = np.array([form.fullmatch(cell) is not None for cell in names])
+    what = max(fits, key=lambda name: fits[name][codes].sum())  # of equals the first
+    fitting = fits[what][codes]
+    if fitting.mean() < _NEARLY_ALL:
+        return "words", filled[:0]
+    return what, filled[~fitting]
 
 
 def are_no_times(times: pd.Series) -> bool:
@@ -101,16 +148,21 @@ def seconds(path: Path, cells: pd.Series) -> pd.Series:
     numbers nor days.
 
     Where all of them are days or times of a day (``2020-01-31``, ``2020-01-31T12:00:00+01:00``),
-    they become seconds since 1970, and that is said; those without a zone are read as UTC.
+    they become seconds since 1970, and that is said; those without a zone are read as UTC. Numbers
+    may be of a finer unit, since nothing but their order counts; nanoseconds become microseconds,
+    which is said.
+
+    Raises:
+        DatasetError: some are of a finer unit than others; names both lines.
     """
-    numbers = pd.to_numeric(cells, errors="coerce")
-    if numbers.notna().all():
-        return numbers
-    others = cells[numbers.isna()]
+    found = pd.to_numeric(cells, errors="coerce")
+    if found.notna().all():
+        return _in_one_unit(path, found)
+    others = cells[found.isna()]
     others = others[~unknown(others)].str.strip()
     if others.empty:
-        return numbers
-    if numbers.isna().all() and others.str.match(_DATE).all():
+        return _in_one_unit(path, found)
+    if found.isna().all() and others.str.match(_DATE).all():
         times = pd.to_datetime(others, format="ISO8601", utc=True, errors="coerce")
         if times.notna().all():
             warnings.warn(
@@ -120,3 +172,22 @@ def seconds(path: Path, cells: pd.Series) -> pd.Series:
             )
             return times.dt.as_unit("s").astype(np.int64).reindex(cells.index)
     return cells.mask(unknown(cells))
+
+
+def _in_one_unit(path: Path, times: pd.Series) -> pd.Series:
+    known = times[times.between(0, _LAST_NANOSECOND)]
+    units = pd.Series(np.digitize(known, _UNITS), known.index)
+    told = units[units > 0]
+    if (other := told != told.iloc[:1].max()).any():
+        line = line_of(other)
+        raise DatasetError(
+            f"{path}, line {line}: the time {known[line]:.0f} is of another unit than "
+            f"{known[told.index[0]]:.0f} on line {told.index[0]}; give all of them in seconds."
+        )
+    if len(known) and (units == len(_UNITS)).all():
+        warnings.warn(
+            f"{path}: times such as {known.iloc[0]:.0f} are read as nanoseconds since 1970.",
+            stacklevel=3,
+        )
+        return times // 1000
+    return times

@@ -79,10 +79,11 @@ class ColumnNames:
         place of. Which usual names were taken for ours is said as a warning.
 
         Raises:
-            DatasetError: a declared column is not there, or several usual names could be a needed
-                one.
+            DatasetError: a declared column is not there, or declared twice or in place of a needed
+                one; or several usual names could be a needed one.
         """
         names = list(header)
+        declared = self._declared_of(path, header)
         for ours, theirs in self.declared.items():
             if ours not in ALIASES[self.table]:
                 continue
@@ -120,7 +121,27 @@ class ColumnNames:
                 f"{path}: reads {said}; name other columns in dataset.toml if that is wrong.",
                 stacklevel=2,
             )
+        for ours in self.needed:
+            if ours not in names and ours in declared:
+                raise DatasetError(
+                    f"{path}: dataset.toml names the column {ours!r} as {declared[ours]}, which "
+                    f"leaves none as {ours}; correct it, or name that one too."
+                )
         return names
+
+    def _declared_of(self, path: Path, header: list[str]) -> dict[str, str]:
+        """Our names by those of the file's columns that were declared as ours; ``DatasetError``
+        where one was declared twice."""
+        of: dict[str, str] = {}
+        for ours, theirs in self.declared.items():
+            if ours in ALIASES[self.table] and theirs in header:
+                if theirs in of:
+                    raise DatasetError(
+                        f"{path}: dataset.toml names the column {theirs!r} as {of[theirs]} and as "
+                        f"{ours}; name one for each."
+                    )
+                of[theirs] = ours
+        return of
 
     def _several(self, path: Path, ours: str, names: list[str]) -> None:
         said = (

@@ -22,8 +22,8 @@ from ..errors import DatasetError
 from .cells import (
     are_no_times,
     folded_ids,
-    folded_numbers,
     ids,
+    rated,
     seconds,
     unknown,
     whole_numbers,
@@ -133,8 +133,10 @@ def _table(folder: Path, names: set[str], kind: str) -> Path:
     """The file of the ratings, the items or the users, packed or not."""
     found = [name for name in (f"{kind}.csv", f"{kind}.csv.gz") if name in names]
     if not found:
+        like = sorted(name for name in names if name.casefold().partition(".")[0] == kind)
+        beside = f", and does not read {like[0]}" if like else ""
         raise DatasetError(
-            f"{folder} holds no {kind}.csv or {kind}.csv.gz; "
+            f"{folder} holds no {kind}.csv or {kind}.csv.gz{beside}; "
             f"add one with {', '.join(_NEEDED[kind])}."
         )
     if len(found) > 1:
@@ -171,7 +173,7 @@ def _ratings(
     table, reviews = taken_out(table, settings.reviews, str(source))
     for column in ("user", "item"):
         table[column] = folded_ids(table[column])
-    table["rating"] = folded_numbers(table["rating"])
+    table["rating"] = rated(source, table["rating"], settings.decimal)
     if "timestamp" in table:
         table["timestamp"] = seconds(source, table["timestamp"])
         guessed = "timestamp" not in header and "timestamp" not in settings.columns
@@ -236,9 +238,15 @@ def _check_known(
 
 
 def _alike(name: str, known: pd.Series) -> str:
-    """Which listed id is the same number, if any."""
+    """Which listed id is the same number or, but for case and signs that cannot be seen, the same
+    text, if any."""
     alike = same_numbers(pd.concat([pd.Series([name]), known]))
-    return f" (it lists {alike[1]}: write ids alike)" if alike and alike[0] == name else ""
+    same = alike[1:] if alike and alike[0] == name else known[known.map(_seen) == _seen(name)]
+    return f" (it lists {next(iter(same))}: write ids alike)" if len(same) else ""
+
+
+def _seen(name: str) -> str:
+    return "".join(sign for sign in name if sign.isprintable()).casefold()
 
 
 def _without_unknown(ratings: pd.DataFrame, known: pd.Series, source: Path) -> pd.DataFrame:
@@ -272,5 +280,5 @@ def _users(path: Path, settings: FolderSettings, found: set[str]) -> pd.DataFram
         if column in table:
             users[column] = table[column].str.strip().mask(unknown(table[column]))
     if "age" in table:
-        users["age"] = whole_numbers(path, table["age"], _AGES, "ages")
+        users["age"] = whole_numbers(path, table["age"], _AGES, "ages", settings.decimal)
     return users

@@ -12,12 +12,13 @@ from .cards import title_cards
 from .cells import ids, kind, unknown, whole_numbers
 from .columns import ColumnNames
 from .item_pictures import picture_paths
+from .levels import kept_levels
 from .reviews import tells_ratings
 from .settings import NAME, FolderSettings
 from .tables import empty, line_of, read_table
 from .texts import headline
 
-# left out of the texts with a word; plain numbers without
+# left out of the texts with a word; numbers alone without
 _SAID = ("links", "codes", "tells ratings")
 _LIST = r"\s*\[.*\]\s*$"  # as lists are written, ['Action', "Children's"]
 _IN_LIST = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([^,"']+))\s*(?:,|$)""")
@@ -62,16 +63,20 @@ def read_items(
             stacklevel=2,
         )
         items["title"] = items["title"].mask(untitled, items["raw_id"])
+    _warn_of_no_titles(path, items["title"])
     nothing = pd.Series("", index=table.index, dtype="str")
-    items["year"] = whole_numbers(path, table.get("year", nothing), _YEARS, "years")
+    items["year"] = whole_numbers(
+        path, table.get("year", nothing), _YEARS, "years", settings.decimal
+    )
     for column in {"genres", "categories"} & set(table):
         lists = table[column].str.match(_LIST)
         table[column] = table[column].where(~lists, table[column].map(_joined))
         table[column] = table[column].mask(unknown(table[column]), "")
     items["genres"] = [
-        tuple(sorted({g.strip() for g in re.split(r"[|,]", row) if g.strip()}))
+        tuple(sorted({g.strip() for g in re.split(r"[|,;]", row) if g.strip()}))
         for row in table.get("genres", table.get("categories", nothing))
     ]
+    _warn_of_genres(path, items["genres"])
     if content == "packaged":
         if not titled:
             raise DatasetError(
@@ -95,6 +100,28 @@ def read_items(
     items["text"] = (titles + ". " + items["plot"]).fillna(titles).fillna(items["plot"])
     items["image"] = picture_paths(path.parent, path, table, items["raw_id"])
     return items
+
+
+def _warn_of_no_titles(path: Path, titles: pd.Series) -> None:
+    """One item may be called None; several that share such a name are more likely unknown."""
+    counts = titles[unknown(titles)].value_counts()
+    if len(counts) and counts.iloc[0] > 1:
+        warnings.warn(
+            f"{path}: {counts.iloc[0]} titles are {counts.index[0]!r}, and are read as such; leave "
+            "the cells empty if it means that they are unknown.",
+            stacklevel=3,
+        )
+
+
+def _warn_of_genres(path: Path, genres: pd.Series) -> None:
+    found, kept = {genre for row in genres for genre in row}, kept_levels(genres)
+    if len(kept) < len(found):
+        read = f"{len(kept)} of them: those of most items, each of at least two"
+        warnings.warn(
+            f"{path}: holds {len(found):,} different genres, and models read "
+            f"{read if kept else 'none of them: each is of one item'}.",
+            stacklevel=3,
+        )
 
 
 def _joined(cell: str) -> str:
@@ -122,13 +149,20 @@ def _text_columns(
                 stacklevel=3,
             )
         return chosen
-    kinds = {column: kind(table[column]) for column in table if column not in _NO_TEXT}
+    found = {
+        column: kind(table[column], settings.decimal) for column in table if column not in _NO_TEXT
+    }
+    kinds = {column: what for column, (what, _) in found.items()}
     kinds |= {
         column: "tells ratings"
         for column, what in kinds.items()
         if what == "words" and tells_ratings(column)  # what is no words is no text anyway
     }
-    others = [f"{column!r} ({what})" for column, what in kinds.items() if what in _SAID]
+    others = [
+        f"{column!r} ({what}{_but_for(found[column][1])})"
+        for column, what in kinds.items()
+        if what in _SAID or len(found[column][1])
+    ]
     if others:
         warnings.warn(
             f"{path}: no part of the texts are {', '.join(others)}; text_columns in {NAME} "
@@ -136,3 +170,7 @@ def _text_columns(
             stacklevel=3,
         )
     return [column for column, what in kinds.items() if what == "words"]
+
+
+def _but_for(odd: pd.Series) -> str:
+    return f", but for {len(odd)} cells as {odd.iloc[0][:40]!r}" if len(odd) else ""

@@ -7,6 +7,7 @@ that trains, 1 for one that validates, 2 for one that tests. A row of zeros stan
 vector.
 """
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,16 @@ from .dataset import UNRATED, Dataset, RatingScale, build_dataset, check_ratings
 from .given import GivenParts
 from .multimodal import check_full
 from .scales import observed_scale
+from .settings import NAME
 from .tables import TableForm, empty, line_of, read_table
 from .vectors import GIVEN, GivenVectors, read_vectors
 
 _IDS = {"user": "userID", "item": "itemID"}
 _PART = "x_label"
 _ID = r"0|[1-9][0-9]{0,17}"  # int64 holds it
+# of the other layout of a folder: what holds its ratings, and what says more of them
+_RATINGS = ("ratings.csv", "ratings.csv.gz")
+_MORE = ("items.csv", "items.csv.gz", "users.csv", "users.csv.gz", "images", NAME)
 
 
 def interaction_files(path: str) -> list[Path]:
@@ -35,12 +40,13 @@ def interaction_files(path: str) -> list[Path]:
 
 def load_mmrec(path: str, content: str) -> Dataset:
     """Load such a folder. Where no ratings are given, or none differs from another, every pair
-    counts as 1. An item's title is its number.
+    counts as 1. An item's title is its number. Files of the other layout beside it are not read,
+    with a warning.
 
     Raises:
-        DatasetError: names the file, the line and the mend: several ``.inter`` files, a bad row, a
-            pair that stands there twice, an item without its row of vectors, no pair that tests,
-            or a ``content`` that is not ``full``.
+        DatasetError: names the file, the line and the mend: several ``.inter`` files or a
+            ``ratings.csv`` beside one, a bad row, a pair that stands there twice, an item without
+            its row of vectors, no pair that tests, or a ``content`` that is not ``full``.
     """
     folder = Path(path)
     name = f"folder:{folder.resolve().name}"
@@ -48,6 +54,7 @@ def load_mmrec(path: str, content: str) -> Dataset:
     source, *more = interaction_files(path)
     if more:
         raise DatasetError(f"{folder} holds both {source.name} and {more[0].name}; keep one.")
+    _check_alone(folder, source.name)
     table = read_table(source, (*_IDS.values(), _PART), TableForm("\t"))
     pairs = pd.DataFrame({kind: _ids(source, table[column]) for kind, column in _IDS.items()})
     ratings, scale = _ratings(source, table, pairs)
@@ -67,6 +74,20 @@ def load_mmrec(path: str, content: str) -> Dataset:
         given_parts=GivenParts(_parts(source, table[_PART]), f"split of {source.name}"),
         vectors=vectors,
     )
+
+
+def _check_alone(folder: Path, name: str) -> None:
+    """``DatasetError`` where the ratings could be meant to come from another file; says what else
+    is not read."""
+    for other in _RATINGS:
+        if (folder / other).exists():
+            raise DatasetError(f"{folder} holds both {name} and {other}; keep one.")
+    if unread := [other for other in _MORE if (folder / other).exists()]:
+        warnings.warn(
+            f"{folder}: is read as MMRec lays it out, because it holds {name}; "
+            f"{', '.join(unread)} beside it are not read.",
+            stacklevel=2,
+        )
 
 
 def _vectors(folder: Path) -> dict[str, GivenVectors]:

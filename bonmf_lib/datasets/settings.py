@@ -27,9 +27,10 @@ _ENCODINGS = frozenset(
 )
 _SETTINGS = (
     "scale", "text_columns", "words", "separator", "encoding", "core", "duplicates", "reviews",
-    "text_vectors", "image_vectors", "unknown_items",
+    "text_vectors", "image_vectors", "unknown_items", "decimal",
 )  # fmt: skip
 _UNKNOWN_ITEMS = "refuse", "drop"
+_DECIMALS = ".", ","
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class FolderSettings:
             (:func:`~bonmf_lib.datasets.words.given_words` checks them).
         columns: the file's names of columns by ours: ``{"user": "customer_id"}``.
         form: how the tables are written.
+        decimal: the sign before the decimals of ratings, years, ages and what counts as a number
+            among texts, ``.`` or ``,``.
         core: users and items with fewer ratings are left out, again and again; 0 = none are.
         duplicates: what counts where a user rated an item again, one of
             :data:`~bonmf_lib.datasets.duplicates.RULES`.
@@ -59,6 +62,7 @@ class FolderSettings:
     words: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
     form: TableForm = UTF8
+    decimal: str = _DECIMALS[0]
     core: int = 0
     duplicates: str = RULES[0]
     reviews: str | None = None
@@ -89,6 +93,8 @@ def read_settings(path: Path) -> FolderSettings:
     unknown = found.get("unknown_items", _UNKNOWN_ITEMS[0])
     if unknown not in _UNKNOWN_ITEMS:
         raise DatasetError(f"{path}: {unknown_name('rule of items', unknown, _UNKNOWN_ITEMS)}")
+    if (decimal := found.get("decimal", _DECIMALS[0])) not in _DECIMALS:
+        raise DatasetError(f'{path}: decimal must be "." or ",", got {decimal!r}.')
     columns = found.get("text_columns")
     if columns is not None and not (
         isinstance(columns, list) and all(isinstance(column, str) for column in columns)
@@ -100,6 +106,7 @@ def read_settings(path: Path) -> FolderSettings:
         words=found.get("words", {}),
         columns={ours: found[ours].strip() for ours in OURS if ours in found},
         form=_form(path, found.get("separator", ","), found.get("encoding", "utf-8")),
+        decimal=decimal,
         core=core,
         duplicates=rule,
         reviews=found.get("reviews"),

@@ -21,6 +21,7 @@ from .plain_tables import read_plain
 MOST_BYTES = 4 * 2**30  # that a file may unpack to
 _LONGEST_LINE = 64 * 2**20
 _PIECE = 2**20  # bytes that are read at once
+_ZIP = b"PK\x03\x04"  # as which spreadsheets begin
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _WHOLE_NUMBER = (
     r"0|-?[1-9][0-9]{0,17}"  # as a number is written without need of anything else; int64 holds it
@@ -137,6 +138,7 @@ def _header(
     path: Path, row: list[str], needed: tuple[str, ...], separator: str, naming: Naming | None
 ) -> list[str]:
     written = [name.strip() for name in row]
+    _check_unlike(path, written)
     header = naming(path, written) if naming else written
     absent = [name for name in needed if name not in header]
     for other, word in SEPARATORS.items():
@@ -152,12 +154,17 @@ def _header(
             f"{path}: the column {absent[0]!r} is missing; "
             f"the header must name {', '.join(needed)}, it names {found}."
         )
-    twice = [name for name in header if name and header.count(name) > 1]
+    _check_unlike(path, header)
+    return header
+
+
+def _check_unlike(path: Path, names: list[str]) -> None:
+    """``DatasetError`` where two columns have one name."""
+    twice = [name for name in names if name and names.count(name) > 1]
     if twice:
         raise DatasetError(
             f"{path}: the header names the column {twice[0]!r} twice; rename or drop one."
         )
-    return header
 
 
 def _lines(path: Path, form: TableForm) -> Iterator[str]:
@@ -166,6 +173,10 @@ def _lines(path: Path, form: TableForm) -> Iterator[str]:
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             for number, line in enumerate(_raw_lines(path, _pieces(path, file, form)), 1):
+                if number == 1 and line.startswith(_ZIP):
+                    raise DatasetError(
+                        f"{path}: is a packed file, as spreadsheets are; save it as CSV in UTF-8."
+                    )
                 if b"\0" in line:
                     raise DatasetError(
                         f"{path}, line {number}: holds NUL bytes (is it UTF-16?); "
@@ -238,11 +249,6 @@ def stripped(cells: pd.Series) -> pd.Series:
 def empty(cells: pd.Series) -> pd.Series:
     """Which cells hold nothing but spaces."""
     return cells.str.strip() == ""
-
-
-def is_numeric(cells: pd.Series) -> bool:
-    """Whether every filled cell is a number."""
-    return bool(pd.to_numeric(cells[~empty(cells)], errors="coerce").notna().all())
 
 
 def are_whole_numbers(ids: pd.Series) -> bool:

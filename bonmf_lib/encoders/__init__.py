@@ -15,6 +15,7 @@ from ..errors import EncoderError, UnreadableError, unknown_name
 from ..storage import json_sha256
 from . import cnn, controls, given, image, masked_text, onnx_text, text  # noqa: F401 - importing them registers the encoders
 from .features import Features, cached_poolings
+from .picture_files import PictureFiles
 from .registry import Encoder, get_encoder, list_encoders, register_encoder
 
 __all__ = ["Features", "encode_items", "get_encoder", "list_encoders", "register_encoder"]
@@ -72,10 +73,11 @@ def encode_items(
     description = {"encoder": encoder.name, "version": encoder.version, **encoder.preprocessing}
 
     def encode(positions: list[int]) -> dict[str, np.ndarray]:
-        chosen = [contents[position] for position in positions]
-        if modality == "text":
-            chosen = [content.decode() for content in chosen]
-        elif all(image.unreadable(picture) for picture in chosen):  # before any weights are fetched
+        if isinstance(contents, list):
+            texts = [contents[place].decode() for place in positions]
+            return encoder.encode(texts, pick_device(device))
+        chosen = contents.of(positions)
+        if all(image.unreadable(picture) for picture in chosen):  # before any weights are fetched
             raise UnreadableError(
                 f"{dataset.name}: none of the {len(chosen)} pictures can be read; the first is "
                 f"{_named(dataset, positions[0], chosen[0])}."
@@ -83,12 +85,8 @@ def encode_items(
         return encoder.encode(chosen, pick_device(device))
 
     arrays, present, key = cached_poolings(description, contents, encode)
-    broken = [
-        place
-        for place, content in enumerate(contents)
-        if content is not None and not present[place]
-    ]
-    if broken and modality == "image":
+    broken = np.flatnonzero(contents.there & ~present) if modality == "image" else []
+    if len(broken):
         first = ", ".join(_named(dataset, place, contents[place]) for place in broken[:_SHOWN])
         warnings.warn(
             f"{dataset.name}: {len(broken)} unreadable pictures count as missing: {first}"
@@ -106,17 +104,15 @@ def encode_items(
 
 def _contents(
     dataset: Dataset, modality: str, text_parts: tuple[str, ...] | None
-) -> list[bytes | None]:
-    if modality == "text":
-        texts = (
-            dataset.items["text"]
-            if text_parts is None
-            else compose_texts(dataset.items, text_parts)
-        )
-        return [row.encode() if isinstance(row, str) else None for row in texts]
-    return [
-        image.read_picture(row) if isinstance(row, str) else None for row in dataset.items["image"]
-    ]
+) -> list[bytes | None] | PictureFiles:
+    """UTF-8 of every item's text, or the files of their pictures."""
+    if modality == "image":
+        paths = dataset.items["image"]
+        return PictureFiles([row if isinstance(row, str) else None for row in paths])
+    texts = (
+        dataset.items["text"] if text_parts is None else compose_texts(dataset.items, text_parts)
+    )
+    return [row.encode() if isinstance(row, str) else None for row in texts]
 
 
 def _named(dataset: Dataset, item: int, picture: bytes) -> str:

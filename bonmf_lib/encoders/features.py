@@ -1,7 +1,7 @@
 """Features: what an encoder made of every item, cached under the content it was made from."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal, get_args
@@ -131,7 +131,7 @@ def cached_poolings(
     Args:
         description: encoder name, version and preprocessing: all that decides the output besides
         the content.
-        contents: what is encoded, per item; None = missing.
+        contents: what is encoded, per item; None = missing. Gone through once.
         encode: maps the positions of the present items to arrays (positions, dim) by pooling name;
             may return fewer positions' worth under the key ``present`` (bool) when an item proves
             unreadable.
@@ -139,34 +139,46 @@ def cached_poolings(
     Returns:
         arrays (items, dim) by pooling, the mask (items,), the cache key.
     """
-    key = content_key(description, contents)
+    digests = _digests(contents)
+    key = _key(description, digests)
     path = cache_dir("features", description["encoder"]) / f"{key}.safetensors"
     arrays = None
     with suppress(DamagedError):  # nothing is cached, or it is not as it was written
         arrays = read_arrays(path, key)
     if arrays is None:
-        arrays = _encoded(description["encoder"], contents, encode)
+        there = np.array([digest is not None for digest in digests], bool)
+        arrays = _encoded(description["encoder"], there, encode)
         write_arrays(path, arrays, key)
     present = arrays.pop("present")
     return arrays, present, key
 
 
-def content_key(description: dict, contents: Sequence[bytes | None]) -> str:
+def content_key(description: dict, contents: Iterable[bytes | None]) -> str:
     """The cache key of what :func:`cached_poolings` would encode."""
+    return _key(description, _digests(contents))
+
+
+def _key(description: dict, digests: list[bytes | None]) -> str:
     digest = hashlib.sha256()
-    for content in contents:
-        digest.update(b"\0" if content is None else b"\1" + hashlib.sha256(content).digest())
-    return json_sha256([description, len(contents), digest.hexdigest()])
+    for content in digests:
+        digest.update(b"\0" if content is None else b"\1" + content)
+    return json_sha256([description, len(digests), digest.hexdigest()])
+
+
+def _digests(contents: Iterable[bytes | None]) -> list[bytes | None]:
+    """sha256 of each content, which is held no longer than that takes."""
+    return [None if content is None else hashlib.sha256(content).digest() for content in contents]
 
 
 def _encoded(
-    encoder: str,
-    contents: Sequence[bytes | None],
-    encode: Callable[[list[int]], dict[str, np.ndarray]],
+    encoder: str, there: np.ndarray, encode: Callable[[list[int]], dict[str, np.ndarray]]
 ) -> dict[str, np.ndarray]:
-    """Arrays (items, dim) by pooling, rows of missing items 0,
-    and the mask ``present`` (items,)."""
-    present = np.array([content is not None for content in contents])
+    """Arrays (items, dim) by pooling, rows of missing items 0, and the mask ``present`` (items,).
+
+    Args:
+        there: which items have anything to encode, bool (items,).
+    """
+    present = there.copy()
     positions = np.flatnonzero(present)
     if not len(positions):
         raise EncoderError(f"{encoder}: no item has anything to encode; choose other content.")
@@ -175,6 +187,6 @@ def _encoded(
     present[positions[~readable]] = False
     arrays = {"present": present}
     for pooling, rows in found.items():
-        arrays[pooling] = np.zeros((len(contents), rows.shape[1]), np.float32)
+        arrays[pooling] = np.zeros((len(there), rows.shape[1]), np.float32)
         arrays[pooling][positions[readable]] = rows[readable]
     return arrays

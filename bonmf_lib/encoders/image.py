@@ -1,6 +1,7 @@
 """Image encoders: timm Vision Transformers (packaged or from a hub) and a raw-pixel baseline."""
 
 import io
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -180,10 +181,10 @@ def read_picture(path: str) -> bytes:
     """Bytes of a picture's file; none where it cannot be opened or has more than ``MOST_BYTES``."""
     try:
         with Path(path).open("rb") as file:
-            found = file.read(MOST_BYTES + 1)
+            size = os.fstat(file.fileno()).st_size  # a larger number would be room set aside
+            return file.read(size) if size <= MOST_BYTES else b""
     except OSError:
         return b""
-    return found if len(found) <= MOST_BYTES else b""
 
 
 def open_picture(picture: bytes) -> Image.Image:

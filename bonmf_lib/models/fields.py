@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ..datasets import Dataset
+from ..datasets.levels import kept_levels
 
 
 def user_fields(dataset: Dataset) -> dict[str, np.ndarray]:
@@ -33,11 +34,11 @@ def _one(value: object) -> tuple:
 
 
 def _multi_hot(rows: Iterable[tuple]) -> np.ndarray:
+    """Of the levels that are kept (:func:`~bonmf_lib.datasets.levels.kept_levels`)."""
     rows = [row if isinstance(row, tuple) else () for row in rows]
-    levels = {
-        level: place for place, level in enumerate(sorted({level for row in rows for level in row}))
-    }
+    levels = {level: place for place, level in enumerate(kept_levels(rows))}
     out = np.zeros((len(rows), len(levels)), np.float32)
     for place, row in enumerate(rows):
-        out[place, [levels[level] for level in row]] = 1 / max(len(row), 1)
+        kept = [levels[level] for level in row if level in levels]
+        out[place, kept] = 1 / max(len(kept), 1)
     return out

@@ -48,19 +48,24 @@ def toml(text: str) -> dict:
 
 @dataclass(frozen=True)
 class Folder:
-    """A whole folder with some files in place of its own (None: without); ``says`` is what is said,
-    with ``{}`` for the folder."""
+    """A whole folder with some files in place of its own (None: without, a path: a link to it);
+    ``says`` is what is said, with ``{}`` for the folder."""
 
     case: str
     files: dict = field(hash=False)
     says: str
     content: str = "full"
+    items: int = 6  # that an odd one holds
 
     def written(self, path: Path) -> Path:
         folder = path / "toys"
         for name, content in (rated() | listed() | self.files).items():
-            if content is not None:
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            if content is None:
+                continue
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, Path):
+                (folder / name).symlink_to(content)
+            else:
                 (folder / name).write_bytes(
                     content if isinstance(content, bytes) else content.encode()
                 )
@@ -69,6 +74,10 @@ class Folder:
 
 LATIN = table("item,title", [f"{item},Café {item}" for item in ITEMS])
 STAMPED = {"header": "user,item,rating,timestamp", "rows": [f"{row},1600000000" for row in ROWS]}
+INTER = table(
+    "userID\titemID\trating\tx_label",
+    [f"{n}\t{p}\t{1 + (3 * p + 2 * n) % 5}\t{p // 2}" for n in range(6) for p in range(6)],
+)
 VECTORS = np.arange(1.0, 13).reshape(6, 2)
 
 BROKEN = [
@@ -86,6 +95,18 @@ BROKEN = [
         "it names user, item, rating.",
     ),
     Folder(
+        "a column declared twice",
+        toml('user = "user"\nitem = "user"'),
+        "{}/ratings.csv: dataset.toml names the column 'user' as user and as item; name one for "
+        "each.",
+    ),
+    Folder(
+        "a needed column declared as another",
+        toml('rating = "user"'),
+        "{}/ratings.csv: dataset.toml names the column 'user' as rating, which leaves none as "
+        "user; correct it, or name that one too.",
+    ),
+    Folder(
         "two columns could be the user",
         rated(header="customer_id,member,item,rating", rows=[f"x,{row}" for row in ROWS]),
         "{}/ratings.csv: 'customer_id' and 'member' could each be the user; write "
@@ -95,6 +116,17 @@ BROKEN = [
         "a column is there twice",
         rated(header="user,item,rating,rating"),
         "{}/ratings.csv: the header names the column 'rating' twice; rename or drop one.",
+    ),
+    Folder(
+        "a declared column is there twice",
+        rated(header="user,item,grade,grade", rows=[f"{row},1" for row in ROWS])
+        | toml('rating = "grade"'),
+        "{}/ratings.csv: the header names the column 'grade' twice; rename or drop one.",
+    ),
+    Folder(
+        "a usual other name is there twice",
+        rated(header="user,item,stars,stars", rows=[f"{row},1" for row in ROWS]),
+        "{}/ratings.csv: the header names the column 'stars' twice; rename or drop one.",
     ),
     # how files are written
     Folder(
@@ -167,9 +199,32 @@ BROKEN = [
         "{} holds both ratings.csv and ratings.csv.gz; keep one of them.",
     ),
     Folder(
+        "ratings in two layouts",
+        {"toys.inter": INTER},
+        "{} holds both toys.inter and ratings.csv; keep one.",
+    ),
+    Folder(
         "a packed file that is none",
         {"ratings.csv": None, "ratings.csv.gz": b"user"},
         "{}/ratings.csv.gz: is a damaged gzip file (Not a gzipped file (b'us')); replace it.",
+    ),
+    Folder(
+        "items without a row, beside pictures",
+        {"items.csv": table("item,title", []), "images/a.jpg": b"x"},
+        "{}/ratings.csv, line 2: the ratings name the item a, which items.csv lacks; add its row "
+        'or drop its ratings, or write unknown_items = "drop" in dataset.toml (36 bad rows in '
+        "all).",
+    ),
+    Folder(
+        "a spreadsheet called CSV",
+        {"ratings.csv": b"PK\x03\x04\x14\0\x06\0\n\0"},
+        "{}/ratings.csv: is a packed file, as spreadsheets are; save it as CSV in UTF-8.",
+    ),
+    Folder(
+        "ratings in a file of another form",
+        {"ratings.csv": None, "Ratings.tsv": rated()["ratings.csv"].replace(",", "\t")},
+        "{} holds no ratings.csv or ratings.csv.gz, and does not read Ratings.tsv; add one with "
+        "user, item, rating.",
     ),
     Folder(
         "no items.csv",
@@ -183,6 +238,20 @@ BROKEN = [
         "{}/ratings.csv, line 38: the ratings name the item z, which items.csv "
         'lacks; add its row or drop its ratings, or write unknown_items = "drop" in dataset.toml '
         "(1 bad rows in all).",
+    ),
+    Folder(
+        "an id in capitals",
+        rated("x,A,4"),
+        "{}/ratings.csv, line 38: the ratings name the item A, which items.csv lacks (it lists a: "
+        'write ids alike); add its row or drop its ratings, or write unknown_items = "drop" in '
+        "dataset.toml (1 bad rows in all).",
+    ),
+    Folder(
+        "an id with a sign that cannot be seen",
+        rated("x,a\u200b,4"),
+        "{}/ratings.csv, line 38: the ratings name the item a\u200b, which items.csv lacks (it "
+        "lists a: write ids alike); add its row or drop its ratings, or write unknown_items = "
+        '"drop" in dataset.toml (1 bad rows in all).',
     ),
     Folder(
         "a declared column that no table has",
@@ -263,6 +332,37 @@ BROKEN = [
         "the row (1 bad rows in all).",
     ),
     Folder(
+        "decimal commas, not declared",
+        {"ratings.csv": table("user;item;rating", [f"{r.replace(',', ';')},5" for r in ROWS])}
+        | {"items.csv": table("item;title", [f"{item};T" for item in ITEMS])}
+        | toml('separator = ";"'),
+        "{}/ratings.csv, line 2: the rating '1,5' has a decimal comma; write decimal = \",\" in "
+        "dataset.toml (36 bad rows in all).",
+    ),
+    Folder(
+        "a decimal point among declared commas",
+        rated("x,a,3.5") | toml('decimal = ","'),
+        "{}/ratings.csv, line 38: the rating '3.5' has a decimal point, and dataset.toml says "
+        'decimal = ","; write all alike (1 bad rows in all).',
+    ),
+    Folder(
+        "decimals of another sign",
+        toml('decimal = ";"'),
+        '{}/dataset.toml: decimal must be "." or ",", got \';\'.',
+    ),
+    Folder(
+        "ratings in percent",
+        rated("x,a,80 %"),
+        "{}/ratings.csv, line 38: the rating '80 %' is a percentage; write the number alone, 80 "
+        "(1 bad rows in all).",
+    ),
+    Folder(
+        "ratings that name their scale",
+        rated("x,a,4/5", "y,a,4.5 out of 5"),
+        "{}/ratings.csv, line 38: the rating '4/5' names its scale; write the number alone, 4, "
+        "and the scale in dataset.toml (2 bad rows in all).",
+    ),
+    Folder(
         "a constant rating",
         rated(rows=[f"{row[:4]}4" for row in ROWS]),
         "{}/ratings.csv: every rating is 4; nothing can be learnt from a constant, "
@@ -303,6 +403,12 @@ BROKEN = [
         "empty or drop the column (2 bad rows in all).",
     ),
     Folder(
+        "milliseconds among seconds",
+        rated("x,a,4,1600000000000", "y,a,4,", **STAMPED),
+        "{}/ratings.csv, line 38: the time 1600000000000 is of another unit than 1600000000 on "
+        "line 2; give all of them in seconds.",
+    ),
+    Folder(
         "a pair rated twice",
         rated("r,a,3"),
         "{}/ratings.csv, line 38: the same user and item were rated before, on line "
@@ -330,7 +436,7 @@ BROKEN = [
         "an unknown key",
         toml('text_column = "plot"'),
         "{}/dataset.toml: Unknown key 'text_column'. Did you mean 'text_columns'? "
-        "Known: age, core, duplicates, encoding, gender, genres, image, "
+        "Known: age, core, decimal, duplicates, encoding, gender, genres, image, "
         "image_vectors, item, occupation, rating, reviews, scale, separator, "
         "text_columns, text_vectors, timestamp, title, unknown_items, user, words, year.",
     ),
@@ -450,6 +556,12 @@ BROKEN = [
 
 ODD = [
     Folder(
+        "tables of one layout beside ratings of the other",
+        {"ratings.csv": None, "toys.inter": INTER} | toml("core = 2"),
+        "{}: is read as MMRec lays it out, because it holds toys.inter; items.csv, dataset.toml "
+        "beside it are not read.",
+    ),
+    Folder(
         "usual other names of columns",
         rated(header="Customer ID,ASIN,stars") | listed("product_id,Product Name"),
         "{}/ratings.csv: reads 'Customer ID' as user, 'ASIN' as item, 'stars' as "
@@ -512,6 +624,11 @@ ODD = [
         "they name a zone.",
     ),
     Folder(
+        "times in nanoseconds",
+        rated(header=STAMPED["header"], rows=[f"{row},1600000000000000000" for row in ROWS]),
+        "{}/ratings.csv: times such as 1600000000000000000 are read as nanoseconds since 1970.",
+    ),
+    Folder(
         "a pair rated twice, by a rule",
         rated("r,a,3") | toml('duplicates = "mean"'),
         '{}/ratings.csv: by duplicates = "mean" 36 of 37 ratings are kept, one for '
@@ -555,6 +672,16 @@ ODD = [
         "items' ids, as a.jpg.",
     ),
     Folder(
+        "titles that were unknown before they were written",
+        {
+            "items.csv": table(
+                "item,title", ["a,None", "b,nan", "c,nan", *(f"{item},T" for item in "def")]
+            )
+        },
+        "{}/items.csv: 2 titles are 'nan', and are read as such; leave the cells empty if it means "
+        "that they are unknown.",
+    ),
+    Folder(
         "an empty title",
         {"items.csv": table("item,title", [f"{item},{'x' * (item != 'b')}" for item in ITEMS])},
         "{}/items.csv: 1 titles are empty, the first on line 3; these items are called by their "
@@ -565,6 +692,46 @@ ODD = [
         listed("item,title,site", each=",http://toys/x", a=",N/A"),
         "{}/items.csv: no part of the texts are 'site' (links); text_columns in dataset.toml "
         "chooses others.",
+    ),
+    Folder(
+        "a price on request and an article without a number",
+        {
+            "items.csv": table(
+                "item,title,price,sku",
+                [f"{item},T,12.5,SKU-1" for item in (*ITEMS, *range(33))]
+                + ["x,T,on request,GIFTCARD"],
+            )
+        },
+        "{}/items.csv: no part of the texts are 'price' (numbers, but for 1 cells as 'on "
+        "request'), 'sku' (codes, but for 1 cells as 'GIFTCARD'); text_columns in dataset.toml "
+        "chooses others.",
+        items=40,
+    ),
+    Folder(
+        "a genre for each item",
+        {
+            "items.csv": table(
+                "item,title,genres", [f"{item},T,{item}|g{item}" for item in (*ITEMS, *range(45))]
+            )
+        },
+        "{}/items.csv: holds 102 different genres, and models read none of them: each is of one "
+        "item.",
+        items=51,
+    ),
+    Folder(
+        "more genres than models read",
+        {
+            "items.csv": table(
+                "item,title,genres",
+                [
+                    f"{item},T,no. {place}|no. {place + 1}"
+                    for place, item in enumerate((*ITEMS, *range(114)))
+                ],
+            )
+        },
+        "{}/items.csv: holds 121 different genres, and models read 100 of them: those of most "
+        "items, each of at least two.",
+        items=120,
     ),
     Folder(
         "links with commas and apostrophes",
@@ -594,7 +761,41 @@ ODD = [
         "pictures named by the items",
         {"images/a.jpg": b"x", "images/z.jpg": b"x"},
         "{}/images: items.csv has no column image, so pictures are found by their "
-        "names: 1 of 6 items have one, as a.jpg.",
+        "names: 1 of 6 items have one, as a.jpg.\n"
+        "{}/images: 1 of 2 files there are no item's picture: 1 named after no item ('z.jpg'). "
+        "That of the item a is read as images/a.jpg.",
+    ),
+    Folder(
+        "pictures named after nothing",
+        {f"images/x{place}.jpg": b"x" for place in range(7)} | {"images/.hidden": b"x"},
+        "{}/images: 7 of 7 files there are no item's picture: 7 named after no item ('x0.jpg', "
+        "'x1.jpg', 'x2.jpg', 'x3.jpg', 'x4.jpg', and 2 more). That of the item a is read as "
+        "images/a.jpg.",
+    ),
+    Folder(
+        "pictures with other endings, in a folder and in a link",
+        {
+            "images/a.avif": b"x",
+            "images/b.tif": b"x",
+            "images/sub/c.jpg": b"x",
+            "images/d.jpg": Path("../items.csv"),
+        },
+        "{}/images: 4 of 4 files there are no item's picture: 2 with another ending than .jpg, "
+        ".jpeg, .png, .webp, .gif, .bmp ('a.avif', 'b.tif'), 1 links ('d.jpg'), 1 folders ('sub'). "
+        "That of the item a is read as images/a.jpg.",
+    ),
+    Folder(
+        "pictures that a column does not name",
+        listed("item,title,image", a=",images/a.jpg", c=",images/sub/c.jpg", each=",")
+        | {f"images/{name}.jpg": b"x" for name in ("a", "b", "sub/c", "z")},
+        "{}/images: 2 of 4 files there are no item's picture: 1 that the column image does not "
+        "name ('b.jpg'), 1 named after no item ('z.jpg'). That of the item a is read where the "
+        "column image names it.",
+    ),
+    Folder(
+        "pictures in a link out of the folder",
+        {"images": Path("/usr")},
+        "{}/images: is a link out of the folder and is not read; move the pictures inside.",
     ),
     Folder(
         "a vector of zeros",
@@ -642,7 +843,7 @@ def test_an_odd_folder_is_read_with_a_sentence(tmp_path, odd):
     folder = odd.written(tmp_path)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        assert load(folder).n_items == 6
+        assert load(folder).n_items == odd.items
     said = "\n".join(str(warning.message) for warning in caught)
     assert said == odd.says.replace("{}", str(folder))
 

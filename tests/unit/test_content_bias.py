@@ -1,5 +1,6 @@
 """Biases that lean on content: against the plain biases, the normal equations, and made data."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 
 from bonmf_lib.encoders import Features
 from bonmf_lib.models import ModelInputs, build_model
+from bonmf_lib.models.rating import content_bias
 from bonmf_lib.models.rating.bias import UserItemBiasConfig
 from bonmf_lib.models.rating.content_bias import ContentBiasConfig
 from bonmf_lib.training.config import TrainingConfig
@@ -65,6 +67,27 @@ def test_the_solution_is_that_of_the_normal_equations():
     effect = weights[12:21] + model.content @ weights[21:25]
     assert np.allclose(effect, model.item_effect, atol=1e-4)
     assert np.allclose(weights[25:].reshape(12, 2), model.tastes, atol=1e-4)
+
+
+def test_users_without_ratings_take_no_room_and_change_nothing(monkeypatch):
+    """Twelve users of whom some rated, among a hundred thousand who did not."""
+    monkeypatch.setattr(content_bias, "_BLOCK", 5)
+    user, item, rating = triples()
+    texts = of_texts(np.random.default_rng(1).normal(size=(9, 4)))
+    given = {"modalities": ("text",), "use_fields": False}
+    few = solved(texts, (user, item, rating), **given)
+    spread = 1000 + 7000 * user
+    tracemalloc.start()
+    many = solved(replace(texts, n_users=100_000), (spread, item, rating), **given)
+    held = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert held < 100_000 * 10 * 8 * 4  # bytes; of every user 5 x 5 numbers would be more
+    apart = torch.ones(100_000, dtype=torch.bool)
+    apart[1000 + 7000 * torch.arange(12)] = False
+    assert not many.user_bias[apart].any() and not many.tastes[apart].any()
+    assert torch.equal(many.user_bias[~apart], few.user_bias)
+    assert torch.equal(many.tastes[~apart], few.tastes)
+    assert torch.equal(many.item_effect, few.item_effect)
 
 
 def test_an_unrated_item_is_judged_by_its_content_alone():

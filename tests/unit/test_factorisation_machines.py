@@ -1,7 +1,10 @@
 """Factorisation machine, Wide & Deep and DeepFM against independent implementations of their
 equations."""
 
+from types import SimpleNamespace
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.linalg import block_diag
@@ -9,8 +12,9 @@ from sklearn.preprocessing import PolynomialFeatures
 from torch.nn import functional as F
 
 from bonmf_lib.config import make_config
+from bonmf_lib.datasets import levels
 from bonmf_lib.errors import ConfigError
-from bonmf_lib.models import ModelInputs, build_model, get_model
+from bonmf_lib.models import ModelInputs, build_model, get_model, item_fields
 from bonmf_lib.models.rating.deepfm import DeepFMConfig
 from bonmf_lib.models.rating.fm import FMConfig
 from bonmf_lib.models.rating.wide_deep import WideDeepConfig
@@ -158,6 +162,24 @@ def test_deep_part_of_wide_and_deep_is_an_mlp_over_the_concatenated_embeddings(s
     deep = hidden @ numpy(last.weight)[0] + last.bias.item()
     silence(model)
     np.testing.assert_allclose(numpy(before - model(users, items)), deep)
+
+
+def test_of_very_many_levels_the_most_frequent_shared_ones_are_read(monkeypatch):
+    genres = [("a", "b"), ("b", "c"), ("c", "a", "rare"), ("d",), ("d", "b"), ()]
+    items = pd.DataFrame({"genres": genres, "year": pd.array([1990] * 6, dtype="Int64")})
+    known = SimpleNamespace(items=items)
+    every = item_fields(known)["genres"]  # a, b, c, d, rare
+    np.testing.assert_allclose(every.sum(axis=1), [1, 1, 1, 1, 1, 0])
+    assert every.shape == (6, 5) and every[2, 4] == np.float32(1 / 3)
+    # three of b, two each of a, c and d: of these the first
+    monkeypatch.setattr(levels, "MOST_LEVELS", 2)
+    np.testing.assert_array_equal(
+        item_fields(known)["genres"], [[0.5, 0.5], [0, 1], [1, 0], [0, 0], [0, 1], [0, 0]]
+    )
+    monkeypatch.setattr(levels, "MOST_LEVELS", 4)
+    assert item_fields(known)["genres"].shape == (6, 4)  # without the one that only one item has
+    apart = SimpleNamespace(items=items.assign(genres=[(f"g{n}",) for n in range(6)]))
+    assert list(item_fields(apart)) == ["decade"]
 
 
 @pytest.mark.parametrize("name", NAMES)

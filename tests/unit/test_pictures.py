@@ -1,6 +1,8 @@
 """Pictures: one way to open them, whatever a file is called, holds or claims to be."""
 
+import hashlib
 import io
+import json
 import struct
 import tracemalloc
 import zlib
@@ -14,6 +16,7 @@ from bonmf_lib.datasets import load_planted
 from bonmf_lib.encoders import encode_items, get_encoder, image
 from bonmf_lib.encoders.image import FORMATS, decode, open_picture, read_picture
 from bonmf_lib.encoders.masked_text import _Masked
+from bonmf_lib.encoders.picture_files import PictureFiles
 from bonmf_lib.errors import EncoderError
 from tests.conftest import CPU
 
@@ -218,6 +221,51 @@ def test_baselines_hold_one_decoded_picture_at_a_time(monkeypatch):
         vectors = encoder.encode(pictures, CPU)["mean"]
         assert tracemalloc.get_traced_memory()[1] < vectors.nbytes + 1_000_000
         tracemalloc.stop()
+
+
+def test_features_of_picture_files_have_the_key_of_their_bytes(empty_cache, tmp_path):
+    one, other = (packed(Image.fromarray(pixels), "PNG") for pixels in (PIXELS, ~PIXELS))
+    pictures = [one, other, one, b"", *[b"broken"] * 76]
+    data = with_pictures(tmp_path, pictures)
+    data = replace(data, items=data.items.assign(image=[None, *data.items["image"][1:]]))
+    with pytest.warns(UserWarning, match="77 unreadable pictures"):
+        found = encode_items(data, "image", "pixels")
+    digest = hashlib.sha256(b"\0")  # nothing
+    for picture in pictures[1:]:
+        digest.update(b"\1" + hashlib.sha256(picture).digest())
+    described = {"encoder": "pixels", "version": "1", "image_size": 8, "fit": "squeeze"}
+    written = json.dumps([described, 80, digest.hexdigest()], sort_keys=True, separators=(",", ":"))
+    assert found.key == hashlib.sha256(written.encode()).hexdigest()
+    assert found.present.tolist() == [False, True, True, *[False] * 77]
+    expected = get_encoder("pixels", "image").encode([other, one], CPU)["mean"]
+    np.testing.assert_array_equal(found.matrix[1:3], expected)
+
+
+@pytest.mark.parametrize("encoder", ["pixels", "colours", "random-image"])
+def test_one_picture_file_at_a_time_is_held(empty_cache, tmp_path, encoder):
+    size = 400
+    draw = np.random.default_rng(0)
+    pixels = (draw.integers(0, 256, (size, size, 3)).astype(np.uint8) for _ in range(80))
+    data = with_pictures(tmp_path, (packed(Image.fromarray(row), "BMP") for row in pixels))
+    tracemalloc.start()
+    found = encode_items(data, "image", encoder)
+    held = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.present.all()
+    assert held < 8 * 3 * size**2  # bytes, those of eight pictures
+
+
+def test_a_picture_that_changes_while_it_is_encoded_is_named(tmp_path):
+    paths = [str(tmp_path / name) for name in ("a.png", "gone.png")]
+    (tmp_path / "a.png").write_bytes(b"one")
+    files = PictureFiles([paths[0], None, paths[1]])
+    assert list(files) == [b"one", None, b""] and files[1:] == [None, b""]
+    assert files.there.tolist() == [True, False, True]
+    chosen = files.of([2, 0])
+    assert list(chosen) == [b"", b"one"]
+    (tmp_path / "a.png").write_bytes(b"another")
+    with pytest.raises(EncoderError, match=r"a\.png was changed while it was encoded; run again"):
+        chosen[1]
 
 
 def test_masked_pictures_are_made_when_they_are_asked_for():

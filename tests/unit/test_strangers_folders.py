@@ -65,13 +65,19 @@ def test_long_ids_that_floats_cannot_tell_apart_are_not_one_number():
 
 def test_unknown_cells_enter_no_text_and_lists_of_genres_are_read(tmp_path):
     plots = ["A tale", "nan", "None", *["Another tale"] * (ITEMS - 3)]
-    genres = ["""['Action', "Children's"]""", "[]", "Drama [TV]|Crime", *["None"] * (ITEMS - 3)]
+    genres = [
+        """['Action', "Children's"]""",
+        "[]",
+        "Drama [TV]|Crime",
+        "War; Crime;",
+        *["None"] * (ITEMS - 4),
+    ]
     items = load(made(tmp_path, plot=plots, genres=genres)).items.set_index("raw_id")
     assert items.loc[ORDER[0], "text"] == f"Café n° {ORDER[0]}. A tale. Action, Children's"
     assert items.loc[ORDER[1], "text"] == f"Café n° {ORDER[1]}"
     assert items.loc[ORDER[2], "text"] == f"Café n° {ORDER[2]}. Drama [TV], Crime"
     assert [items.loc[item, "genres"] for item in ORDER[:4]] == [
-        ("Action", "Children's"), (), ("Crime", "Drama [TV]"), (),
+        ("Action", "Children's"), (), ("Crime", "Drama [TV]"), ("Crime", "War"),
     ]  # fmt: skip
 
 
@@ -112,6 +118,22 @@ def test_one_catalogue_in_any_form_is_the_same_data(tmp_path, encoding, separato
     assert found.items["text"].tolist() == whole.items["text"].tolist()
 
 
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_decimal_commas_are_read_as_the_same_numbers(tmp_path, separator):
+    table, items = ratings(), {"year": [1990.0 + item for item in ORDER], "price": [1.5] * ITEMS}
+    table["rating"] += 0.25
+    whole = made(tmp_path / "whole", **items)
+    table.to_csv(whole / "ratings.csv", index=False)
+    other = made(tmp_path / "other", f"separator = {separator!r}\ndecimal = ','")
+    form = {"sep": separator, "index": False, "decimal": ","}
+    table.to_csv(other / "ratings.csv", **form)
+    pd.read_csv(whole / "items.csv").to_csv(other / "items.csv", **form)
+    found, known = load(other), load(whole)
+    assert found.fingerprint == known.fingerprint and found.times == known.times
+    assert found.ratings["rating"].iloc[0] == table["rating"].iloc[0]
+    assert found.items[["year", "text"]].equals(known.items[["year", "text"]])
+
+
 def test_packed_tables_in_another_encoding(tmp_path):
     folder = made(tmp_path / "toys", "encoding = 'cp1252'")
     text = (folder / "items.csv").read_text()
@@ -125,6 +147,23 @@ def test_a_declared_column_comes_before_one_that_is_called_as_ours(tmp_path):
     table = ratings().rename(columns={"user": "who"})
     table["verdict"], table["rating"] = table["rating"], 5
     table.to_csv(folder / "ratings.csv", index=False)
+    assert load(folder).fingerprint == load(made(tmp_path / "whole")).fingerprint
+
+
+def test_one_name_may_be_the_users_here_and_the_items_there(tmp_path):
+    folder = made(tmp_path / "toys", 'user = "id"\nitem = "id"')
+    rows = (folder / "items.csv").read_text().replace("item,title", "id,title")
+    (folder / "items.csv").write_text(rows)
+    (folder / "users.csv").write_text("id\n" + "".join(f"{user}\n" for user in range(USERS)))
+    assert load(folder).fingerprint == load(made(tmp_path / "whole")).fingerprint
+
+
+def test_columns_that_change_their_names_with_one_another(tmp_path):
+    folder = made(tmp_path / "toys", 'user = "item"\nitem = "user"')
+    table = ratings().rename(columns={"user": "item", "item": "user"})
+    table.to_csv(folder / "ratings.csv", index=False)
+    rows = (folder / "items.csv").read_text().replace("item,title", "user,title")
+    (folder / "items.csv").write_text(rows)
     assert load(folder).fingerprint == load(made(tmp_path / "whole")).fingerprint
 
 
@@ -181,6 +220,16 @@ def test_days_are_read_as_seconds_and_nothing_else_is(tmp_path):
         assert seconds(tmp_path, pd.Series(bad)).tolist() == bad
 
 
+@pytest.mark.parametrize(("unit", "divisor"), [(10**3, 1), (10**6, 1), (10**9, 1000)])
+@pytest.mark.parametrize("unknown", [[], [""]])
+def test_times_of_finer_units_keep_their_order(tmp_path, unit, divisor, unknown):
+    times = [1_600_000_000 * unit + number for number in (5000, 0, 9000)]
+    found = seconds(tmp_path, pd.Series([*map(str, times), *unknown]))
+    expected = [time // divisor for time in times]
+    assert np.abs(found[:3] - expected).max() <= (1 if unknown else 0)  # floats hold 2**53
+    assert found[3:].isna().all()
+
+
 # Texts
 
 
@@ -197,10 +246,20 @@ def test_days_are_read_as_seconds_and_nothing_else_is(tmp_path):
         (["SKU-1", "see SKU-2"], "words"),
         (["2 players", "3"], "words"),
         (["", " "], "nothing"),
+        # 95 % of what is filled
+        (["12.5"] * 19 + ["on request", "", "N/A"], "numbers"),
+        (["12.5"] * 18 + ["on request", ""], "words"),
+        (["SKU-1"] * 19 + ["GIFTCARD"], "codes"),
+        (["17"] * 19 + ["A17"], "codes"),
+        (["http://a.b"] * 19 + ["see elsewhere"], "links"),
+        (["http://a.b", "see elsewhere"] * 20, "words"),
     ],
 )
 def test_what_a_column_holds(cells, what):
-    assert kind(pd.Series(cells, dtype="str")) == what
+    found, odd = kind(pd.Series(cells, dtype="str"))
+    assert found == what
+    left = {"see elsewhere", "on request", "GIFTCARD"} & set(cells) if what != "words" else set()
+    assert odd.tolist() == sorted(left)
 
 
 @pytest.mark.case(

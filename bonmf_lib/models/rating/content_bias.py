@@ -23,6 +23,8 @@ from ...encoders.preparation import Preparation, prepared
 from ..base import ClosedFormModel, ModelInputs, RatingModel, register
 from ..layers import wanted_features
 
+_BLOCK = 4096  # users of whom matrices are summed and inverted at once
+
 
 @config
 class ContentBiasConfig:
@@ -63,34 +65,41 @@ class ContentBias(ClosedFormModel, RatingModel):
         self.register_buffer("tastes", torch.zeros(inputs.n_users, axes.shape[1], **doubles))
 
     def solve(self, users: torch.Tensor, items: torch.Tensor, ratings: torch.Tensor) -> None:
-        user, item = users.cpu().numpy(), items.cpu().numpy()
+        item = items.cpu().numpy()
+        rated, user = np.unique(users.cpu().numpy(), return_inverse=True)  # of others all is 0
         rest = ratings.cpu().numpy().astype(np.float64)
         mean = rest.mean()
         rest = rest - mean
         axes = np.hstack([np.ones((self.n_items, 1)), self.axes.cpu().numpy()])  # of b_u, then t_u
-        shape = self.n_users, self.n_items
+        shape = len(rated), self.n_items
         inverse = self._inverses(csr_matrix((np.ones(len(user)), (user, item)), shape), axes)
         counts = np.bincount(item, minlength=self.n_items).astype(np.float64)
-        effect, own = np.zeros(self.n_items), np.zeros((self.n_users, axes.shape[1]))
+        effect, own = np.zeros(self.n_items), np.zeros((len(rated), axes.shape[1]))
         for _ in range(self.config.sweeps):
             left = csr_matrix((rest - effect[item], (user, item)), shape)
             own = np.einsum("ujk,uk->uj", inverse, left @ axes)
             left = rest - np.einsum("nk,nk->n", own[user], axes[item])
             effect = self._effects(np.bincount(item, left, self.n_items), counts)
+        of_all = np.zeros((self.n_users, axes.shape[1]))
+        of_all[rated] = own
         for buffer, values in (
-            (self.mean, mean), (self.user_bias, own[:, 0]), (self.tastes, own[:, 1:]),
+            (self.mean, mean), (self.user_bias, of_all[:, 0]), (self.tastes, of_all[:, 1:]),
             (self.item_effect, effect),
         ):  # fmt: skip
             buffer.copy_(torch.as_tensor(values))
 
     def _inverses(self, rated: csr_matrix, axes: np.ndarray) -> np.ndarray:
-        """(sum of z_i z_i^T over a user's items + penalties)^-1 of every user, (U, d, d)."""
+        """(sum of z_i z_i^T over a user's items + penalties)^-1 of every user, (U, d, d): a block
+        of users after another, so that no more than these is held."""
         size = axes.shape[1]
         products = np.einsum("ij,ik->ijk", axes, axes).reshape(len(axes), size * size)
-        sums = (rated @ products).reshape(-1, size, size)
         penalties = np.full(size, self.config.taste_regularisation)
         penalties[0] = self.config.regularisation
-        return np.linalg.inv(sums + np.diag(penalties))
+        inverses = np.empty((rated.shape[0], size, size))
+        for start in range(0, len(inverses), _BLOCK):
+            sums = (rated[start : start + _BLOCK] @ products).reshape(-1, size, size)
+            inverses[start : start + _BLOCK] = np.linalg.inv(sums + np.diag(penalties))
+        return inverses
 
     def _effects(self, sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
         """b_i + w . x_i of every item, from the sums of what is left of its ratings: with b_i put
