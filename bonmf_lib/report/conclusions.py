@@ -41,7 +41,7 @@ from .short_answers import (
     NOT_RUN,
     ShortAnswer,
 )
-from .specification_curve import COMPARISONS, OVER, REAL, at, published_effects, readings_around
+from .specification_curve import COMPARISONS, OVER, REAL, around, at, published_effects, summary
 
 Outcome = Literal["better", "worse", "unclear"]
 RECIPE, STOPPED, TUNED = "by the paper's recipe", "stopped early", "tuned"
@@ -232,9 +232,8 @@ def measured(published: Published, judged: pd.DataFrame | None = None) -> Measur
         label: at(effects, centres[centre]) if len(effects) else nothing
         for label, centre in _CENTRES.items()
     }
-    counts = readings_around(published.own, published.run)
-    around = counts if len(counts) else nothing
-    return Measured(published, own.drop_duplicates("claim").set_index("claim"), readings, around)
+    counts = summary(around(effects)) if len(effects) else nothing
+    return Measured(published, own.drop_duplicates("claim").set_index("claim"), readings, counts)
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,8 @@ def dependence(published: Published) -> Parts:
         yield specification_curve.centre_sentence(effects, name, centre)
     yield specification_figures.centre_gains(effects, centres)
     yield specification_curve.coverage_sentence(published.own, published.run)
-    for comparison, own in effects[effects["content"] == specification_curve.REAL].groupby(
+    near = specification_curve.around(effects)
+    for comparison, own in near[near["content"] == specification_curve.REAL].groupby(
         "comparison", sort=False
     ):
         if len(own) > len(centres):

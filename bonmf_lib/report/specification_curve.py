@@ -1,6 +1,7 @@
 """What the headline's comparisons say in every specification: effects, how sure they are, and what
 decides them."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -13,7 +14,6 @@ from ..experiments.specifications import (
     EXPERIMENTS,
     NETWORKS,
     Specification,
-    all_readings,
     around_centres,
     centres,
     random_combinations,
@@ -23,7 +23,8 @@ from ..runs.records import interval_share, values_by_seed
 from .relative import signed, span
 
 REAL = CONTENTS[0]
-# share of the specifications that must agree with a claim, fixed at the head of claims.yaml
+# share of the specifications around the centres that must agree with a claim, fixed at the head of
+# claims.yaml
 ROBUST = 0.8
 # what real features gain over each control of them, on the same splits
 OVER = {content: f"over {content}" for content in CONTENTS[1:]}
@@ -59,7 +60,9 @@ COMPARISONS: dict[str, Comparison] = {
 
 
 def specification_effects(
-    records: pd.DataFrame, specifications: list[Specification]
+    records: pd.DataFrame,
+    around: Sequence[Specification],
+    combinations: Sequence[Specification] = (),
 ) -> pd.DataFrame:
     """Improvement in percent (above 0 = better) of every comparison, specification and content that
     has records.
@@ -67,11 +70,16 @@ def specification_effects(
     Intervals are 95 %, from the spread between splits, with the corrected resampled variance of
     :mod:`~bonmf_lib.evaluation.significance`, at the shares of the rows' own splits. With fewer
     than ``OWN_SPREAD`` splits, which tell little of it, the spread is taken to be the same in all
-    specifications of a comparison and content.
+    specifications of a comparison and content, and estimated around the centres.
+
+    Args:
+        around: the specifications that robustness is judged on. combinations: random ones, told
+            apart; one that trains the networks of a specification around the centres is that one.
 
     Returns:
-        columns comparison, content, one per choice, gain, low, high, splits. Where IDs are what a
-        network is compared with, rows of the contents ``OVER`` compare it with itself on a control.
+        columns comparison, content, one per choice, combination (whether it is a random one), gain,
+        low, high, splits. Where IDs are what a network is compared with, rows of the contents
+        ``OVER`` compare it with itself on a control.
     """
     by_metric = {}
     for metric in {comparison.metric for comparison in COMPARISONS.values()} & set(
@@ -92,16 +100,19 @@ def specification_effects(
             asked |= {content: (itself, REAL, control) for control, content in OVER.items()}
         for content, (pair, ours, theirs) in asked.items():
             found = {}  # specifications that train the same two networks count once
-            for s in specifications:
+            for s in (*around, *combinations):
                 names = _names(s, pair, ours, theirs)
                 if names not in found and (gain := _gain(values, names, pair.metric)) is not None:
                     found[names] = s, gain, max(shares[one] for one in names)
             if found:
-                rows += _with_intervals(name, content, list(found.values()))
+                rows += _with_intervals(name, content, list(found.values()), set(combinations))
     choices = list(Specification.__dataclass_fields__)
     return pd.DataFrame(
-        rows, columns=["comparison", "content", *choices, "gain", "low", "high", "splits"]
-    )
+        rows,
+        columns=[
+            "comparison", "content", *choices, "combination", "gain", "low", "high", "splits"
+        ],
+    ).astype({"combination": bool})  # fmt: skip
 
 
 def _names(
@@ -125,10 +136,13 @@ def _gain(values: dict[str, pd.Series], names: tuple[str, str], metric: str) -> 
 
 
 def _with_intervals(
-    name: str, content: str, found: list[tuple[Specification, np.ndarray, float]]
+    name: str,
+    content: str,
+    found: list[tuple[Specification, np.ndarray, float]],
+    combinations: set[Specification],
 ) -> list[dict[str, object]]:
     """Of gains by split, and the share that intervals over these splits rest on."""
-    pooled = _spread([gain for _, gain, _ in found])
+    pooled = _spread([gain for one, gain, _ in found if one not in combinations])
     rows = []
     for specification, gain, share in found:
         spread, freedom = _spread([gain]) if len(gain) >= OWN_SPREAD else pooled
@@ -139,6 +153,7 @@ def _with_intervals(
             "content": content,
             **asdict(specification),
             "batch": specification.batch[0],
+            "combination": specification in combinations,
         }
         rows.append(row | {"gain": mean.mean, "low": mean.low, "high": mean.high, "splits": mean.n})
     return rows
@@ -158,13 +173,13 @@ def published_effects(
     profile has them."""
     settings = read_profile(profile)
     found = records[records["experiment"].isin(EXPERIMENTS)]
-    return specification_effects(found, all_readings(settings)), centres(settings)
+    readings = around_centres(settings), random_combinations(settings)
+    return specification_effects(found, *readings), centres(settings)
 
 
-def readings_around(records: pd.DataFrame, profile: str) -> pd.DataFrame:
-    """:func:`summary` of the readings that change one choice of a centre, without combinations."""
-    found = records[records["experiment"].isin(EXPERIMENTS)]
-    return summary(specification_effects(found, around_centres(read_profile(profile))))
+def around(effects: pd.DataFrame) -> pd.DataFrame:
+    """Without random combinations: what robustness is judged on."""
+    return effects[~effects["combination"]]
 
 
 def coverage_sentence(records: pd.DataFrame, profile: str) -> str:
@@ -298,7 +313,7 @@ def beats_controls(effects: pd.DataFrame, comparison: str) -> tuple[int, int]:
     many that have one: on the same splits, told from zero; where two networks with content are
     compared, intervals that do not overlap."""
     own = effects[effects["comparison"] == comparison].drop(columns=["gain", "splits"])
-    choices = [name for name in Specification.__dataclass_fields__ if name in own]
+    choices = list(Specification.__dataclass_fields__)
     paired = own[own["content"].isin(OVER.values())].dropna(subset="low")
     if len(paired):
         lowest = paired.groupby(choices)["low"].min()
@@ -309,6 +324,48 @@ def beats_controls(effects: pd.DataFrame, comparison: str) -> tuple[int, int]:
     return int((both["low"] > both["high"]).sum()), len(both)
 
 
+@dataclass(frozen=True)
+class Count:
+    """What a comparison comes to in so many specifications.
+
+    Attributes:
+        helps, harms: in how many, by an interval beside zero. better: in how many its sign is
+            positive. told: whether any has an interval.
+        beaten, compared: of :func:`beats_controls`.
+    """
+
+    specifications: int
+    helps: int
+    harms: int
+    better: int
+    told: bool
+    beaten: int
+    compared: int
+
+    @property
+    def robust(self) -> bool:
+        """By the rule at the head of claims.yaml."""
+        return min(self.helps / self.specifications, self.beaten / self.compared) >= ROBUST
+
+
+def counts(effects: pd.DataFrame, comparison: str) -> tuple[Count, Count]:
+    """Of the specifications around the centres, and apart from them of random combinations."""
+    kinds = effects["combination"]
+    return _count(effects[~kinds], comparison), _count(effects[kinds], comparison)
+
+
+def _count(effects: pd.DataFrame, comparison: str) -> Count:
+    own = effects[(effects["comparison"] == comparison) & (effects["content"] == REAL)]
+    return Count(
+        len(own),
+        int((own["low"] > 0).sum()),
+        int((own["high"] < 0).sum()),
+        int((own["gain"] > 0).sum()),
+        bool(own["low"].notna().any()),
+        *beats_controls(effects, comparison),
+    )
+
+
 def _few(own: pd.DataFrame) -> str:
     """How many readings rest on the spread of others."""
     if not (few := int((own["splits"] < OWN_SPREAD).sum())):
@@ -317,20 +374,23 @@ def _few(own: pd.DataFrame) -> str:
 
 
 def curve_sentence(effects: pd.DataFrame, comparison: str) -> str:
-    """In how many specifications it helps, by what median, and which choice decides, in words."""
-    own = effects[(effects["comparison"] == comparison) & (effects["content"] == REAL)]
+    """In how many specifications around the centres it helps, by what median, and which choice
+    decides, in words; then the same count of random combinations, which decide nothing."""
+    real = effects[(effects["comparison"] == comparison) & (effects["content"] == REAL)]
+    own, drawn = around(real), real[real["combination"]]
     if own.empty:
         return f"{COMPARISONS[comparison].question} No specification was run on this data."
-    helps, harms = int((own["low"] > 0).sum()), int((own["high"] < 0).sum())
+    near, apart = counts(effects, comparison)
     said = f"{COMPARISONS[comparison].question} "
     said += (
-        f"In {helps} of {len(own)} specifications it helps, in {harms} it harms{_few(own)}"
-        if own["low"].notna().any()
-        else f"The sign is positive in {(own['gain'] > 0).sum()} of {len(own)} specifications, "
-        "on one split each"
+        f"In {near.helps} of {len(own)} specifications around the centres it helps, in "
+        f"{near.harms} it harms{_few(own)}"
+        if near.told
+        else f"The sign is positive in {near.better} of {len(own)} specifications around the "
+        "centres, on one split each"
     )
     said += f"; the median gain is {signed(own['gain'].median())} %."
-    decided = deciding_choices(effects, comparison)
+    decided = deciding_choices(around(effects), comparison)
     if len(decided):
         first = decided.iloc[0]
         said += (
@@ -339,9 +399,17 @@ def curve_sentence(effects: pd.DataFrame, comparison: str) -> str:
             f"{first['best']} {signed(first['best_median'])} %, "
             f"{first['worst']} {signed(first['worst_median'])} %."
         )
-    beaten, compared = beats_controls(effects, comparison)
-    if compared:
-        said += f" Real features beat every control in {beaten} of {compared}."
-        robust = min(helps / len(own), beaten / compared) >= ROBUST
-        said += f" The answer is {'yes, robustly' if robust else 'not a robust yes'}."
-    return said
+    if near.compared:
+        said += f" Real features beat every control in {near.beaten} of {near.compared}."
+        said += f" The answer is {'yes, robustly' if near.robust else 'not a robust yes'}."
+    return said + _drawn_sentence(apart, drawn["gain"].median()) if len(drawn) else said
+
+
+def _drawn_sentence(apart: Count, median: float) -> str:
+    number = f"of {apart.specifications} random combinations"
+    told = (
+        f"it helps in {apart.helps} {number} and harms in {apart.harms}"
+        if apart.told
+        else f"the sign is positive in {apart.better} {number}"
+    )
+    return f" Counted apart, {told}; their median gain is {signed(median)} %."
