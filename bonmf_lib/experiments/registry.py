@@ -135,6 +135,10 @@ def _varied(run: Run) -> tuple[int, ...]:
     return run.settings.seeds[: run.settings.multimodal.side_seeds]
 
 
+def _read_otherwise(run: Run) -> tuple[int, ...]:
+    return run.settings.seeds[: run.settings.specification.seeds]
+
+
 def _revealed(run: Run) -> tuple[int, ...]:
     return run.settings.seeds[: run.settings.cold_start.seeds]
 
@@ -177,9 +181,8 @@ _LISTS = {
     "05_modalities": Experiment(_subsets, _compared),
     "05_modalities_controls": Experiment(_controls_of(_subsets), _ablated),
     "05_centres": Experiment(_centres, lambda run: run.centre_seeds),
-    "05_specifications": Experiment(
-        _other_readings, lambda run: run.settings.seeds[: run.settings.specification.seeds]
-    ),
+    "05_specifications": Experiment(_other_readings, _read_otherwise),
+    "05_language_models": Experiment(specifications.other_language_models, _read_otherwise),
     "05_bonmf_plus": Experiment(ablations.best_ablation_rows, _ablated, absent.do_without),
     "05_claims": Experiment(_claimed, _compared),
     **{

@@ -23,10 +23,11 @@ from ..runs.variant import Variant
 from ..training.config import TrainingConfig
 
 PROTOCOL = "specification"
-# the two centres, which may have more splits; all the others
+# the two centres, which may have more splits; all the others; the text encoder swapped in them
 EXPERIMENTS = (
     "05_centres",
     "05_specifications",
+    "05_language_models",
 )
 PATIENCE = 3  # epochs without a better validation MSE, where the best epoch is kept
 # An epoch of larger batches than the recipe's has fewer steps: trainings of 20 such epochs ended
@@ -197,6 +198,21 @@ def random_combinations(settings: Profile) -> list[Specification]:
 def all_readings(settings: Profile) -> list[Specification]:
     """The centres, what is varied around them, and the random combinations."""
     return around_centres(settings) + random_combinations(settings)
+
+
+def other_language_models(run: Run) -> list[Variant]:
+    """IDs and text in every specification around the centres, by every text encoder but the
+    centres', which the profile varies: what claim (f) compares with the same by the centres'. Those
+    that other specifications train are left to them; none where text encoders are not varied."""
+    first, *others = choices(run.settings)["text_encoder"]
+    known = {row.name for row in rows_of(run, all_readings(run.settings))}
+    swapped = [
+        replace(specification, text_encoder=other).row(run, "IDs + text")
+        for specification in around_centres(run.settings)
+        if specification.text_encoder == first
+        for other in others
+    ]
+    return list({row.name: row for row in swapped if row.name not in known}.values())
 
 
 def rows_of(run: Run, specifications: list[Specification]) -> list[Variant]:

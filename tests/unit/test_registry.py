@@ -7,7 +7,13 @@ import pytest
 
 from bonmf_lib.__main__ import main
 from bonmf_lib.errors import ConfigError
-from bonmf_lib.experiments import ablations, cold_start, multimodal_ranking, table1
+from bonmf_lib.experiments import (
+    ablations,
+    cold_start,
+    multimodal_ranking,
+    specifications,
+    table1,
+)
 from bonmf_lib.experiments.registry import EXPERIMENTS, GRIDS, asked, asked_together
 from bonmf_lib.runs import training
 from bonmf_lib.runs.run import NotebookParameters, Run
@@ -23,6 +29,7 @@ WRITTEN = {  # names that notebooks put together
     "12_{question}": {f"12_{question}" for question in multimodal_ranking.QUESTIONS},
 }
 PUT_TOGETHER = {f"05_{question.replace(' ', '_')}" for question in GRIDS} | {
+    *specifications.EXPERIMENTS,
     "08_resolve_random",
     "08_resolve_cold",
 }
@@ -44,7 +51,7 @@ def test_rows_of_experiments_are_asked_together_unless_a_name_means_two_rows(tmp
         assert len({row.name for row in rows}) == len(rows)
 
 
-EMPTY = {"05_specifications", "06_claims", "11_naive"}
+EMPTY = {"05_specifications", "05_language_models", "06_claims", "11_naive"}
 OUTSIDE = {"04_folds", "04_shuffled_rows"}  # asked for by anchors.outside_records
 
 

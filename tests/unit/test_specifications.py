@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from bonmf_lib.claims.reading import read_claims
 from bonmf_lib.errors import ConfigError
-from bonmf_lib.evaluation.significance import paired_difference
+from bonmf_lib.evaluation.significance import equivalence, paired_difference
 from bonmf_lib.experiments import specifications
 from bonmf_lib.experiments.specifications import CONTENTS, NETWORKS
 from bonmf_lib.experiments.table1 import table1_rows
@@ -176,8 +177,11 @@ def made_records(found, gain, splits=2, noise=0.0) -> pd.DataFrame:
             for seed in range(splits):
                 error = 1 - (taken + noise * draw.standard_normal()) / 100
                 rows.append({"variant": s.row_name(network, content), "seed": seed, "value": error})
-    table = pd.DataFrame(rows).drop_duplicates(["variant", "seed"])
-    return table.assign(
+    return as_records(pd.DataFrame(rows))
+
+
+def as_records(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.drop_duplicates(["variant", "seed"]).assign(
         protocol="specification",
         metric="mse",
         dataset="d",
@@ -258,6 +262,26 @@ def test_real_features_are_compared_with_controls_on_the_same_splits():
     assert beats_controls(effects, "picture") == (0, 1)
 
 
+def test_noise_in_the_centres_alone_takes_no_other_control_away():
+    found = specifications.around_centres(PAPER)
+    records = made_records(found, lambda s: 3.0, noise=0.05)
+    middle = [s.row_name("IDs + text", "noise") for s in specifications.centres(PAPER).values()]
+    elsewhere = records["variant"].str.contains(", noise;") & ~records["variant"].isin(middle)
+    effects = specification_effects(records[~elsewhere], found)
+    own = effects[effects["comparison"] == "text"].groupby("content").size()
+    readings = len(trained_apart(found, "text"))
+    assert own.to_dict() == {
+        "real": readings,
+        "shuffled": readings,
+        OVER["shuffled"]: readings,
+        "noise": 2,
+        OVER["noise"]: 2,
+    }
+    assert beats_controls(effects, "text") == (readings, readings)
+    without = specification_effects(records[~records["variant"].str.contains(", noise;")], found)
+    assert beats_controls(without, "text") == (readings, readings)
+
+
 def test_what_decides_and_what_is_said():
     found = specifications.around_centres(PAPER)
     effects = specification_effects(
@@ -298,12 +322,16 @@ def test_random_combinations_leave_the_verdict_alone_and_are_counted_apart():
     far["value"] *= 1 + 0.1 * far["seed"] * far["variant"].str.contains("IDs + text,", regex=False)
     both = pd.concat([near, far[~far["variant"].isin(near["variant"])]], ignore_index=True)
     effects = specification_effects(both, found, drawn)
-    pd.testing.assert_frame_equal(around(effects).reset_index(drop=True), alone)
+    # a combination may be the other language model of a reading
+    same, before = (
+        one[one["comparison"] != "(f)"].reset_index(drop=True) for one in (around(effects), alone)
+    )
+    pd.testing.assert_frame_equal(same, before)
     said = curve_sentence(effects, "text")
     before = curve_sentence(alone, "text")
     assert before.endswith("The answer is yes, robustly.")
-    number = f"0 of {len(drawn)} random combinations and harms in {len(drawn)}"
-    assert said.startswith(f"{before} Counted apart, it helps in {number}; their median gain is −")
+    number = f"0 of {len(drawn)} random combinations, counted apart, it helps, in {len(drawn)}"
+    assert said.startswith(f"{before} In {number} it harms; the median gain is −")
     figure = specification_curve(effects, "text")
     title = figure.get_label()
     assert title.startswith(specification_curve(alone, "text").get_label())
@@ -334,7 +362,103 @@ def test_a_combination_that_trains_the_networks_of_a_reading_is_that_reading():
     records = made_records([*found, twin], lambda s: 3.0, noise=0.05)
     effects = specification_effects(records, found, [twin])
     own = effects[effects["content"] == "real"].groupby("comparison")["combination"].sum()
-    assert own.to_dict() == {"(a)": 1, "(c)": 1, "(d)": 1, "text": 0, "picture": 1}
+    assert own.to_dict() == {"(a)": 1, "(c)": 1, "(d)": 1, "text": 0, "picture": 1, "(f)": 0}
+
+
+def test_the_language_model_is_swapped_in_every_reading_around_the_centres(tmp_path):
+    run = Run(NotebookParameters(profile="paper", run_dir=str(tmp_path)))
+    run.settings = replace(
+        run.settings, specification=replace(run.settings.specification, random=0)
+    )
+    rows = specifications.other_language_models(run)
+    # around each centre: 4 other scales, 2 regularisations, a batch, 2 initial embeddings
+    assert len({row.name for row in rows}) == len(rows) == 2 * (4 + 2 + 1 + 2)
+    assert {row.text_encoder for row in rows} == {"mpnet-base"}
+    assert not any(row.uses("image") for row in rows)
+    known = {row.name for row in specifications.rows_of(run, specifications.all_readings(PAPER))}
+    more = {row.name for row in rows} | known
+    for s in specifications.around_centres(PAPER):
+        assert replace(s, text_encoder="mpnet-base").row_name("IDs + text") in more
+    run.settings = varying(run.settings, ("preparation", "stopping"))
+    assert specifications.other_language_models(run) == []
+
+
+def swapped_records(found, by, splits=5) -> pd.DataFrame:
+    """Records in which the other encoder's text takes ``by(specification)`` percent off the error
+    that the centres' has, and other items' texts add 2 percent, one split more than another."""
+    rows = []
+    for s in found:
+        errors = {
+            s.row_name("IDs + text"): 1.0,
+            s.row_name("IDs + text", "shuffled"): 1.02,
+            replace(s, text_encoder="mpnet-base").row_name("IDs + text"): 1 - by(s) / 100,
+        }
+        rows += [
+            {
+                "variant": name,
+                "seed": seed,
+                "value": error * (1 + 0.001 * (seed - 2) * (error != 1)),
+            }
+            for name, error in errors.items()
+            for seed in range(splits)
+        ]
+    return as_records(pd.DataFrame(rows))
+
+
+def test_language_models_are_alike_where_intervals_lie_inside_the_margin():
+    """The gain has a standard deviation of 0.1 * sqrt(2.5) over five splits, so the 90 % interval
+    reaches 2.13 * sqrt(1 / 5 + 3 / 7) times as far from the mean: 0.27."""
+    found = [s for s in specifications.around_centres(PAPER) if s.text_encoder == "minilm-l6"]
+    texts = trained_apart(found, "(f)")
+    gains = {"fixed": 0.1, "best epoch": -0.9}
+    records = swapped_records(found, lambda s: gains[s.stopping])
+    effects = specification_effects(records, specifications.around_centres(PAPER))
+    own = effects[effects["comparison"] == "(f)"].set_index(["stopping", "content"]).sort_index()
+    assert len(own.loc["fixed", :].loc["real"]) == len(texts) / 2
+    for stopping, gain in gains.items():
+        one = own.loc[(stopping, "real")].iloc[0]
+        share = resampling_share("ratio(test=0.3, valid=0)", 0.3)
+        draws = 100 * (1 - (1 - gain / 100) * (1 + 0.001 * np.arange(-2, 3)))
+        alike = equivalence(draws, np.zeros(5), 0.5, share)
+        np.testing.assert_allclose(
+            one[["gain", "low", "high"]].astype(float), [alike.mean, alike.low, alike.high]
+        )
+        assert (alike.p_value < 0.05) == (stopping == "fixed")
+    assert own.loc[("fixed", "shuffled"), "gain"].iloc[0] == pytest.approx(-2)
+    half = len(texts) // 2
+    said = curve_sentence(effects, "(f)")
+    assert said.startswith(
+        f"Is another language model as good? In {half} of {len(texts)} specifications around the "
+        f"centres its 90 % interval lies inside ±0.5 %, in {half} wholly outside; the median gain"
+    )
+    assert f"beat every control in {len(texts)} of {len(texts)}. The answer is not a" in said
+    figure = specification_curve(effects, "(f)")
+    number = f"in {half} of {len(texts)} specifications around the centres, outside in {half}"
+    assert f"Inside ±0.5 % {number}; better than every control in" in figure.get_label()
+    (margin,) = figure.axes[0].patches
+    assert (margin.get_y(), margin.get_y() + margin.get_height()) == (-0.5, 0.5)
+    assert "±0.5 %" in {text.get_text() for text in figure.legends[0].get_texts()}
+    alike = specification_effects(swapped_records(found, lambda s: 0.1), found)
+    assert alike[alike["comparison"] == "(f)"].empty  # no other encoder was asked for
+    alike = specification_effects(
+        swapped_records(found, lambda s: 0.1), specifications.around_centres(PAPER)
+    )
+    assert curve_sentence(alike, "(f)").endswith("The answer is yes, robustly.")
+
+
+def test_where_text_tells_nothing_language_models_are_not_alike_robustly():
+    found = [s for s in specifications.around_centres(PAPER) if s.text_encoder == "minilm-l6"]
+    records = swapped_records(found, lambda s: 0.1)
+    told = records["variant"].str.contains("shuffled")
+    records["value"] = records["value"].where(~told, 1 + 0.001 * (records["seed"] - 2))
+    effects = specification_effects(records, specifications.around_centres(PAPER))
+    assert "beat every control in 0 of" in curve_sentence(effects, "(f)")
+    assert curve_sentence(effects, "(f)").endswith("The answer is not a robust yes.")
+
+
+def test_the_margin_of_language_models_is_that_of_the_claim_about_them():
+    margins = {claim.margin for claim in read_claims() if claim.id.startswith("BoNMF (f)")}
+    assert margins == {COMPARISONS["(f)"].margin}
 
 
 @pytest.mark.parametrize("comparison", [name for name in COMPARISONS if name != "(e)"])
@@ -343,12 +467,14 @@ def test_every_comparison_is_drawn_with_its_controls(comparison):
     effects = specification_effects(made_records(found, lambda s: 1.0, noise=0.2), found)
     figure = specification_curve(effects, comparison)
     bottom = figure.axes[1]
+    margin = COMPARISONS[comparison].margin
     assert {text.get_text() for text in figure.legends[0].get_texts()} == {
-        "real",
-        "shuffled",
-        "noise",
+        *CONTENTS,
+        *([] if margin is None else ["±0.5 %"]),
     }
     apart = trained_apart(found, comparison)
+    if margin is not None:  # only in the centres are both language models among these
+        apart = list(specifications.centres(PAPER).values())
     choices = [{getattr(s, name) for s in apart} for name in specifications.choices(PAPER)]
     assert len(bottom.get_yticks()) == sum(len(values) for values in choices if len(values) > 1)
 
@@ -363,8 +489,8 @@ def test_what_is_said_and_drawn_of_the_centres():
     for (name, centre), gain in zip(centres.items(), (3.0, 1.0), strict=True):
         own = at(effects, centre)
         assert own.loc[("text", "real"), "gain"] == pytest.approx(gain, abs=0.2)
-        # the records hold no new items; three comparisons are with IDs
-        assert len(own) == 5 * len(CONTENTS) + 3 * len(OVER)
+        # the records hold no new items; three comparisons are with IDs, one has a margin
+        assert len(own) == 6 * len(CONTENTS) + 4 * len(OVER)
         sentence = centre_sentence(effects, name, centre)
         text = own.loc[("text", "real")]
         assert sentence.startswith(
@@ -385,7 +511,7 @@ def test_what_is_said_and_drawn_of_the_centres():
     for axis, centre in zip(figure.axes, centres.values(), strict=True):
         points = [container.lines[0] for container in axis.containers]
         assert [line.get_label() for line in axis.containers] == list(CONTENTS)
-        names = list(dict.fromkeys(effects["comparison"]))
+        names = [name for name in effects["comparison"].unique() if name != "(f)"]
         for content, line in zip(CONTENTS, points, strict=True):
             expected = at(effects, centre).xs(content, level="content").loc[names, "gain"]
             np.testing.assert_allclose(line.get_xdata().astype(float), expected.astype(float))
