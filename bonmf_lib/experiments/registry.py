@@ -104,6 +104,10 @@ def _claimed(run: Run) -> list[Variant]:
     return bases + ablations.claimed_ablations(run)
 
 
+def _parts_of_ours(run: Run) -> list[Variant]:
+    return absent.do_without(run, ablations.best_ablation_rows(run), tell=False)
+
+
 def _centres(run: Run) -> list[Variant]:
     return specifications.rows_of(run, list(specifications.centres(run.settings).values()))
 
@@ -157,6 +161,14 @@ def _cold(experiment: Experiment) -> Experiment:
     )
 
 
+SHUFFLED = CONTROLS[:1]  # where noise is not tried
+CONTROLS_OF = {  # the experiment whose rows are an experiment's rows on controls of their content
+    "03_model_training": "03_controls",
+    "04_table1": "04_controls",
+    "05_modalities": "05_modalities_controls",
+    "05_bonmf_plus": "05_bonmf_plus_controls",
+    "05_claims": "05_claims_controls",
+}
 GRIDS = (
     "depth and width",
     "embedding size",
@@ -166,7 +178,7 @@ GRIDS = (
 )
 _LISTS = {
     "03_model_training": Experiment(model_training.recipe_rows, _every, absent.do_without),
-    "03_controls": Experiment(_controls_of(_recipe_networks, ("shuffled",)), _ablated),
+    "03_controls": Experiment(_controls_of(_recipe_networks), _ablated),
     "04_table1": Experiment(table1.table1_rows, _compared, explained=True),
     "04_controls": Experiment(_controls_of(table1.table1_rows), _ablated),
     "04_native": Experiment(table1.native_rows, _ablated),
@@ -184,7 +196,9 @@ _LISTS = {
     "05_specifications": Experiment(_other_readings, _read_otherwise),
     "05_language_models": Experiment(specifications.other_language_models, _read_otherwise),
     "05_bonmf_plus": Experiment(ablations.best_ablation_rows, _ablated, absent.do_without),
+    "05_bonmf_plus_controls": Experiment(_controls_of(_parts_of_ours, SHUFFLED), _ablated),
     "05_claims": Experiment(_claimed, _compared),
+    "05_claims_controls": Experiment(_controls_of(_claimed, SHUFFLED), _ablated),
     **{
         f"05_{grid.replace(' ', '_')}": Experiment(_grid(grid), _ablated, absent.do_without)
         for grid in GRIDS

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -14,7 +15,13 @@ from bonmf_lib.experiments import (
     specifications,
     table1,
 )
-from bonmf_lib.experiments.registry import EXPERIMENTS, GRIDS, asked, asked_together
+from bonmf_lib.experiments.registry import (
+    CONTROLS_OF,
+    EXPERIMENTS,
+    GRIDS,
+    asked,
+    asked_together,
+)
 from bonmf_lib.runs import training
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import run_variants, train_share
@@ -77,6 +84,30 @@ def test_every_list_has_rows_with_names_of_their_own_and_seeds(run):
         assert rows or name in EMPTY, name
         assert len({(row.name, row.protocol, row.evaluation) for row in rows}) == len(rows), name
         assert experiment.seeds(run), name
+
+
+@pytest.mark.parametrize("name", CONTROLS_OF)
+def test_controls_are_of_the_rows_that_read_content(run, name):
+    rows, seeds = asked(run, name)
+    controls, fewer = asked(run, CONTROLS_OF[name])
+    assert set(fewer) <= set(seeds) and controls
+    known = {(row.name, row.protocol): row for row in rows}
+    read = {key for key, row in known.items() if row.uses("text") or row.uses("image")}
+    met = set()
+    for row in controls:
+        real_name, _, ending = row.name.rpartition(", ")
+        real = known[real_name, row.protocol]
+        met.add((real_name, row.protocol))
+        assert ending in ("shuffled", "noise")
+        for modality in ("text", "image"):
+            encoder = getattr(row, f"{modality}_encoder")
+            if real.uses(modality):
+                usual = getattr(real, f"{modality}_encoder") or run.encoder(modality)
+                assert encoder == f"{usual}-{ending}"
+        same = replace(real, name=row.name, explained=row.explained)
+        encoders = {"text_encoder": row.text_encoder, "image_encoder": row.image_encoder}
+        assert row == replace(same, **encoders)
+    assert met == read
 
 
 def test_shares_are_trained_once_and_then_only_recorded(run, monkeypatch):
