@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ..claims.reading import claims_by_id
 from ..evaluation.shapley import shapley_table
 from ..experiments import specifications
 from ..experiments.protocols import CONTROLS
@@ -138,7 +139,9 @@ def dependence(published: Published) -> Parts:
         "comparison", sort=False
     ):
         if len(own) > len(centres):
-            yield f"{comparison}: {specification_curve.curve_sentence(effects, comparison)}"
+            said = f"{comparison}: {specification_curve.curve_sentence(effects, comparison)}"
+            claim = claims_by_id().get(f"BoNMF {comparison}, native")
+            yield f"{said} {claim.note}".rstrip() if claim else said
             yield specification_figures.specification_curve(effects, comparison)
 
 
@@ -432,7 +435,8 @@ def what_to_take(
     judged = judged[judged["dataset"] == published.dataset]
     for claim in [claim for claim in _TAKEN if (judged["claim"] == claim).any()]:
         statement = judged.loc[judged["claim"] == claim, "statement"].iloc[0]
-        yield f"{statement}. {tables.interpret(judged, claim)}"
+        note = claims_by_id()[claim].note
+        yield f"{statement}. {tables.interpret(judged, claim)} {note}".rstrip()
     yield row_sentences.own_model_sentence(published.own)
     yield from (answers.added_sentence(published.own, modality) for modality in ("text", "picture"))
     yield from (answer.sentences[-1] for answer in found if answer.question != "overlap")
