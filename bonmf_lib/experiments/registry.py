@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..errors import ConfigError, unknown_name
 from ..runs.run import Run
-from ..runs.runner import run_variants
+from ..runs.runner import run_variants, train_share
 from ..runs.variant import Variant
 from . import (
     ablations,
@@ -47,6 +47,18 @@ class Experiment:
     seeds: Seeds
     adapt: Adapt = absent.leave_out
     explained: bool = False
+
+
+@dataclass(frozen=True)
+class OtherLibrary:
+    """Models of another library, which are no rows of ours, and the seeds that they are run on.
+
+    Attributes:
+        train: fit and record a share (part, parts) of them on seeds; how many it has.
+    """
+
+    train: Callable[[Run, tuple[int, ...], int, int], int]
+    seeds: Seeds
 
 
 def _every(run: Run) -> tuple[int, ...]:
@@ -257,6 +269,11 @@ EXPERIMENTS: dict[str, Experiment] = _LISTS | {
 }
 
 
+OTHER_LIBRARIES = {
+    anchors.SURPRISE_FOLDS: OtherLibrary(anchors.surprise_share, anchors.folds),
+}
+
+
 def asked(
     run: Run, experiment: str, seeds: tuple[int, ...] | None = None
 ) -> tuple[list[Variant], tuple[int, ...]]:
@@ -267,7 +284,8 @@ def asked(
         ConfigError: an unknown name.
     """
     if experiment not in EXPERIMENTS:
-        raise ConfigError(unknown_name("experiment", experiment, EXPERIMENTS))
+        known = [*EXPERIMENTS, *OTHER_LIBRARIES]
+        raise ConfigError(unknown_name("experiment", experiment, known))
     chosen = EXPERIMENTS[experiment]
     rows = [replace(row, explained=chosen.explained) for row in chosen.adapt(run, chosen.rows(run))]
     return rows, chosen.seeds(run) if seeds is None else seeds
@@ -287,6 +305,29 @@ def asked_together(run: Run, names: Sequence[str]) -> list[tuple[list[Variant], 
         else:
             groups.append((own, seeds))
     return [(list(known.values()), seeds) for known, seeds in groups]
+
+
+def train(
+    run: Run,
+    experiment: str,
+    seeds: tuple[int, ...] | None = None,
+    part: int = 1,
+    parts: int = 1,
+) -> int:
+    """Train the ``part``-th of so many equal shares of an experiment, on its own seeds or others
+    (:func:`~bonmf_lib.runs.runner.train_share`); models of another library are recorded too.
+
+    Returns:
+        how many trainings the share has.
+
+    Raises:
+        ConfigError: an unknown name, or there is no such share.
+    """
+    if experiment in OTHER_LIBRARIES:
+        other = OTHER_LIBRARIES[experiment]
+        return other.train(run, other.seeds(run) if seeds is None else seeds, part, parts)
+    rows, own = asked(run, experiment, seeds)
+    return train_share(run, rows, own, part, parts)
 
 
 def run_experiment(run: Run, experiment: str) -> pd.DataFrame:

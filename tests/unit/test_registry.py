@@ -10,6 +10,7 @@ from bonmf_lib.__main__ import main
 from bonmf_lib.errors import ConfigError
 from bonmf_lib.experiments import (
     ablations,
+    anchors,
     cold_start,
     multimodal_ranking,
     specifications,
@@ -21,6 +22,7 @@ from bonmf_lib.experiments.registry import (
     GRIDS,
     asked,
     asked_together,
+    train,
 )
 from bonmf_lib.runs import training
 from bonmf_lib.runs.run import NotebookParameters, Run
@@ -141,6 +143,28 @@ def test_a_search_and_the_mean_of_its_networks_stay_in_one_share(run):
 def test_shares_that_cannot_be_are_refused(run, part, parts):
     with pytest.raises(ConfigError, match=f"got {part}/{parts}"):
         train_share(run, [], (), part, parts)
+    with pytest.raises(ConfigError, match=f"got {part}/{parts}"):
+        train(run, "04_surprise", None, part, parts)
+
+
+def test_models_of_another_library_are_fitted_in_shares_and_then_found(run, monkeypatch):
+    fitted = []
+    real = anchors._surprise_row
+    monkeypatch.setenv("BONMF_WORKERS", "1")
+
+    def noted(run, experiment, name, config, fold):
+        fitted.append((name, fold))
+        real(run, experiment, name, config, fold)
+
+    monkeypatch.setattr(anchors, "_surprise_row", noted)
+    counts = [train(run, "04_surprise", None, part, 3) for part in (1, 2, 3)]
+    every = [(name, fold) for name in anchors.ALGORITHMS for fold in anchors.folds(run)]
+    assert sum(counts) == len(fitted) == len(every) and set(fitted) == set(every)
+    assert train(run, "04_surprise") == len(every) == len(fitted)  # nothing is fitted again
+    names = list(anchors.ALGORITHMS)
+    records = anchors.surprise_rows(run, anchors.SURPRISE_FOLDS, names, anchors.folds(run))
+    assert len(fitted) == len(every)
+    assert len(records.groupby(["variant", "seed"])) == len(every)
 
 
 def test_the_command_trains_a_share_where_the_pipeline_looks_for_it(tmp_path, monkeypatch, capsys):
