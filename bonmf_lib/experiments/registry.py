@@ -205,6 +205,7 @@ _LISTS = {
     "05_modalities": Experiment(_subsets, _compared),
     "05_modalities_controls": Experiment(_controls_of(_subsets), _ablated),
     "05_centres": Experiment(_centres, lambda run: run.centre_seeds),
+    "05_noise": Experiment(specifications.noise_rows, _read_otherwise),
     "05_specifications": Experiment(_other_readings, _read_otherwise),
     "05_language_models": Experiment(specifications.other_language_models, _read_otherwise),
     "05_bonmf_plus": Experiment(ablations.best_ablation_rows, _ablated, absent.do_without),

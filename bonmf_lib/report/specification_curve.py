@@ -102,8 +102,8 @@ def specification_effects(
     Intervals are 95 %, of comparisons with a margin 90 %, from the spread between splits, with the
     corrected resampled variance of :mod:`~bonmf_lib.evaluation.significance`, at the shares of the
     rows' own splits. With fewer than ``OWN_SPREAD`` splits, which tell little of it, the spread is
-    taken to be the same in all specifications of a comparison and content, and estimated around the
-    centres.
+    taken to be the same in all specifications of a comparison and content, or of both contents of
+    ``OVER``, since noise has few; it is estimated around the centres.
 
     Args:
         around: the specifications that robustness is judged on. combinations: random ones, told
@@ -136,13 +136,17 @@ def specification_effects(
             asked = {}
             for one, combination in read.items():
                 asked.setdefault(replace(one, text_encoder=encoders[0]), combination)
+        found = {}
         for content, pair in _asked(comparison, encoders).items():
-            found = _gains(pair, asked, comparison.metric, *measured)
+            found[content] = _gains(pair, asked, comparison.metric, *measured)
             if content == REAL:  # controls stand beside what real content has
-                asked = {one.specification: one.combination for one in found}
+                asked = {one.specification: one.combination for one in found[REAL]}
+        for content, own in found.items():
             level = comparison.level if content in CONTENTS else 0.95
+            alike = (content,) if content in CONTENTS else OVER.values()
+            spread = [one for other in alike for one in found[other]]
             told = {"comparison": name, "content": content}
-            rows += [told | row for row in _with_intervals(found, level)]
+            rows += [told | row for row in _with_intervals(own, spread, level)]
     choices = list(Specification.__dataclass_fields__)
     return pd.DataFrame(
         rows,
@@ -230,8 +234,15 @@ def _gain(
     return percent_better(ours, theirs, metric in LOWER_IS_BETTER) if len(ours) else None
 
 
-def _with_intervals(found: Sequence[_Gains], level: float) -> list[dict[str, object]]:
-    pooled = _spread([one.gain for one in found if not one.combination])
+def _with_intervals(
+    found: Sequence[_Gains], alike: Sequence[_Gains], level: float
+) -> list[dict[str, object]]:
+    """Rows of effects.
+
+    Args:
+        alike: gains whose spread, around the centres, stands in for that of few splits.
+    """
+    pooled = _spread([one.gain for one in alike if not one.combination])
     rows = []
     for one in found:
         gain = one.gain

@@ -12,6 +12,7 @@ from bonmf_lib.claims.reading import read_claims
 from bonmf_lib.errors import ConfigError
 from bonmf_lib.evaluation.significance import equivalence, paired_difference
 from bonmf_lib.experiments import specifications
+from bonmf_lib.experiments.registry import EXPERIMENTS
 from bonmf_lib.experiments.specifications import CONTENTS, NETWORKS
 from bonmf_lib.experiments.table1 import table1_rows
 from bonmf_lib.report.figures.specification import centre_gains, specification_curve
@@ -146,7 +147,7 @@ def test_large_batches_have_more_epochs_to_stop_in():
 
 def test_effects_of_runs(run):
     found = specifications.around_centres(run.settings)
-    rows = specifications.rows_of(run, found)
+    rows = specifications.rows_of(run, found) + specifications.noise_rows(run)
     assert len({variant_hash(run, row) for row in rows}) == len(rows) == 2 * (1 + 3 * 3)
     effects = specification_effects(run_variants(run, "x", rows, (0,)), found)
     # no item of the generated data has fewer than five ratings: no (e)
@@ -260,6 +261,43 @@ def test_real_features_are_compared_with_controls_on_the_same_splits():
     assert 1.5 < over["low"] < over["gain"] < over["high"] < 2.5
     assert beats_controls(effects, "text") == (1, 1)
     assert beats_controls(effects, "picture") == (0, 1)
+
+
+def test_noise_is_run_in_the_centres_on_as_many_splits_as_other_readings(tmp_path):
+    run = Run(NotebookParameters(profile="paper", run_dir=str(tmp_path)))
+    known = PAPER.specification
+    rows = {name: EXPERIMENTS[name].rows(run) for name in specifications.EXPERIMENTS}
+    seeds = {name: EXPERIMENTS[name].seeds(run) for name in specifications.EXPERIMENTS}
+    assert len(seeds["05_centres"]) == known.centre_seeds > known.seeds == len(seeds["05_noise"])
+    assert seeds["05_noise"] == seeds["05_specifications"] == seeds["05_centres"][: known.seeds]
+    middle = specifications.centres(PAPER).values()
+    read = [network for network, modalities in NETWORKS.items() if modalities]
+    assert [row.name for row in rows["05_noise"]] == [
+        s.row_name(network, "noise") for s in middle for network in read
+    ]
+    for name in ("05_centres", "05_specifications", "05_language_models"):
+        assert not any(", noise;" in row.name for row in rows[name])
+    assert len(rows["05_centres"]) == 2 * (1 + 2 * len(read))
+
+
+def test_gains_over_noise_have_the_spread_of_gains_over_any_control():
+    """Ten splits of real and shuffled texts, two of noise."""
+    found = specifications.around_centres(PAPER)[:2]
+    records = made_records(found, lambda s: 2.0, splits=10, noise=0.3)
+    records = records[~records["variant"].str.contains(", noise;") | (records["seed"] < 2)]
+    effects = specification_effects(records, found)
+    by_name = {name: rows.set_index("seed")["value"] for name, rows in records.groupby("variant")}
+    gains = [
+        -100 * (by_name[s.row_name("IDs + text")] / by_name[s.row_name("IDs + text", c)] - 1)
+        for s in found
+        for c in ("shuffled", "noise")
+    ]
+    gains = [gain.dropna().to_numpy() for gain in gains]
+    freedom = 2 * 9 + 2 * 1
+    spread = np.sqrt(sum(((g - g.mean()) ** 2).sum() for g in gains) / freedom)
+    half = stats.t.ppf(0.975, freedom) * spread * np.sqrt(1 / 2 + 3 / 7)
+    over = at(effects, found[0]).loc[("text", OVER["noise"])]
+    assert over["high"] - over["gain"] == pytest.approx(half) and over["splits"] == 2
 
 
 def test_noise_in_the_centres_alone_takes_no_other_control_away():
