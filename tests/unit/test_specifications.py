@@ -61,11 +61,17 @@ def test_every_choice_is_varied_alone_around_both_centres():
     assert len(every) == len(set(every)) == 2 * (1 + len(near)) - 2
 
 
+def drawing(count):
+    """The profile with so many random combinations."""
+    return replace(PAPER, specification=replace(PAPER.specification, random=count))
+
+
 def test_random_combinations_are_others_and_stay_the_same():
-    drawn = specifications.random_combinations(PAPER)
-    assert len(set(drawn)) == PAPER.specification.random
+    drawn = specifications.random_combinations(drawing(40))
+    assert len(set(drawn)) == 40
     assert not set(drawn) & set(specifications.around_centres(PAPER))
-    assert drawn == specifications.random_combinations(PAPER)
+    assert drawn == specifications.random_combinations(drawing(40))
+    assert drawn[:10] == specifications.random_combinations(drawing(10))  # fewer are the first
     for name, values in specifications.choices(PAPER).items():
         assert {getattr(specification, name) for specification in drawn} == set(values)
 
