@@ -159,10 +159,9 @@ def _headline(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     from .config import make_config
-    from .experiments.registry import asked
+    from .experiments.registry import train
     from .runs.profiles import pipeline_run
     from .runs.run import NotebookParameters, Run
-    from .runs.runner import train_share
 
     asked_for = pipeline_run(options.profile, options.dataset, options.content)
     found = re.fullmatch(r"(\d+)/(\d+)", options.share)
@@ -173,8 +172,8 @@ def _train(options: argparse.Namespace) -> None:
     own = {"profile": asked_for.profile, "dataset": asked_for.dataset, "content": asked_for.content}
     own |= {"run_dir": str(asked_for.folder), "seeds": options.seeds}
     run = Run(make_config(NotebookParameters, own))
-    rows, seeds = asked(run, options.experiment, run.settings.seeds if options.seeds else None)
-    count = train_share(run, rows, seeds, int(found[1]), int(found[2]))
+    seeds = run.settings.seeds if options.seeds else None
+    count = train(run, options.experiment, seeds, int(found[1]), int(found[2]))
     share = f"share {options.share}, {count} trainings"
     print(f"{options.experiment}: {share}, in {asked_for.folder}")
 

@@ -32,16 +32,19 @@ from ..runs.records import (
     read_records,
 )
 from ..runs.run import Run
-from ..runs.runner import run_variants
+from ..runs.runner import run_variants, share
 from ..runs.variant import Variant
 from ..splits.rules import KFold, RowShuffle
 from . import absent
+from .domains import runs_on
 from .protocols import fixed_epochs, tuned
 from .table1 import best_rows, table1_rows
 
 FOLDS = (0, 1, 2, 3, 4)
 SHUFFLE_SEEDS = (1234, 2341, 3412, 4123, 1324)  # of the row shuffles of GLocal-K
+MOVIELENS = ("ml-100k", "ml-1m")  # what other studies print numbers of
 SURPRISE = "scikit-surprise"
+SURPRISE_FOLDS = "04_surprise"  # the experiment of its models
 ALGORITHMS = {
     "Biased SVD": surprise.SVD,
     "SVD++": surprise.SVDpp,
@@ -73,19 +76,38 @@ def shuffled_rows(run: Run) -> list[Variant]:
     return [replace(row, name=f"{row.name}, 90/10", split=RowShuffle()) for row in rows]
 
 
+def anchor_runs(run: Run) -> dict[str, Run]:
+    """The run, where its data are one of the MovieLens sets, and the same on the other one where
+    the profile has it among other data (10); by name. What cannot be had is printed."""
+    if run.dataset.name not in MOVIELENS:
+        return {}
+    others = [name for name in run.settings.domains.also_on if name in MOVIELENS]
+    runs, lacking = runs_on(run, others)
+    for name, why in lacking.items():
+        print(f"Without {name}: {why}")
+    return runs
+
+
 def outside_records(run: Run) -> pd.DataFrame:
-    """All of it that the run's data allow: folds on both MovieLens sets, shuffled rows on the
-    larger one."""
+    """All of it that the run's data allow: folds on the MovieLens sets of :func:`anchor_runs`,
+    shuffled rows on the larger one."""
     found = []
-    if run.dataset.name in ("ml-100k", "ml-1m"):
-        found = [
-            surprise_rows(run, "04_surprise", list(ALGORITHMS), folds(run)),
-            run_variants(run, "04_folds", fold_rows(run), folds(run)),
+    for one in anchor_runs(run).values():
+        found += [
+            surprise_rows(one, SURPRISE_FOLDS, list(ALGORITHMS), folds(one)),
+            run_variants(one, "04_folds", fold_rows(one), folds(one)),
         ]
-    if run.dataset.name == "ml-1m":
-        rows = absent.do_without(run, shuffled_rows(run))
-        found.append(run_variants(run, "04_shuffled_rows", rows, SHUFFLE_SEEDS))
+        if one.dataset.name == "ml-1m":
+            rows = absent.do_without(one, shuffled_rows(one))
+            found.append(run_variants(one, "04_shuffled_rows", rows, SHUFFLE_SEEDS))
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=COLUMNS)
+
+
+def surprise_config(run: Run, name: str) -> str:
+    """The hash of everything that decides the records of one of ``ALGORITHMS``, besides the code
+    and the fold."""
+    data = [run.dataset.fingerprint, *run.dataset.order, run.dataset.content, surprise.__version__]
+    return config_hash(data, name)
 
 
 def surprise_rows(
@@ -96,19 +118,37 @@ def surprise_rows(
     Args:
         names: of ``ALGORITHMS``. seeds: which folds.
     """
-    data = [run.dataset.fingerprint, *run.dataset.order, run.dataset.content, surprise.__version__]
-    configs = {name: config_hash(data, name) for name in names}
-    mark_current(run.run_dir, experiment, run.dataset, list(configs.values()), seeds)
+    configs = [surprise_config(run, name) for name in names]
+    mark_current(run.run_dir, experiment, run.dataset, configs, seeds)
+    _fit(run, experiment, [(name, fold) for name in names for fold in seeds])
+    records = read_records(run.run_dir, experiment)
+    return records[records["dataset"] == run.dataset.name]
+
+
+def surprise_share(run: Run, seeds: Sequence[int], part: int, parts: int) -> int:
+    """Fit and record the ``part``-th of so many equal shares of scikit-surprise's models on some of
+    the five folds: :func:`outside_records` finds them recorded.
+
+    Returns:
+        how many fits the share has, those that were there already included.
+
+    Raises:
+        ConfigError: there is no such share.
+    """
+    asked = share([(name, fold) for name in ALGORITHMS for fold in seeds], part, parts)
+    _fit(run, SURPRISE_FOLDS, asked)
+    return len(asked)
+
+
+def _fit(run: Run, experiment: str, asked: Sequence[tuple[str, int]]) -> None:
+    """Record each of these models on its fold, unless that is recorded already."""
     jobs = [
         (run, experiment, name, config, fold)
-        for name, config in configs.items()
-        for fold in seeds
-        if not is_recorded(run.run_dir, experiment, config, fold)
+        for name, fold in asked
+        if not is_recorded(run.run_dir, experiment, config := surprise_config(run, name), fold)
     ]
     for _ in progress(in_parallel(_surprise_row, jobs), f"{experiment}: trainings", len(jobs)):
         pass
-    records = read_records(run.run_dir, experiment)
-    return records[records["dataset"] == run.dataset.name]
 
 
 def _surprise_row(run: Run, experiment: str, name: str, config: str, fold: int) -> None:

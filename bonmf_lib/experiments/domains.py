@@ -66,8 +66,14 @@ ASKED = (TEXT, PICTURE, BOTH)
 def domain_runs(run: Run) -> tuple[dict[str, Run], dict[str, str]]:
     """The run itself and, by name, the same on the profile's other data; and why some of these
     cannot be had."""
+    return runs_on(run, run.settings.domains.also_on)
+
+
+def runs_on(run: Run, names: Iterable[str]) -> tuple[dict[str, Run], dict[str, str]]:
+    """The run itself and, by name, the same on other data, with content; and why some of these
+    cannot be had."""
     runs, lacking = {shown_name(run.dataset.name): run}, {}
-    for name in run.settings.domains.also_on:
+    for name in names:
         if name in runs:
             continue
         other = run.on(name, "packaged" if name == "planted" else "full")

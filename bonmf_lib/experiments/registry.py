@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..errors import ConfigError, unknown_name
 from ..runs.run import Run
-from ..runs.runner import run_variants
+from ..runs.runner import run_variants, train_share
 from ..runs.variant import Variant
 from . import (
     ablations,
@@ -47,6 +47,18 @@ class Experiment:
     seeds: Seeds
     adapt: Adapt = absent.leave_out
     explained: bool = False
+
+
+@dataclass(frozen=True)
+class OtherLibrary:
+    """Models of another library, which are no rows of ours, and the seeds that they are run on.
+
+    Attributes:
+        train: fit and record a share (part, parts) of them on seeds; how many it has.
+    """
+
+    train: Callable[[Run, tuple[int, ...], int, int], int]
+    seeds: Seeds
 
 
 def _every(run: Run) -> tuple[int, ...]:
@@ -104,6 +116,10 @@ def _claimed(run: Run) -> list[Variant]:
     return bases + ablations.claimed_ablations(run)
 
 
+def _parts_of_ours(run: Run) -> list[Variant]:
+    return absent.do_without(run, ablations.best_ablation_rows(run), tell=False)
+
+
 def _centres(run: Run) -> list[Variant]:
     return specifications.rows_of(run, list(specifications.centres(run.settings).values()))
 
@@ -135,6 +151,10 @@ def _varied(run: Run) -> tuple[int, ...]:
     return run.settings.seeds[: run.settings.multimodal.side_seeds]
 
 
+def _read_otherwise(run: Run) -> tuple[int, ...]:
+    return run.settings.seeds[: run.settings.specification.seeds]
+
+
 def _revealed(run: Run) -> tuple[int, ...]:
     return run.settings.seeds[: run.settings.cold_start.seeds]
 
@@ -153,6 +173,14 @@ def _cold(experiment: Experiment) -> Experiment:
     )
 
 
+SHUFFLED = CONTROLS[:1]  # where noise is not tried
+CONTROLS_OF = {  # the experiment whose rows are an experiment's rows on controls of their content
+    "03_model_training": "03_controls",
+    "04_table1": "04_controls",
+    "05_modalities": "05_modalities_controls",
+    "05_bonmf_plus": "05_bonmf_plus_controls",
+    "05_claims": "05_claims_controls",
+}
 GRIDS = (
     "depth and width",
     "embedding size",
@@ -162,7 +190,7 @@ GRIDS = (
 )
 _LISTS = {
     "03_model_training": Experiment(model_training.recipe_rows, _every, absent.do_without),
-    "03_controls": Experiment(_controls_of(_recipe_networks, ("shuffled",)), _ablated),
+    "03_controls": Experiment(_controls_of(_recipe_networks), _ablated),
     "04_table1": Experiment(table1.table1_rows, _compared, explained=True),
     "04_controls": Experiment(_controls_of(table1.table1_rows), _ablated),
     "04_native": Experiment(table1.native_rows, _ablated),
@@ -177,11 +205,13 @@ _LISTS = {
     "05_modalities": Experiment(_subsets, _compared),
     "05_modalities_controls": Experiment(_controls_of(_subsets), _ablated),
     "05_centres": Experiment(_centres, lambda run: run.centre_seeds),
-    "05_specifications": Experiment(
-        _other_readings, lambda run: run.settings.seeds[: run.settings.specification.seeds]
-    ),
+    "05_noise": Experiment(specifications.noise_rows, _read_otherwise),
+    "05_specifications": Experiment(_other_readings, _read_otherwise),
+    "05_language_models": Experiment(specifications.other_language_models, _read_otherwise),
     "05_bonmf_plus": Experiment(ablations.best_ablation_rows, _ablated, absent.do_without),
+    "05_bonmf_plus_controls": Experiment(_controls_of(_parts_of_ours, SHUFFLED), _ablated),
     "05_claims": Experiment(_claimed, _compared),
+    "05_claims_controls": Experiment(_controls_of(_claimed, SHUFFLED), _ablated),
     **{
         f"05_{grid.replace(' ', '_')}": Experiment(_grid(grid), _ablated, absent.do_without)
         for grid in GRIDS
@@ -240,6 +270,11 @@ EXPERIMENTS: dict[str, Experiment] = _LISTS | {
 }
 
 
+OTHER_LIBRARIES = {
+    anchors.SURPRISE_FOLDS: OtherLibrary(anchors.surprise_share, anchors.folds),
+}
+
+
 def asked(
     run: Run, experiment: str, seeds: tuple[int, ...] | None = None
 ) -> tuple[list[Variant], tuple[int, ...]]:
@@ -250,7 +285,8 @@ def asked(
         ConfigError: an unknown name.
     """
     if experiment not in EXPERIMENTS:
-        raise ConfigError(unknown_name("experiment", experiment, EXPERIMENTS))
+        known = [*EXPERIMENTS, *OTHER_LIBRARIES]
+        raise ConfigError(unknown_name("experiment", experiment, known))
     chosen = EXPERIMENTS[experiment]
     rows = [replace(row, explained=chosen.explained) for row in chosen.adapt(run, chosen.rows(run))]
     return rows, chosen.seeds(run) if seeds is None else seeds
@@ -270,6 +306,29 @@ def asked_together(run: Run, names: Sequence[str]) -> list[tuple[list[Variant], 
         else:
             groups.append((own, seeds))
     return [(list(known.values()), seeds) for known, seeds in groups]
+
+
+def train(
+    run: Run,
+    experiment: str,
+    seeds: tuple[int, ...] | None = None,
+    part: int = 1,
+    parts: int = 1,
+) -> int:
+    """Train the ``part``-th of so many equal shares of an experiment, on its own seeds or others
+    (:func:`~bonmf_lib.runs.runner.train_share`); models of another library are recorded too.
+
+    Returns:
+        how many trainings the share has.
+
+    Raises:
+        ConfigError: an unknown name, or there is no such share.
+    """
+    if experiment in OTHER_LIBRARIES:
+        other = OTHER_LIBRARIES[experiment]
+        return other.train(run, other.seeds(run) if seeds is None else seeds, part, parts)
+    rows, own = asked(run, experiment, seeds)
+    return train_share(run, rows, own, part, parts)
 
 
 def run_experiment(run: Run, experiment: str) -> pd.DataFrame:

@@ -3,9 +3,10 @@ trainings that vary them.
 
 A multiverse analysis (Steegen et al., 2016) of BoNMF: two centres, every choice varied alone around
 each, and random combinations of all choices; every network also on shuffled features, in the
-centres on noise too.
+centres on noise too, on fewer splits.
 """
 
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from itertools import product
 from typing import Literal
@@ -23,10 +24,13 @@ from ..runs.variant import Variant
 from ..training.config import TrainingConfig
 
 PROTOCOL = "specification"
-# the two centres, which may have more splits; all the others
+# the two centres, which may have more splits; the same on noise; all the others; the text encoder
+# swapped in them
 EXPERIMENTS = (
     "05_centres",
+    "05_noise",
     "05_specifications",
+    "05_language_models",
 )
 PATIENCE = 3  # epochs without a better validation MSE, where the best epoch is kept
 # An epoch of larger batches than the recipe's has fewer steps: trainings of 20 such epochs ended
@@ -199,14 +203,38 @@ def all_readings(settings: Profile) -> list[Specification]:
     return around_centres(settings) + random_combinations(settings)
 
 
+def other_language_models(run: Run) -> list[Variant]:
+    """IDs and text in every specification around the centres, by every text encoder but the
+    centres', which the profile varies: what claim (f) compares with the same by the centres'. Those
+    that other specifications train are left to them; none where text encoders are not varied."""
+    first, *others = choices(run.settings)["text_encoder"]
+    known = {row.name for row in rows_of(run, all_readings(run.settings))}
+    swapped = (
+        replace(specification, text_encoder=other).row(run, "IDs + text")
+        for specification in around_centres(run.settings)
+        if specification.text_encoder == first
+        for other in others
+    )
+    return _once(row for row in swapped if row.name not in known)
+
+
 def rows_of(run: Run, specifications: list[Specification]) -> list[Variant]:
     """All trainings of the specifications, each once: IDs alone, then every network on real and on
-    shuffled features, in the centres on noise too."""
-    middle, rows = list(centres(run.settings).values()), {}
-    for specification in specifications:
-        contents = CONTENTS if specification in middle else CONTENTS[:2]
-        for network, modalities in NETWORKS.items():
-            for content in contents if modalities else ("real",):
-                row = specification.row(run, network, content)
-                rows[row.name] = row
-    return list(rows.values())
+    shuffled features."""
+    return _once(
+        one.row(run, network, content)
+        for one in specifications
+        for network, modalities in NETWORKS.items()
+        for content in (CONTENTS[:2] if modalities else CONTENTS[:1])
+    )
+
+
+def noise_rows(run: Run) -> list[Variant]:
+    """Every network that reads features, on noise, in the centres."""
+    networks = [network for network, modalities in NETWORKS.items() if modalities]
+    middle = centres(run.settings).values()
+    return _once(one.row(run, network, "noise") for one in middle for network in networks)
+
+
+def _once(rows: Iterable[Variant]) -> list[Variant]:
+    return list({row.name: row for row in rows}.values())

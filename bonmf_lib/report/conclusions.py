@@ -21,6 +21,7 @@ from .questions import (
     TEXT,
     UNRATED_TEXT,
     Question,
+    noted,
 )
 from .relative import (
     gains,
@@ -41,7 +42,7 @@ from .short_answers import (
     NOT_RUN,
     ShortAnswer,
 )
-from .specification_curve import COMPARISONS, OVER, REAL, at, published_effects, readings_around
+from .specification_curve import COMPARISONS, OVER, REAL, around, at, published_effects, summary
 
 Outcome = Literal["better", "worse", "unclear"]
 RECIPE, STOPPED, TUNED = "by the paper's recipe", "stopped early", "tuned"
@@ -177,6 +178,18 @@ class Measured:
         readings, key = self.readings[label], (comparison, SHUFFLED)
         return float(readings.loc[key, "gain"]) if key in readings.index else None
 
+    def rare_share(self, claim: str) -> float | None:
+        """The share of test ratings that are of items with few training ratings, mean over a
+        claim's splits: by it, their error and that of all others make the whole one. None where
+        these errors are not known."""
+        asked, own = claims_by_id()[claim], self.published.own
+        rows = own[(own["variant"] == asked.variant) & (own["protocol"] == asked.protocol)]
+        errors = rows.pivot_table("value", "seed", "metric")
+        if not {"mse", "mse-cold-items", "mse-warm-items"} <= set(errors):
+            return None
+        whole, rare, others = (errors[f"mse{part}"] for part in ("", "-cold-items", "-warm-items"))
+        return float(((whole - others) / (rare - others)).mean())
+
     def verdict(self, claim: str) -> str:
         """The ledger's word, with its qualifier."""
         return qualified(self.claims.loc[claim]) if claim in self.claims.index else "not run"
@@ -232,9 +245,8 @@ def measured(published: Published, judged: pd.DataFrame | None = None) -> Measur
         label: at(effects, centres[centre]) if len(effects) else nothing
         for label, centre in _CENTRES.items()
     }
-    counts = readings_around(published.own, published.run)
-    around = counts if len(counts) else nothing
-    return Measured(published, own.drop_duplicates("claim").set_index("claim"), readings, around)
+    counts = summary(around(effects)) if len(effects) else nothing
+    return Measured(published, own.drop_duplicates("claim").set_index("claim"), readings, counts)
 
 
 @dataclass(frozen=True)
@@ -242,9 +254,10 @@ class Card:
     """One question with its answer.
 
     Attributes:
-        answer: a sentence. short: what it comes to. beside: the effect of every comparison that was
-        run, by its label. shuffled: gain of other items' content likewise, in percent. counted: in
-            how many readings it helps and harms, by what labels begin with.
+        answer: a sentence, and the note on the check that it rests on. short: what it comes to.
+        beside: the effect of every comparison that was run, by its label. shuffled: gain of other
+            items' content likewise, in percent. counted: in how many readings it helps and harms,
+            by what labels begin with.
         verdict: on the paper's claim, and ``judged`` the effect that it rests on.
     """
 
@@ -259,7 +272,8 @@ class Card:
 
     @property
     def measured(self) -> str:
-        """All effects in one line, the one that the verdict rests on last."""
+        """All effects in one line, the one that the verdict rests on last, then the claim's
+        note."""
         parts = [
             f"{label} {effect}"
             + (f", {SHUFFLED} {percent(self.shuffled[label])}" if label in self.shuffled else "")
@@ -269,6 +283,7 @@ class Card:
         if self.judged is not None:
             what = f", {self.question.compares}," if self.question.compares else ""
             parts.append(f"as claimed (recipe, standardised){what} {self.judged}")
+            parts += filter(None, [noted(self.question.paper)])
         return "; ".join(parts) or "not run"
 
 
@@ -294,10 +309,11 @@ def card(question: Question, found: Measured) -> Card:
         beside[TUNED] = tuned
     run = {label: effect for label, effect in beside.items() if effect is not None}
     short, answer = _answer(question, decides, content, run)
+    note = claims_by_id()[question.decides].note if decides is not None else ""
     return Card(
         question,
         short,
-        answer,
+        f"{answer} {note}".rstrip(),
         run,
         {label: gain for label, gain in controls.items() if gain is not None},
         {start: found.counted(name) for name, start in question.comparisons.items()},
@@ -376,15 +392,15 @@ def answer_text(found: Measured) -> str:
     splits = max((effect.splits for effect in text.beside.values()), default=0)
     sentences = [
         f"**{lead(list(answered.values()))}**",
-        "Cut in rating error (MSE) against the same network on IDs alone, training stopped at its "
+        "Cut in rating error (MSE) against the same network on IDs alone, stopped at its "
         f"best validation epoch; MovieLens-1M, {splits} random splits, 95 % intervals.",
         f"Plots: {_gain(text, STOPPED)}, {SHUFFLED} among movies {_shuffled(text, STOPPED)}; "
-        f"as standardised features in large batches {_gain(text, STANDARDISED)}.",
-        f"Posters: {_gain(picture, STOPPED)}; added to plots, against plots alone "
+        f"standardised, in large batches {_gain(text, STANDARDISED)}.",
+        f"Posters: {_gain(picture, STOPPED)}; beside plots, against plots alone "
         f"{_gain(picture, BESIDE_TEXT + STOPPED)}.",
         f"Both: {_gain(both, STOPPED)}; {RECIPE} {_gain(both, RECIPE)}, {SHUFFLED} "
         f"{_shuffled(both, RECIPE)}; {TUNED} {_gain(both, TUNED)}.",
-        f"Movies with fewer than five ratings, plots: {_gain(new, STOPPED)}.",
+        f"Movies with fewer than five ratings{_rare(found)}, plots: {_gain(new, STOPPED)}.",
     ]
     unrated, content = (found.effect(f"{UNRATED_TEXT}{end}") for end in ("", ", content"))
     if unrated is not None and content is not None:
@@ -397,6 +413,12 @@ def answer_text(found: Measured) -> str:
         sentences.append(simple_sentence(simple))
     of_rankers = multimodal_parts.front_sentence(found.published)
     return "\n\n".join(filter(None, (" ".join(sentences), of_rankers)))
+
+
+def _rare(found: Measured) -> str:
+    """How much of the test ratings the check on items with few ratings rests on, in brackets."""
+    share = found.rare_share(NEW_ITEMS.decides)
+    return "" if share is None else f" ({100 * share:.2f} % of test ratings)"
 
 
 def _gain(one: Card, label: str) -> str:

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from ..claims.reading import read_claims
+from ..claims.reading import claims_by_id, read_claims
 
 BESIDE_TEXT = "beside the text, "  # how labels of comparisons beside the text begin
 UNRATED_TEXT, UNRATED_PICTURE = "Cold-items (text)", "Cold-items (picture)"  # checks of 09
@@ -66,6 +66,12 @@ def claimed() -> dict[str, str]:
         in_it = printed == "in words" or printed.strip("+< ") in statement
         phrases[claim.id] = statement if in_it else f"{statement}: {printed}"
     return phrases
+
+
+def noted(claim: str) -> str:
+    """The note on a claim, as a part of a sentence; "" without one."""
+    note = claims_by_id()[claim].note
+    return note[:1].lower() + note[1:].removesuffix(".")
 
 
 BOTH = Question(

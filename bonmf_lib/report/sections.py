@@ -11,8 +11,11 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ..claims.reading import claims_by_id
 from ..evaluation.shapley import shapley_table
 from ..experiments import specifications
+from ..experiments.protocols import CONTROLS
+from ..experiments.registry import CONTROLS_OF
 from ..runs.publication import REMEASURED, agreement_sentence
 from ..runs.records import interval_share
 from ..studies import failures, overlap as overlap_studies
@@ -87,9 +90,8 @@ def initial_weights(published: Published) -> Parts:
 def ablations(published: Published, epochs: int) -> Parts:
     """The tables of 05, and how many trainings of each ran out of the given number of epochs."""
     experiments = published.own["experiment"]
-    rows = published.own[
-        experiments.str.startswith("05_") & ~experiments.isin(specifications.EXPERIMENTS)
-    ]
+    elsewhere = experiments.isin([*specifications.EXPERIMENTS, *CONTROLS_OF.values()])
+    rows = published.own[experiments.str.startswith("05_") & ~elsewhere]
     if rows.empty:
         raise NotPublishedError("Ablations")
     shown = METRICS | {"mse-cold-items": "MSE, items with < 5 training ratings"}
@@ -98,6 +100,28 @@ def ablations(published: Published, epochs: int) -> Parts:
         yield tables.metric_table(group, shown).rename_axis(title)
         if experiment != "05_claims":
             yield answers.limit_sentence(group, epochs)
+
+
+def controls(published: Published, *notebooks: str) -> Parts:
+    """Rows with content beside themselves on controls of it, one table per list of rows.
+
+    Args:
+        notebooks: the numbers of those whose rows they are.
+    """
+    known, waiting = set(published.own["experiment"]), []
+    for rows, controlled in CONTROLS_OF.items():
+        number, _, title = rows.partition("_")
+        if number not in notebooks:
+            continue
+        what = f"Controls of {title.replace('_', ' ')} ({number})"
+        if {rows, controlled} <= known:
+            both = published.own[published.own["experiment"].isin([rows, controlled])]
+            yield tables.beside_controls(both, "mse", CONTROLS).rename_axis(what)
+        else:
+            waiting.append(str(NotPublishedError(what)))
+    if not known & {CONTROLS_OF[name] for name in CONTROLS_OF if name[:2] in notebooks}:
+        raise NotPublishedError(f"Rows on controls of their content ({', '.join(notebooks)})")
+    yield from waiting
 
 
 def dependence(published: Published) -> Parts:
@@ -110,11 +134,14 @@ def dependence(published: Published) -> Parts:
         yield specification_curve.centre_sentence(effects, name, centre)
     yield specification_figures.centre_gains(effects, centres)
     yield specification_curve.coverage_sentence(published.own, published.run)
-    for comparison, own in effects[effects["content"] == specification_curve.REAL].groupby(
+    near = specification_curve.around(effects)
+    for comparison, own in near[near["content"] == specification_curve.REAL].groupby(
         "comparison", sort=False
     ):
         if len(own) > len(centres):
-            yield f"{comparison}: {specification_curve.curve_sentence(effects, comparison)}"
+            said = f"{comparison}: {specification_curve.curve_sentence(effects, comparison)}"
+            claim = claims_by_id().get(f"BoNMF {comparison}, native")
+            yield f"{said} {claim.note}".rstrip() if claim else said
             yield specification_figures.specification_curve(effects, comparison)
 
 
@@ -408,7 +435,8 @@ def what_to_take(
     judged = judged[judged["dataset"] == published.dataset]
     for claim in [claim for claim in _TAKEN if (judged["claim"] == claim).any()]:
         statement = judged.loc[judged["claim"] == claim, "statement"].iloc[0]
-        yield f"{statement}. {tables.interpret(judged, claim)}"
+        note = claims_by_id()[claim].note
+        yield f"{statement}. {tables.interpret(judged, claim)} {note}".rstrip()
     yield row_sentences.own_model_sentence(published.own)
     yield from (answers.added_sentence(published.own, modality) for modality in ("text", "picture"))
     yield from (answer.sentences[-1] for answer in found if answer.question != "overlap")

@@ -32,6 +32,7 @@ from .conclusions import (
 )
 from .html import escaped_markdown
 from .published import NotPublishedError, Published, read_published_run
+from .questions import noted
 from .relative import percent, span
 from .tables import paper_values
 
@@ -328,7 +329,8 @@ _ASKED_OF_COLD_START = {
 
 def _cold_lines(found: Measured) -> list[str]:
     """The paper's claim, by its own threshold, then what 09 adds."""
-    claimed = found.verdict_lines(_ASKED_OF_FEW_RATINGS) or [_WAITS]
+    claimed = found.verdict_lines(_ASKED_OF_FEW_RATINGS, lambda claim: f"; {noted(claim.id)}")
+    claimed = claimed or [_WAITS]
     own = found.verdict_lines(_ASKED_OF_COLD_START)
     return [*claimed, *(own or [f"**On items and users without any rating?** {_WAITS}"])]
 

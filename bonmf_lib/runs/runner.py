@@ -4,7 +4,7 @@ done twice."""
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -27,6 +27,8 @@ from .records import (
 from .run import Run
 from .training import Training
 from .variant import Variant, variant_hash
+
+T = TypeVar("T")
 
 
 def run_variants(
@@ -88,14 +90,23 @@ def train_share(
     Raises:
         ConfigError: there is no such share.
     """
+    connected = _connected([Training(run, variant, seed) for seed in seeds for variant in variants])
+    waves = _waves(list(chain.from_iterable(share(connected, part, parts))))
+    tasks = [[(group,) for group in wave] for wave in waves]
+    return _run_waves(_train_group, tasks, f"share {part} of {parts}: trainings")
+
+
+def share(whole: Sequence[T], part: int, parts: int) -> Sequence[T]:
+    """The ``part``-th of so many equal shares.
+
+    Raises:
+        ConfigError: there is no such share.
+    """
     if not 1 <= part <= parts:
         raise ConfigError(
             f"A share is one of so many parts, such as 1/4 or 4/4, got {part}/{parts}."
         )
-    connected = _connected([Training(run, variant, seed) for seed in seeds for variant in variants])
-    waves = _waves(list(chain.from_iterable(connected[part - 1 :: parts])))
-    tasks = [[(group,) for group in wave] for wave in waves]
-    return _run_waves(_train_group, tasks, f"share {part} of {parts}: trainings")
+    return whole[part - 1 :: parts]
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """Other studies' numbers on their own splits: the splits are theirs, and so are the errors."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,13 +12,16 @@ from bonmf_lib.claims.judge import UNTESTABLE
 from bonmf_lib.claims.ledger import ledger
 from bonmf_lib.claims.reading import read_claims
 from bonmf_lib.datasets import load_dataset
-from bonmf_lib.errors import SplitError
+from bonmf_lib.errors import SourceError, SplitError
 from bonmf_lib.experiments import anchors
+from bonmf_lib.runs import run as run_module
 from bonmf_lib.runs.records import COLUMNS
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import run_variants
 from bonmf_lib.runs.training import Training
 from bonmf_lib.splits.rules import KFold, RowShuffle, resampling_share
+
+on = Run.on
 
 
 @pytest.fixture
@@ -90,6 +95,27 @@ def test_scikit_surprises_rows_are_its_own_cross_validation(run, monkeypatch):
     monkeypatch.setattr(anchors, "ALGORITHMS", {})
     again = anchors.surprise_rows(run, "x", ["Biased SVD", "User + item bias"], anchors.FOLDS)
     pd.testing.assert_frame_equal(again, records)  # recorded, not run again
+
+
+def test_anchors_are_run_on_the_other_movielens_set_that_a_profile_has(run, monkeypatch, capsys):
+    """Stand-ins: the planted data for one set, the better ratings of them for the other."""
+    assert anchors.outside_records(run).empty  # no MovieLens
+    monkeypatch.setattr(anchors, "MOVIELENS", ("planted", "planted+from4"))
+    domains = replace(run.settings.domains, also_on=("planted+from4", "xwines"))
+    monkeypatch.setattr(anchors, "ALGORITHMS", {"User + item bias": surprise.BaselineOnly})
+    run.settings = replace(run.settings, domains=domains)
+    monkeypatch.setattr(Run, "on", lambda self, name, content: on(self, name, "packaged"))
+    records = anchors.outside_records(run)
+    rows = records.groupby("dataset")["experiment"].unique().map(sorted)
+    both = ["04_folds", "04_surprise"]
+    assert rows.to_dict() == {"planted": both, "planted+from4": both}
+
+    def cannot(name, content):
+        raise SourceError("no place had it.")
+
+    monkeypatch.setattr(run_module, "load_dataset", cannot)
+    assert set(anchors.outside_records(run)["dataset"]) == {"planted"}
+    assert "Without planted+from4: no place had it." in capsys.readouterr().out
 
 
 def test_claims_find_the_rows(run):

@@ -239,6 +239,20 @@ def test_new_items_are_told_with_their_controls_and_a_simple_model():
         assert f"{start} {words}" in answer_text(replace(found, claims=changed))
 
 
+def test_on_how_much_the_effect_on_few_ratings_rests_stands_beside_it(found):
+    """Test ratings of movies that fewer than five others train on: 488, 431, 416, 411 and 456 of
+    300,063 by split, without the ratings that validate."""
+    share = found.rare_share(NEW_ITEMS.decides)
+    assert share == pytest.approx(np.mean([488, 431, 416, 411, 456]) / 300_063, abs=1e-8)
+    assert f"fewer than five ratings ({share:.2%}".replace("%", " %") in answer_text(found)
+    (row,) = (row for row in answer_rows(found) if row.question == NEW_ITEMS.asked)
+    assert "rests on about 370 test ratings a split, 0.12 % of all, of about 210" in row.measured
+    assert card(NEW_ITEMS, found).answer.endswith("do not train.")
+    assert not card(TEXT, found).answer.endswith("do not train.")
+    assert judged().rare_share(NEW_ITEMS.decides) is None
+    assert "fewer than five ratings, plots: not run" in answer_text(judged())
+
+
 def test_answers_do_without_records():
     nothing = measured(Published(pd.DataFrame(columns=COLUMNS)))
     assert {one.short for one in cards(nothing)} == {NOT_RUN}

@@ -136,17 +136,30 @@ def test_how_much_an_error_on_cold_items_rests_on(tmp_path):
 
 
 @pytest.mark.mirror
-def test_the_note_on_cold_start_says_on_how_much_it_rests(tmp_path):
+@pytest.mark.parametrize(
+    ("claims", "patience", "ratings", "percent", "movies"),
+    [
+        (("BoNMF (e)", "BoNMF (e), native", "BoNMF (e), native, content", "BoNMF (e), tuned"),
+         None, 370, "0.12", 210),
+        (("BoNMF (e), early stopped", "BoNMF (e), native, early stopped"), 3, 440, "0.15", 235),
+    ],
+)  # fmt: skip
+def test_notes_on_cold_start_say_on_how_much_it_rests(
+    tmp_path, claims, patience, ratings, percent, movies
+):
     run = Run(NotebookParameters(profile="quick", dataset="ml-1m", run_dir=str(tmp_path)))
     row = Variant(
-        "NMD (ID only)", "as published", "biased-svd", BiasedSVDConfig(), TrainingConfig()
-    )
+        "NMD (ID only)", "as published", "biased-svd", BiasedSVDConfig(),
+        TrainingConfig(patience=patience),
+    )  # fmt: skip
     said = failures.cold_sentence(run, row, range(5))
     found = [float(number.replace(",", "")) for number in re.findall(r"\d[\d,.]*", said)]
     _, fewest, most, share, items, most_items = found
-    (note,) = (claim.note for claim in read_claims() if claim.id == "BoNMF (e)")
-    assert "about 370 test ratings a split, 0.12 % of all, of about 210 movies" in note
-    assert fewest <= 370 <= most and items <= 210 <= most_items and share == 0.12
+    assert fewest <= ratings <= most and items <= movies <= most_items and share == float(percent)
+    words = f"about {ratings} test ratings a split, {percent} % of all, of about {movies} movies"
+    notes = {claim.id: claim.note for claim in read_claims()}
+    for claim in claims:
+        assert words in notes[claim]
 
 
 def test_training_counts_leave_the_test_part_out(planted, split):

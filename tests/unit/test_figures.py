@@ -163,7 +163,8 @@ def effects_of() -> pd.DataFrame:
     rows = [
         {
             "comparison": comparison, "content": content, **asdict(centre),
-            "batch": centre.batch[0], "gain": gain, "low": gain - 1, "high": gain + 1, "splits": 5,
+            "batch": centre.batch[0], "combination": False, "gain": gain, "low": gain - 1,
+            "high": gain + 1, "splits": 5,
         }
         for comparison in COMPARISONS
         for content in ("real", "shuffled", "noise", "over shuffled")

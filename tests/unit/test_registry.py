@@ -2,13 +2,28 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
 from bonmf_lib.__main__ import main
 from bonmf_lib.errors import ConfigError
-from bonmf_lib.experiments import ablations, cold_start, multimodal_ranking, table1
-from bonmf_lib.experiments.registry import EXPERIMENTS, GRIDS, asked, asked_together
+from bonmf_lib.experiments import (
+    ablations,
+    anchors,
+    cold_start,
+    multimodal_ranking,
+    specifications,
+    table1,
+)
+from bonmf_lib.experiments.registry import (
+    CONTROLS_OF,
+    EXPERIMENTS,
+    GRIDS,
+    asked,
+    asked_together,
+    train,
+)
 from bonmf_lib.runs import training
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import run_variants, train_share
@@ -23,6 +38,7 @@ WRITTEN = {  # names that notebooks put together
     "12_{question}": {f"12_{question}" for question in multimodal_ranking.QUESTIONS},
 }
 PUT_TOGETHER = {f"05_{question.replace(' ', '_')}" for question in GRIDS} | {
+    *specifications.EXPERIMENTS,
     "08_resolve_random",
     "08_resolve_cold",
 }
@@ -44,7 +60,7 @@ def test_rows_of_experiments_are_asked_together_unless_a_name_means_two_rows(tmp
         assert len({row.name for row in rows}) == len(rows)
 
 
-EMPTY = {"05_specifications", "06_claims", "11_naive"}
+EMPTY = {"05_specifications", "05_language_models", "06_claims", "11_naive"}
 OUTSIDE = {"04_folds", "04_shuffled_rows"}  # asked for by anchors.outside_records
 
 
@@ -70,6 +86,30 @@ def test_every_list_has_rows_with_names_of_their_own_and_seeds(run):
         assert rows or name in EMPTY, name
         assert len({(row.name, row.protocol, row.evaluation) for row in rows}) == len(rows), name
         assert experiment.seeds(run), name
+
+
+@pytest.mark.parametrize("name", CONTROLS_OF)
+def test_controls_are_of_the_rows_that_read_content(run, name):
+    rows, seeds = asked(run, name)
+    controls, fewer = asked(run, CONTROLS_OF[name])
+    assert set(fewer) <= set(seeds) and controls
+    known = {(row.name, row.protocol): row for row in rows}
+    read = {key for key, row in known.items() if row.uses("text") or row.uses("image")}
+    met = set()
+    for row in controls:
+        real_name, _, ending = row.name.rpartition(", ")
+        real = known[real_name, row.protocol]
+        met.add((real_name, row.protocol))
+        assert ending in ("shuffled", "noise")
+        for modality in ("text", "image"):
+            encoder = getattr(row, f"{modality}_encoder")
+            if real.uses(modality):
+                usual = getattr(real, f"{modality}_encoder") or run.encoder(modality)
+                assert encoder == f"{usual}-{ending}"
+        same = replace(real, name=row.name, explained=row.explained)
+        encoders = {"text_encoder": row.text_encoder, "image_encoder": row.image_encoder}
+        assert row == replace(same, **encoders)
+    assert met == read
 
 
 def test_shares_are_trained_once_and_then_only_recorded(run, monkeypatch):
@@ -103,6 +143,28 @@ def test_a_search_and_the_mean_of_its_networks_stay_in_one_share(run):
 def test_shares_that_cannot_be_are_refused(run, part, parts):
     with pytest.raises(ConfigError, match=f"got {part}/{parts}"):
         train_share(run, [], (), part, parts)
+    with pytest.raises(ConfigError, match=f"got {part}/{parts}"):
+        train(run, "04_surprise", None, part, parts)
+
+
+def test_models_of_another_library_are_fitted_in_shares_and_then_found(run, monkeypatch):
+    fitted = []
+    real = anchors._surprise_row
+    monkeypatch.setenv("BONMF_WORKERS", "1")
+
+    def noted(run, experiment, name, config, fold):
+        fitted.append((name, fold))
+        real(run, experiment, name, config, fold)
+
+    monkeypatch.setattr(anchors, "_surprise_row", noted)
+    counts = [train(run, "04_surprise", None, part, 3) for part in (1, 2, 3)]
+    every = [(name, fold) for name in anchors.ALGORITHMS for fold in anchors.folds(run)]
+    assert sum(counts) == len(fitted) == len(every) and set(fitted) == set(every)
+    assert train(run, "04_surprise") == len(every) == len(fitted)  # nothing is fitted again
+    names = list(anchors.ALGORITHMS)
+    records = anchors.surprise_rows(run, anchors.SURPRISE_FOLDS, names, anchors.folds(run))
+    assert len(fitted) == len(every)
+    assert len(records.groupby(["variant", "seed"])) == len(every)
 
 
 def test_the_command_trains_a_share_where_the_pipeline_looks_for_it(tmp_path, monkeypatch, capsys):

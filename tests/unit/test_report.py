@@ -46,6 +46,8 @@ WAITING = {  # for the long runs that they show; a part that is published belong
     "svd solvers": report.svd_solvers,
     "practices": report.practices,
     "initial weights": report.initial_weights,
+    "controls by the paper's recipe": lambda published: report.controls(published, "03", "04"),
+    "controls of ablations": lambda published: report.controls(published, "05"),
 }
 
 
@@ -107,6 +109,35 @@ def test_what_text_and_picture_tell_is_drawn(published):
     )
     with pytest.raises(NotPublishedError):
         list(report.information(without, SUBSETS))
+
+
+def test_rows_stand_beside_their_controls_as_far_as_these_are_published(published):
+    """The controls, made here, err 1.25 times as much: the rows err a fifth less."""
+    own = published.records[published.records["experiment"] == "03_model_training"]
+    real = own[own["variant"] == "BoNMF"]
+    for ending in ("shuffled", "noise"):
+        controls = real.assign(
+            experiment="03_controls", variant=f"BoNMF, {ending}", value=1.25 * real["value"]
+        )
+        own = pd.concat([own, controls], ignore_index=True)
+    table, said = report.controls(Published(own), "03", "04")
+    assert said == "Controls of table1 (04): not published yet."
+    assert table.index.tolist() == ["BoNMF (as published)", "BoNMF (early stopped)"]
+    assert set(table["better than noise, %"]) == {"+20.0 [+20.0, +20.0]"}
+    alone = Published(own[own["experiment"] == "03_controls"])
+    (said,) = report.controls(alone, "03")  # rows to stand beside are lacking
+    assert said == "Controls of model training (03): not published yet."
+
+
+def test_tables_of_ablations_list_no_controls(published):
+    def listed(records):
+        parts = report.ablations(Published(records), 20)
+        return [part.index.name for part in parts if isinstance(part, pd.DataFrame)]
+
+    own = published.own
+    claims = own[own["experiment"] == "05_claims"]
+    more = [own, claims.assign(experiment="05_claims_controls"), claims.assign(experiment="05_x")]
+    assert listed(pd.concat(more, ignore_index=True)) == [*listed(own), "x"]
 
 
 def test_damage_is_no_lack(published, monkeypatch):

@@ -8,9 +8,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from bonmf_lib.claims.reading import read_claims
 from bonmf_lib.errors import ConfigError
-from bonmf_lib.evaluation.significance import paired_difference
+from bonmf_lib.evaluation.significance import equivalence, paired_difference
 from bonmf_lib.experiments import specifications
+from bonmf_lib.experiments.registry import EXPERIMENTS
 from bonmf_lib.experiments.specifications import CONTENTS, NETWORKS
 from bonmf_lib.experiments.table1 import table1_rows
 from bonmf_lib.report.figures.specification import centre_gains, specification_curve
@@ -18,6 +20,7 @@ from bonmf_lib.report.specification_curve import (
     COMPARISONS,
     OVER,
     OWN_SPREAD,
+    around,
     at,
     beats_controls,
     centre_sentence,
@@ -58,11 +61,17 @@ def test_every_choice_is_varied_alone_around_both_centres():
     assert len(every) == len(set(every)) == 2 * (1 + len(near)) - 2
 
 
+def drawing(count):
+    """The profile with so many random combinations."""
+    return replace(PAPER, specification=replace(PAPER.specification, random=count))
+
+
 def test_random_combinations_are_others_and_stay_the_same():
-    drawn = specifications.random_combinations(PAPER)
-    assert len(set(drawn)) == PAPER.specification.random
+    drawn = specifications.random_combinations(drawing(40))
+    assert len(set(drawn)) == 40
     assert not set(drawn) & set(specifications.around_centres(PAPER))
-    assert drawn == specifications.random_combinations(PAPER)
+    assert drawn == specifications.random_combinations(drawing(40))
+    assert drawn[:10] == specifications.random_combinations(drawing(10))  # fewer are the first
     for name, values in specifications.choices(PAPER).items():
         assert {getattr(specification, name) for specification in drawn} == set(values)
 
@@ -144,7 +153,7 @@ def test_large_batches_have_more_epochs_to_stop_in():
 
 def test_effects_of_runs(run):
     found = specifications.around_centres(run.settings)
-    rows = specifications.rows_of(run, found)
+    rows = specifications.rows_of(run, found) + specifications.noise_rows(run)
     assert len({variant_hash(run, row) for row in rows}) == len(rows) == 2 * (1 + 3 * 3)
     effects = specification_effects(run_variants(run, "x", rows, (0,)), found)
     # no item of the generated data has fewer than five ratings: no (e)
@@ -175,8 +184,11 @@ def made_records(found, gain, splits=2, noise=0.0) -> pd.DataFrame:
             for seed in range(splits):
                 error = 1 - (taken + noise * draw.standard_normal()) / 100
                 rows.append({"variant": s.row_name(network, content), "seed": seed, "value": error})
-    table = pd.DataFrame(rows).drop_duplicates(["variant", "seed"])
-    return table.assign(
+    return as_records(pd.DataFrame(rows))
+
+
+def as_records(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.drop_duplicates(["variant", "seed"]).assign(
         protocol="specification",
         metric="mse",
         dataset="d",
@@ -257,6 +269,63 @@ def test_real_features_are_compared_with_controls_on_the_same_splits():
     assert beats_controls(effects, "picture") == (0, 1)
 
 
+def test_noise_is_run_in_the_centres_on_as_many_splits_as_other_readings(tmp_path):
+    run = Run(NotebookParameters(profile="paper", run_dir=str(tmp_path)))
+    known = PAPER.specification
+    rows = {name: EXPERIMENTS[name].rows(run) for name in specifications.EXPERIMENTS}
+    seeds = {name: EXPERIMENTS[name].seeds(run) for name in specifications.EXPERIMENTS}
+    assert len(seeds["05_centres"]) == known.centre_seeds > known.seeds == len(seeds["05_noise"])
+    assert seeds["05_noise"] == seeds["05_specifications"] == seeds["05_centres"][: known.seeds]
+    middle = specifications.centres(PAPER).values()
+    read = [network for network, modalities in NETWORKS.items() if modalities]
+    assert [row.name for row in rows["05_noise"]] == [
+        s.row_name(network, "noise") for s in middle for network in read
+    ]
+    for name in ("05_centres", "05_specifications", "05_language_models"):
+        assert not any(", noise;" in row.name for row in rows[name])
+    assert len(rows["05_centres"]) == 2 * (1 + 2 * len(read))
+
+
+def test_gains_over_noise_have_the_spread_of_gains_over_any_control():
+    """Ten splits of real and shuffled texts, two of noise."""
+    found = specifications.around_centres(PAPER)[:2]
+    records = made_records(found, lambda s: 2.0, splits=10, noise=0.3)
+    records = records[~records["variant"].str.contains(", noise;") | (records["seed"] < 2)]
+    effects = specification_effects(records, found)
+    by_name = {name: rows.set_index("seed")["value"] for name, rows in records.groupby("variant")}
+    gains = [
+        -100 * (by_name[s.row_name("IDs + text")] / by_name[s.row_name("IDs + text", c)] - 1)
+        for s in found
+        for c in ("shuffled", "noise")
+    ]
+    gains = [gain.dropna().to_numpy() for gain in gains]
+    freedom = 2 * 9 + 2 * 1
+    spread = np.sqrt(sum(((g - g.mean()) ** 2).sum() for g in gains) / freedom)
+    half = stats.t.ppf(0.975, freedom) * spread * np.sqrt(1 / 2 + 3 / 7)
+    over = at(effects, found[0]).loc[("text", OVER["noise"])]
+    assert over["high"] - over["gain"] == pytest.approx(half) and over["splits"] == 2
+
+
+def test_noise_in_the_centres_alone_takes_no_other_control_away():
+    found = specifications.around_centres(PAPER)
+    records = made_records(found, lambda s: 3.0, noise=0.05)
+    middle = [s.row_name("IDs + text", "noise") for s in specifications.centres(PAPER).values()]
+    elsewhere = records["variant"].str.contains(", noise;") & ~records["variant"].isin(middle)
+    effects = specification_effects(records[~elsewhere], found)
+    own = effects[effects["comparison"] == "text"].groupby("content").size()
+    readings = len(trained_apart(found, "text"))
+    assert own.to_dict() == {
+        "real": readings,
+        "shuffled": readings,
+        OVER["shuffled"]: readings,
+        "noise": 2,
+        OVER["noise"]: 2,
+    }
+    assert beats_controls(effects, "text") == (readings, readings)
+    without = specification_effects(records[~records["variant"].str.contains(", noise;")], found)
+    assert beats_controls(without, "text") == (readings, readings)
+
+
 def test_what_decides_and_what_is_said():
     found = specifications.around_centres(PAPER)
     effects = specification_effects(
@@ -274,8 +343,8 @@ def test_what_decides_and_what_is_said():
     assert beats_controls(effects, "text") == (fixed, len(found))
     said = curve_sentence(effects, "text")
     assert (
-        f"In {fixed} of {len(found)} specifications it helps, in {len(found) - fixed} it harms"
-        in said
+        f"In {fixed} of {len(found)} specifications around the centres it helps, in "
+        f"{len(found) - fixed} it harms" in said
     )
     assert said.endswith("The answer is not a robust yes.")
     always = specification_effects(made_records(found, lambda s: 3.0, noise=0.05), found)
@@ -284,18 +353,172 @@ def test_what_decides_and_what_is_said():
     assert "stopping" in said and f"beat every control in {fixed} of {len(found)}" in said
 
 
+def test_random_combinations_leave_the_verdict_alone_and_are_counted_apart():
+    """They harm by 2 %, and by far from the same on both splits; the readings around the centres
+    help by 3 %."""
+    found = specifications.around_centres(PAPER)
+    near = made_records(found, lambda s: 3.0, noise=0.05)
+    alone = specification_effects(near, found)
+    drawn = specifications.random_combinations(PAPER)[:8]
+    known = {s.row_name("IDs + text") for s in found}
+    drawn = [s for s in drawn if s.row_name("IDs + text") not in known]
+    far = made_records(drawn, lambda s: -2.0, noise=0.05)
+    far["value"] *= 1 + 0.1 * far["seed"] * far["variant"].str.contains("IDs + text,", regex=False)
+    both = pd.concat([near, far[~far["variant"].isin(near["variant"])]], ignore_index=True)
+    effects = specification_effects(both, found, drawn)
+    # a combination may be the other language model of a reading
+    same, before = (
+        one[one["comparison"] != "(f)"].reset_index(drop=True) for one in (around(effects), alone)
+    )
+    pd.testing.assert_frame_equal(same, before)
+    said = curve_sentence(effects, "text")
+    before = curve_sentence(alone, "text")
+    assert before.endswith("The answer is yes, robustly.")
+    number = f"0 of {len(drawn)} random combinations, counted apart, it helps, in {len(drawn)}"
+    assert said.startswith(f"{before} In {number} it harms; the median gain is −")
+    figure = specification_curve(effects, "text")
+    title = figure.get_label()
+    assert title.startswith(specification_curve(alone, "text").get_label())
+    assert title.endswith(f"apart, of {len(drawn)} random combinations, 0 and {len(drawn)}")
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels.count("random combination") == 1
+    top, bottom = figure.axes
+    (squares,) = top.collections[-1:]
+    gains = effects[(effects["comparison"] == "text") & (effects["content"] == "real")]
+    gains = gains.sort_values("gain", ignore_index=True)
+    expected = gains.loc[gains["combination"], "gain"]
+    np.testing.assert_allclose(
+        squares.get_offsets(), np.column_stack([expected.index, expected.astype(float)])
+    )
+    grey = {
+        int(place)
+        for marks in bottom.collections
+        for place, colour in zip(marks.get_offsets()[:, 0], marks.get_edgecolors(), strict=True)
+        if np.ptp(colour[:3]) < 0.01
+    }
+    assert grey == set(expected.index)
+
+
+def test_a_combination_that_trains_the_networks_of_a_reading_is_that_reading():
+    found = specifications.around_centres(PAPER)
+    twin = replace(found[0], preparation="unit", image_encoder=PAPER.encoders.cnn)
+    assert twin not in found
+    records = made_records([*found, twin], lambda s: 3.0, noise=0.05)
+    effects = specification_effects(records, found, [twin])
+    own = effects[effects["content"] == "real"].groupby("comparison")["combination"].sum()
+    assert own.to_dict() == {"(a)": 1, "(c)": 1, "(d)": 1, "text": 0, "picture": 1, "(f)": 0}
+
+
+def test_the_language_model_is_swapped_in_every_reading_around_the_centres(tmp_path):
+    run = Run(NotebookParameters(profile="paper", run_dir=str(tmp_path)))
+    run.settings = replace(
+        run.settings, specification=replace(run.settings.specification, random=0)
+    )
+    rows = specifications.other_language_models(run)
+    # around each centre: 4 other scales, 2 regularisations, a batch, 2 initial embeddings
+    assert len({row.name for row in rows}) == len(rows) == 2 * (4 + 2 + 1 + 2)
+    assert {row.text_encoder for row in rows} == {"mpnet-base"}
+    assert not any(row.uses("image") for row in rows)
+    known = {row.name for row in specifications.rows_of(run, specifications.all_readings(PAPER))}
+    more = {row.name for row in rows} | known
+    for s in specifications.around_centres(PAPER):
+        assert replace(s, text_encoder="mpnet-base").row_name("IDs + text") in more
+    run.settings = varying(run.settings, ("preparation", "stopping"))
+    assert specifications.other_language_models(run) == []
+
+
+def swapped_records(found, by, splits=5) -> pd.DataFrame:
+    """Records in which the other encoder's text takes ``by(specification)`` percent off the error
+    that the centres' has, and other items' texts add 2 percent, one split more than another."""
+    rows = []
+    for s in found:
+        errors = {
+            s.row_name("IDs + text"): 1.0,
+            s.row_name("IDs + text", "shuffled"): 1.02,
+            replace(s, text_encoder="mpnet-base").row_name("IDs + text"): 1 - by(s) / 100,
+        }
+        rows += [
+            {
+                "variant": name,
+                "seed": seed,
+                "value": error * (1 + 0.001 * (seed - 2) * (error != 1)),
+            }
+            for name, error in errors.items()
+            for seed in range(splits)
+        ]
+    return as_records(pd.DataFrame(rows))
+
+
+def test_language_models_are_alike_where_intervals_lie_inside_the_margin():
+    """The gain has a standard deviation of 0.1 * sqrt(2.5) over five splits, so the 90 % interval
+    reaches 2.13 * sqrt(1 / 5 + 3 / 7) times as far from the mean: 0.27."""
+    found = [s for s in specifications.around_centres(PAPER) if s.text_encoder == "minilm-l6"]
+    texts = trained_apart(found, "(f)")
+    gains = {"fixed": 0.1, "best epoch": -0.9}
+    records = swapped_records(found, lambda s: gains[s.stopping])
+    effects = specification_effects(records, specifications.around_centres(PAPER))
+    own = effects[effects["comparison"] == "(f)"].set_index(["stopping", "content"]).sort_index()
+    assert len(own.loc["fixed", :].loc["real"]) == len(texts) / 2
+    for stopping, gain in gains.items():
+        one = own.loc[(stopping, "real")].iloc[0]
+        share = resampling_share("ratio(test=0.3, valid=0)", 0.3)
+        draws = 100 * (1 - (1 - gain / 100) * (1 + 0.001 * np.arange(-2, 3)))
+        alike = equivalence(draws, np.zeros(5), 0.5, share)
+        np.testing.assert_allclose(
+            one[["gain", "low", "high"]].astype(float), [alike.mean, alike.low, alike.high]
+        )
+        assert (alike.p_value < 0.05) == (stopping == "fixed")
+    assert own.loc[("fixed", "shuffled"), "gain"].iloc[0] == pytest.approx(-2)
+    half = len(texts) // 2
+    said = curve_sentence(effects, "(f)")
+    assert said.startswith(
+        f"Is another language model as good? In {half} of {len(texts)} specifications around the "
+        f"centres its 90 % interval lies inside ±0.5 %, in {half} wholly outside; the median gain"
+    )
+    assert f"beat every control in {len(texts)} of {len(texts)}. The answer is not a" in said
+    figure = specification_curve(effects, "(f)")
+    number = f"in {half} of {len(texts)} specifications around the centres, outside in {half}"
+    assert f"Inside ±0.5 % {number}; better than every control in" in figure.get_label()
+    (margin,) = figure.axes[0].patches
+    assert (margin.get_y(), margin.get_y() + margin.get_height()) == (-0.5, 0.5)
+    assert "±0.5 %" in {text.get_text() for text in figure.legends[0].get_texts()}
+    alike = specification_effects(swapped_records(found, lambda s: 0.1), found)
+    assert alike[alike["comparison"] == "(f)"].empty  # no other encoder was asked for
+    alike = specification_effects(
+        swapped_records(found, lambda s: 0.1), specifications.around_centres(PAPER)
+    )
+    assert curve_sentence(alike, "(f)").endswith("The answer is yes, robustly.")
+
+
+def test_where_text_tells_nothing_language_models_are_not_alike_robustly():
+    found = [s for s in specifications.around_centres(PAPER) if s.text_encoder == "minilm-l6"]
+    records = swapped_records(found, lambda s: 0.1)
+    told = records["variant"].str.contains("shuffled")
+    records["value"] = records["value"].where(~told, 1 + 0.001 * (records["seed"] - 2))
+    effects = specification_effects(records, specifications.around_centres(PAPER))
+    assert "beat every control in 0 of" in curve_sentence(effects, "(f)")
+    assert curve_sentence(effects, "(f)").endswith("The answer is not a robust yes.")
+
+
+def test_the_margin_of_language_models_is_that_of_the_claim_about_them():
+    margins = {claim.margin for claim in read_claims() if claim.id.startswith("BoNMF (f)")}
+    assert margins == {COMPARISONS["(f)"].margin}
+
+
 @pytest.mark.parametrize("comparison", [name for name in COMPARISONS if name != "(e)"])
 def test_every_comparison_is_drawn_with_its_controls(comparison):
     found = specifications.around_centres(PAPER)
     effects = specification_effects(made_records(found, lambda s: 1.0, noise=0.2), found)
     figure = specification_curve(effects, comparison)
     bottom = figure.axes[1]
+    margin = COMPARISONS[comparison].margin
     assert {text.get_text() for text in figure.legends[0].get_texts()} == {
-        "real",
-        "shuffled",
-        "noise",
+        *CONTENTS,
+        *([] if margin is None else ["±0.5 %"]),
     }
     apart = trained_apart(found, comparison)
+    if margin is not None:  # only in the centres are both language models among these
+        apart = list(specifications.centres(PAPER).values())
     choices = [{getattr(s, name) for s in apart} for name in specifications.choices(PAPER)]
     assert len(bottom.get_yticks()) == sum(len(values) for values in choices if len(values) > 1)
 
@@ -310,8 +533,8 @@ def test_what_is_said_and_drawn_of_the_centres():
     for (name, centre), gain in zip(centres.items(), (3.0, 1.0), strict=True):
         own = at(effects, centre)
         assert own.loc[("text", "real"), "gain"] == pytest.approx(gain, abs=0.2)
-        # the records hold no new items; three comparisons are with IDs
-        assert len(own) == 5 * len(CONTENTS) + 3 * len(OVER)
+        # the records hold no new items; three comparisons are with IDs, one has a margin
+        assert len(own) == 6 * len(CONTENTS) + 4 * len(OVER)
         sentence = centre_sentence(effects, name, centre)
         text = own.loc[("text", "real")]
         assert sentence.startswith(
@@ -332,7 +555,7 @@ def test_what_is_said_and_drawn_of_the_centres():
     for axis, centre in zip(figure.axes, centres.values(), strict=True):
         points = [container.lines[0] for container in axis.containers]
         assert [line.get_label() for line in axis.containers] == list(CONTENTS)
-        names = list(dict.fromkeys(effects["comparison"]))
+        names = [name for name in effects["comparison"].unique() if name != "(f)"]
         for content, line in zip(CONTENTS, points, strict=True):
             expected = at(effects, centre).xs(content, level="content").loc[names, "gain"]
             np.testing.assert_allclose(line.get_xdata().astype(float), expected.astype(float))

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ...experiments.specifications import CONTENTS, Specification
-from ..specification_curve import COMPARISONS, REAL, at, beats_controls, shown_to_help
+from ..specification_curve import COMPARISONS, REAL, Comparison, Count, at, counts, shown_to_help
 from .findings import listed, splits
 from .style import (
     PALETTE,
@@ -30,11 +30,12 @@ _READABLE = {
     "image_encoder": "picture encoder",
 }
 _LOOKS = {REAL: (PALETTE[0], "o"), "shuffled": (PALETTE[1], "v"), "noise": (PALETTE[3], "s")}
+_COMBINATION, _DRAWN = "random combination", PALETTE[7]
 
 
 def specification_curve(effects: pd.DataFrame, comparison: str) -> Figure:
-    """Gains in percent of one comparison, sorted, with 95 % intervals; controls of the same choices
-    beside them, hollow.
+    """Gains in percent of one comparison, sorted, with intervals; controls of the same choices
+    beside them, hollow; random combinations of choices on grey squares; a margin shaded.
 
     Args:
         effects: of :func:`bonmf_lib.report.specification_curve.specification_effects`.
@@ -57,8 +58,9 @@ def specification_curve(effects: pd.DataFrame, comparison: str) -> Figure:
         if shown.empty:
             continue
         colour, marker = _LOOKS[content]
+        places = np.array([where[tuple(row)] for row in shown[keys].itertuples(index=False)])
         top.errorbar(
-            [where[tuple(row)] + shift for row in shown[keys].itertuples(index=False)],
+            places + shift,
             shown["gain"],
             yerr=spread(shown, "gain"),
             fmt=marker,
@@ -69,14 +71,31 @@ def specification_curve(effects: pd.DataFrame, comparison: str) -> Figure:
             label=content,
             zorder=3 if content == REAL else 2,
         )
+    drawn = real[real["combination"]]
+    if len(drawn):
+        top.scatter(
+            drawn.index,
+            drawn["gain"],
+            marker="s",
+            s=110,
+            color=_DRAWN,
+            label=_COMBINATION,
+            zorder=1,
+        )
     top.axhline(0, color="black", linewidth=1)
     chosen = COMPARISONS[comparison]
-    seen = "95 % intervals" if real["low"].notna().any() else "no intervals"
+    if (margin := chosen.margin) is not None:
+        top.axhspan(-margin, margin, color=_DRAWN, alpha=0.25, label=f"±{margin:g} %", zorder=0)
+    seen = f"{chosen.intervals}s" if real["low"].notna().any() else "no intervals"
     top.set_ylabel(f"gain in {metric_label(chosen.metric)}, %\n{seen}")
     for height, (name, value) in enumerate(reversed(levels)):
-        on = (real[name] == value).to_numpy()
+        on = real[real[name] == value]
         bottom.scatter(
-            np.flatnonzero(on), np.full(on.sum(), height), marker="|", s=70, color=PALETTE[0]
+            on.index,
+            np.full(len(on), height),
+            marker="|",
+            s=70,
+            c=[_DRAWN if drawn else PALETTE[0] for drawn in on["combination"]],
         )
     bottom.set_yticks(
         range(len(levels)), [f"{_READABLE[name]}: {value}" for name, value in reversed(levels)]
@@ -84,30 +103,41 @@ def specification_curve(effects: pd.DataFrame, comparison: str) -> Figure:
     bottom.set_ylim(-0.7, len(levels) - 0.3)
     bottom.set(xlabel="specification, sorted by the gain of real content", xticks=[])
     axis_legend(figure, top, title="content; hollow: control")
-    finding_title(figure, f"{chosen.question} {_found(effects, real, comparison)}")
+    finding_title(figure, f"{chosen.question} {_found(chosen, *counts(effects, comparison))}")
     return finished(figure)
 
 
-def _found(effects: pd.DataFrame, real: pd.DataFrame, comparison: str) -> str:
-    """In how many specifications it helps and harms, and beats its controls."""
-    number = f"of {len(real)} specification{'s' * (len(real) != 1)}"
-    if not real["low"].notna().any():
-        return f"On one split, better in {(real['gain'] > 0).sum()} {number}, clear in none"
-    helps, harms = (real["low"] > 0).sum(), (real["high"] < 0).sum()
-    beaten, compared = beats_controls(effects, comparison)
-    controls = f"; better than every control in {beaten} of {compared}" if compared else ""
-    return f"It helps in {helps} {number} and harms in {harms}{controls}"
+def _found(asked: Comparison, near: Count, apart: Count) -> str:
+    """In how many specifications around the centres it helps and harms, or stays inside a margin
+    and outside, and beats its controls; and in how many random combinations."""
+    number = f"of {near.specifications} specification{'s' * (near.specifications != 1)}"
+    number += " around the centres"
+    inside = f"inside ±{asked.margin} %"
+    if near.told:
+        said = f"It helps in {near.agrees} {number} and harms in {near.opposes}"
+        if asked.margin is not None:
+            said = f"{inside.capitalize()} in {near.agrees} {number}, outside in {near.opposes}"
+        drawn = f"{apart.agrees} and {apart.opposes}"
+    else:
+        better = "better" if asked.margin is None else inside
+        said = f"On one split, {better} in {near.likely} {number}, clear in none"
+        drawn = f"in {apart.likely}"
+    if near.told and near.compared:
+        said += f"; better than every control in {near.beaten} of {near.compared}"
+    number = f"apart, of {apart.specifications} {_COMBINATION}s"
+    return f"{said}; {number}, {drawn}" if apart.specifications else said
 
 
 def centre_gains(effects: pd.DataFrame, centres: dict[str, Specification]) -> Figure:
-    """Gains in percent of every comparison in the centres, with 95 % intervals, and those of the
-    controls below, hollow.
+    """Gains in percent of every comparison in the centres but those with a margin, with 95 %
+    intervals, and those of the controls below, hollow.
 
     Args:
         effects: of :func:`bonmf_lib.report.specification_curve.specification_effects`.
         centres: by name, one panel each.
     """
-    names = [name for name in COMPARISONS if name in set(effects["comparison"])]
+    gains = [name for name, asked in COMPARISONS.items() if asked.margin is None]
+    names = [name for name in gains if name in set(effects["comparison"])]
     figure, axes = grid(1, len(centres), (11, 1.8 + 0.62 * len(names)), sharex=True, sharey=True)
     helping: dict[str, list[str]] = {}
     for axis, (title, centre) in zip(axes.flat, centres.items(), strict=True):
