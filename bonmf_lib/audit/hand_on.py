@@ -57,7 +57,8 @@ class Handed:
 
     Attributes:
         settings: what it is and what it was trained on. users: raw ids (U,). items: raw ids and
-            titles, one row each. rated: users and items (N,) of the known ratings.
+            titles, one row each. rated: users and items (N,) of all known ratings, also of those
+            that do not count.
     """
 
     settings: dict[str, Any]
@@ -145,7 +146,7 @@ def hand_on(measured: Measured) -> Handed:
             }
         ),
         scores_of(model),
-        tuple(dataset.ratings[side].to_numpy(np.int64) for side in ("user", "item")),
+        tuple(dataset.known_pairs),
     )
     weights = {name: part.cpu().numpy() for name, part in model.state_dict().items()}
     _keep(run.run_dir / FOLDER, handed, weights)

@@ -14,8 +14,10 @@ or BMP; they are opened when they are encoded.
 """
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ..errors import DatasetError
@@ -69,7 +71,7 @@ def load_folder(path: str, content: str) -> Dataset:
     settings = read_settings(folder / NAME) if NAME in names else FolderSettings()
     source, listed = (_table(folder, names, kind) for kind in ("ratings", "items"))
     found: set[str] = set()  # columns that the settings name
-    ratings, scale, reviews = _ratings(source, settings, found)
+    ratings, scale, reviews, read = _ratings(source, settings, found)
     items = read_items(listed, content, settings, reviews, found)
     of_users = _table(folder, names, "users") if {*_USERS} & names else None
     users = _users(of_users, settings, found) if of_users else None
@@ -111,7 +113,20 @@ def load_folder(path: str, content: str) -> Dataset:
             modality: GivenVectors(GIVEN, matrix[order]) for modality, matrix in vectors.items()
         },
     )
+    dataset = replace(dataset, left_out=_pairs_of(read, dataset))
     return implicit_view(dataset, core=settings.core)
+
+
+def _pairs_of(raw: pd.DataFrame, dataset: Dataset) -> np.ndarray:
+    """Places of users and items, (2, N), of rows of their raw ids as texts; without those that the
+    data lack."""
+    tables = {"user": dataset.users, "item": dataset.items}
+    ids = [
+        pd.Index(table["raw_id"].astype("str")).get_indexer(raw[kind])
+        for kind, table in tables.items()
+    ]
+    places = np.stack(ids).astype(np.int64)
+    return places[:, (places >= 0).all(axis=0)]
 
 
 def _opened(path: str) -> tuple[Path, set[str]]:
@@ -155,9 +170,9 @@ def _warn_of_pictures(folder: Path, names: set[str]) -> None:
 
 def _ratings(
     source: Path, settings: FolderSettings, found: set[str]
-) -> tuple[pd.DataFrame, RatingScale, pd.Series | None]:
-    """The checked ratings, ids as categories of texts, the index the line of each; their scale; and
-    texts of items out of reviews."""
+) -> tuple[pd.DataFrame, RatingScale, pd.Series | None, pd.DataFrame]:
+    """The checked ratings, ids as categories of texts, the index the line of each; their scale;
+    texts of items out of reviews; and users and items of the ratings that these were left with."""
     needed = _NEEDED["ratings"]
     naming = ColumnNames("ratings", needed, settings.columns, found)
     header: list[str] = []  # as the file has it
@@ -168,7 +183,7 @@ def _ratings(
 
     table = read_table(source, needed, settings.form, named, ("timestamp",))
     check_no_item_text(settings.text_columns or (), table, source.parent / NAME)
-    table, reviews = taken_out(table, settings.reviews, str(source))
+    table, reviews, read = taken_out(table, settings.reviews, str(source))
     for column in ("user", "item"):
         table[column] = folded_ids(table[column])
     table["rating"] = folded_numbers(table["rating"])
@@ -202,7 +217,7 @@ def _ratings(
     for column in ("user", "item"):
         checked[column] = checked[column].cat.remove_unused_categories()
     _warn_of_little(checked, source)
-    return checked, scale, reviews
+    return checked, scale, reviews, read
 
 
 def _warn_of_little(ratings: pd.DataFrame, source: Path) -> None:

@@ -389,6 +389,40 @@ def test_ids_of_one_word_are_handed_on_as_they_are():
 
 
 @pytest.mark.case(
+    "data",
+    "an audit of ratings of which some do not count",
+    "nobody is recommended what they rated, also where it did not count",
+)
+@pytest.mark.parametrize("view", ["+from3", ""])
+def test_nobody_is_recommended_what_they_rated_and_does_not_count(tmp_path, view):
+    """Every pair is rated but one; some are low, or their reviews are read."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    rows = [
+        (f"u{user}", f"i{item}", 1 + (3 * user + 2 * item) % 5, f"said {user} {item}")
+        for user in range(12)
+        for item in range(25)
+        if (user, item) != (11, 24)
+    ]
+    names = ["user", "item", "rating", "review"]
+    pd.DataFrame(rows, columns=names).to_csv(folder / "ratings.csv", index=False)
+    titles = pd.DataFrame({"item": [f"i{item}" for item in range(25)]})
+    titles["title"] = [f"Toy {'red' if item % 2 else 'blue'}" for item in range(25)]
+    titles.to_csv(folder / "items.csv", index=False)
+    (folder / "dataset.toml").write_text("" if view else 'reviews = "review"')
+    given = {"profile": "smoke", "dataset": f"folder:{folder}{view}", "run_dir": str(tmp_path)}
+    one = Run(NotebookParameters(**given))
+    assert len(one.dataset.ratings) < 0.9 * len(rows)
+    measured = measure(one, situations(one)[0])
+    handed = hand_on.hand_on(measured)
+    files.write_files(measured, handed, handed.settings["row"])
+    listed = (tmp_path / files.RECOMMENDATIONS).read_text(encoding="utf-8").splitlines()
+    assert [line.split(",")[:3] for line in listed[1:]] == [["u11", "1", "i24"]]
+    assert not len(command.predicted(tmp_path, "u0", None, 5))
+    assert list(command.predicted(tmp_path, "u11", None, 5)["item"]) == ["i24"]
+
+
+@pytest.mark.case(
     "data", "an audit of ratings and titles only", "it ends, and says what was not asked and why"
 )
 def test_data_without_pictures_and_with_few_ratings(tmp_path):
