@@ -33,6 +33,7 @@ from .cells import (
 from .columns import ColumnNames, check_declared
 from .dataset import Dataset, RatingScale, build_dataset, check_ratings
 from .duplicates import check_once, resolved
+from .enough import FEWEST_RATINGS, check_enough
 from .implicit import implicit_view
 from .item_pictures import FOLDER
 from .item_table import read_items
@@ -44,7 +45,6 @@ from .tables import are_whole_numbers, line_of, read_table, same_numbers
 from .vectors import GIVEN, GivenVectors
 from .words import given_words
 
-FEWEST_RATINGS = 8  # that can be split 7:3, with a tenth of the training part for validation
 _FEW_RATINGS = 30  # below which they are loaded with a warning
 _MANY_ONCE = 0.1  # of the users rated one item each: said
 _AGES = (0, 130)
@@ -64,8 +64,9 @@ def load_folder(path: str, content: str) -> Dataset:
 
     Raises:
         DatasetError: names the file, the line and the mend. Besides bad rows it refuses an inferred
-            scale that cannot be (see :func:`~bonmf_lib.datasets.scales.observed_scale`), a constant
-            rating, and fewer than ``FEWEST_RATINGS`` ratings.
+            scale that cannot be (see :func:`~bonmf_lib.datasets.scales.observed_scale`), and, also
+            where these are left by a rule or a core, a constant rating and fewer than
+            ``FEWEST_RATINGS`` ratings.
     """
     folder, names = _opened(path)
     settings = read_settings(folder / NAME) if NAME in names else FolderSettings()
@@ -114,7 +115,10 @@ def load_folder(path: str, content: str) -> Dataset:
         },
     )
     dataset = replace(dataset, left_out=_pairs_of(read, dataset))
-    return implicit_view(dataset, core=settings.core)
+    dataset = implicit_view(dataset, core=settings.core)
+    check_enough(dataset.ratings, str(folder / NAME), f"core = {settings.core}")
+    _warn_of_little(dataset.ratings, source)
+    return dataset
 
 
 def _pairs_of(raw: pd.DataFrame, dataset: Dataset) -> np.ndarray:
@@ -201,22 +205,12 @@ def _ratings(
     checked = checked.set_axis(table.index)
     if settings.duplicates == "refuse":
         check_once(checked, str(source))
-    if len(checked) < FEWEST_RATINGS:
-        raise DatasetError(
-            f"{source}: holds {len(checked)} ratings; a split in training, validation and test "
-            f"needs at least {FEWEST_RATINGS}, add some."
-        )
-    if checked["rating"].min() == checked["rating"].max():
-        raise DatasetError(
-            f"{source}: every rating is {checked['rating'].iloc[0]:g}; nothing can be learnt from "
-            "a constant, supply the ratings that people gave. Clicks and purchases without ratings "
-            "are read from a file name.inter, as MMRec has it."
-        )
+    check_enough(checked, str(source))
     scale = settings.scale or observed_scale(checked["rating"], source)
     checked = resolved(checked, settings.duplicates, scale, str(source))
+    check_enough(checked, str(source), f'duplicates = "{settings.duplicates}"')
     for column in ("user", "item"):
         checked[column] = checked[column].cat.remove_unused_categories()
-    _warn_of_little(checked, source)
     return checked, scale, reviews, read
 
 
