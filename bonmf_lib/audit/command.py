@@ -28,7 +28,7 @@ ONLY_IN_THE_NOTEBOOK = "notebook-only"  # tag of cells that a report leaves out
 @dataclass(frozen=True)
 class Asked:
     """What is audited, and where to: a data set by name (``folder:<absolute path>`` for one's own),
-    what its items carry, the seed that deals its folds, and the run folder."""
+    what its items carry, the seed that deals its folds or draws, and the run folder."""
 
     dataset: str
     content: str

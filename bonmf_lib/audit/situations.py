@@ -9,7 +9,8 @@ from ..splits.folds import ItemFolds, RatingFolds
 from ..splits.rules import SplitRule
 
 LEAST_ITEMS_PER_FOLD = 4  # so that some of them train, validate and test
-PAIRS_SEEDS = (0, 1, 2)  # of data without ratings, whose parts are drawn anew for each
+# of data without ratings: their parts are drawn anew for each, unless they came parted
+PAIRS_SEEDS = (0, 1, 2)
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Situation:
 
     Attributes:
         name: of its experiment, after the notebook's number. split: what tests. seeds: one per
-            fold or draw.
+            fold, draw, or training on parts that the data came with.
         metric: in records. lower_is_better: of it. ranking: how items are ranked, where nobody
             rated.
     """
@@ -40,7 +41,7 @@ RATED, NEW, PAIRS = "rated", "new", "pairs"
 
 
 def base_seed(run: Run) -> int:
-    """What the folds are dealt by: the first of the run's seeds."""
+    """What folds and draws are dealt by, and trainings start from: the first of the run's seeds."""
     return run.settings.seeds[0]
 
 

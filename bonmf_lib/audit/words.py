@@ -199,28 +199,44 @@ def handed_on(handed: Handed) -> list[str]:
     ]
 
 
+def _how_ranked(measured: Measured) -> list[str]:
+    """How pairs without ratings were parted, and what intervals over their users tell."""
+    given, words = measured.run.dataset.given, measured.run.dataset.words
+    times = len(measured.situation.seeds)
+    if given is None:
+        parted = f"Each user's pairs are parted at random, {times} times."
+        over = "over users, widened for the overlap of the draws' training pairs."
+    else:
+        parted = f"Pairs are parted as they came ({given.source}), whatever the seed; each model "
+        parted += f"trains {times} times, and every time the same pairs test it."
+        over = "over users; how other parts of these pairs would answer, they do not tell."
+    return [
+        parted,
+        f"All {words.items} compete that the user has no training pair of.",
+        "Epochs and the strongest model are chosen on validation pairs; settings are the models' "
+        "usual ones.",
+        f"Intervals are 95 %, {over}",
+    ]
+
+
 def how_measured(measured: list[Measured]) -> list[str]:
     """How it was measured, in sentences."""
     run = measured[0].run
     own, words = run.settings.audit, run.dataset.words
-    said = []
     if run.dataset.scale.rates:
-        said += [
+        said = [
             f"Every rating is predicted once, by a model that had not seen it ({own.folds} folds).",
             f"New {words.items}: all ratings of an item test together, "
             "so nothing but its content, genres and year tells of it.",
             "There every item counts alike, however often it was rated.",
+            "Settings, epochs and the strongest model are chosen on validation ratings; no test "
+            "rating decides in its own fold.",
+            f"Intervals are 95 %, over users and {words.items}, "
+            "widened for the overlap of the folds' training ratings.",
         ]
     else:
-        said.append(
-            f"Each user's pairs are parted at random, {len(measured[0].situation.seeds)} times; "
-            f"all {words.items} compete that the user has no training pair of."
-        )
+        said = _how_ranked(measured[0])
     said += [
-        "Settings, epochs and the strongest model are chosen on validation ratings; no test rating "
-        "decides in its own fold.",
-        f"Intervals are 95 %, over users and {words.items}, "
-        "widened for the overlap of the folds' training ratings.",
         "That something helps or harms is adjusted for the number of questions (Holm); "
         "that it does not help rests on each interval by itself.",
     ]

@@ -19,10 +19,11 @@ from bonmf_lib.__main__ import main
 from bonmf_lib.audit import command, files, hand_on, remarks, rows as rows_of, tables, words
 from bonmf_lib.audit.figures import gains
 from bonmf_lib.audit.findings import Finding, find
-from bonmf_lib.audit.measured import measure, measure_all
+from bonmf_lib.audit.measured import Measured, measure, measure_all
 from bonmf_lib.audit.scores import has_scores, scores_of
 from bonmf_lib.audit.situations import NEW, RATED, situations
 from bonmf_lib.datasets.dataset import UNRATED
+from bonmf_lib.datasets.given import GivenParts
 from bonmf_lib.errors import BonmfError, ConfigError, DamagedError
 from bonmf_lib.evaluation import Estimate
 from bonmf_lib.models import build_model, get_model, list_models
@@ -477,6 +478,27 @@ def test_data_without_ratings_are_ranked(tmp_path, planted):
     one.settings = replace(one.settings, audit=few)
     assert "drawn at random" not in repr(words.lead(found, one))
     assert "drawn at random" not in " ".join(words.how_measured([measured]))
+
+
+def test_pairs_that_came_parted_are_said_to_test_alike(tmp_path, planted):
+    one = Run(NotebookParameters(profile="smoke", dataset="planted", run_dir=str(tmp_path)))
+    pairs = planted.ratings.assign(rating=np.float32(1))
+    parts = GivenParts((np.arange(len(pairs)) % 3).astype(np.int8), "split of a.inter")
+    drawn = replace(planted, content="full", ratings=pairs, scale=UNRATED)
+    said = {}
+    for dataset in (drawn, replace(drawn, given_parts=parts)):
+        one.__dict__["dataset"] = dataset
+        (situation,) = situations(one)
+        tests = {tuple(situation.split.split(dataset, seed, 0.1).test) for seed in situation.seeds}
+        nothing = pd.DataFrame()
+        measured = Measured(one, situation, {}, nothing, nothing, nothing, pd.Series(), 0.0)
+        said[len(tests)] = " ".join(words.how_measured([measured]))
+    assert "parted at random, 3 times" in said[3] and "overlap of the draws'" in said[3]
+    assert (
+        "as they came (split of a.inter), whatever the seed; each model trains 3 times" in said[1]
+    )
+    assert not [word for word in ("random", "draw", "fold", "overlap") if word in said[1]]
+    assert not [word for word in ("rating", "over users and") if word in said[1] + said[3]]
 
 
 def test_another_seed_deals_other_folds_and_large_data_are_sampled(tmp_path):
