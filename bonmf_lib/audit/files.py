@@ -61,8 +61,8 @@ def _recommended(handed: Handed, count: int) -> Iterator[pd.DataFrame]:
 
 
 def _predictions(measured: Measured, handed: Handed, row: str) -> pd.DataFrame:
-    """Columns user, item, rating, predicted and fold: of every rating, by a model that had not
-    seen it."""
+    """Columns user, item, rating, predicted and fold: of every tested rating, by a model that had
+    not seen it."""
     values = measured.tested
     return pd.DataFrame(
         {

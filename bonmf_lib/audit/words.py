@@ -138,6 +138,11 @@ def _needed(one: Finding, run: Run) -> str:
     )
 
 
+def upper_first(text: str) -> str:
+    """Text as it begins a sentence; its other letters stay as they are."""
+    return text[:1].upper() + text[1:]
+
+
 def in_sentence(row: str) -> str:
     """A row's name within a sentence: what is written in capitals stays so."""
     first, _, _ = row.partition(" ")
@@ -199,6 +204,20 @@ def handed_on(handed: Handed) -> list[str]:
     ]
 
 
+def _how_sampled(measured: Measured) -> list[str]:
+    """On whose ratings models of large data were compared, and what that does to items."""
+    dataset, tested = measured.run.dataset, measured.tested
+    words, rated = dataset.words, dataset.ratings["item"].nunique()
+    mean, there = (len(part) / rated for part in (tested, dataset.ratings))
+    return [
+        f"The data are large: models are compared on {tested['user'].nunique():,} users drawn at "
+        f"random, with all their ratings, {len(tested):,} of {len(dataset.ratings):,}.",
+        f"{upper_first(words.items)} with ratings keep {mean:.1f} of their {there:.1f} on average: "
+        "the fewer, the more is left for content to tell.",
+        f"So on {words.items} with ratings, content may look better than on all the data.",
+    ]
+
+
 def _how_ranked(measured: Measured) -> list[str]:
     """How pairs without ratings were parted, and what intervals over their users tell."""
     given, words = measured.run.dataset.given, measured.run.dataset.words
@@ -224,8 +243,11 @@ def how_measured(measured: list[Measured]) -> list[str]:
     run = measured[0].run
     own, words = run.settings.audit, run.dataset.words
     if run.dataset.scale.rates:
-        said = [
-            f"Every rating is predicted once, by a model that had not seen it ({own.folds} folds).",
+        sampled = sampled_share(run) < 1
+        said = _how_sampled(measured[0]) if sampled else []
+        said += [
+            f"Every rating{' of these users' if sampled else ''} is predicted once, "
+            f"by a model that had not seen it ({own.folds} folds).",
             f"New {words.items}: all ratings of an item test together, "
             "so nothing but its content, genres and year tells of it.",
             "There every item counts alike, however often it was rated.",
@@ -249,10 +271,4 @@ def how_measured(measured: list[Measured]) -> list[str]:
         )
     if run.dataset.content == "packaged":
         said.append(_packaged(words))
-    if run.dataset.scale.rates and sampled_share(run) < 1:
-        used = int(measured[0].tested["user"].nunique())
-        said.append(
-            f"The data are large: models are compared on {used:,} users drawn at random, "
-            "with all their ratings."
-        )
     return said

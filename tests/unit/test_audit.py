@@ -4,6 +4,7 @@ help, the files it hands on, and predictions without training."""
 import math
 import re
 import warnings
+from copy import copy
 from dataclasses import replace
 from html import unescape
 from shutil import rmtree
@@ -511,6 +512,31 @@ def test_another_seed_deals_other_folds_and_large_data_are_sampled(tmp_path):
     said = repr(words.lead([finding((5, 1), (4, 1), p_helps=0.01)], first))
     assert "Measured on 25 % of the users, drawn at random; there are " in said
     assert "drawn at random" not in repr(words.lead([finding((5, 1), (4, 1))], other))
+
+
+def test_a_sample_says_what_it_leaves_of_items(tmp_path):
+    one = Run(NotebookParameters(profile="smoke", dataset="planted", run_dir=str(tmp_path)))
+    ratings = one.dataset.ratings
+    small = replace(one.settings.audit, most_ratings=len(ratings) // 4)
+    whole, sampled = copy(one), copy(one)
+    sampled.settings = replace(one.settings, audit=small)
+    said = []
+    for run in (whole, sampled):
+        situation, nothing = situations(run)[0], pd.DataFrame()
+        tests = [situation.split.split(run.dataset, seed, 0.1).test for seed in situation.seeds]
+        tested = run.dataset.ratings.iloc[np.concatenate(tests)]
+        measured = Measured(run, situation, {}, nothing, tested, nothing, pd.Series(), 0.2)
+        said.append(" ".join(words.how_measured([measured])))
+    assert "Every rating is predicted once" in said[0] and "drawn at random" not in said[0]
+    users, kept = tested["user"].nunique(), len(tested)
+    assert kept == ratings["user"].isin(tested["user"]).sum() < len(ratings) / 3
+    items = len(set(ratings["item"]))
+    assert "Every rating of these users is predicted once" in said[1]
+    assert (
+        f"on {users} users drawn at random, with all their ratings, {kept:,} of "
+        f"{len(ratings):,}. Items with ratings keep {kept / items:.1f} of their "
+        f"{len(ratings) / items:.1f} on average"
+    ) in said[1]
 
 
 # The command
