@@ -50,6 +50,20 @@ def sampled_share(run: Run) -> float:
     return min(1.0, run.settings.audit.most_ratings / len(run.dataset.ratings))
 
 
+def sampled_users(run: Run) -> int | None:
+    """On how many users models are compared, however the folds are dealt; None = on all who rated,
+    or where nobody did."""
+    if not run.dataset.scale.rates:
+        return None
+    users = run.dataset.ratings["user"].nunique()
+    kept = _of_ratings(run, RatingFolds).kept(users)
+    return kept if kept < users else None
+
+
+def _of_ratings(run: Run, rule: type[RatingFolds] | type[ItemFolds]) -> RatingFolds | ItemFolds:
+    return rule(run.settings.audit.folds, base_seed(run), sampled_share(run))
+
+
 def situations(run: Run) -> list[Situation]:
     """Those that the data allow to ask about."""
     if not run.dataset.scale.rates:
@@ -57,9 +71,8 @@ def situations(run: Run) -> list[Situation]:
         seeds = tuple(base_seed(run) + seed for seed in PAIRS_SEEDS)
         return [Situation(PAIRS, split, seeds, "recall@20", False, FULL_RANKING)]
     folds = run.settings.audit.folds
-    terms = {"blocks": folds, "shuffle": base_seed(run), "keep": sampled_share(run)}
     seeds = tuple(range(folds))
-    found = [Situation(RATED, RatingFolds(**terms), seeds)]
+    found = [Situation(RATED, _of_ratings(run, RatingFolds), seeds)]
     if run.dataset.ratings["item"].nunique() >= LEAST_ITEMS_PER_FOLD * folds:
-        found.append(Situation(NEW, ItemFolds(**terms), seeds))
+        found.append(Situation(NEW, _of_ratings(run, ItemFolds), seeds))
     return found

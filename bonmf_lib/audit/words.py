@@ -15,7 +15,7 @@ from .files import PREDICTIONS, RECOMMENDATIONS, VECTOR_IDS, VECTORS
 from .findings import MARGIN, Finding
 from .hand_on import Handed
 from .measured import Measured
-from .situations import NEW, PAIRS, PAIRS_SEEDS, RATED, sampled_share, situations
+from .situations import NEW, PAIRS, PAIRS_SEEDS, RATED, sampled_users, situations
 
 
 def called(dataset: Dataset) -> str:
@@ -55,12 +55,12 @@ def lead(found: list[Finding], run: Run) -> Markup:
     unit = "ratings" if dataset.scale.rates else "pairs"
     data = f"{len(dataset.ratings):,} {unit} of {dataset.n_users:,} users and "
     data += f"{dataset.n_items:,} {words.items} of {name}"
-    share = sampled_share(run) if dataset.scale.rates else 1
+    sampled = sampled_users(run)
     rest = [_packaged(words)] if dataset.content == "packaged" else []
     rest += [
         f"Measured on {data}."
-        if share == 1
-        else f"Measured on {100 * share:.2g} % of the users, drawn at random; there are {data}.",
+        if sampled is None
+        else f"Measured on {sampled:,} users drawn at random; there are {data}.",
         "Help means: surely better than the strongest model without texts and pictures, and than "
         f"the same with those of other {words.items}.",
         f"Does not help means: a gain of {MARGIN:g} % is ruled out.",
@@ -243,7 +243,7 @@ def how_measured(measured: list[Measured]) -> list[str]:
     run = measured[0].run
     own, words = run.settings.audit, run.dataset.words
     if run.dataset.scale.rates:
-        sampled = sampled_share(run) < 1
+        sampled = sampled_users(run) is not None
         said = _how_sampled(measured[0]) if sampled else []
         said += [
             f"Every rating{' of these users' if sampled else ''} is predicted once, "

@@ -509,8 +509,18 @@ def test_another_seed_deals_other_folds_and_large_data_are_sampled(tmp_path):
     small = replace(first.settings.audit, most_ratings=len(first.dataset.ratings) // 4)
     first.settings = replace(first.settings, audit=small)
     assert {one.split.keep for one in situations(first)} == {0.25}
-    said = repr(words.lead([finding((5, 1), (4, 1), p_helps=0.01)], first))
-    assert "Measured on 25 % of the users, drawn at random; there are " in said
+    ratings = first.dataset.ratings
+    for most in (len(ratings) // 4, int(0.9955 * len(ratings))):
+        small = replace(first.settings.audit, most_ratings=most)
+        first.settings = replace(first.settings, audit=small)
+        said = repr(words.lead([finding((5, 1), (4, 1), p_helps=0.01)], first))
+        for one in situations(first):
+            left = set(range(len(ratings))) - {*one.split.split(first.dataset, 0).unused}
+            users = ratings["user"].iloc[[*left]].nunique()
+            assert f"Measured on {users:,} users drawn at random; there are " in said
+    one_less = replace(first.settings.audit, most_ratings=len(ratings) - 1)
+    first.settings = replace(first.settings, audit=one_less)  # no user can be left out for it
+    assert "drawn at random" not in repr(words.lead([finding((5, 1), (4, 1))], first))
     assert "drawn at random" not in repr(words.lead([finding((5, 1), (4, 1))], other))
 
 
