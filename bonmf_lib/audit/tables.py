@@ -8,6 +8,7 @@ import pandas as pd
 
 from ..claims.judge import LOWER_IS_BETTER
 from ..datasets.summary import coverage
+from ..datasets.words import upper_first
 from ..experiments.names import is_control
 from ..runs.run import Run
 from ..runs.training import Training
@@ -62,7 +63,7 @@ def vacuous(measured: Measured) -> list[str]:
 def vacuous_sentence(measured: Measured) -> str:
     """Which metrics tell nothing on these data."""
     names, words = vacuous(measured), measured.run.dataset.words
-    place = where(measured.situation.name, words).capitalize()
+    place = upper_first(where(measured.situation.name, words))
     if not names:
         return f"{place}, no metric of the table is empty: each tells the best model from the mean."
     verb = "tells" if len(names) == 1 else "tell"

@@ -3,7 +3,7 @@
 import shlex
 
 from ..datasets import Dataset
-from ..datasets.words import Words, shown_name
+from ..datasets.words import Words, shown_name, upper_first
 from ..encoders.features import MODALITIES
 from ..evaluation import Estimate
 from ..report.html import Markup, card, cards, paragraph
@@ -80,7 +80,7 @@ def _answer(what: str, found: list[Finding], words: Words) -> str:
     own = [one for one in found if one.what == what]
     if not own:
         return ""
-    subject = {"text": "Text", "image": words.picture.capitalize(), "both": "Both together"}[what]
+    subject = {"text": "Text", "image": upper_first(words.picture), "both": "Both together"}[what]
     if len({one.answer.word for one in own}) == 1:
         places = " and ".join(where(one.situation, words) for one in own)
         return f"{subject}: {own[0].answer.word} {places}."
@@ -136,11 +136,6 @@ def _needed(one: Finding, run: Run) -> str:
         f"An estimate: about {_round(one.needed * there // one.tested):,} {unit[one.situation]} "
         f"would tell; {there:,} were compared."
     )
-
-
-def upper_first(text: str) -> str:
-    """Text as it begins a sentence; its other letters stay as they are."""
-    return text[:1].upper() + text[1:]
 
 
 def in_sentence(row: str) -> str:

@@ -25,6 +25,7 @@ from bonmf_lib.audit.scores import has_scores, scores_of
 from bonmf_lib.audit.situations import NEW, RATED, situations
 from bonmf_lib.datasets.dataset import UNRATED
 from bonmf_lib.datasets.given import GivenParts
+from bonmf_lib.datasets.words import Words, upper_first
 from bonmf_lib.errors import BonmfError, ConfigError, DamagedError
 from bonmf_lib.evaluation import Estimate
 from bonmf_lib.models import build_model, get_model, list_models
@@ -376,6 +377,17 @@ def test_names_in_capitals_stay_so_within_a_sentence():
     assert [words.in_sentence(name) for name in names] == [
         "EASE", "VBPR without content", "LightGCN", "averages with text", "user and item averages",
     ]  # fmt: skip
+
+
+def test_capitals_of_words_stay_at_the_begin_of_a_sentence(run, measured):
+    data = replace(run.dataset, words=Words("DVD", "DVDs", "DVD cover"))
+    other = copy(run)
+    other.__dict__["dataset"] = data
+    said = repr(words.lead([replace(finding((5, 1), (4, 1)), what="image")], other))
+    assert said.startswith("DVD cover: ")
+    assert upper_first("photo of a DVD") == "Photo of a DVD" and upper_first("") == ""
+    said = tables.vacuous_sentence(replace(measured[0], run=other))
+    assert said.startswith("On DVDs with ratings, ")
 
 
 def test_ids_of_one_word_are_handed_on_as_they_are():
