@@ -15,7 +15,7 @@ from ..datasets import _NAMES, CONTENTS, load_dataset, split_view
 from ..errors import BonmfError, ConfigError, unknown_name
 from ..report.html import escaped_markdown
 from ..runs.manifest import write_manifest
-from ..runs.profiles import check_folder, read_profile, run_folder
+from ..runs.profiles import check_folder, check_for_notebooks, read_profile, run_folder
 from ..storage import project_root, write_text
 from . import remarks
 from .hand_on import load
@@ -44,8 +44,8 @@ def asked(data: str, out: str | None = None, content: str | None = None, seed: i
         out: the run folder; by default one beside those of the pipeline.
 
     Raises:
-        ConfigError: neither a folder nor a known name, another content, no seed, or a folder that
-            cannot be written to.
+        ConfigError: neither a folder nor a known name, another content, no seed, or a run folder
+            that cannot be written to or has a brace or a line break.
     """
     if not data.strip():
         raise ConfigError("make audit needs DATA=<folder>, for instance DATA=my_data.")
@@ -56,7 +56,9 @@ def asked(data: str, out: str | None = None, content: str | None = None, seed: i
         raise ConfigError(f"seed must be a whole number from 0 below 2^32, got {seed}.")
     dataset = _data_set(data)
     folder = Path(out) if out else run_folder("audit", read_profile(PROFILE), dataset, content)
-    return Asked(dataset, content, seed, check_folder(folder.absolute(), f"OUT ({folder})"))
+    folder = check_folder(folder.absolute(), f"OUT ({folder})")
+    check_for_notebooks(folder, "an audit cannot; name another folder as OUT")
+    return Asked(dataset, content, seed, folder)
 
 
 def _data_set(data: str) -> str:
@@ -97,8 +99,8 @@ def audit(wanted: Asked) -> Path:
         "seeds": f"[{wanted.seed}]",
         "run_dir": str(folder),
     }
-    command = [sys.executable, root / "papermill_runs/execute.py"]
-    command += [root / "notebooks" / f"{NOTEBOOK}.ipynb", executed]
+    command = [sys.executable, "papermill_runs/execute.py"]  # from the root, whatever its name
+    command += [f"notebooks/{NOTEBOOK}.ipynb", executed]
     command += ["--place", f"Audit of {name}", "--log", logs / f"{NOTEBOOK}.log"]
     for parameter in given.items():
         command += ["--parameter", *parameter]

@@ -583,6 +583,8 @@ def test_a_catalogue_is_a_folder_or_a_known_name(tmp_path, monkeypatch):
         ("", None, "make audit needs DATA=<folder>"),
         ("nowhere", None, "'nowhere' is neither a folder nor a known data set"),
         ("xwines", "file", "is a file; name a folder"),
+        ("xwines", "a{b}", r"a\{b\}' holds a brace or a line break, which an audit cannot; name"),
+        ("xwines", "a\nb", r"a\\nb' holds a brace or a line break, which an audit cannot; name"),
     ],
 )
 def test_what_cannot_be_audited(data, out, message, tmp_path, monkeypatch):
