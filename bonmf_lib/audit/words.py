@@ -52,20 +52,31 @@ def lead(found: list[Finding], run: Run) -> Markup:
         return paragraph(f"**{name}: {said}**")
     said = [_answer(what, found, words) for what in rows_of.QUESTIONS]
     bold = " ".join(one for one in said if one)
-    unit = "ratings" if dataset.scale.rates else "pairs"
-    data = f"{len(dataset.ratings):,} {unit} of {dataset.n_users:,} users and "
-    data += f"{dataset.n_items:,} {words.items} of {name}"
+    data, others = _counted(dataset)
     sampled = sampled_users(run)
     rest = [_packaged(words)] if dataset.content == "packaged" else []
     rest += [
         f"Measured on {data}."
         if sampled is None
         else f"Measured on {sampled:,} users drawn at random; there are {data}.",
+        *others,
         "Help means: surely better than the strongest model without texts and pictures, and than "
         f"the same with those of other {words.items}.",
         f"Does not help means: a gain of {MARGIN:g} % is ruled out.",
     ]
     return paragraph(f"**{bold}** {' '.join(rest)}")
+
+
+def _counted(dataset: Dataset) -> tuple[str, list[str]]:
+    """Ratings or pairs, and the users and items that have any; a sentence on those that have none,
+    if there are such."""
+    words, unit = dataset.words, "ratings" if dataset.scale.rates else "pairs"
+    users, items = (dataset.ratings[side].nunique() for side in ("user", "item"))
+    data = f"{len(dataset.ratings):,} {unit} of {users:,} users and "
+    data += f"{items:,} {words.items} of {called(dataset)}"
+    rest = {words.items: dataset.n_items - items, "users": dataset.n_users - users}
+    none = [f"{count:,} {kind}" for kind, count in rest.items() if count]
+    return data, [f"Without {unit}: {' and '.join(none)}."] if none else []
 
 
 def _packaged(words: Words) -> str:

@@ -379,6 +379,24 @@ def test_names_in_capitals_stay_so_within_a_sentence():
     ]  # fmt: skip
 
 
+def test_users_and_items_without_ratings_are_counted_apart(run):
+    # lamps without a rating are there in the data as well
+    table = run.dataset.ratings
+    kept = table[(table["item"] > 6) & (table["user"] > 1)]
+    said = {}
+    for name, ratings in (("all", table), ("part", kept)):
+        other = copy(run)
+        other.__dict__["dataset"] = replace(run.dataset, ratings=ratings)
+        said[name] = repr(words.lead([finding((5, 1), (4, 1))], other))
+    assert (
+        f"Measured on {len(table):,} ratings of 60 users and 60 lamps of shop. Help" in said["all"]
+    )
+    assert (
+        f"Measured on {len(kept):,} ratings of 58 users and 53 lamps of shop. Without ratings: "
+        "7 lamps and 2 users. Help"
+    ) in said["part"]
+
+
 def test_capitals_of_words_stay_at_the_begin_of_a_sentence(run, measured):
     data = replace(run.dataset, words=Words("DVD", "DVDs", "DVD cover"))
     other = copy(run)
