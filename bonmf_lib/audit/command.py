@@ -41,7 +41,7 @@ def asked(data: str, out: str | None = None, content: str | None = None, seed: i
 
     Args:
         data: path of a folder, or a known name; ``+core5`` and ``+from4`` may stand behind both.
-        out: the run folder; by default one beside those of the pipeline.
+        out: the run folder; by default one beside those of the pipeline, for each seed its own.
 
     Raises:
         ConfigError: neither a folder nor a known name, another content, no seed, or a run folder
@@ -55,10 +55,15 @@ def asked(data: str, out: str | None = None, content: str | None = None, seed: i
     if not 0 <= seed < 2**32:
         raise ConfigError(f"seed must be a whole number from 0 below 2^32, got {seed}.")
     dataset = _data_set(data)
-    folder = Path(out) if out else run_folder("audit", read_profile(PROFILE), dataset, content)
+    folder = Path(out) if out else _folder(dataset, content, seed)
     folder = check_folder(folder.absolute(), f"OUT ({folder})")
     check_for_notebooks(folder, "an audit cannot; name another folder as OUT")
     return Asked(dataset, content, seed, folder)
+
+
+def _folder(dataset: str, content: str, seed: int) -> Path:
+    folder = run_folder("audit", read_profile(PROFILE), dataset, content)
+    return folder.with_name(f"{folder.name}-seed{seed}") if seed else folder
 
 
 def _data_set(data: str) -> str:

@@ -593,6 +593,10 @@ def test_a_catalogue_is_a_folder_or_a_known_name(tmp_path, monkeypatch):
     assert command.asked("xwines").dataset == "xwines"
     assert command.asked("xwines").folder == tmp_path / "runs" / "audit-xwines-full"
     assert command.asked("xwines", "here").folder == tmp_path / "here"
+    # audits of other seeds stand beside it, and the first goes on where it always was
+    other = command.asked("xwines", seed=12).folder
+    assert other == tmp_path / "runs" / "audit-xwines-full-seed12"
+    assert command.asked("xwines", "here", seed=12).folder == tmp_path / "here"
 
 
 @pytest.mark.parametrize(
