@@ -21,7 +21,7 @@ from bonmf_lib.audit import command, files, hand_on, remarks, rows as rows_of, t
 from bonmf_lib.audit.figures import gains
 from bonmf_lib.audit.findings import Finding, find
 from bonmf_lib.audit.measured import Measured, measure, measure_all
-from bonmf_lib.audit.scores import has_scores, scores_of
+from bonmf_lib.audit.scores import Scores, has_scores, scores_of
 from bonmf_lib.audit.situations import NEW, RATED, situations
 from bonmf_lib.datasets.dataset import UNRATED
 from bonmf_lib.datasets.given import GivenParts
@@ -340,6 +340,38 @@ def test_damaged_scores_are_not_read(run, handed):
     with pytest.raises(DamagedError):
         hand_on.load(run.run_dir)
     path.write_bytes(whole)
+
+
+def by_hand(rated: list[tuple[int, int]], scores: list[list[float]]) -> hand_on.Handed:
+    """A model of some users, each with scores of all items."""
+    users, items = np.array(scores).shape
+    own = np.array(scores, np.float32), np.eye(items, dtype=np.float32)
+    nothing = np.zeros(1, np.float32)
+    return hand_on.Handed(
+        {"scale": None},
+        pd.Series([f"u{user}" for user in range(users)]),
+        pd.DataFrame({"item": [f"i{item}" for item in range(items)], "title": ""}),
+        Scores(nothing, np.zeros(users), np.zeros(items), *own),
+        tuple(np.array(rated, np.int64).reshape(-1, 2).T),
+    )
+
+
+def test_of_equal_scores_the_first_items_are_recommended():
+    handed = by_hand([(1, 2), (0, 0), (1, 0), (1, 2)], [[9, 1, 2, 2, 2], [9, 1, 2, 2, 1]])
+    items, scores = handed.best(np.array([1, 0, 1]), 3)
+    assert items.tolist() == [[3, 1, 4], [2, 3, 4], [3, 1, 4]]
+    assert scores.tolist() == [[2, 1, 1], [2, 2, 2], [2, 1, 1]]
+    items, scores = handed.best(np.array([1]), 9)
+    assert items.tolist() == [[3, 1, 4, -1, -1]] and np.isnan(scores[0, 3:]).all()
+
+
+@pytest.mark.parametrize("count", [1, 7, 39, 40])
+def test_the_largest_are_those_of_a_whole_sort(count):
+    draw = np.random.default_rng(0)
+    many = draw.normal(size=(50, 40)).astype(np.float32)
+    for values in (many, many.round(), np.where(draw.random((50, 40)) < 0.8, -np.inf, many)):
+        order = np.argsort(-values, axis=1, kind="stable")[:, :count]
+        assert np.array_equal(hand_on.largest(values, count), order)
 
 
 @pytest.mark.parametrize(
