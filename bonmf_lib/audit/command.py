@@ -22,6 +22,7 @@ from .hand_on import load
 from .words import called
 
 NOTEBOOK, PROFILE = "15_your_catalogue", "tiny"
+STUDY, PUBLISHED = "13_report", "published.html"  # the page of the published records
 ONLY_IN_THE_NOTEBOOK = "notebook-only"  # tag of cells that a report leaves out
 
 
@@ -111,7 +112,9 @@ def audit(wanted: Asked) -> Path:
         command += ["--parameter", *parameter]
     _run(command, root, f"The audit of {name} is not finished; the same command goes on.")
     _entitle(executed, f"{name}: what are its texts and pictures worth?")
-    report = _report(root, executed, folder, logs / "report.log")
+    study = (root / "notebooks" / f"{STUDY}.ipynb").read_text(encoding="utf-8")
+    _page(root, study, folder / PUBLISHED, logs)
+    report = _page(root, _for_a_report(executed), folder / "report.html", logs)
     write_manifest(folder)
     return report
 
@@ -132,17 +135,30 @@ def _entitle(executed: Path, title: str) -> None:
     write_text(executed, nbformat.writes(notebook) + "\n")
 
 
-def _report(root: Path, executed: Path, folder: Path, log: Path) -> Path:
-    command = [sys.executable, "-m", "nbconvert", "--to", "html", "--no-input"]
-    command += ["--template", root / "papermill_runs/template", executed]
+def _for_a_report(executed: Path) -> str:
+    """The notebook, and at its end a link to the page of the published records."""
+    notebook = nbformat.read(executed, as_version=4)
+    link = "The same questions, asked of published data in long runs, are answered in "
+    link += f"[{PUBLISHED}]({PUBLISHED})."
+    notebook.cells.append(nbformat.v4.new_markdown_cell(f"## Published data\n\n{link}"))
+    return nbformat.writes(notebook)
+
+
+def _page(root: Path, notebook: str, page: Path, logs: Path) -> Path:
+    """Write a notebook's text as a page."""
+    command = [sys.executable, "-m", "nbconvert", "--to", "html", "--no-input", "--stdin"]
+    command += ["--template", root / "papermill_runs/template"]
     command += ["--TagRemovePreprocessor.enabled=True"]
     command += [f"--TagRemovePreprocessor.remove_cell_tags={ONLY_IN_THE_NOTEBOOK}"]
-    command += ["--output-dir", folder, "--output", "report.html"]
+    command += ["--output-dir", page.parent, "--output", page.name]
+    log = logs / f"{page.stem}.log"
     with log.open("w", encoding="utf-8") as said:
-        done = subprocess.run([*map(str, command)], cwd=root, stdout=said, stderr=said)
+        done = subprocess.run(
+            [*map(str, command)], input=notebook.encode(), cwd=root, stdout=said, stderr=said
+        )
     if done.returncode:
-        raise BonmfError(f"The report could not be written; {log} says why.")
-    return folder / "report.html"
+        raise BonmfError(f"{page.name} could not be written; {log} says why.")
+    return page
 
 
 def predicted(run_dir: Path, user: str, items: list[str] | None, top: int) -> pd.DataFrame:

@@ -659,14 +659,14 @@ def test_bad_data_stop_before_anything_is_trained(tmp_path, capsys):
 
 
 def test_a_report_that_fails_says_where_to_look(tmp_path):
-    (tmp_path / "bad.ipynb").write_text("{}")
-    with pytest.raises(BonmfError, match=r"report\.log says why"):
-        command._report(tmp_path, tmp_path / "bad.ipynb", tmp_path, tmp_path / "report.log")
+    with pytest.raises(BonmfError, match=r"report\.html could .*report\.log says why"):
+        command._page(command.project_root(), "{", tmp_path / "report.html", tmp_path)
+    assert (tmp_path / "report.log").stat().st_size
 
 
 def test_a_strangers_report_opens_with_what_was_found(tmp_path, monkeypatch, capsys):
     """Two CSV files under the stranger's own column names, from the command to the page."""
-    data, out = tmp_path / "shop", tmp_path / "out"
+    data, out = tmp_path / "shop", tmp_path / "out [1]*"
     shop(data)
     rmtree(data / "images")
     items = pd.read_csv(data / "items.csv").drop(columns="image").rename(columns={"title": "name"})
@@ -684,6 +684,11 @@ def test_a_strangers_report_opens_with_what_was_found(tmp_path, monkeypatch, cap
     assert "no lamp of shop has a photo" in text
     absent = str(tmp_path), str(command.project_root()), "Warning", "NaN", "movie", "poster", "star"
     assert not [word for word in absent if word in page.partition("<main")[2]]
+    # published records stand behind a link at the end, which goes to a page beside this one
+    link = f'<a href="{command.PUBLISHED}">'
+    assert page.count(link) == 1 and page.index(link) > page.index(files.VECTORS)
+    study = (out / command.PUBLISHED).read_text(encoding="utf-8")
+    assert "BoNMF" in study and "<title>The report: what was claimed" in study
     for name in (files.RECOMMENDATIONS, files.PREDICTIONS, files.VECTORS, files.VECTOR_IDS):
         assert (out / name).stat().st_size
     assert main(["predict", str(out), "--user", "7", "--top", "2"]) == 0
