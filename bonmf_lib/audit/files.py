@@ -83,8 +83,8 @@ def _write(path: Path, parts: Iterator[pd.DataFrame]) -> int:
         atomic_path(path, durable=False) as temporary,
         temporary.open("w", encoding="utf-8") as out,
     ):
-        for part in parts:
+        for place, part in enumerate(parts):
             text = csv_text(part, "%.5g", IDS)
-            out.write(text if not count else text.partition("\n")[2])
+            out.write(text.partition("\n")[2] if place else text)
             count += len(part)
     return count

@@ -365,6 +365,16 @@ def test_of_equal_scores_the_first_items_are_recommended():
     assert items.tolist() == [[3, 1, 4, -1, -1]] and np.isnan(scores[0, 3:]).all()
 
 
+def test_recommendations_have_one_header_though_many_users_rated_everything(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_USERS_AT_ONCE", 2)
+    handed = by_hand([(user, item) for user in range(3) for item in (0, 1)], [[1, 2]] * 5)
+    assert files._write(tmp_path / "out.csv", files._recommended(handed, 2)) == 4
+    lines = (tmp_path / "out.csv").read_text().splitlines()
+    assert lines == [
+        "user,rank,item,title,score", "u3,1,i1,,2", "u3,2,i0,,1", "u4,1,i1,,2", "u4,2,i0,,1",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("count", [1, 7, 39, 40])
 def test_the_largest_are_those_of_a_whole_sort(count):
     draw = np.random.default_rng(0)
