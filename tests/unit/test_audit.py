@@ -375,6 +375,17 @@ def test_recommendations_have_one_header_though_many_users_rated_everything(tmp_
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("scores", "largest"), [(10, 2), (9, 1), (4, 1), (999, 3)])
+def test_many_items_are_scored_for_few_users_at_once(scores, largest, monkeypatch):
+    monkeypatch.setattr(files, "_USERS_AT_ONCE", 3)
+    handed = by_hand([], [[1, 2, 3, 4, 5]] * 7)
+    whole = pd.concat(files._recommended(handed, 1), ignore_index=True)
+    monkeypatch.setattr(files, "_SCORES_AT_ONCE", scores)
+    parts = [*files._recommended(handed, 1)]
+    assert max(len(part) for part in parts) == largest
+    assert pd.concat(parts, ignore_index=True).equals(whole)
+
+
 @pytest.mark.parametrize("count", [1, 7, 39, 40])
 def test_the_largest_are_those_of_a_whole_sort(count):
     draw = np.random.default_rng(0)
