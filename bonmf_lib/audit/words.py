@@ -254,9 +254,14 @@ def how_measured(measured: list[Measured]) -> list[str]:
         said += [
             f"Every rating{' of these users' if sampled else ''} is predicted once, "
             f"by a model that had not seen it ({own.folds} folds).",
-            f"New {words.items}: all ratings of an item test together, "
-            "so nothing but its content, genres and year tells of it.",
-            "There every item counts alike, however often it was rated.",
+        ]
+        if any(one.situation.is_new for one in measured):
+            said += [
+                f"New {words.items}: all ratings of an item test together, "
+                "so nothing but its content, genres and year tells of it.",
+                "There every item counts alike, however often it was rated.",
+            ]
+        said += [
             "Settings, epochs and the strongest model are chosen on validation ratings; no test "
             "rating decides in its own fold.",
             f"Intervals are 95 %, over users and {words.items}, "
@@ -268,11 +273,11 @@ def how_measured(measured: list[Measured]) -> list[str]:
         "That something helps or harms is adjusted for the number of questions (Holm); "
         "that it does not help rests on each interval by itself.",
     ]
-    if run.dataset.scale.rates and any(map(run.dataset.offers, MODALITIES)):
+    if run.dataset.scale.rates and any(one.questions for one in measured):
         said.append("A factorisation reads content at the settings that were searched without it.")
         said.append(
-            f"Texts and pictures are reduced to {own.feature_dim} principal components, which "
-            "averages read at unit length, factorisations standardised. "
+            f"Texts and pictures are reduced to at most {own.feature_dim} principal components, "
+            "which averages read at unit length, factorisations standardised. "
             "Another scale may give another answer."
         )
     if run.dataset.content == "packaged":

@@ -533,6 +533,15 @@ def test_pictures_of_which_none_can_be_read_leave_the_texts_to_ask_about(tmp_pat
     assert rows_of.questions(one) == ["text"]
 
 
+def test_how_is_said_of_what_was_asked_alone(measured):
+    said = " ".join(words.how_measured(measured))
+    assert "New lamps: " in said and "reduced to at most 16 principal components" in said
+    rated = measured[0]
+    plain = {name: row for name, row in rated.rows.items() if name == rows_of.MEAN}
+    said = " ".join(words.how_measured([replace(rated, rows=plain)]))
+    assert "New lamps" not in said and "components" not in said and "reads content" not in said
+
+
 def test_few_texts_are_said_to_be_few(tmp_path):
     data = folder_of(tmp_path, frozenset(), users=25, items=rows_of.LEAST_ITEMS - 1)
     one = Run(NotebookParameters(profile="smoke", dataset=data, run_dir=str(tmp_path / "run")))
