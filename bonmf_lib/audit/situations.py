@@ -13,6 +13,9 @@ LEAST_ITEMS_PER_FOLD = 4  # so that some of them train, validate and test
 PAIRS_SEEDS = (0, 1, 2)
 
 
+LISTED = 20  # items in a list, where they are ranked
+
+
 @dataclass(frozen=True)
 class Situation:
     """One way to test.
@@ -69,7 +72,7 @@ def situations(run: Run) -> list[Situation]:
     if not run.dataset.scale.rates:
         split = ranking_split(run)
         seeds = tuple(base_seed(run) + seed for seed in PAIRS_SEEDS)
-        return [Situation(PAIRS, split, seeds, "recall@20", False, FULL_RANKING)]
+        return [Situation(PAIRS, split, seeds, f"recall@{LISTED}", False, FULL_RANKING)]
     folds = run.settings.audit.folds
     seeds = tuple(range(folds))
     found = [Situation(RATED, _of_ratings(run, RatingFolds), seeds)]

@@ -566,11 +566,39 @@ def test_data_without_ratings_are_ranked(tmp_path, planted):
     files.write_files(measured, handed, handed.settings["row"])
     assert not (tmp_path / files.PREDICTIONS).exists()
     assert gains(found, one).get_label() and len(tables.model_table(measured)) == len(measured.rows)
+    # what a random order would find, user by user
+    shares, order = [], np.random.default_rng(0)
+    for seed in measured.situation.seeds:
+        split = one.split(measured.situation.split, seed, 0.1)
+        train, test = (pairs.iloc[part] for part in (split.train, split.test))
+        for user, own in test.groupby("user")["item"]:
+            known = train.loc[train["user"] == user, "item"]
+            rivals = order.permutation(np.setdiff1d(range(planted.n_items), known))
+            shares.append(np.isin(own, rivals[:20]).mean())
+    assert tables.by_chance(measured) == pytest.approx(np.mean(shares), rel=0.15)
+    said = tables.vacuous_sentence(measured)
+    assert "a random order finds " in said and "the mean" not in said
     # all pairs are ranked, however many there are
     few = replace(one.settings.audit, most_ratings=len(pairs) // 4)
     one.settings = replace(one.settings, audit=few)
     assert "drawn at random" not in repr(words.lead(found, one))
     assert "drawn at random" not in " ".join(words.how_measured([measured]))
+
+
+@pytest.mark.parametrize(("items", "asked"), [(39, False), (40, True)])
+def test_a_few_items_are_not_ranked_for_an_answer(tmp_path, items, asked):
+    draw = np.random.default_rng(0)
+    pairs = [(user, item) for user in range(30) for item in draw.choice(items, 12, replace=False)]
+    table = pd.DataFrame(pairs, columns=["userID", "itemID"]).drop_duplicates()
+    table.assign(x_label=[0, 0, 0, 0, 1, 2] * 60).to_csv(
+        tmp_path / "a.inter", sep="\t", index=False
+    )
+    np.save(tmp_path / "text_feat.npy", draw.normal(size=(items, 4)).astype(np.float32))
+    given = {"profile": "smoke", "dataset": f"folder:{tmp_path}", "content": "full"}
+    one = Run(NotebookParameters(**given, run_dir=str(tmp_path / "run")))
+    assert rows_of.questions(one) == (["text"] if asked else [])
+    said = "Not asked: whether the text helps, since lists of 20 hold most of the 39 items."
+    assert (said in words.left_out(one)) != asked
 
 
 def test_pairs_that_came_parted_are_said_to_test_alike(tmp_path, planted):
