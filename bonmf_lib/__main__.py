@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("data", help="a folder with ratings.csv and items.csv, or a known name")
     audit.add_argument("--out", help="the run folder, to which report and files go")
     audit.add_argument("--content", help="full (default), or packaged: drawn title cards")
-    audit.add_argument("--seed", type=int, default=0, help="deals the folds anew")
+    audit.add_argument("--seed", type=int, default=0, help="deals folds and draws anew")
     predict = commands.add_parser(
         "predict", help="what an audit's model recommends to a user, without training"
     )

@@ -15,20 +15,21 @@ from ..datasets import _NAMES, CONTENTS, load_dataset, split_view
 from ..errors import BonmfError, ConfigError, unknown_name
 from ..report.html import escaped_markdown
 from ..runs.manifest import write_manifest
-from ..runs.profiles import check_folder, read_profile, run_folder
+from ..runs.profiles import check_folder, check_for_notebooks, read_profile, run_folder
 from ..storage import project_root, write_text
 from . import remarks
 from .hand_on import load
 from .words import called
 
 NOTEBOOK, PROFILE = "15_your_catalogue", "tiny"
+STUDY, PUBLISHED = "13_report", "published.html"  # the page of the published records
 ONLY_IN_THE_NOTEBOOK = "notebook-only"  # tag of cells that a report leaves out
 
 
 @dataclass(frozen=True)
 class Asked:
     """What is audited, and where to: a data set by name (``folder:<absolute path>`` for one's own),
-    what its items carry, the seed that deals its folds, and the run folder."""
+    what its items carry, the seed that deals its folds or draws, and the run folder."""
 
     dataset: str
     content: str
@@ -41,11 +42,11 @@ def asked(data: str, out: str | None = None, content: str | None = None, seed: i
 
     Args:
         data: path of a folder, or a known name; ``+core5`` and ``+from4`` may stand behind both.
-        out: the run folder; by default one beside those of the pipeline.
+        out: the run folder; by default one beside those of the pipeline, for each seed its own.
 
     Raises:
-        ConfigError: neither a folder nor a known name, another content, no seed, or a folder that
-            cannot be written to.
+        ConfigError: neither a folder nor a known name, another content, no seed, or a run folder
+            that cannot be written to or has a brace or a line break.
     """
     if not data.strip():
         raise ConfigError("make audit needs DATA=<folder>, for instance DATA=my_data.")
@@ -55,8 +56,15 @@ def asked(data: str, out: str | None = None, content: str | None = None, seed: i
     if not 0 <= seed < 2**32:
         raise ConfigError(f"seed must be a whole number from 0 below 2^32, got {seed}.")
     dataset = _data_set(data)
-    folder = Path(out) if out else run_folder("audit", read_profile(PROFILE), dataset, content)
-    return Asked(dataset, content, seed, check_folder(folder.absolute(), f"OUT ({folder})"))
+    folder = Path(out) if out else _folder(dataset, content, seed)
+    folder = check_folder(folder.absolute(), f"OUT ({folder})")
+    check_for_notebooks(folder, "an audit cannot; name another folder as OUT")
+    return Asked(dataset, content, seed, folder)
+
+
+def _folder(dataset: str, content: str, seed: int) -> Path:
+    folder = run_folder("audit", read_profile(PROFILE), dataset, content)
+    return folder.with_name(f"{folder.name}-seed{seed}") if seed else folder
 
 
 def _data_set(data: str) -> str:
@@ -97,14 +105,16 @@ def audit(wanted: Asked) -> Path:
         "seeds": f"[{wanted.seed}]",
         "run_dir": str(folder),
     }
-    command = [sys.executable, root / "papermill_runs/execute.py"]
-    command += [root / "notebooks" / f"{NOTEBOOK}.ipynb", executed]
+    command = [sys.executable, "papermill_runs/execute.py"]  # from the root, whatever its name
+    command += [f"notebooks/{NOTEBOOK}.ipynb", executed]
     command += ["--place", f"Audit of {name}", "--log", logs / f"{NOTEBOOK}.log"]
     for parameter in given.items():
         command += ["--parameter", *parameter]
     _run(command, root, f"The audit of {name} is not finished; the same command goes on.")
     _entitle(executed, f"{name}: what are its texts and pictures worth?")
-    report = _report(root, executed, folder, logs / "report.log")
+    study = (root / "notebooks" / f"{STUDY}.ipynb").read_text(encoding="utf-8")
+    _page(root, study, folder / PUBLISHED, logs)
+    report = _page(root, _for_a_report(executed), folder / "report.html", logs)
     write_manifest(folder)
     return report
 
@@ -125,17 +135,30 @@ def _entitle(executed: Path, title: str) -> None:
     write_text(executed, nbformat.writes(notebook) + "\n")
 
 
-def _report(root: Path, executed: Path, folder: Path, log: Path) -> Path:
-    command = [sys.executable, "-m", "nbconvert", "--to", "html", "--no-input"]
-    command += ["--template", root / "papermill_runs/template", executed]
+def _for_a_report(executed: Path) -> str:
+    """The notebook, and at its end a link to the page of the published records."""
+    notebook = nbformat.read(executed, as_version=4)
+    link = "The same questions, asked of published data in long runs, are answered in "
+    link += f"[{PUBLISHED}]({PUBLISHED})."
+    notebook.cells.append(nbformat.v4.new_markdown_cell(f"## Published data\n\n{link}"))
+    return nbformat.writes(notebook)
+
+
+def _page(root: Path, notebook: str, page: Path, logs: Path) -> Path:
+    """Write a notebook's text as a page."""
+    command = [sys.executable, "-m", "nbconvert", "--to", "html", "--no-input", "--stdin"]
+    command += ["--template", root / "papermill_runs/template"]
     command += ["--TagRemovePreprocessor.enabled=True"]
     command += [f"--TagRemovePreprocessor.remove_cell_tags={ONLY_IN_THE_NOTEBOOK}"]
-    command += ["--output-dir", folder, "--output", "report.html"]
+    command += ["--output-dir", page.parent, "--output", page.name]
+    log = logs / f"{page.stem}.log"
     with log.open("w", encoding="utf-8") as said:
-        done = subprocess.run([*map(str, command)], cwd=root, stdout=said, stderr=said)
+        done = subprocess.run(
+            [*map(str, command)], input=notebook.encode(), cwd=root, stdout=said, stderr=said
+        )
     if done.returncode:
-        raise BonmfError(f"The report could not be written; {log} says why.")
-    return folder / "report.html"
+        raise BonmfError(f"{page.name} could not be written; {log} says why.")
+    return page
 
 
 def predicted(run_dir: Path, user: str, items: list[str] | None, top: int) -> pd.DataFrame:

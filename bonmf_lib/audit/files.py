@@ -15,7 +15,7 @@ from .measured import Measured
 
 RECOMMENDATIONS, PREDICTIONS = "recommendations.csv", "predictions.csv"
 VECTORS, VECTOR_IDS = "item_vectors.safetensors", "item_vectors.csv"
-_USERS_AT_ONCE = 1024
+_USERS_AT_ONCE, _SCORES_AT_ONCE = 1024, 2**23  # of all items for these users; 32 MiB, a few times
 IDS = ("user", "item")  # columns whose words stay as they are
 
 
@@ -44,8 +44,9 @@ def write_files(measured: Measured, handed: Handed, row: str) -> pd.DataFrame:
 def _recommended(handed: Handed, count: int) -> Iterator[pd.DataFrame]:
     """Columns user, rank, item, title, score, best first; users in blocks."""
     ids, titles = (handed.items[name].to_numpy(object) for name in ("item", "title"))
-    for start in range(0, len(handed.users), _USERS_AT_ONCE):
-        users = np.arange(start, min(start + _USERS_AT_ONCE, len(handed.users)))
+    block = min(_USERS_AT_ONCE, max(1, _SCORES_AT_ONCE // len(handed.items)))
+    for start in range(0, len(handed.users), block):
+        users = np.arange(start, min(start + block, len(handed.users)))
         items, scores = handed.best(users, count)
         lines, ranks = np.nonzero(items >= 0)
         chosen = items[lines, ranks]
@@ -61,8 +62,8 @@ def _recommended(handed: Handed, count: int) -> Iterator[pd.DataFrame]:
 
 
 def _predictions(measured: Measured, handed: Handed, row: str) -> pd.DataFrame:
-    """Columns user, item, rating, predicted and fold: of every rating, by a model that had not
-    seen it."""
+    """Columns user, item, rating, predicted and fold: of every tested rating, by a model that had
+    not seen it."""
     values = measured.tested
     return pd.DataFrame(
         {
@@ -83,8 +84,8 @@ def _write(path: Path, parts: Iterator[pd.DataFrame]) -> int:
         atomic_path(path, durable=False) as temporary,
         temporary.open("w", encoding="utf-8") as out,
     ):
-        for part in parts:
+        for place, part in enumerate(parts):
             text = csv_text(part, "%.5g", IDS)
-            out.write(text if not count else text.partition("\n")[2])
+            out.write(text.partition("\n")[2] if place else text)
             count += len(part)
     return count

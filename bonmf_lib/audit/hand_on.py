@@ -3,6 +3,7 @@ kept as a folder that predicts without data or training."""
 
 import json
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,8 @@ class Handed:
 
     Attributes:
         settings: what it is and what it was trained on. users: raw ids (U,). items: raw ids and
-            titles, one row each. rated: users and items (N,) of the known ratings.
+            titles, one row each. rated: users and items (N,) of all known ratings, also of those
+            that do not count.
     """
 
     settings: dict[str, Any]
@@ -75,17 +77,24 @@ class Handed:
     def best(self, users: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
         """The ``count`` items that each user has not rated and that score best, best first, and
         their scores; (B, count) each, -1 and NaN where fewer are left."""
-        raw = self.scores.of(users).astype(np.float64)  # unclipped, so that few are equal
-        known = np.isin(self.rated[0], users)
-        order = np.argsort(users)
-        lines = order[np.searchsorted(users[order], self.rated[0][known])]
-        raw[lines, self.rated[1][known]] = -np.inf
-        count = min(count, raw.shape[1])
-        order = np.argsort(-raw, axis=1, kind="stable")[:, :count]
-        found = np.take_along_axis(raw, order, axis=1)
+        raw = self.scores.of(users)  # unclipped, so that few are equal
+        items, starts = self._rated_by_user
+        first, counts = starts[users], np.diff(starts)[users]
+        lines = np.repeat(np.arange(len(users)), counts)
+        before = np.cumsum(counts) - counts  # rated items of the users above
+        raw[lines, items[np.arange(len(lines)) + np.repeat(first - before, counts)]] = -np.inf
+        order = largest(raw, min(count, raw.shape[1]))
+        found = np.take_along_axis(raw, order, axis=1).astype(np.float64)
         scale = self.settings["scale"]
         shown = found if scale is None else found.clip(*scale)
         return np.where(np.isinf(found), -1, order), np.where(np.isinf(found), np.nan, shown)
+
+    @cached_property
+    def _rated_by_user(self) -> tuple[np.ndarray, np.ndarray]:
+        """Rated items, user after user, and where each user's begin, then their end, (U + 1,)."""
+        order = np.argsort(self.rated[0], kind="stable")
+        starts = np.searchsorted(self.rated[0][order], np.arange(len(self.users) + 1))
+        return self.rated[1][order], starts
 
     def user(self, raw_id: str) -> int:
         """The place of a user; ``ConfigError`` where it is not known."""
@@ -94,6 +103,19 @@ class Handed:
     def item(self, raw_id: str) -> int:
         """The place of an item; ``ConfigError`` where it is not known."""
         return _place(self.items["item"], raw_id, "item")
+
+
+def largest(values: np.ndarray, count: int) -> np.ndarray:
+    """Where the ``count`` largest of each row stand, largest first, of equal ones the first: (B, I)
+    -> (B, count). Whole rows are not sorted."""
+    last = -np.partition(-values, count - 1, axis=1)[:, count - 1 : count]  # the smallest of them
+    chosen = values >= last
+    for line in np.flatnonzero(chosen.sum(axis=1) > count):  # some that equal it have no room
+        equal = np.flatnonzero(values[line] == last[line])
+        chosen[line, equal[count - (values[line] > last[line]).sum() :]] = False
+    places = np.nonzero(chosen)[1].reshape(len(values), count)
+    order = np.argsort(-np.take_along_axis(values, places, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(places, order, axis=1)
 
 
 def _place(known: pd.Series, raw_id: str, kind: str) -> int:
@@ -145,7 +167,7 @@ def hand_on(measured: Measured) -> Handed:
             }
         ),
         scores_of(model),
-        tuple(dataset.ratings[side].to_numpy(np.int64) for side in ("user", "item")),
+        tuple(dataset.known_pairs),
     )
     weights = {name: part.cpu().numpy() for name, part in model.state_dict().items()}
     _keep(run.run_dir / FOLDER, handed, weights)

@@ -24,7 +24,7 @@ from ..runs.training import Training
 from ..runs.variant import Variant
 from ..training.config import TrainingConfig
 from ..training.search import Search, Settings
-from .situations import Situation
+from .situations import LISTED, Situation
 
 MEAN, BIASES = "Mean rating", "User and item averages"
 FACTORS, HISTORIES = "Matrix factorisation", "Factorisation with histories"
@@ -36,6 +36,7 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
     "both": MODALITIES,
 }
 LEAST_ITEMS = 20  # rated ones that have what is asked about
+LEAST_RANKED = 2 * LISTED  # where items are ranked: of fewer, any order finds most
 
 Space = dict[str, BaseDistribution]
 _RATE: Space = {"training.learning_rate": FloatDistribution(2e-3, 3e-2, log=True)}
@@ -65,6 +66,8 @@ def lacking(run: Run, what: str) -> str | None:
         if not dataset.offers(modality):
             return sentence(dataset, modality)
     words = dataset.words
+    if not dataset.scale.rates and dataset.n_items < LEAST_RANKED:
+        return f"lists of {LISTED} hold most of the {dataset.n_items:,} {words.items}"
     try:
         present = has(run, what)
     except UnreadableError:

@@ -9,7 +9,11 @@ from ..splits.folds import ItemFolds, RatingFolds
 from ..splits.rules import SplitRule
 
 LEAST_ITEMS_PER_FOLD = 4  # so that some of them train, validate and test
-PAIRS_SEEDS = (0, 1, 2)  # of data without ratings, whose parts are drawn anew for each
+# of data without ratings: their parts are drawn anew for each, unless they came parted
+PAIRS_SEEDS = (0, 1, 2)
+
+
+LISTED = 20  # items in a list, where they are ranked
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,7 @@ class Situation:
 
     Attributes:
         name: of its experiment, after the notebook's number. split: what tests. seeds: one per
-            fold or draw.
+            fold, draw, or training on parts that the data came with.
         metric: in records. lower_is_better: of it. ranking: how items are ranked, where nobody
             rated.
     """
@@ -40,7 +44,7 @@ RATED, NEW, PAIRS = "rated", "new", "pairs"
 
 
 def base_seed(run: Run) -> int:
-    """What the folds are dealt by: the first of the run's seeds."""
+    """What folds and draws are dealt by, and trainings start from: the first of the run's seeds."""
     return run.settings.seeds[0]
 
 
@@ -49,16 +53,29 @@ def sampled_share(run: Run) -> float:
     return min(1.0, run.settings.audit.most_ratings / len(run.dataset.ratings))
 
 
+def sampled_users(run: Run) -> int | None:
+    """On how many users models are compared, however the folds are dealt; None = on all who rated,
+    or where nobody did."""
+    if not run.dataset.scale.rates:
+        return None
+    users = run.dataset.ratings["user"].nunique()
+    kept = _of_ratings(run, RatingFolds).kept(users)
+    return kept if kept < users else None
+
+
+def _of_ratings(run: Run, rule: type[RatingFolds] | type[ItemFolds]) -> RatingFolds | ItemFolds:
+    return rule(run.settings.audit.folds, base_seed(run), sampled_share(run))
+
+
 def situations(run: Run) -> list[Situation]:
     """Those that the data allow to ask about."""
     if not run.dataset.scale.rates:
         split = ranking_split(run)
         seeds = tuple(base_seed(run) + seed for seed in PAIRS_SEEDS)
-        return [Situation(PAIRS, split, seeds, "recall@20", False, FULL_RANKING)]
+        return [Situation(PAIRS, split, seeds, f"recall@{LISTED}", False, FULL_RANKING)]
     folds = run.settings.audit.folds
-    terms = {"blocks": folds, "shuffle": base_seed(run), "keep": sampled_share(run)}
     seeds = tuple(range(folds))
-    found = [Situation(RATED, RatingFolds(**terms), seeds)]
+    found = [Situation(RATED, _of_ratings(run, RatingFolds), seeds)]
     if run.dataset.ratings["item"].nunique() >= LEAST_ITEMS_PER_FOLD * folds:
-        found.append(Situation(NEW, ItemFolds(**terms), seeds))
+        found.append(Situation(NEW, _of_ratings(run, ItemFolds), seeds))
     return found

@@ -8,11 +8,14 @@ import pandas as pd
 
 from ..claims.judge import LOWER_IS_BETTER
 from ..datasets.summary import coverage
+from ..datasets.words import upper_first
 from ..experiments.names import is_control
 from ..runs.run import Run
 from ..runs.training import Training
+from ..runs.variant import VALID_SHARE
 from . import rows as rows_of
 from .measured import Measured
+from .situations import LISTED
 from .words import asked, shown, where
 
 VACUOUS = 0.02  # relative: a metric on which the mean rating comes this near the best tells nothing
@@ -59,10 +62,28 @@ def vacuous(measured: Measured) -> list[str]:
     return found
 
 
+def by_chance(measured: Measured) -> float:
+    """Which share of a user's tested items a random order of all that compete would list; mean over
+    users and draws."""
+    run, situation, tested = measured.run, measured.situation, measured.tested
+    shares = []
+    for seed in situation.seeds:
+        train = run.split(situation.split, seed, VALID_SHARE).train
+        known = np.bincount(run.dataset.ratings["user"].iloc[train], minlength=run.dataset.n_users)
+        users = tested.loc[tested["seed"] == seed, "user"].to_numpy()
+        shares.append(np.minimum(1, LISTED / (run.dataset.n_items - known[users])))
+    return float(np.concatenate(shares).mean())
+
+
 def vacuous_sentence(measured: Measured) -> str:
-    """Which metrics tell nothing on these data."""
+    """Which metrics tell nothing on these data; where items are ranked, what chance would find."""
     names, words = vacuous(measured), measured.run.dataset.words
-    place = where(measured.situation.name, words).capitalize()
+    place = upper_first(where(measured.situation.name, words))
+    if measured.situation.ranking is not None:
+        return (
+            f"{place}, a random order finds {100 * by_chance(measured):.1f} % of a user's tested "
+            f"{words.items} with its first {LISTED}."
+        )
     if not names:
         return f"{place}, no metric of the table is empty: each tells the best model from the mean."
     verb = "tells" if len(names) == 1 else "tell"

@@ -3,7 +3,7 @@
 import shlex
 
 from ..datasets import Dataset
-from ..datasets.words import Words, shown_name
+from ..datasets.words import Words, shown_name, upper_first
 from ..encoders.features import MODALITIES
 from ..evaluation import Estimate
 from ..report.html import Markup, card, cards, paragraph
@@ -15,7 +15,7 @@ from .files import PREDICTIONS, RECOMMENDATIONS, VECTOR_IDS, VECTORS
 from .findings import MARGIN, Finding
 from .hand_on import Handed
 from .measured import Measured
-from .situations import NEW, PAIRS, PAIRS_SEEDS, RATED, sampled_share, situations
+from .situations import NEW, PAIRS, PAIRS_SEEDS, RATED, sampled_users, situations
 
 
 def called(dataset: Dataset) -> str:
@@ -52,20 +52,31 @@ def lead(found: list[Finding], run: Run) -> Markup:
         return paragraph(f"**{name}: {said}**")
     said = [_answer(what, found, words) for what in rows_of.QUESTIONS]
     bold = " ".join(one for one in said if one)
-    unit = "ratings" if dataset.scale.rates else "pairs"
-    data = f"{len(dataset.ratings):,} {unit} of {dataset.n_users:,} users and "
-    data += f"{dataset.n_items:,} {words.items} of {name}"
-    share = sampled_share(run) if dataset.scale.rates else 1
+    data, others = _counted(dataset)
+    sampled = sampled_users(run)
     rest = [_packaged(words)] if dataset.content == "packaged" else []
     rest += [
         f"Measured on {data}."
-        if share == 1
-        else f"Measured on {100 * share:.2g} % of the users, drawn at random; there are {data}.",
+        if sampled is None
+        else f"Measured on {sampled:,} users drawn at random; there are {data}.",
+        *others,
         "Help means: surely better than the strongest model without texts and pictures, and than "
         f"the same with those of other {words.items}.",
         f"Does not help means: a gain of {MARGIN:g} % is ruled out.",
     ]
     return paragraph(f"**{bold}** {' '.join(rest)}")
+
+
+def _counted(dataset: Dataset) -> tuple[str, list[str]]:
+    """Ratings or pairs, and the users and items that have any; a sentence on those that have none,
+    if there are such."""
+    words, unit = dataset.words, "ratings" if dataset.scale.rates else "pairs"
+    users, items = (dataset.ratings[side].nunique() for side in ("user", "item"))
+    data = f"{len(dataset.ratings):,} {unit} of {users:,} users and "
+    data += f"{items:,} {words.items} of {called(dataset)}"
+    rest = {words.items: dataset.n_items - items, "users": dataset.n_users - users}
+    none = [f"{count:,} {kind}" for kind, count in rest.items() if count]
+    return data, [f"Without {unit}: {' and '.join(none)}."] if none else []
 
 
 def _packaged(words: Words) -> str:
@@ -80,7 +91,7 @@ def _answer(what: str, found: list[Finding], words: Words) -> str:
     own = [one for one in found if one.what == what]
     if not own:
         return ""
-    subject = {"text": "Text", "image": words.picture.capitalize(), "both": "Both together"}[what]
+    subject = {"text": "Text", "image": upper_first(words.picture), "both": "Both together"}[what]
     if len({one.answer.word for one in own}) == 1:
         places = " and ".join(where(one.situation, words) for one in own)
         return f"{subject}: {own[0].answer.word} {places}."
@@ -199,44 +210,76 @@ def handed_on(handed: Handed) -> list[str]:
     ]
 
 
+def _how_sampled(measured: Measured) -> list[str]:
+    """On whose ratings models of large data were compared, and what that does to items."""
+    dataset, tested = measured.run.dataset, measured.tested
+    words, rated = dataset.words, dataset.ratings["item"].nunique()
+    mean, there = (len(part) / rated for part in (tested, dataset.ratings))
+    return [
+        f"The data are large: models are compared on {tested['user'].nunique():,} users drawn at "
+        f"random, with all their ratings, {len(tested):,} of {len(dataset.ratings):,}.",
+        f"{upper_first(words.items)} with ratings keep {mean:.1f} of their {there:.1f} on average: "
+        "the fewer, the more is left for content to tell.",
+        f"So on {words.items} with ratings, content may look better than on all the data.",
+    ]
+
+
+def _how_ranked(measured: Measured) -> list[str]:
+    """How pairs without ratings were parted, and what intervals over their users tell."""
+    given, words = measured.run.dataset.given, measured.run.dataset.words
+    times = len(measured.situation.seeds)
+    if given is None:
+        parted = f"Each user's pairs are parted at random, {times} times."
+        over = "over users, widened for the overlap of the draws' training pairs."
+    else:
+        parted = f"Pairs are parted as they came ({given.source}), whatever the seed; each model "
+        parted += f"trains {times} times, and every time the same pairs test it."
+        over = "over users; how other parts of these pairs would answer, they do not tell."
+    return [
+        parted,
+        f"All {words.items} compete that the user has no training pair of.",
+        "Epochs and the strongest model are chosen on validation pairs; settings are the models' "
+        "usual ones.",
+        f"Intervals are 95 %, {over}",
+    ]
+
+
 def how_measured(measured: list[Measured]) -> list[str]:
     """How it was measured, in sentences."""
     run = measured[0].run
     own, words = run.settings.audit, run.dataset.words
-    said = []
     if run.dataset.scale.rates:
+        sampled = sampled_users(run) is not None
+        said = _how_sampled(measured[0]) if sampled else []
         said += [
-            f"Every rating is predicted once, by a model that had not seen it ({own.folds} folds).",
-            f"New {words.items}: all ratings of an item test together, "
-            "so nothing but its content, genres and year tells of it.",
-            "There every item counts alike, however often it was rated.",
+            f"Every rating{' of these users' if sampled else ''} is predicted once, "
+            f"by a model that had not seen it ({own.folds} folds).",
+        ]
+        if any(one.situation.is_new for one in measured):
+            said += [
+                f"New {words.items}: all ratings of an item test together, "
+                "so nothing but its content, genres and year tells of it.",
+                "There every item counts alike, however often it was rated.",
+            ]
+        said += [
+            "Settings, epochs and the strongest model are chosen on validation ratings; no test "
+            "rating decides in its own fold.",
+            f"Intervals are 95 %, over users and {words.items}, "
+            "widened for the overlap of the folds' training ratings.",
         ]
     else:
-        said.append(
-            f"Each user's pairs are parted at random, {len(measured[0].situation.seeds)} times; "
-            f"all {words.items} compete that the user has no training pair of."
-        )
+        said = _how_ranked(measured[0])
     said += [
-        "Settings, epochs and the strongest model are chosen on validation ratings; no test rating "
-        "decides in its own fold.",
-        f"Intervals are 95 %, over users and {words.items}, "
-        "widened for the overlap of the folds' training ratings.",
         "That something helps or harms is adjusted for the number of questions (Holm); "
         "that it does not help rests on each interval by itself.",
     ]
-    if run.dataset.scale.rates and any(map(run.dataset.offers, MODALITIES)):
+    if run.dataset.scale.rates and any(one.questions for one in measured):
         said.append("A factorisation reads content at the settings that were searched without it.")
         said.append(
-            f"Texts and pictures are reduced to {own.feature_dim} principal components, which "
-            "averages read at unit length, factorisations standardised. "
+            f"Texts and pictures are reduced to at most {own.feature_dim} principal components, "
+            "which averages read at unit length, factorisations standardised. "
             "Another scale may give another answer."
         )
     if run.dataset.content == "packaged":
         said.append(_packaged(words))
-    if run.dataset.scale.rates and sampled_share(run) < 1:
-        used = int(measured[0].tested["user"].nunique())
-        said.append(
-            f"The data are large: models are compared on {used:,} users drawn at random, "
-            "with all their ratings."
-        )
     return said

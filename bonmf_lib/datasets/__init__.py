@@ -5,6 +5,7 @@ import re
 from ..errors import ConfigError, SourceError, unknown_name
 from ..storage import mirror_dir
 from .dataset import CONTENTS, Dataset, RatingScale
+from .enough import check_enough
 from .folder import load_folder
 from .implicit import implicit_view
 from .mmrec import interaction_files, load_mmrec
@@ -45,14 +46,19 @@ def load_dataset(name: str, content: str = "packaged") -> Dataset:
         had).
 
     Raises:
-        ConfigError: unknown name or content. SourceError, DatasetError: see the loaders.
+        ConfigError: unknown name or content. DatasetError: a view leaves too few ratings, or all
+            alike. SourceError, DatasetError: see the loaders.
     """
     if content not in CONTENTS:
         raise ConfigError(unknown_name("content", content, CONTENTS))
     if not isinstance(name, str):
         raise ConfigError(f"dataset must be a name, got {name!r}.")
     whole, at_least, core = split_view(name)
-    return implicit_view(_load(whole, content), at_least, core)
+    dataset = _load(whole, content)
+    view = implicit_view(dataset, at_least, core)
+    if view is not dataset and view.scale.rates:
+        check_enough(view.ratings, whole, name.removeprefix(whole))
+    return view
 
 
 def split_view(name: str) -> tuple[str, float | None, int]:

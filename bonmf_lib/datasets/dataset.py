@@ -80,6 +80,8 @@ class Dataset:
             encoded together with the others.
         order_alone: whether timestamps order each user's ratings and tell no more, so that those of
             two users cannot be compared.
+        left_out: users and items, int64 (2, N), of what they are known to have rated and
+            ``ratings`` does not hold. No part of the fingerprint.
 
     Raises:
         DatasetError: the vectors are of another number of items.
@@ -96,6 +98,7 @@ class Dataset:
     vectors: Mapping[str, GivenVectors] = field(default_factory=dict)
     part_of: "tuple[Dataset, np.ndarray] | None" = None
     order_alone: bool = False
+    left_out: np.ndarray = field(default_factory=lambda: np.zeros((2, 0), np.int64))
 
     def __post_init__(self) -> None:
         for modality, vectors in self.vectors.items():
@@ -112,6 +115,13 @@ class Dataset:
     @property
     def n_items(self) -> int:
         return len(self.items)
+
+    @property
+    def known_pairs(self) -> np.ndarray:
+        """Users and items, int64 (2, N), of all that is known to be rated: ``ratings`` and what is
+        :attr:`left_out` of them."""
+        rated = self.ratings[["user", "item"]].to_numpy(np.int64).T
+        return np.concatenate([rated, self.left_out], axis=1)
 
     def has(self, modality: str) -> bool:
         """Whether anything is known of a modality: ``text`` or ``image`` (a picture file) or

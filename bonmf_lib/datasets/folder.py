@@ -14,8 +14,10 @@ or BMP; they are opened when they are encoded.
 """
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ..errors import DatasetError
@@ -31,6 +33,7 @@ from .cells import (
 from .columns import ColumnNames, check_declared
 from .dataset import Dataset, RatingScale, build_dataset, check_ratings
 from .duplicates import check_once, resolved
+from .enough import FEWEST_RATINGS, check_enough
 from .implicit import implicit_view
 from .item_pictures import FOLDER
 from .item_table import read_items
@@ -42,7 +45,6 @@ from .tables import are_whole_numbers, line_of, read_table, same_numbers
 from .vectors import GIVEN, GivenVectors
 from .words import given_words
 
-FEWEST_RATINGS = 8  # that can be split 7:3, with a tenth of the training part for validation
 _FEW_RATINGS = 30  # below which they are loaded with a warning
 _MANY_ONCE = 0.1  # of the users rated one item each: said
 _AGES = (0, 130)
@@ -62,14 +64,15 @@ def load_folder(path: str, content: str) -> Dataset:
 
     Raises:
         DatasetError: names the file, the line and the mend. Besides bad rows it refuses an inferred
-            scale that cannot be (see :func:`~bonmf_lib.datasets.scales.observed_scale`), a constant
-            rating, and fewer than ``FEWEST_RATINGS`` ratings.
+            scale that cannot be (see :func:`~bonmf_lib.datasets.scales.observed_scale`), and, also
+            where these are left by a rule or a core, a constant rating and fewer than
+            ``FEWEST_RATINGS`` ratings.
     """
     folder, names = _opened(path)
     settings = read_settings(folder / NAME) if NAME in names else FolderSettings()
     source, listed = (_table(folder, names, kind) for kind in ("ratings", "items"))
     found: set[str] = set()  # columns that the settings name
-    ratings, scale, reviews = _ratings(source, settings, found)
+    ratings, scale, reviews, read = _ratings(source, settings, found)
     items = read_items(listed, content, settings, reviews, found)
     of_users = _table(folder, names, "users") if {*_USERS} & names else None
     users = _users(of_users, settings, found) if of_users else None
@@ -111,7 +114,23 @@ def load_folder(path: str, content: str) -> Dataset:
             modality: GivenVectors(GIVEN, matrix[order]) for modality, matrix in vectors.items()
         },
     )
-    return implicit_view(dataset, core=settings.core)
+    dataset = replace(dataset, left_out=_pairs_of(read, dataset))
+    dataset = implicit_view(dataset, core=settings.core)
+    check_enough(dataset.ratings, str(folder / NAME), f"core = {settings.core}")
+    _warn_of_little(dataset.ratings, source)
+    return dataset
+
+
+def _pairs_of(raw: pd.DataFrame, dataset: Dataset) -> np.ndarray:
+    """Places of users and items, (2, N), of rows of their raw ids as texts; without those that the
+    data lack."""
+    tables = {"user": dataset.users, "item": dataset.items}
+    ids = [
+        pd.Index(table["raw_id"].astype("str")).get_indexer(raw[kind])
+        for kind, table in tables.items()
+    ]
+    places = np.stack(ids).astype(np.int64)
+    return places[:, (places >= 0).all(axis=0)]
 
 
 def _opened(path: str) -> tuple[Path, set[str]]:
@@ -157,9 +176,9 @@ def _warn_of_pictures(folder: Path, names: set[str]) -> None:
 
 def _ratings(
     source: Path, settings: FolderSettings, found: set[str]
-) -> tuple[pd.DataFrame, RatingScale, pd.Series | None]:
-    """The checked ratings, ids as categories of texts, the index the line of each; their scale; and
-    texts of items out of reviews."""
+) -> tuple[pd.DataFrame, RatingScale, pd.Series | None, pd.DataFrame]:
+    """The checked ratings, ids as categories of texts, the index the line of each; their scale;
+    texts of items out of reviews; and users and items of the ratings that these were left with."""
     needed = _NEEDED["ratings"]
     naming = ColumnNames("ratings", needed, settings.columns, found)
     header: list[str] = []  # as the file has it
@@ -170,7 +189,7 @@ def _ratings(
 
     table = read_table(source, needed, settings.form, named, ("timestamp",))
     check_no_item_text(settings.text_columns or (), table, source.parent / NAME)
-    table, reviews = taken_out(table, settings.reviews, str(source))
+    table, reviews, read = taken_out(table, settings.reviews, str(source))
     for column in ("user", "item"):
         table[column] = folded_ids(table[column])
     table["rating"] = rated(source, table["rating"], settings.decimal)
@@ -188,23 +207,13 @@ def _ratings(
     checked = checked.set_axis(table.index)
     if settings.duplicates == "refuse":
         check_once(checked, str(source))
-    if len(checked) < FEWEST_RATINGS:
-        raise DatasetError(
-            f"{source}: holds {len(checked)} ratings; a split in training, validation and test "
-            f"needs at least {FEWEST_RATINGS}, add some."
-        )
-    if checked["rating"].min() == checked["rating"].max():
-        raise DatasetError(
-            f"{source}: every rating is {checked['rating'].iloc[0]:g}; nothing can be learnt from "
-            "a constant, supply the ratings that people gave. Clicks and purchases without ratings "
-            "are read from a file name.inter, as MMRec has it."
-        )
+    check_enough(checked, str(source))
     scale = settings.scale or observed_scale(checked["rating"], source)
     checked = resolved(checked, settings.duplicates, scale, str(source))
+    check_enough(checked, str(source), f'duplicates = "{settings.duplicates}"')
     for column in ("user", "item"):
         checked[column] = checked[column].cat.remove_unused_categories()
-    _warn_of_little(checked, source)
-    return checked, scale, reviews
+    return checked, scale, reviews, read
 
 
 def _warn_of_little(ratings: pd.DataFrame, source: Path) -> None:

@@ -24,7 +24,8 @@ def implicit_view(dataset: Dataset, at_least: float | None = None, core: int = 0
     Returns:
         The data set itself where nothing is left out. Else one of another name, with the rows of
         the users and items that are left under new contiguous ids in the old order, with their
-        vectors, and without the parts and the neighbours that the data came with.
+        vectors, and without the parts and the neighbours that the data came with. It still knows
+        that they rated what does not count.
 
     Raises:
         ConfigError: a bad ``at_least`` or ``core``. DatasetError: nothing is left.
@@ -54,6 +55,7 @@ def implicit_view(dataset: Dataset, at_least: float | None = None, core: int = 0
     table = ratings.iloc[rows].reset_index(drop=True)
     for side, ids in kept.items():
         table[side] = np.searchsorted(ids, table[side].to_numpy())
+    others = np.delete(np.stack([*rated.values()]), rows, axis=1)
     return replace(
         dataset,
         name="+".join(
@@ -72,7 +74,18 @@ def implicit_view(dataset: Dataset, at_least: float | None = None, core: int = 0
             for modality, vectors in dataset.vectors.items()
         },
         part_of=(dataset, kept["item"]),
+        left_out=pairs_among(np.concatenate([dataset.left_out, others], axis=1), *kept.values()),
     )
+
+
+def pairs_among(pairs: np.ndarray, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """Those of some pairs, (2, N), whose user and item are kept (each sorted), by their places
+    among these."""
+    fits = np.isin(pairs[0], users) & np.isin(pairs[1], items)
+    places = (
+        np.searchsorted(kept, ids[fits]) for kept, ids in zip((users, items), pairs, strict=True)
+    )
+    return np.stack([*places])
 
 
 def _core(

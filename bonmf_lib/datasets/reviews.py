@@ -17,6 +17,7 @@ from .columns import plain
 from .tables import empty
 
 SHARE = 0.2  # of the ratings with a review
+_PAIR = ["user", "item"]
 _MEANS = {
     "rating", "ratings", "stars", "score", "averagerating", "avgrating", "ratingaverage",
     "meanrating", "averagescore", "meanscore", "avgscore", "reviewscore",
@@ -37,9 +38,10 @@ def check_no_item_text(columns: Iterable[str], table: pd.DataFrame, settings: Pa
 
 def taken_out(
     table: pd.DataFrame, column: str | None, source: str
-) -> tuple[pd.DataFrame, pd.Series | None]:
-    """The ratings without those whose reviews are read, and these reviews joined for each item, by
-    its id; None without a column to read. A usual column of reviews that is not named is said.
+) -> tuple[pd.DataFrame, pd.Series | None, pd.DataFrame]:
+    """The ratings without those whose reviews are read; these reviews joined for each item, by its
+    id, None without a column to read; and users and items of the ratings left out. A usual column
+    of reviews that is not named is said.
 
     Args:
         table: rows of ``ratings.csv`` as text: user, item and others; the index holds their lines.
@@ -58,25 +60,26 @@ def taken_out(
                 "leaves their ratings out.",
                 stacklevel=2,
             )
-        return table, None
+        return table, None, table.loc[[], _PAIR]
     if column not in table:
         raise DatasetError(
             f"{source}: has no column {column!r}, which dataset.toml names as reviews; "
             f"it names {', '.join(table.columns)[:300]}."
         )
-    pair = table["user"].str.strip() + "\0" + table["item"].str.strip()
+    ids = table[_PAIR].apply(lambda column: column.str.strip())
+    pair = ids["user"] + "\0" + ids["item"]
     drawn = pd.util.hash_pandas_object(pair, index=False).to_numpy() < SHARE * 2.0**64
     read = drawn & ~empty(table[column]).to_numpy()
     if not read.any():
         raise DatasetError(f"{source}: {column!r} holds no reviews that could be read; drop it.")
-    told = table[read]
-    texts = told[column].str.strip().groupby(told["item"].str.strip(), sort=False).agg(" ".join)
+    texts = table.loc[read, column].str.strip()
+    texts = texts.groupby(ids.loc[read, "item"], sort=False).agg(" ".join)
     warnings.warn(
         f"{source}: the reviews of {read.sum():,} ratings are read as texts of {len(texts):,} "
         "items, and these ratings are left out.",
         stacklevel=2,
     )
-    return table[~read], texts
+    return table[~read], texts, ids[read]
 
 
 def tells_ratings(column: str) -> bool:

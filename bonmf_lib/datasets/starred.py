@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .dataset import Dataset, RatingScale, check_ratings
+from .implicit import pairs_among
 from .multimodal import load_multimodal, ratings_file
 
 _WHOLE = {"amazon-baby-stars": "amazon-baby", "amazon-sports-stars": "amazon-sports"}
@@ -30,6 +31,7 @@ def load_starred(name: str, content: str) -> Dataset:
     rated = whole.ratings.iloc[rows].assign(rating=stars[rows])
     rated = check_ratings(rated.reset_index(drop=True), STARS, str(path), 2)
     kept = np.unique(rated["user"])
+    others = np.delete(whole.known_pairs, rows, axis=1)  # bought, with stars that are not known
     rated["user"] = np.searchsorted(kept, rated["user"])
     return replace(
         whole,
@@ -38,4 +40,5 @@ def load_starred(name: str, content: str) -> Dataset:
         users=whole.users.iloc[kept].reset_index(drop=True),
         scale=STARS,
         given_parts=None,
+        left_out=pairs_among(others, kept, np.arange(whole.n_items)),
     )

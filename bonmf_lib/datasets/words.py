@@ -44,6 +44,11 @@ def words_of(dataset: str) -> Words:
     return _KNOWN.get(shown_name(dataset), ITEMS)
 
 
+def upper_first(text: str) -> str:
+    """Text as it begins a sentence; its other letters stay as they are."""
+    return text[:1].upper() + text[1:]
+
+
 def given_words(dataset: str, given: Any, source: str) -> Words:
     """The words of a data set with those that its owner gave, a table of texts by the names of
     :class:`Words`.

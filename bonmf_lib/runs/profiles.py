@@ -344,6 +344,13 @@ def check_folder(folder: Path, given: str) -> Path:
     return folder
 
 
+def check_for_notebooks(folder: Path, cannot: str) -> None:
+    """``ConfigError`` where notebooks cannot be executed into a folder, since what executes them
+    reads braces in paths; ``cannot`` says who cannot, and the mend."""
+    if set("{}\n") & set(str(folder)):
+        raise ConfigError(f"{str(folder)!r} holds a brace or a line break, which {cannot}.")
+
+
 @dataclass(frozen=True)
 class PipelineRun:
     """What one run of the whole pipeline is about, and the folder that it goes to."""
@@ -373,9 +380,5 @@ def pipeline_run(profile: object, dataset: object = None, content: object = None
     if data.startswith("folder:"):
         data = f"folder:{Path(data.removeprefix('folder:')).resolve()}"
     folder = check_folder(run_folder(name, chosen, data, items), f"BONMF_RUNS ({runs_dir()})")
-    if set("{}\n") & set(str(folder)):
-        raise ConfigError(
-            f"{str(folder)!r} holds a brace or a line break, which the pipeline cannot; "
-            "set BONMF_RUNS."
-        )
+    check_for_notebooks(folder, "the pipeline cannot; set BONMF_RUNS")
     return PipelineRun(name, data, items, folder)

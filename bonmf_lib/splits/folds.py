@@ -63,7 +63,11 @@ class _Folds(SplitRule):
         if self.keep == 1:
             return np.ones(len(rated), bool)
         users = np.random.default_rng([self.shuffle, self.stream, 1]).permutation(np.unique(rated))
-        return np.isin(rated, users[: max(1, round(self.keep * len(users)))])
+        return np.isin(rated, users[: self.kept(len(users))])
+
+    def kept(self, users: int) -> int:
+        """How many of so many users with ratings are kept."""
+        return max(1, round(self.keep * users))
 
     def identity(self, valid: float) -> list:
         return [self.name, self.blocks, self.shuffle, self.keep, valid]

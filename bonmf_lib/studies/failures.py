@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ..datasets import Dataset
+from ..datasets.words import upper_first
 from ..evaluation.diagnostics import diagnose, run_spread
 from ..evaluation.names import metric_name
 from ..evaluation.rating import COLD, definition_on
@@ -66,7 +67,7 @@ def cold_sentence(run: Run, row: Variant, seeds: Sequence[int]) -> str:
         f"{min(n):,} to {max(n):,}" if min(n) < max(n) else f"{n[0]:,}" for n in (ratings, items)
     ]
     return (
-        f"{words.items.capitalize()} with fewer than {COLD} training ratings have {spans[0]} "
+        f"{upper_first(words.items)} with fewer than {COLD} training ratings have {spans[0]} "
         f"test ratings by split, {share:.2%} of all, on {spans[1]} {words.items}."
     )
 

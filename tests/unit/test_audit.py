@@ -4,6 +4,7 @@ help, the files it hands on, and predictions without training."""
 import math
 import re
 import warnings
+from copy import copy
 from dataclasses import replace
 from html import unescape
 from shutil import rmtree
@@ -19,10 +20,12 @@ from bonmf_lib.__main__ import main
 from bonmf_lib.audit import command, files, hand_on, remarks, rows as rows_of, tables, words
 from bonmf_lib.audit.figures import gains
 from bonmf_lib.audit.findings import Finding, find
-from bonmf_lib.audit.measured import measure, measure_all
-from bonmf_lib.audit.scores import has_scores, scores_of
+from bonmf_lib.audit.measured import Measured, measure, measure_all
+from bonmf_lib.audit.scores import Scores, has_scores, scores_of
 from bonmf_lib.audit.situations import NEW, RATED, situations
 from bonmf_lib.datasets.dataset import UNRATED
+from bonmf_lib.datasets.given import GivenParts
+from bonmf_lib.datasets.words import Words, upper_first
 from bonmf_lib.errors import BonmfError, ConfigError, DamagedError
 from bonmf_lib.evaluation import Estimate
 from bonmf_lib.models import build_model, get_model, list_models
@@ -339,6 +342,59 @@ def test_damaged_scores_are_not_read(run, handed):
     path.write_bytes(whole)
 
 
+def by_hand(rated: list[tuple[int, int]], scores: list[list[float]]) -> hand_on.Handed:
+    """A model of some users, each with scores of all items."""
+    users, items = np.array(scores).shape
+    own = np.array(scores, np.float32), np.eye(items, dtype=np.float32)
+    nothing = np.zeros(1, np.float32)
+    return hand_on.Handed(
+        {"scale": None},
+        pd.Series([f"u{user}" for user in range(users)]),
+        pd.DataFrame({"item": [f"i{item}" for item in range(items)], "title": ""}),
+        Scores(nothing, np.zeros(users), np.zeros(items), *own),
+        tuple(np.array(rated, np.int64).reshape(-1, 2).T),
+    )
+
+
+def test_of_equal_scores_the_first_items_are_recommended():
+    handed = by_hand([(1, 2), (0, 0), (1, 0), (1, 2)], [[9, 1, 2, 2, 2], [9, 1, 2, 2, 1]])
+    items, scores = handed.best(np.array([1, 0, 1]), 3)
+    assert items.tolist() == [[3, 1, 4], [2, 3, 4], [3, 1, 4]]
+    assert scores.tolist() == [[2, 1, 1], [2, 2, 2], [2, 1, 1]]
+    items, scores = handed.best(np.array([1]), 9)
+    assert items.tolist() == [[3, 1, 4, -1, -1]] and np.isnan(scores[0, 3:]).all()
+
+
+def test_recommendations_have_one_header_though_many_users_rated_everything(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_USERS_AT_ONCE", 2)
+    handed = by_hand([(user, item) for user in range(3) for item in (0, 1)], [[1, 2]] * 5)
+    assert files._write(tmp_path / "out.csv", files._recommended(handed, 2)) == 4
+    lines = (tmp_path / "out.csv").read_text().splitlines()
+    assert lines == [
+        "user,rank,item,title,score", "u3,1,i1,,2", "u3,2,i0,,1", "u4,1,i1,,2", "u4,2,i0,,1",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("scores", "largest"), [(10, 2), (9, 1), (4, 1), (999, 3)])
+def test_many_items_are_scored_for_few_users_at_once(scores, largest, monkeypatch):
+    monkeypatch.setattr(files, "_USERS_AT_ONCE", 3)
+    handed = by_hand([], [[1, 2, 3, 4, 5]] * 7)
+    whole = pd.concat(files._recommended(handed, 1), ignore_index=True)
+    monkeypatch.setattr(files, "_SCORES_AT_ONCE", scores)
+    parts = [*files._recommended(handed, 1)]
+    assert max(len(part) for part in parts) == largest
+    assert pd.concat(parts, ignore_index=True).equals(whole)
+
+
+@pytest.mark.parametrize("count", [1, 7, 39, 40])
+def test_the_largest_are_those_of_a_whole_sort(count):
+    draw = np.random.default_rng(0)
+    many = draw.normal(size=(50, 40)).astype(np.float32)
+    for values in (many, many.round(), np.where(draw.random((50, 40)) < 0.8, -np.inf, many)):
+        order = np.argsort(-values, axis=1, kind="stable")[:, :count]
+        assert np.array_equal(hand_on.largest(values, count), order)
+
+
 @pytest.mark.parametrize(
     ("name", "config"),
     [
@@ -376,6 +432,35 @@ def test_names_in_capitals_stay_so_within_a_sentence():
     ]  # fmt: skip
 
 
+def test_users_and_items_without_ratings_are_counted_apart(run):
+    # lamps without a rating are there in the data as well
+    table = run.dataset.ratings
+    kept = table[(table["item"] > 6) & (table["user"] > 1)]
+    said = {}
+    for name, ratings in (("all", table), ("part", kept)):
+        other = copy(run)
+        other.__dict__["dataset"] = replace(run.dataset, ratings=ratings)
+        said[name] = repr(words.lead([finding((5, 1), (4, 1))], other))
+    assert (
+        f"Measured on {len(table):,} ratings of 60 users and 60 lamps of shop. Help" in said["all"]
+    )
+    assert (
+        f"Measured on {len(kept):,} ratings of 58 users and 53 lamps of shop. Without ratings: "
+        "7 lamps and 2 users. Help"
+    ) in said["part"]
+
+
+def test_capitals_of_words_stay_at_the_begin_of_a_sentence(run, measured):
+    data = replace(run.dataset, words=Words("DVD", "DVDs", "DVD cover"))
+    other = copy(run)
+    other.__dict__["dataset"] = data
+    said = repr(words.lead([replace(finding((5, 1), (4, 1)), what="image")], other))
+    assert said.startswith("DVD cover: ")
+    assert upper_first("photo of a DVD") == "Photo of a DVD" and upper_first("") == ""
+    said = tables.vacuous_sentence(replace(measured[0], run=other))
+    assert said.startswith("On DVDs with ratings, ")
+
+
 def test_ids_of_one_word_are_handed_on_as_they_are():
     ids = ["-0iUa4sN", "@who", "B00-1", "007", "=1+1", "-1+cmd", "-2 a", "+1"]
     table = pd.DataFrame({"user": ids, "title": ids})
@@ -386,6 +471,40 @@ def test_ids_of_one_word_are_handed_on_as_they_are():
 
 
 # Other data
+
+
+@pytest.mark.case(
+    "data",
+    "an audit of ratings of which some do not count",
+    "nobody is recommended what they rated, also where it did not count",
+)
+@pytest.mark.parametrize("view", ["+from3", ""])
+def test_nobody_is_recommended_what_they_rated_and_does_not_count(tmp_path, view):
+    """Every pair is rated but one; some are low, or their reviews are read."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    rows = [
+        (f"u{user}", f"i{item}", 1 + (3 * user + 2 * item) % 5, f"said {user} {item}")
+        for user in range(12)
+        for item in range(25)
+        if (user, item) != (11, 24)
+    ]
+    names = ["user", "item", "rating", "review"]
+    pd.DataFrame(rows, columns=names).to_csv(folder / "ratings.csv", index=False)
+    titles = pd.DataFrame({"item": [f"i{item}" for item in range(25)]})
+    titles["title"] = [f"Toy {'red' if item % 2 else 'blue'}" for item in range(25)]
+    titles.to_csv(folder / "items.csv", index=False)
+    (folder / "dataset.toml").write_text("" if view else 'reviews = "review"')
+    given = {"profile": "smoke", "dataset": f"folder:{folder}{view}", "run_dir": str(tmp_path)}
+    one = Run(NotebookParameters(**given))
+    assert len(one.dataset.ratings) < 0.9 * len(rows)
+    measured = measure(one, situations(one)[0])
+    handed = hand_on.hand_on(measured)
+    files.write_files(measured, handed, handed.settings["row"])
+    listed = (tmp_path / files.RECOMMENDATIONS).read_text(encoding="utf-8").splitlines()
+    assert [line.split(",")[:3] for line in listed[1:]] == [["u11", "1", "i24"]]
+    assert not len(command.predicted(tmp_path, "u0", None, 5))
+    assert list(command.predicted(tmp_path, "u11", None, 5)["item"]) == ["i24"]
 
 
 @pytest.mark.case(
@@ -414,6 +533,15 @@ def test_pictures_of_which_none_can_be_read_leave_the_texts_to_ask_about(tmp_pat
     assert rows_of.questions(one) == ["text"]
 
 
+def test_how_is_said_of_what_was_asked_alone(measured):
+    said = " ".join(words.how_measured(measured))
+    assert "New lamps: " in said and "reduced to at most 16 principal components" in said
+    rated = measured[0]
+    plain = {name: row for name, row in rated.rows.items() if name == rows_of.MEAN}
+    said = " ".join(words.how_measured([replace(rated, rows=plain)]))
+    assert "New lamps" not in said and "components" not in said and "reads content" not in said
+
+
 def test_few_texts_are_said_to_be_few(tmp_path):
     data = folder_of(tmp_path, frozenset(), users=25, items=rows_of.LEAST_ITEMS - 1)
     one = Run(NotebookParameters(profile="smoke", dataset=data, run_dir=str(tmp_path / "run")))
@@ -438,11 +566,60 @@ def test_data_without_ratings_are_ranked(tmp_path, planted):
     files.write_files(measured, handed, handed.settings["row"])
     assert not (tmp_path / files.PREDICTIONS).exists()
     assert gains(found, one).get_label() and len(tables.model_table(measured)) == len(measured.rows)
+    # what a random order would find, user by user
+    shares, order = [], np.random.default_rng(0)
+    for seed in measured.situation.seeds:
+        split = one.split(measured.situation.split, seed, 0.1)
+        train, test = (pairs.iloc[part] for part in (split.train, split.test))
+        for user, own in test.groupby("user")["item"]:
+            known = train.loc[train["user"] == user, "item"]
+            rivals = order.permutation(np.setdiff1d(range(planted.n_items), known))
+            shares.append(np.isin(own, rivals[:20]).mean())
+    assert tables.by_chance(measured) == pytest.approx(np.mean(shares), rel=0.15)
+    said = tables.vacuous_sentence(measured)
+    assert "a random order finds " in said and "the mean" not in said
     # all pairs are ranked, however many there are
     few = replace(one.settings.audit, most_ratings=len(pairs) // 4)
     one.settings = replace(one.settings, audit=few)
     assert "drawn at random" not in repr(words.lead(found, one))
     assert "drawn at random" not in " ".join(words.how_measured([measured]))
+
+
+@pytest.mark.parametrize(("items", "asked"), [(39, False), (40, True)])
+def test_a_few_items_are_not_ranked_for_an_answer(tmp_path, items, asked):
+    draw = np.random.default_rng(0)
+    pairs = [(user, item) for user in range(30) for item in draw.choice(items, 12, replace=False)]
+    table = pd.DataFrame(pairs, columns=["userID", "itemID"]).drop_duplicates()
+    table.assign(x_label=[0, 0, 0, 0, 1, 2] * 60).to_csv(
+        tmp_path / "a.inter", sep="\t", index=False
+    )
+    np.save(tmp_path / "text_feat.npy", draw.normal(size=(items, 4)).astype(np.float32))
+    given = {"profile": "smoke", "dataset": f"folder:{tmp_path}", "content": "full"}
+    one = Run(NotebookParameters(**given, run_dir=str(tmp_path / "run")))
+    assert rows_of.questions(one) == (["text"] if asked else [])
+    said = "Not asked: whether the text helps, since lists of 20 hold most of the 39 items."
+    assert (said in words.left_out(one)) != asked
+
+
+def test_pairs_that_came_parted_are_said_to_test_alike(tmp_path, planted):
+    one = Run(NotebookParameters(profile="smoke", dataset="planted", run_dir=str(tmp_path)))
+    pairs = planted.ratings.assign(rating=np.float32(1))
+    parts = GivenParts((np.arange(len(pairs)) % 3).astype(np.int8), "split of a.inter")
+    drawn = replace(planted, content="full", ratings=pairs, scale=UNRATED)
+    said = {}
+    for dataset in (drawn, replace(drawn, given_parts=parts)):
+        one.__dict__["dataset"] = dataset
+        (situation,) = situations(one)
+        tests = {tuple(situation.split.split(dataset, seed, 0.1).test) for seed in situation.seeds}
+        nothing = pd.DataFrame()
+        measured = Measured(one, situation, {}, nothing, nothing, nothing, pd.Series(), 0.0)
+        said[len(tests)] = " ".join(words.how_measured([measured]))
+    assert "parted at random, 3 times" in said[3] and "overlap of the draws'" in said[3]
+    assert (
+        "as they came (split of a.inter), whatever the seed; each model trains 3 times" in said[1]
+    )
+    assert not [word for word in ("random", "draw", "fold", "overlap") if word in said[1]]
+    assert not [word for word in ("rating", "over users and") if word in said[1] + said[3]]
 
 
 def test_another_seed_deals_other_folds_and_large_data_are_sampled(tmp_path):
@@ -452,9 +629,44 @@ def test_another_seed_deals_other_folds_and_large_data_are_sampled(tmp_path):
     small = replace(first.settings.audit, most_ratings=len(first.dataset.ratings) // 4)
     first.settings = replace(first.settings, audit=small)
     assert {one.split.keep for one in situations(first)} == {0.25}
-    said = repr(words.lead([finding((5, 1), (4, 1), p_helps=0.01)], first))
-    assert "Measured on 25 % of the users, drawn at random; there are " in said
+    ratings = first.dataset.ratings
+    for most in (len(ratings) // 4, int(0.9955 * len(ratings))):
+        small = replace(first.settings.audit, most_ratings=most)
+        first.settings = replace(first.settings, audit=small)
+        said = repr(words.lead([finding((5, 1), (4, 1), p_helps=0.01)], first))
+        for one in situations(first):
+            left = set(range(len(ratings))) - {*one.split.split(first.dataset, 0).unused}
+            users = ratings["user"].iloc[[*left]].nunique()
+            assert f"Measured on {users:,} users drawn at random; there are " in said
+    one_less = replace(first.settings.audit, most_ratings=len(ratings) - 1)
+    first.settings = replace(first.settings, audit=one_less)  # no user can be left out for it
+    assert "drawn at random" not in repr(words.lead([finding((5, 1), (4, 1))], first))
     assert "drawn at random" not in repr(words.lead([finding((5, 1), (4, 1))], other))
+
+
+def test_a_sample_says_what_it_leaves_of_items(tmp_path):
+    one = Run(NotebookParameters(profile="smoke", dataset="planted", run_dir=str(tmp_path)))
+    ratings = one.dataset.ratings
+    small = replace(one.settings.audit, most_ratings=len(ratings) // 4)
+    whole, sampled = copy(one), copy(one)
+    sampled.settings = replace(one.settings, audit=small)
+    said = []
+    for run in (whole, sampled):
+        situation, nothing = situations(run)[0], pd.DataFrame()
+        tests = [situation.split.split(run.dataset, seed, 0.1).test for seed in situation.seeds]
+        tested = run.dataset.ratings.iloc[np.concatenate(tests)]
+        measured = Measured(run, situation, {}, nothing, tested, nothing, pd.Series(), 0.2)
+        said.append(" ".join(words.how_measured([measured])))
+    assert "Every rating is predicted once" in said[0] and "drawn at random" not in said[0]
+    users, kept = tested["user"].nunique(), len(tested)
+    assert kept == ratings["user"].isin(tested["user"]).sum() < len(ratings) / 3
+    items = len(set(ratings["item"]))
+    assert "Every rating of these users is predicted once" in said[1]
+    assert (
+        f"on {users} users drawn at random, with all their ratings, {kept:,} of "
+        f"{len(ratings):,}. Items with ratings keep {kept / items:.1f} of their "
+        f"{len(ratings) / items:.1f} on average"
+    ) in said[1]
 
 
 # The command
@@ -471,6 +683,10 @@ def test_a_catalogue_is_a_folder_or_a_known_name(tmp_path, monkeypatch):
     assert command.asked("xwines").dataset == "xwines"
     assert command.asked("xwines").folder == tmp_path / "runs" / "audit-xwines-full"
     assert command.asked("xwines", "here").folder == tmp_path / "here"
+    # audits of other seeds stand beside it, and the first goes on where it always was
+    other = command.asked("xwines", seed=12).folder
+    assert other == tmp_path / "runs" / "audit-xwines-full-seed12"
+    assert command.asked("xwines", "here", seed=12).folder == tmp_path / "here"
 
 
 @pytest.mark.parametrize(
@@ -479,6 +695,8 @@ def test_a_catalogue_is_a_folder_or_a_known_name(tmp_path, monkeypatch):
         ("", None, "make audit needs DATA=<folder>"),
         ("nowhere", None, "'nowhere' is neither a folder nor a known data set"),
         ("xwines", "file", "is a file; name a folder"),
+        ("xwines", "a{b}", r"a\{b\}' holds a brace or a line break, which an audit cannot; name"),
+        ("xwines", "a\nb", r"a\\nb' holds a brace or a line break, which an audit cannot; name"),
     ],
 )
 def test_what_cannot_be_audited(data, out, message, tmp_path, monkeypatch):
@@ -499,14 +717,14 @@ def test_bad_data_stop_before_anything_is_trained(tmp_path, capsys):
 
 
 def test_a_report_that_fails_says_where_to_look(tmp_path):
-    (tmp_path / "bad.ipynb").write_text("{}")
-    with pytest.raises(BonmfError, match=r"report\.log says why"):
-        command._report(tmp_path, tmp_path / "bad.ipynb", tmp_path, tmp_path / "report.log")
+    with pytest.raises(BonmfError, match=r"report\.html could .*report\.log says why"):
+        command._page(command.project_root(), "{", tmp_path / "report.html", tmp_path)
+    assert (tmp_path / "report.log").stat().st_size
 
 
 def test_a_strangers_report_opens_with_what_was_found(tmp_path, monkeypatch, capsys):
     """Two CSV files under the stranger's own column names, from the command to the page."""
-    data, out = tmp_path / "shop", tmp_path / "out"
+    data, out = tmp_path / "shop", tmp_path / "out [1]*"
     shop(data)
     rmtree(data / "images")
     items = pd.read_csv(data / "items.csv").drop(columns="image").rename(columns={"title": "name"})
@@ -524,6 +742,11 @@ def test_a_strangers_report_opens_with_what_was_found(tmp_path, monkeypatch, cap
     assert "no lamp of shop has a photo" in text
     absent = str(tmp_path), str(command.project_root()), "Warning", "NaN", "movie", "poster", "star"
     assert not [word for word in absent if word in page.partition("<main")[2]]
+    # published records stand behind a link at the end, which goes to a page beside this one
+    link = f'<a href="{command.PUBLISHED}">'
+    assert page.count(link) == 1 and page.index(link) > page.index(files.VECTORS)
+    study = (out / command.PUBLISHED).read_text(encoding="utf-8")
+    assert "BoNMF" in study and "<title>The report: what was claimed" in study
     for name in (files.RECOMMENDATIONS, files.PREDICTIONS, files.VECTORS, files.VECTOR_IDS):
         assert (out / name).stat().st_size
     assert main(["predict", str(out), "--user", "7", "--top", "2"]) == 0

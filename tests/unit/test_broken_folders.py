@@ -56,6 +56,7 @@ class Folder:
     says: str
     content: str = "full"
     items: int = 6  # that an odd one holds
+    view: str = ""  # behind the folder's name
 
     def written(self, path: Path) -> Path:
         folder = path / "toys"
@@ -73,6 +74,7 @@ class Folder:
 
 
 LATIN = table("item,title", [f"{item},Café {item}" for item in ITEMS])
+ONCE = [f"u{place},{ITEMS[2 + place % 4]},{1 + place % 5}" for place in range(40)]
 STAMPED = {"header": "user,item,rating,timestamp", "rows": [f"{row},1600000000" for row in ROWS]}
 INTER = table(
     "userID\titemID\trating\tx_label",
@@ -426,6 +428,39 @@ BROKEN = [
         toml("core = 20"),
         "folder:toys: no rating is left in a 20-core; lower at_least or core.",
     ),
+    Folder(
+        "a core of four equal ratings",
+        rated("x,a,3", "x,b,3", "y,a,3", "y,b,3", rows=ONCE) | toml("core = 2"),
+        "{}/dataset.toml: core = 2 leaves 4 ratings; a split in training, validation and test "
+        "needs at least 8, leave out fewer.",
+    ),
+    Folder(
+        "a core of equal ratings",
+        rated(*(f"{user},{item},3" for user in "xyz" for item in "abc"), rows=ONCE)
+        | toml("core = 2"),
+        "{}/dataset.toml: core = 2 leaves ratings of 3 only; nothing can be learnt from a "
+        "constant, leave out fewer.",
+    ),
+    Folder(
+        "the highest rating alone, by the name",
+        rated("r,a,5", rows=ROWS[1:] + [f"{user},a,5" for user in "xyz"]),
+        "folder:{}: +from5 leaves ratings of 5 only; nothing can be learnt from a constant, leave "
+        "out fewer.",
+        view="+from5",
+    ),
+    Folder(
+        "a core of few ratings, by the name",
+        rated("x,a,3", "x,b,3", "y,a,3", "y,b,3", rows=ONCE),
+        "folder:{}: +from2+core2 leaves 4 ratings; a split in training, validation and test needs "
+        "at least 8, leave out fewer.",
+        view="+from2+core2",
+    ),
+    Folder(
+        "one pair again and again, by a rule",
+        rated(rows=[f"r,a,{1 + place % 5}" for place in range(20)]) | toml('duplicates = "last"'),
+        '{}/ratings.csv: duplicates = "last" leaves 1 ratings; a split in training, validation '
+        "and test needs at least 8, leave out fewer.",
+    ),
     # dataset.toml
     Folder(
         "no TOML",
@@ -610,6 +645,11 @@ ODD = [
         rated(rows=[f"u{place},{row[2:]}" for place, row in enumerate(ROWS)]),
         "{}/ratings.csv: 36 of 36 users left one rating each, which tells nothing of "
         "their taste once it is tested; core = 2 in dataset.toml leaves them out.",
+    ),
+    Folder(
+        "users who rated once, left out",
+        rated("q,a,3") | toml("core = 2"),
+        "",
     ),
     Folder(
         "7 and 007",
@@ -811,8 +851,8 @@ ODD = [
 ]
 
 
-def load(folder: Path, content: str = "full"):
-    return load_dataset(f"folder:{folder}", content)
+def load(folder: Path, content: str = "full", view: str = ""):
+    return load_dataset(f"folder:{folder}{view}", content)
 
 
 def names(cases: list[Folder]) -> list[str]:
@@ -829,7 +869,7 @@ def test_a_broken_folder_is_refused_in_one_sentence(tmp_path, broken):
     folder = broken.written(tmp_path)
     with pytest.raises(DatasetError) as caught, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        load(folder, broken.content)
+        load(folder, broken.content, broken.view)
     assert str(caught.value) == broken.says.replace("{}", str(folder))
 
 

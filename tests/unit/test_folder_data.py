@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bonmf_lib.datasets import item_table, load_dataset, tables
-from bonmf_lib.datasets.folder import FEWEST_RATINGS
+from bonmf_lib.datasets.enough import FEWEST_RATINGS
 from bonmf_lib.encoders.image import decode
 from bonmf_lib.errors import BonmfError, DatasetError
 from bonmf_lib.splits.rules import Ratio

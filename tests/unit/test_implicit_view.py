@@ -68,6 +68,38 @@ def test_items_without_any_rating_are_no_core():
     assert view.name == "by hand+core1" and view.order != data.order
 
 
+def test_what_does_not_count_is_still_known_to_be_rated():
+    """Of 4 and more, z has one rating and c one: without them two users of two items are left."""
+    data = data_of(ROWS)
+    assert data.left_out.shape == (2, 0)
+    assert [*zip(*data.known_pairs.tolist(), strict=True)] == [
+        (2, 2), (0, 0), (0, 1), (1, 0), (1, 1), (2, 0),
+    ]  # fmt: skip
+    low = implicit_view(data, at_least=4)
+    assert low.left_out.T.tolist() == [[0, 0], [2, 0]]  # a and c rated x low
+    rows = [
+        ("a", "x", 1),
+        ("a", "y", 5),
+        ("a", "z", 5),
+        ("b", "y", 5),
+        ("b", "z", 5),
+        ("b", "w", 1),
+    ]
+    core = implicit_view(data_of(rows), at_least=2, core=2)
+    assert core.items["raw_id"].tolist() == ["y", "z"] and not core.left_out.size
+    rows = [*rows, ("c", "y", 1), ("c", "z", 5), ("c", "x", 5), ("d", "x", 5), ("d", "y", 5)]
+    core = implicit_view(data_of(rows), at_least=2, core=2)
+    assert core.items["raw_id"].tolist() == ["x", "y", "z"]
+    named = core.users["raw_id"].to_numpy(), core.items["raw_id"].to_numpy()
+    low = [side[ids].tolist() for side, ids in zip(named, core.left_out, strict=True)]
+    assert [*zip(*low, strict=True)] == [("a", "x"), ("c", "y")]
+    # a view of a view knows what either leaves out
+    again = implicit_view(implicit_view(data, at_least=3), at_least=5)
+    assert sorted(zip(*again.known_pairs.tolist(), strict=True)) == sorted(
+        zip(*data.known_pairs.tolist(), strict=True)
+    )
+
+
 def test_a_core_of_many_against_sets(planted):
     """Against rows removed one at a time until nothing changes."""
     view = implicit_view(planted, at_least=4, core=6)

@@ -185,7 +185,7 @@ def test_they_need_the_mirror_and_draw_no_title_cards(monkeypatch):
 def test_a_name_can_ask_for_high_ratings_and_a_core():
     whole = load_dataset("planted")
     for name, how in (
-        ("planted+from5+core2", {"at_least": 5, "core": 2}),
+        ("planted+from4+core2", {"at_least": 4, "core": 2}),
         ("planted+from4", {"at_least": 4}),
         ("planted+from3.5+core5", {"at_least": 3.5, "core": 5}),
     ):

@@ -34,6 +34,14 @@ def test_every_known_star_stands_by_its_user_and_product(loaded, name):
     both = found.merge(rows, on=["user", "item"])
     assert len(both) == len(rows) and (both["rating_x"] == both["rating_y"]).all()
     assert data.scale == STARS and data.ratings["user"].nunique() == data.n_users
+    # what was bought with unknown stars is known to be bought, of those who are left
+    bought = pd.read_csv(source)
+    bought = bought[bought["user"].isin(rows["user"])]
+    user, item = data.known_pairs
+    users, items = (side["raw_id"].to_numpy() for side in (data.users, data.items))
+    known = pd.DataFrame({"user": users[user], "item": items[item]})
+    assert len(known) == len(bought) > len(rows)
+    assert len(known.merge(bought, on=["user", "item"])) == len(bought)
 
 
 @pytest.mark.mirror

@@ -308,6 +308,8 @@ def test_no_rating_that_is_left_has_its_review_in_a_text(tmp_path):
     words = [word for text in said.values() for word in text if word.startswith("u")]
     assert len(words) + len(pairs) == len(table) and 0.1 < len(words) / len(table) < 0.3
     assert all(word.endswith(f"i{item}") for item, text in said.items() for word in text & {*words})
+    # users and items stand in the order of their ids, which are whole numbers from 0
+    assert {f"u{user}i{item}" for user, item in data.left_out.T} == {*words}
     (folder / "dataset.toml").write_text("")
     assert not any("said" in text for text in load(folder).items["text"])
 

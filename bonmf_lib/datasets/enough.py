@@ -1,0 +1,34 @@
+"""Whether ratings are enough to be split and learnt from."""
+
+import pandas as pd
+
+from ..errors import DatasetError
+
+FEWEST_RATINGS = 8  # that can be split 7:3, with a tenth of the training part for validation
+
+
+def check_enough(ratings: pd.DataFrame, source: str, left_by: str = "") -> None:
+    """``DatasetError`` where ratings are fewer than ``FEWEST_RATINGS``, or all alike.
+
+    Args:
+        source: the file or data set to name.
+        left_by: what left others out, as its owner wrote it; "" = nothing did.
+    """
+    mend = "leave out fewer" if left_by else "add some"
+    if len(ratings) < FEWEST_RATINGS:
+        raise DatasetError(
+            f"{source}: {f'{left_by} leaves' if left_by else 'holds'} {len(ratings)} ratings; a "
+            f"split in training, validation and test needs at least {FEWEST_RATINGS}, {mend}."
+        )
+    if (lowest := ratings["rating"].min()) < ratings["rating"].max():
+        return
+    if left_by:
+        raise DatasetError(
+            f"{source}: {left_by} leaves ratings of {lowest:g} only; nothing can be learnt from a "
+            f"constant, {mend}."
+        )
+    raise DatasetError(
+        f"{source}: every rating is {lowest:g}; nothing can be learnt from a constant, supply the "
+        "ratings that people gave. Clicks and purchases without ratings are read from a file "
+        "name.inter, as MMRec has it."
+    )
