@@ -25,6 +25,7 @@ from .measured import Measured
 from .rows import MEAN
 from .scores import Scores, has_scores, scores_of
 from .situations import base_seed
+from .units import Unit
 
 FOLDER = "model"  # below the run folder
 _CHECKED = 0.02  # share of the ratings that check what is handed on, and do not train it
@@ -44,7 +45,7 @@ def chosen_row(measured: Measured) -> str:
 
 def final_row(measured: Measured, name: str) -> Variant:
     """A row on nearly all ratings, for as many epochs as its folds trained best with."""
-    row, run = measured.rows[name], measured.run
+    row, run = measured.rows[name], measured.trained_on
     epochs = [Training(run, row, seed).history().best_epoch for seed in measured.situation.seeds]
     training = replace(row.training, patience=None, epochs=round(float(np.median(epochs))))
     share = max(_CHECKED, 1 / len(run.dataset.ratings))
@@ -132,7 +133,7 @@ def hand_on(measured: Measured) -> Handed:
     """Train the chosen row where it is not trained yet, and keep it below the run folder."""
     name = chosen_row(measured)
     run, row = measured.run, final_row(measured, name)
-    training = Training(run, row, base_seed(run))
+    training, unit = Training(measured.trained_on, row, base_seed(run)), measured.unit
     training.train(weights=True)
     model = training.model()
     dataset = run.dataset
@@ -155,7 +156,8 @@ def hand_on(measured: Measured) -> Handed:
         "features": features,
         "seed": training.seed,
         "code": code_version(),
-        "check": _check(training) if row.evaluation == RATED_ITEMS else {},
+        "unit": asdict(unit),  # of the weights; scores are on the data's own scale
+        "check": _check(training, unit) if row.evaluation == RATED_ITEMS else {},
     }
     handed = Handed(
         settings,
@@ -166,7 +168,7 @@ def hand_on(measured: Measured) -> Handed:
                 "title": dataset.items["title"].fillna("").astype(str),
             }
         ),
-        scores_of(model),
+        unit.scores(scores_of(model)),
         tuple(dataset.known_pairs),
     )
     weights = {name: part.cpu().numpy() for name, part in model.state_dict().items()}
@@ -174,11 +176,11 @@ def hand_on(measured: Measured) -> Handed:
     return handed
 
 
-def _check(training: Training) -> dict[str, float]:
+def _check(training: Training, unit: Unit) -> dict[str, float]:
     """How well the ratings that did not train are predicted."""
     table = training.predictions()
     errors = (table["predicted"] - table["rating"]).astype(np.float64) ** 2
-    return {"ratings": len(table), "mse": float(errors.mean())}
+    return {"ratings": len(table), "mse": unit.factor("mse") * float(errors.mean())}
 
 
 def _keep(folder: Path, handed: Handed, weights: dict[str, np.ndarray]) -> None:

@@ -14,6 +14,7 @@ from ..runs.variant import VALID_SHARE, Variant
 from ..splits.rules import resampling_share
 from . import rows as rows_of
 from .situations import Situation, situations
+from .units import Unit, in_stars, unit_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +22,7 @@ class Measured:
     """One situation, measured.
 
     Attributes:
-        rows: by name. records: of all rows.
+        rows: by name. records: of all rows, their errors on the data's own scale.
         tested: one line per tested rating, or per user and draw where items are ranked; columns
             user, item (-1 where items are ranked), seed, support (training ratings of the item),
             and what was measured of every row: its squared error, or the share of a user's items
@@ -29,6 +30,8 @@ class Measured:
         predicted: the predictions behind errors, same lines, a column per row; empty where items
             are ranked.
         validation: of every row, the mean over seeds of what its training watched.
+        trained_on: the run that trained the rows, whose ratings are stars
+            (:mod:`~bonmf_lib.audit.units`).
     """
 
     run: Run
@@ -39,6 +42,12 @@ class Measured:
     predicted: pd.DataFrame
     validation: pd.Series
     test_share: float
+    trained_on: Run
+
+    @property
+    def unit(self) -> Unit:
+        """The unit of the data's own scale."""
+        return unit_of(self.run.dataset.scale)
 
     @property
     def questions(self) -> list[str]:
@@ -99,16 +108,21 @@ class Measured:
 
 def measure(run: Run, situation: Situation) -> Measured:
     """Train what is not trained yet, and gather what it predicts."""
-    found = rows_of.rows(run, situation)
-    records = run_variants(run, f"15_{situation.name}", found, situation.seeds)
-    of_seed = [_of_seed(run, situation, found, seed) for seed in situation.seeds]
+    trained_on, unit = in_stars(run), unit_of(run.dataset.scale)
+    found = rows_of.rows(trained_on, situation)
+    records = run_variants(trained_on, f"15_{situation.name}", found, situation.seeds)
+    records = records.assign(value=records["value"] * records["metric"].map(unit.factor))
+    of_seed = [_of_seed(run, trained_on, situation, found, seed) for seed in situation.seeds]
     values = pd.concat([part for part, _, _ in of_seed], ignore_index=True)
     predicted = pd.concat([part for _, part, _ in of_seed], ignore_index=True)
     split = run.split(situation.split, situation.seeds[0], VALID_SHARE)
     share = resampling_share(split.rule, split.test_share)
     validation = pd.DataFrame([part for _, _, part in of_seed]).mean()
+    validation *= unit.factor(situation.metric)
     by_name = {row.name: row for row in found}
-    return Measured(run, situation, by_name, records, values, predicted, validation, share)
+    return Measured(
+        run, situation, by_name, records, values, predicted, validation, share, trained_on
+    )
 
 
 def measure_all(run: Run) -> list[Measured]:
@@ -117,9 +131,9 @@ def measure_all(run: Run) -> list[Measured]:
 
 
 def _of_seed(
-    run: Run, situation: Situation, found: list[Variant], seed: int
+    run: Run, trained_on: Run, situation: Situation, found: list[Variant], seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, float]]:
-    trainings = {row.name: Training(run, row, seed) for row in found}
+    trainings = {row.name: Training(trained_on, row, seed) for row in found}
     watched = {name: _best(training) for name, training in trainings.items()}
     if situation.ranking is not None:
         tables = {
@@ -130,14 +144,13 @@ def _of_seed(
         lines = table[["user"]].assign(item=-1, seed=seed, support=-1)
         return lines.join(table[list(trainings)]), pd.DataFrame(index=lines.index), watched
     first = next(iter(trainings.values()))
-    items = run.dataset.ratings["item"].to_numpy()
-    counts = np.bincount(items[first.split.train], minlength=run.dataset.n_items)
-    tested = first.predictions()
+    ratings, unit = run.dataset.ratings, unit_of(run.dataset.scale)
+    counts = np.bincount(ratings["item"].iloc[first.split.train], minlength=run.dataset.n_items)
+    tested = ratings.iloc[first.split.test].reset_index(drop=True)
     lines = tested[["user", "item", "rating"]].assign(seed=seed)
     lines["support"] = counts[lines["item"]]
-    predicted = pd.DataFrame(
-        {name: training.predictions()["predicted"] for name, training in trainings.items()}
-    ).astype(np.float64)
+    stars = {name: training.predictions()["predicted"] for name, training in trainings.items()}
+    predicted = unit.told(pd.DataFrame(stars).astype(np.float64))
     errors = predicted.sub(lines["rating"].astype(np.float64), axis=0) ** 2
     return lines.join(errors), predicted, watched
 

@@ -137,7 +137,7 @@ def settings_table(measured: Measured) -> pd.DataFrame:
         config = asdict(row.model_config)
         cells = {key: _setting(config[key]) for key in shown_names if key in config}
         epochs = [
-            Training(measured.run, row, seed).history().best_epoch
+            Training(measured.trained_on, row, seed).history().best_epoch
             for seed in measured.situation.seeds
         ]
         if row.training.patience is not None:

@@ -16,6 +16,7 @@ from .findings import MARGIN, Finding
 from .hand_on import Handed
 from .measured import Measured
 from .situations import NEW, PAIRS, PAIRS_SEEDS, RATED, sampled_users, situations
+from .units import OWN
 
 
 def called(dataset: Dataset) -> str:
@@ -267,6 +268,11 @@ def how_measured(measured: list[Measured]) -> list[str]:
             f"Intervals are 95 %, over users and {words.items}, "
             "widened for the overlap of the folds' training ratings.",
         ]
+        if measured[0].unit != OWN:
+            said.append(
+                "While models train, ratings are read as 1 to 5, so that no unit favours one; "
+                "errors are on the data's own scale."
+            )
     else:
         said = _how_ranked(measured[0])
     said += [

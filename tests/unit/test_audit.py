@@ -22,7 +22,7 @@ from bonmf_lib.audit.figures import gains
 from bonmf_lib.audit.findings import Finding, find
 from bonmf_lib.audit.measured import Measured, measure, measure_all
 from bonmf_lib.audit.scores import Scores, has_scores, scores_of
-from bonmf_lib.audit.situations import NEW, RATED, situations
+from bonmf_lib.audit.situations import NEW, RATED, Situation, situations
 from bonmf_lib.datasets.dataset import UNRATED
 from bonmf_lib.datasets.given import GivenParts
 from bonmf_lib.datasets.words import Words, upper_first
@@ -473,6 +473,57 @@ def test_ids_of_one_word_are_handed_on_as_they_are():
 # Other data
 
 
+def untrained(run: Run, situation: Situation, tested: pd.DataFrame) -> Measured:
+    nothing = pd.DataFrame()
+    return Measured(run, situation, {}, nothing, tested, nothing, pd.Series(), 0.2, run)
+
+
+@pytest.mark.case(
+    "data",
+    "an audit of the same ratings in stars and out of 200 points",
+    "the same answers; errors and predictions are on the data's own scale",
+)
+def test_the_unit_of_ratings_decides_no_answer(run, measured, found, handed, tmp_path):
+    data = tmp_path / "shop"
+    shop(data)
+    table = pd.read_csv(data / "ratings.csv")
+    table["rating"] = 50 * table["rating"] - 150
+    table.to_csv(data / "ratings.csv", index=False)
+    with (data / "dataset.toml").open("a") as out:
+        out.write("\nscale = [-100, 100, 50]\n")
+    given = {"profile": "smoke", "dataset": f"folder:{data}", "run_dir": str(tmp_path / "run")}
+    points = Run(NotebookParameters(**given))
+    points.settings = replace(points.settings, audit=run.settings.audit)
+    others = measure_all(points)
+    for one, other in zip(find(others), found, strict=True):
+        assert one.answer is other.answer and one.strongest == other.strongest
+        assert (one.gain.mean, one.gain.low) == pytest.approx((other.gain.mean, other.gain.low))
+    for one, other in zip(others, measured, strict=True):
+        names, errors = list(one.rows), other.tested[list(one.rows)]
+        assert (one.tested["rating"] == 50 * other.tested["rating"] - 150).all()
+        assert np.allclose(one.tested[names], 2500 * errors, rtol=1e-4, atol=1e-2)
+        assert np.allclose(one.predicted, 50 * other.predicted - 150, atol=1e-3)
+        assert np.allclose(one.validation, 2500 * other.validation)
+        one, other = (tables.model_table(side).astype(str) for side in (one, other))
+        mse, mae = (
+            [side[name].str.strip("()").astype(float) for side in (one, other)]
+            for name in ("MSE", "MAE")
+        )
+        assert np.allclose(mse[0], 2500 * mse[1], atol=0.2)
+        assert np.allclose(mae[0], 50 * mae[1], atol=0.01)
+        assert (one["NDCG@10"] == other["NDCG@10"]).all()
+    his = hand_on.hand_on(others[0])
+    assert his.settings["check"]["mse"] == pytest.approx(2500 * handed.settings["check"]["mse"])
+    assert his.settings["scale"] == [-100, 100]
+    users = np.arange(len(his.users))
+    assert np.allclose(his.scored(users), 50 * handed.scored(users) - 150, atol=1e-2)
+    assert (his.best(users, 3)[0] == handed.best(users, 3)[0]).all()
+    said = " ".join(words.how_measured(others))
+    assert "read as 1 to 5" in said and "read as 1 to 5" not in " ".join(
+        words.how_measured(measured)
+    )
+
+
 @pytest.mark.case(
     "data",
     "an audit of ratings of which some do not count",
@@ -611,8 +662,7 @@ def test_pairs_that_came_parted_are_said_to_test_alike(tmp_path, planted):
         one.__dict__["dataset"] = dataset
         (situation,) = situations(one)
         tests = {tuple(situation.split.split(dataset, seed, 0.1).test) for seed in situation.seeds}
-        nothing = pd.DataFrame()
-        measured = Measured(one, situation, {}, nothing, nothing, nothing, pd.Series(), 0.0)
+        measured = untrained(one, situation, pd.DataFrame())
         said[len(tests)] = " ".join(words.how_measured([measured]))
     assert "parted at random, 3 times" in said[3] and "overlap of the draws'" in said[3]
     assert (
@@ -652,10 +702,10 @@ def test_a_sample_says_what_it_leaves_of_items(tmp_path):
     sampled.settings = replace(one.settings, audit=small)
     said = []
     for run in (whole, sampled):
-        situation, nothing = situations(run)[0], pd.DataFrame()
+        situation = situations(run)[0]
         tests = [situation.split.split(run.dataset, seed, 0.1).test for seed in situation.seeds]
         tested = run.dataset.ratings.iloc[np.concatenate(tests)]
-        measured = Measured(run, situation, {}, nothing, tested, nothing, pd.Series(), 0.2)
+        measured = untrained(run, situation, tested)
         said.append(" ".join(words.how_measured([measured])))
     assert "Every rating is predicted once" in said[0] and "drawn at random" not in said[0]
     users, kept = tested["user"].nunique(), len(tested)
