@@ -42,7 +42,8 @@ from .short_answers import (
     NOT_RUN,
     ShortAnswer,
 )
-from .specification_curve import COMPARISONS, OVER, REAL, around, at, published_effects, summary
+from .specification_curve import summary
+from .specification_effects import COMPARISONS, OVER, REAL, around, at, published_effects
 
 Outcome = Literal["better", "worse", "unclear"]
 RECIPE, STOPPED, TUNED = "by the paper's recipe", "stopped early", "tuned"
@@ -105,7 +106,7 @@ class Measured:
     Attributes:
         claims: its rows of the ledger, by claim.
         readings: of the two centres of the paper's recipe, rows of
-            :func:`~bonmf_lib.report.specification_curve.at`; empty where they were not run.
+            :func:`~bonmf_lib.report.specification_effects.at`; empty where they were not run.
         around: of all readings around them, rows of
             :func:`~bonmf_lib.report.specification_curve.summary`, likewise.
     """

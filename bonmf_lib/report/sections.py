@@ -28,6 +28,7 @@ from . import (
     practices as readings,
     row_sentences,
     specification_curve,
+    specification_effects,
     tables,
 )
 from .control_shares import control_shares
@@ -127,15 +128,15 @@ def controls(published: Published, *notebooks: str) -> Parts:
 def dependence(published: Published) -> Parts:
     """On what the answer depends: the two centres of the recipe's readings, and every reading that
     is published."""
-    effects, centres = specification_curve.published_effects(published.own, published.run)
+    effects, centres = specification_effects.published_effects(published.own, published.run)
     if effects.empty:
         raise NotPublishedError("Readings of the recipe")
     for name, centre in centres.items():
         yield specification_curve.centre_sentence(effects, name, centre)
     yield specification_figures.centre_gains(effects, centres)
     yield specification_curve.coverage_sentence(published.own, published.run)
-    near = specification_curve.around(effects)
-    for comparison, own in near[near["content"] == specification_curve.REAL].groupby(
+    near = specification_effects.around(effects)
+    for comparison, own in near[near["content"] == specification_effects.REAL].groupby(
         "comparison", sort=False
     ):
         if len(own) > len(centres):

@@ -36,7 +36,7 @@ from bonmf_lib.report.figures import (
     style as common,
 )
 from bonmf_lib.report.forests import forest
-from bonmf_lib.report.specification_curve import COMPARISONS
+from bonmf_lib.report.specification_effects import COMPARISONS
 from bonmf_lib.runs.profiles import read_profile
 from bonmf_lib.studies.inner_products import BY_USER, EVERYTHING, Fit, jaccard
 from bonmf_lib.studies.overlap import information_table

@@ -17,19 +17,21 @@ from bonmf_lib.experiments.specifications import CONTENTS, NETWORKS
 from bonmf_lib.experiments.table1 import table1_rows
 from bonmf_lib.report.figures.specification import centre_gains, specification_curve
 from bonmf_lib.report.specification_curve import (
-    COMPARISONS,
-    OVER,
-    OWN_SPREAD,
-    around,
-    at,
     beats_controls,
     centre_sentence,
     coverage_sentence,
     curve_sentence,
     deciding_choices,
+    summary,
+)
+from bonmf_lib.report.specification_effects import (
+    COMPARISONS,
+    OVER,
+    OWN_SPREAD,
+    around,
+    at,
     published_effects,
     specification_effects,
-    summary,
 )
 from bonmf_lib.runs.profiles import read_profile
 from bonmf_lib.runs.run import NotebookParameters, Run

@@ -6,7 +6,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ...experiments.specifications import CONTENTS, Specification
-from ..specification_curve import COMPARISONS, REAL, Comparison, Count, at, counts, shown_to_help
+from ..specification_curve import Count, counts, shown_to_help
+from ..specification_effects import COMPARISONS, REAL, Comparison, at
 from .findings import listed, splits
 from .style import (
     PALETTE,
@@ -38,7 +39,7 @@ def specification_curve(effects: pd.DataFrame, comparison: str) -> Figure:
     beside them, hollow; random combinations of choices on grey squares; a margin shaded.
 
     Args:
-        effects: of :func:`bonmf_lib.report.specification_curve.specification_effects`.
+        effects: of :func:`bonmf_lib.report.specification_effects.specification_effects`.
         comparison: a name of ``COMPARISONS``.
     """
     own = effects[effects["comparison"] == comparison]
@@ -133,7 +134,7 @@ def centre_gains(effects: pd.DataFrame, centres: dict[str, Specification]) -> Fi
     intervals, and those of the controls below, hollow.
 
     Args:
-        effects: of :func:`bonmf_lib.report.specification_curve.specification_effects`.
+        effects: of :func:`bonmf_lib.report.specification_effects.specification_effects`.
         centres: by name, one panel each.
     """
     gains = [name for name, asked in COMPARISONS.items() if asked.margin is None]
