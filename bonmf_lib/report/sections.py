@@ -125,6 +125,14 @@ def controls(published: Published, *notebooks: str) -> Parts:
     yield from waiting
 
 
+def _notes_of(comparison: str) -> Iterator[str]:
+    """What to know of the claims that a comparison is about, by the recipe and stopped early."""
+    for which in ("native", "native, early stopped"):
+        claim = claims_by_id().get(f"BoNMF {comparison}, {which}")
+        if claim is not None and claim.note:
+            yield claim.note
+
+
 def dependence(published: Published) -> Parts:
     """On what the answer depends: the two centres of the recipe's readings, and every reading that
     is published."""
@@ -141,8 +149,7 @@ def dependence(published: Published) -> Parts:
     ):
         if len(own) > len(centres):
             said = f"{comparison}: {specification_curve.curve_sentence(effects, comparison)}"
-            claim = claims_by_id().get(f"BoNMF {comparison}, native")
-            yield f"{said} {claim.note}".rstrip() if claim else said
+            yield " ".join([said, *_notes_of(comparison)])
             yield specification_figures.specification_curve(effects, comparison)
 
 

@@ -34,7 +34,10 @@ def coverage_sentence(records: pd.DataFrame, profile: str) -> str:
         )
         if asked
     ]
-    return f"Run so far: {' and '.join(counts)}."
+    return (
+        f"Run so far: {' and '.join(counts)}. Until all around the centres are, an answer that is "
+        "not robust may become so, and the other way round."
+    )
 
 
 _GAINS = {
@@ -101,7 +104,8 @@ def deciding_choices(effects: pd.DataFrame, comparison: str) -> pd.DataFrame:
 
     Returns:
         index choice; columns explained (share in [0, 1]), best and worst (the choice's values with
-        the highest and the lowest median gain), and these medians, in percent.
+        the highest and the lowest median gain), these medians, in percent, and of how many
+        specifications they are.
     """
     own = effects[(effects["comparison"] == comparison) & (effects["content"] == REAL)]
     total, rows = own["gain"].var(ddof=0), {}
@@ -110,28 +114,30 @@ def deciding_choices(effects: pd.DataFrame, comparison: str) -> pd.DataFrame:
         if groups.ngroups < 2 or not total:
             continue
         between = ((groups.mean() - own["gain"].mean()) ** 2 * groups.count()).sum() / len(own)
-        medians = groups.median()
-        rows[choice] = {
-            "explained": between / total,
-            "best": medians.idxmax(),
-            "best_median": medians.max(),
-            "worst": medians.idxmin(),
-            "worst_median": medians.min(),
-        }
-    columns = ["explained", "best", "best_median", "worst", "worst_median"]
+        medians, rows[choice] = groups.median(), {"explained": between / total}
+        for end, value in (("best", medians.idxmax()), ("worst", medians.idxmin())):
+            told = {"": value, "_median": medians[value], "_of": groups.size()[value]}
+            rows[choice] |= {f"{end}{what}": found for what, found in told.items()}
+    columns = ["explained"]
+    columns += [f"{end}{what}" for end in ("best", "worst") for what in ("", "_median", "_of")]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("choice")
     return table.sort_values("explained", ascending=False)
 
 
+_BESIDE_ZERO = Comparison("", "", "")  # without a margin
+
+
 def summary(effects: pd.DataFrame) -> pd.DataFrame:
     """One row per comparison and content: specifications, how many help and how many harm (interval
-    beside zero), median gain, and its range, in percent."""
+    beside zero; of real content in a comparison with a margin: inside it, and outside), median
+    gain, and its range, in percent."""
     rows = {}
     for (comparison, content), own in effects.groupby(["comparison", "content"], sort=False):
+        asked = COMPARISONS[comparison] if content == REAL else _BESIDE_ZERO
         rows[comparison, content] = {
             "specifications": len(own),
-            "help": int((own["low"] > 0).sum()),
-            "harm": int((own["high"] < 0).sum()),
+            "help": int(asked.agrees(own).sum()),
+            "harm": int(asked.opposes(own).sum()),
             "median": own["gain"].median(),
             "least": own["gain"].min(),
             "most": own["gain"].max(),
@@ -178,7 +184,7 @@ class Count:
     @property
     def robust(self) -> bool:
         """By the rule at the head of claims.yaml."""
-        return min(self.agrees / self.specifications, self.beaten / self.compared) >= ROBUST
+        return min(self.agrees, self.beaten) >= ROBUST * self.specifications
 
 
 def counts(effects: pd.DataFrame, comparison: str) -> tuple[Count, Count]:
@@ -225,11 +231,15 @@ def curve_sentence(effects: pd.DataFrame, comparison: str) -> str:
         said.append(
             f"Most depends on {decided.index[0].replace('_', ' ')} "
             f"({first['explained']:.0%} of the variance): "
-            f"{first['best']} {signed(first['best_median'])} %, "
-            f"{first['worst']} {signed(first['worst_median'])} %."
+            f"{first['best']} {signed(first['best_median'])} % (in {first['best_of']}), "
+            f"{first['worst']} {signed(first['worst_median'])} % (in {first['worst_of']})."
         )
     if near.compared:
-        said.append(f"Real features beat every control in {near.beaten} of {near.compared}.")
+        contents = set(effects.loc[effects["comparison"] == comparison, "content"])
+        controls = " and ".join(name for name in OVER if name in contents)
+        said.append(
+            f"Real features beat every control ({controls}) in {near.beaten} of {near.compared}."
+        )
         said.append(f"The answer is {'yes, robustly' if near.robust else 'not a robust yes'}.")
     if len(drawn):
         said.append(_counted(asked, apart, drawn, "random combinations, counted apart,"))

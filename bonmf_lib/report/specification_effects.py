@@ -98,8 +98,9 @@ def specification_effects(
     Intervals are 95 %, of comparisons with a margin 90 %, from the spread between splits, with the
     corrected resampled variance of :mod:`~bonmf_lib.evaluation.significance`, at the shares of the
     rows' own splits. With fewer than ``OWN_SPREAD`` splits, which tell little of it, the spread is
-    taken to be the same in all specifications of a comparison and content, or of both contents of
-    ``OVER``, since noise has few; it is estimated around the centres.
+    taken to be the same in all specifications of a comparison and content that stop alike (after a
+    fixed number of epochs it is several times as wide), or of both contents of ``OVER``, since
+    noise has few; it is estimated around the centres.
 
     Args:
         around: the specifications that robustness is judged on. combinations: random ones, told
@@ -238,11 +239,16 @@ def _with_intervals(
     Args:
         alike: gains whose spread, around the centres, stands in for that of few splits.
     """
-    pooled = _spread([one.gain for one in alike if not one.combination])
+    stops = {one.specification.stopping for one in found}
+    near = [one for one in alike if not one.combination]
+    pooled = {
+        stop: _spread([one.gain for one in near if one.specification.stopping == stop])
+        for stop in stops
+    }
     rows = []
     for one in found:
-        gain = one.gain
-        spread, freedom = _spread([gain]) if len(gain) >= OWN_SPREAD else pooled
+        gain, stop = one.gain, one.specification.stopping
+        spread, freedom = _spread([gain]) if len(gain) >= OWN_SPREAD else pooled[stop]
         error = spread * np.sqrt(1 / len(gain) + one.share / (1 - one.share))
         mean = t_interval(float(gain.mean()), error, freedom, len(gain), level)
         row = asdict(one.specification) | {"batch": one.specification.batch[0]}

@@ -70,6 +70,15 @@ def test_every_part_shows_what_is_published(published, name):
     assert all(len(part) for part in shown if isinstance(part, str | pd.DataFrame))
 
 
+def test_a_curve_says_what_both_of_its_centres_rest_on(published):
+    (said,) = (
+        part
+        for part in report.dependence(published)
+        if isinstance(part, str) and part.startswith("(e): ")
+    )
+    assert "0.12 % of all" in said and "0.15 % of all" in said
+
+
 @pytest.mark.parametrize("name", WAITING)
 def test_a_part_that_waits_is_not_published(published, name):
     with pytest.raises(NotPublishedError):
