@@ -11,6 +11,7 @@ from ..evaluation import Estimate, mean_interval
 from ..evaluation.names import metric_name
 from ..experiments.multimodal_ranking import FIXED_SETTINGS, QUESTIONS, RANKERS, TUNED
 from ..experiments.ranker_forms import forms
+from ..runs.profiles import read_profile
 from ..runs.records import interval_share
 from ..studies.costs import GROWTH, cost_table, costs_of, exponents
 from ..studies.item_popularity import KEPT
@@ -69,7 +70,10 @@ ASKED = {
 }
 _COMPARED = {"12_models": FIXED_SETTINGS, "12_tuned": TUNED}  # experiments with every model once
 _KNOCKED_OUT, _COSTS = "12_knock_outs", "12_costs"
-_COMPARED_AS = {"12_models": "all models", "12_tuned": "searched", _KNOCKED_OUT: "content replaced"}
+_COMPARED_AS = {
+    "12_models": "models at fixed settings", "12_tuned": "searched",
+    _KNOCKED_OUT: "content replaced",
+}  # fmt: skip
 REFERENCE = "BM3"  # whose costs the others' are told by
 # other data than the shared ones, as first screens call them
 _CALLED = {
@@ -361,7 +365,7 @@ def variations(published: Published) -> Iterator[Part]:
 
 def coverage(published: Published) -> Iterator[str]:
     """Of every data set, which questions have published records, as rows x seeds, and which have
-    none."""
+    none; then which data sets of the run's profile have none at all."""
     called = {f"12_{question}": _VARIED.get(question, question) for question in QUESTIONS}
     called |= _COMPARED_AS
     for name, one in on_each(published).items():
@@ -373,8 +377,12 @@ def coverage(published: Published) -> Iterator[str]:
             if experiment in counts.index
         ]
         lacking = [said for experiment, said in called.items() if experiment not in counts.index]
-        none = f" None of: {', '.join(lacking)}." if lacking else ""
+        none = f" None, or not to be asked there: {', '.join(lacking)}." if lacking else ""
         yield f"{name}, rows \N{MULTIPLICATION SIGN} seeds published: {', '.join(known)}.{none}"
+    own = read_profile(published.run).multimodal
+    asked = dict.fromkeys([*own.also_on, *own.small_on])
+    if absent := [name for name in asked if name not in on_each(published)]:
+        yield f"No records of {', '.join(absent)} are published."
 
 
 def costs(published: Published) -> Iterator[Part]:

@@ -29,7 +29,7 @@ from .relative import percent, signed
 from .tables import metric_table, paper_values
 
 FEW, ALL = "among few", "among all"
-INDEPENDENT = "NeuMF independent run"
+PAPERS_TABLES, INDEPENDENT = ("NeuMF Table 2", "NeuMF Tables 3 and 4"), "NeuMF independent run"
 _METRICS = ["hr@10", "ndcg@10"]  # that networks are printed with
 USUAL_LAYERS = f", {HIDDEN_LAYERS} hidden layers"  # which rows do not name
 # how the evaluation's name begins, by the side that figures call it
@@ -290,7 +290,8 @@ def chosen_gains_sentence(tested: pd.DataFrame) -> str:
     if not gains:
         return ""
     told = [
-        f"{how} {percent(gain.mean)}{_over_seeds(gain)} over *{other}*"
+        f"{how} {percent(gain.mean)}{_over_seeds(gain)} over *{_without_batches(other)}* (epochs: "
+        f"{tested.loc[tested['model'] == other, 'epoch'].max()})"
         for how, (gain, other) in gains.items()
     ]
     found = (
@@ -329,8 +330,10 @@ def started_sentence(tested: pd.DataFrame) -> str:
     if hits.empty:
         return ""
     best_at_once = int((hits["its epoch"] == 0).sum())
+    by_adam = hits["model"].str.contains(BY_ADAM, regex=False)
+    how = "" if by_adam.any() else " by plain descent (none by Adam is among them)"
     return (
-        f"Of {len(hits)} trainings of the pretrained network, {best_at_once} are best before "
+        f"Of {len(hits)} trainings of the pretrained network{how}, {best_at_once} are best before "
         "their first epoch, when it is no more than its two parts joined."
     )
 
@@ -354,7 +357,7 @@ def _gain_of_pretrained(
     best = own[others].mean().idxmax()
     gain = mean_interval(percent_better(own[fused], own[best], lower_is_better=False), 0.0)
     how = f"in batches of {'examples' if fused.endswith(IN_EXAMPLES) else 'positives'}"
-    return how + BY_ADAM * (BY_ADAM in fused), (gain, _without_batches(best))
+    return how + BY_ADAM * (BY_ADAM in fused), (gain, best)
 
 
 def _over_seeds(gain: Estimate) -> str:
@@ -382,14 +385,12 @@ def _all_of(values: pd.Series) -> str:
 def near_print_lines(choice: pd.DataFrame) -> list[str]:
     """The same of what their paper prints, where it does, and of an independent run alone."""
     return [
-        near_print_sentence(choice, printed_networks()),
+        near_print_sentence(choice, printed_networks(PAPERS_TABLES)),
         near_print_sentence(choice, printed_networks((INDEPENDENT,)), "an independent run"),
     ]
 
 
-def printed_networks(
-    tables: Sequence[str] = ("NeuMF Table 2", "NeuMF Tables 3 and 4", INDEPENDENT),
-) -> pd.DataFrame:
+def printed_networks(tables: Sequence[str] = (*PAPERS_TABLES, INDEPENDENT)) -> pd.DataFrame:
     """HR@10 and NDCG@10 of NeuMF and its parts by our rows' names, and the table that prints them
     (column source), the first that does: He et al.'s, else that of :data:`INDEPENDENT`."""
     found = pd.concat([paper_values(name)[_METRICS].assign(source=name) for name in tables])

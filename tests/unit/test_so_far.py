@@ -182,7 +182,9 @@ def test_rankers_say_what_choosing_the_epoch_on_test_adds(found, monkeypatch):
     assert "; unsearched, over the pretrained network, +" in first
     start = "**What does it add to choose epochs by the test ratings, as the authors' code does?** "
     assert chosen.startswith(f"{start}0.040 HR@10 (*MLP, 32 factors*) to 0.040 (")
-    assert "0.0 % (one seed, no interval) over *MLP, 32 factors*. Of 1 training" in chosen
+    assert (
+        "0.0 % (one seed, no interval) over *MLP, 32 factors* (epochs: 3). Of 1 training" in chosen
+    )
     *same, alone = ranker_answers.lines(found)  # the pretrained network is not among them
     assert same == [first, *verdicts] and alone.endswith("(*MLP, 32 factors*).")
 
