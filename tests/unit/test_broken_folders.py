@@ -652,6 +652,13 @@ ODD = [
         "",
     ),
     Folder(
+        "an item that was rated once, left out by the name",
+        rated(rows=[row for row in ROWS if row[2] != "f" or row[0] == "r"]),
+        "",
+        items=5,
+        view="+core2",
+    ),
+    Folder(
         "7 and 007",
         rated("7,a,1", "7,b,1", "007,a,2", "007,b,2"),
         "{}: the users 7 and 007 are one number written in two ways, and count as "
@@ -883,7 +890,7 @@ def test_an_odd_folder_is_read_with_a_sentence(tmp_path, odd):
     folder = odd.written(tmp_path)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        assert load(folder).n_items == odd.items
+        assert load(folder, odd.content, odd.view).n_items == odd.items
     said = "\n".join(str(warning.message) for warning in caught)
     assert said == odd.says.replace("{}", str(folder))
 
