@@ -73,7 +73,7 @@ def read_items(
         table[column] = table[column].where(~lists, table[column].map(_joined))
         table[column] = table[column].mask(unknown(table[column]), "")
     items["genres"] = [
-        tuple(sorted({g.strip() for g in re.split(r"[|,;]", row) if g.strip()}))
+        tuple(sorted({g.strip() for g in re.split(r"[|,;]", html.unescape(row)) if g.strip()}))
         for row in table.get("genres", table.get("categories", nothing))
     ]
     _warn_of_genres(path, items["genres"])

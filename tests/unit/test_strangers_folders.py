@@ -70,14 +70,16 @@ def test_unknown_cells_enter_no_text_and_lists_of_genres_are_read(tmp_path):
         "[]",
         "Drama [TV]|Crime",
         "War; Crime;",
-        *["None"] * (ITEMS - 4),
+        "Action &amp; Adventure|R&B;Kids",
+        *["None"] * (ITEMS - 5),
     ]
     items = load(made(tmp_path, plot=plots, genres=genres)).items.set_index("raw_id")
     assert items.loc[ORDER[0], "text"] == f"Café n° {ORDER[0]}. A tale. Action, Children's"
     assert items.loc[ORDER[1], "text"] == f"Café n° {ORDER[1]}"
     assert items.loc[ORDER[2], "text"] == f"Café n° {ORDER[2]}. Drama [TV], Crime"
-    assert [items.loc[item, "genres"] for item in ORDER[:4]] == [
+    assert [items.loc[item, "genres"] for item in ORDER[:6]] == [
         ("Action", "Children's"), (), ("Crime", "Drama [TV]"), ("Crime", "War"),
+        ("Action & Adventure", "Kids", "R&B"), (),
     ]  # fmt: skip
 
 
