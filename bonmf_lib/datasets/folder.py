@@ -37,6 +37,7 @@ from .enough import FEWEST_RATINGS, check_enough
 from .implicit import implicit_view
 from .item_pictures import FOLDER
 from .item_table import read_items
+from .levels import warn_of_unread
 from .own_vectors import own_vectors
 from .reviews import check_no_item_text, taken_out
 from .scales import observed_scale
@@ -288,6 +289,8 @@ def _users(path: Path, settings: FolderSettings, found: set[str]) -> pd.DataFram
     for column in ("gender", "occupation"):
         if column in table:
             users[column] = table[column].str.strip().mask(unknown(table[column]))
+            known = [(value,) for value in users[column].dropna()]
+            warn_of_unread(path, known, f"{column}s", "user")
     if "age" in table:
         users["age"] = whole_numbers(path, table["age"], _AGES, "ages", settings.decimal)
     return users

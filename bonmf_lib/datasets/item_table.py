@@ -12,7 +12,7 @@ from .cards import title_cards
 from .cells import ids, kind, unknown, whole_numbers
 from .columns import ColumnNames
 from .item_pictures import picture_paths
-from .levels import kept_levels
+from .levels import warn_of_unread
 from .reviews import tells_ratings
 from .settings import NAME, FolderSettings
 from .tables import empty, line_of, read_table
@@ -76,7 +76,7 @@ def read_items(
         tuple(sorted({g.strip() for g in re.split(r"[|,;]", html.unescape(row)) if g.strip()}))
         for row in table.get("genres", table.get("categories", nothing))
     ]
-    _warn_of_genres(path, items["genres"])
+    warn_of_unread(path, items["genres"], "genres", "item")
     if content == "packaged":
         if not titled:
             raise DatasetError(
@@ -109,17 +109,6 @@ def _warn_of_no_titles(path: Path, titles: pd.Series) -> None:
         warnings.warn(
             f"{path}: {counts.iloc[0]} titles are {counts.index[0]!r}, and are read as such; leave "
             "the cells empty if it means that they are unknown.",
-            stacklevel=3,
-        )
-
-
-def _warn_of_genres(path: Path, genres: pd.Series) -> None:
-    found, kept = {genre for row in genres for genre in row}, kept_levels(genres)
-    if len(kept) < len(found):
-        read = f"{len(kept)} of them: those of most items, each of at least two"
-        warnings.warn(
-            f"{path}: holds {len(found):,} different genres, and models read "
-            f"{read if kept else 'none of them: each is of one item'}.",
             stacklevel=3,
         )
 

@@ -27,6 +27,8 @@ def sentence(dataset: Dataset, what: str) -> str:
     words = dataset.words
     kinds = {"text": "text", "image": words.picture, "genres": "genre", "fields": "genre or year"}
     if what == "demographics":
+        if dataset.has(what):
+            return f"no two users of {_name(dataset)} share a gender or an occupation"
         return f"nothing is known of the users of {_name(dataset)}"
     return f"no {words.item} of {_name(dataset)} has a {kinds[what]}"
 

@@ -12,7 +12,7 @@ from ..encoders.features import MODALITIES
 from ..encoders.preparation import Preparation
 from ..errors import ConfigError
 from ..evaluation.rules import FULL_RANKING, RATED_ITEMS, EvaluationRule, identity
-from ..models import RatingModel, get_model
+from ..models import RatingModel, get_model, user_fields
 from ..splits.rules import FIXED, Ratio, SplitRule
 from ..training.config import TrainingConfig
 from ..training.search import Search
@@ -127,17 +127,18 @@ class Variant:
     def lacks(self, dataset: Dataset) -> list[str]:
         """What it, or a row that it starts from, reads of ``text``, ``image`` and ``demographics``
         that the data set has not; what is encoded for a row itself, vectors that the data came with
-        do not replace."""
+        do not replace, and demographics of which no field is read are lacking."""
         of_starts = {what for start in self.starts_from for what in start.lacks(dataset)}
         return [
             what
             for what in ("text", "image", "demographics")
-            if what in of_starts
-            or (
-                self.uses(what)
-                and not (dataset.has(what) if self._encodes(what) else dataset.offers(what))
-            )
+            if what in of_starts or (self.uses(what) and not self._finds(what, dataset))
         ]
+
+    def _finds(self, what: str, dataset: Dataset) -> bool:
+        if what == "demographics":
+            return bool(user_fields(dataset))
+        return dataset.has(what) if self._encodes(what) else dataset.offers(what)
 
     def takes_apart(self, dataset: Dataset) -> list[str]:
         """Of ``text`` and ``image``, what it reads by parts, or pooled in a way of its own, where

@@ -9,7 +9,14 @@ import pytest
 from PIL import Image
 
 from bonmf_lib.errors import ConfigError
-from bonmf_lib.experiments import ablations, absent, modality_overlap, second_reading, table1
+from bonmf_lib.experiments import (
+    ablations,
+    absent,
+    cold_start,
+    modality_overlap,
+    second_reading,
+    table1,
+)
 from bonmf_lib.experiments.registry import EXPERIMENTS
 from bonmf_lib.runs import notebooks
 from bonmf_lib.runs.run import NotebookParameters, Run
@@ -143,6 +150,28 @@ def test_what_is_missing_is_said_in_the_words_of_the_data(tmp_path, capsys):
         True,
     )
     assert "BoNMF, no picture (as BoNMF, no picture)" in capsys.readouterr().out
+
+
+@pytest.mark.case(
+    "data", "an occupation for each of many users", "rows with demographics are left out and listed"
+)
+@pytest.mark.filterwarnings("ignore:.*120 different occupations")
+def test_occupations_that_no_two_users_share_are_no_demographics(tmp_path, capsys):
+    folder = folder_of(tmp_path, ALL, users=120).removeprefix("folder:")
+    jobs = pd.DataFrame({"user": range(120), "occupation": [f"job {user}" for user in range(120)]})
+    jobs.to_csv(f"{folder}/users.csv", index=False)
+    run = Run(
+        NotebookParameters(
+            profile="smoke", dataset=f"folder:{folder}", seeds=(0,), run_dir=str(tmp_path / "run")
+        )
+    )
+    asks = [row for row in cold_start.user_rows(run) if row.uses("demographics")]
+    assert asks and run.dataset.has("demographics")
+    assert absent.leave_out(run, asks) == []
+    assert (
+        "Left out, since no two users of toys-genres-pictures-texts-users share a gender or an "
+        "occupation: BoNMF on ID + demographics." in capsys.readouterr().out
+    )
 
 
 def test_fields_that_nobody_has_make_no_row_of_their_own(tmp_path, capsys):

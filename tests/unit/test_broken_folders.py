@@ -761,9 +761,19 @@ ODD = [
                 "item,title,genres", [f"{item},T,{item}|g{item}" for item in (*ITEMS, *range(45))]
             )
         },
-        "{}/items.csv: holds 102 different genres, and models read none of them: each is of one "
-        "item.",
+        "{}/items.csv: holds 102 different genres, and models read none of them as fields: each is "
+        "of one item.",
         items=51,
+    ),
+    Folder(
+        "an occupation for each user",
+        {
+            "users.csv": table(
+                "user,occupation", [f"{user},job {user}" for user in (*USERS, *range(114))]
+            )
+        },
+        "{}/users.csv: holds 120 different occupations, and models read none of them as fields: "
+        "each is of one user.",
     ),
     Folder(
         "more genres than models read",
@@ -776,8 +786,8 @@ ODD = [
                 ],
             )
         },
-        "{}/items.csv: holds 121 different genres, and models read 100 of them: those of most "
-        "items, each of at least two.",
+        "{}/items.csv: holds 121 different genres, and models read 100 of them as fields: those of "
+        "most items, each of at least two.",
         items=120,
     ),
     Folder(
