@@ -7,21 +7,32 @@ from ..errors import DatasetError
 FEWEST_RATINGS = 8  # that can be split 7:3, with a tenth of the training part for validation
 
 
+def is_enough(ratings: pd.DataFrame) -> bool:
+    """Whether they are neither fewer than ``FEWEST_RATINGS`` nor all alike."""
+    return len(ratings) >= FEWEST_RATINGS and not are_alike(ratings)
+
+
+def are_alike(ratings: pd.DataFrame) -> bool:
+    """Whether every rating is the same, as float32, which data sets hold."""
+    return ratings["rating"].astype("float32").nunique() < 2
+
+
 def check_enough(ratings: pd.DataFrame, source: str, left_by: str = "") -> None:
-    """``DatasetError`` where ratings are fewer than ``FEWEST_RATINGS``, or all alike.
+    """``DatasetError`` where ratings are not enough (:func:`is_enough`).
 
     Args:
         source: the file or data set to name.
         left_by: what left others out, as its owner wrote it; "" = nothing did.
     """
+    if is_enough(ratings):
+        return
     mend = "leave out fewer" if left_by else "add some"
     if len(ratings) < FEWEST_RATINGS:
         raise DatasetError(
             f"{source}: {f'{left_by} leaves' if left_by else 'holds'} {len(ratings)} ratings; a "
             f"split in training, validation and test needs at least {FEWEST_RATINGS}, {mend}."
         )
-    if (lowest := ratings["rating"].min()) < ratings["rating"].max():
-        return
+    lowest = ratings["rating"].min()
     if left_by:
         raise DatasetError(
             f"{source}: {left_by} leaves ratings of {lowest:g} only; nothing can be learnt from a "

@@ -33,7 +33,7 @@ from .cells import (
 from .columns import ColumnNames, check_declared
 from .dataset import Dataset, RatingScale, build_dataset, check_ratings
 from .duplicates import check_once, resolved
-from .enough import FEWEST_RATINGS, check_enough
+from .enough import check_enough, is_enough
 from .implicit import implicit_view
 from .item_pictures import FOLDER
 from .item_table import read_items
@@ -266,7 +266,7 @@ def _without_unknown(ratings: pd.DataFrame, known: pd.Series, source: Path) -> p
         return ratings
     strangers = ratings.loc[~fits, "item"].nunique()
     hint = _alike(str(ratings.loc[~fits, "item"].iloc[0]), known)
-    if fits.sum() < FEWEST_RATINGS or ratings.loc[fits, "rating"].nunique() < 2:
+    if not is_enough(ratings[fits]):
         raise DatasetError(
             f"{source}: {(~fits).sum():,} ratings are of items that are not listed; the other "
             f"{fits.sum():,} are too few or all alike. List them{hint}."

@@ -372,6 +372,13 @@ BROKEN = [
         "read from a file name.inter, as MMRec has it.",
     ),
     Folder(
+        "ratings that float32 cannot tell apart",
+        rated(rows=[f"{row[:4]}3{'.00000001' * (row[0] == 'r')}" for row in ROWS]),
+        "{}/ratings.csv: every rating is 3; nothing can be learnt from a constant, "
+        "supply the ratings that people gave. Clicks and purchases without ratings are "
+        "read from a file name.inter, as MMRec has it.",
+    ),
+    Folder(
         "seven ratings",
         rated(rows=ROWS[:7]),
         "{}/ratings.csv: holds 7 ratings; a split in training, validation and test "
