@@ -5,7 +5,7 @@ import re
 from ..errors import ConfigError, SourceError, unknown_name
 from ..storage import mirror_dir
 from .dataset import CONTENTS, Dataset, RatingScale
-from .enough import check_enough
+from .enough import check_enough, warn_of_little
 from .folder import load_folder
 from .implicit import implicit_view
 from .mmrec import interaction_files, load_mmrec
@@ -54,10 +54,13 @@ def load_dataset(name: str, content: str = "packaged") -> Dataset:
     if not isinstance(name, str):
         raise ConfigError(f"dataset must be a name, got {name!r}.")
     whole, at_least, core = split_view(name)
-    dataset = _load(whole, content)
+    dataset = _load(whole, content, whole=whole == name)
     view = implicit_view(dataset, at_least, core)
-    if view is not dataset and view.scale.rates:
-        check_enough(view.ratings, whole, name.removeprefix(whole))
+    left_by = name.removeprefix(whole) if view is not dataset else ""
+    if left_by and view.scale.rates:
+        check_enough(view.ratings, whole, left_by)
+    if whole != name and (whole.startswith("folder:") or whole in MIRROR_FOLDERS):
+        warn_of_little(view.ratings, whole, left_by, "+core2 behind the name")
     return view
 
 
@@ -86,10 +89,14 @@ def read_from(name: str) -> str:
     return "made here" if name == "planted" else "public host or mirror"
 
 
-def _load(name: str, content: str) -> Dataset:
+def _load(name: str, content: str, whole: bool) -> Dataset:
     if name.startswith("folder:"):
         path = name.removeprefix("folder:")
-        return load_mmrec(path, content) if interaction_files(path) else load_folder(path, content)
+        return (
+            load_mmrec(path, content)
+            if interaction_files(path)
+            else load_folder(path, content, whole)
+        )
     if name == "planted":
         return load_planted()[0]
     if name in MIRROR_FOLDERS:
@@ -99,7 +106,7 @@ def _load(name: str, content: str) -> Dataset:
                 f"{name} is read from the folder {name}/ below BONMF_MIRROR; "
                 "set it, or use folder:<path>."
             )
-        return load_folder(str(root / name), content)
+        return load_folder(str(root / name), content, whole)
     if name in MULTIMODAL:
         return load_multimodal(name, content)
     if name in STARRED:

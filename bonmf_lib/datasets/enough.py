@@ -1,10 +1,14 @@
-"""Whether ratings are enough to be split and learnt from."""
+"""Whether ratings are enough to be split and learnt from, or so few that they tell little."""
+
+import warnings
 
 import pandas as pd
 
 from ..errors import DatasetError
 
 FEWEST_RATINGS = 8  # that can be split 7:3, with a tenth of the training part for validation
+_FEW_RATINGS = 30  # below which they are loaded with a warning
+_MANY_ONCE = 0.1  # of the users rated one item each: said
 
 
 def is_enough(ratings: pd.DataFrame) -> bool:
@@ -43,3 +47,24 @@ def check_enough(ratings: pd.DataFrame, source: str, left_by: str = "") -> None:
         "ratings that people gave. Clicks and purchases without ratings are read from a file "
         "name.inter, as MMRec has it."
     )
+
+
+def warn_of_little(ratings: pd.DataFrame, source: str, left_by: str, mend: str) -> None:
+    """Say where ratings are few, or many users left one each.
+
+    Args:
+        source, left_by: as of :func:`check_enough`. mend: what leaves such users out.
+    """
+    if len(ratings) < _FEW_RATINGS:
+        warnings.warn(
+            f"{source}: {f'{left_by} leaves' if left_by else 'holds'} {len(ratings)} ratings, too "
+            f"few to tell anything; give at least {_FEW_RATINGS}, better thousands.",
+            stacklevel=3,
+        )
+    counts = ratings["user"].value_counts()
+    if (once := int((counts == 1).sum())) >= _MANY_ONCE * len(counts):
+        warnings.warn(
+            f"{source}: {once:,} of {len(counts):,} users left one rating each, which tells "
+            f"nothing of their taste once it is tested; {mend} leaves them out.",
+            stacklevel=3,
+        )

@@ -33,7 +33,7 @@ from .cells import (
 from .columns import ColumnNames, check_declared
 from .dataset import Dataset, RatingScale, build_dataset, check_ratings
 from .duplicates import check_once, resolved
-from .enough import check_enough, is_enough
+from .enough import check_enough, is_enough, warn_of_little
 from .implicit import implicit_view
 from .item_pictures import FOLDER
 from .item_table import read_items
@@ -46,8 +46,6 @@ from .tables import are_whole_numbers, line_of, read_table, same_numbers
 from .vectors import GIVEN, GivenVectors
 from .words import given_words
 
-_FEW_RATINGS = 30  # below which they are loaded with a warning
-_MANY_ONCE = 0.1  # of the users rated one item each: said
 _AGES = (0, 130)
 _LIKE_IMAGES = {"images", "image", "pictures", "photos", "posters", "covers", "img", "imgs"}
 _USERS = "users.csv", "users.csv.gz"
@@ -55,13 +53,16 @@ _DROPS = {"item": 'unknown_items = "drop"'}  # what leaves out ratings of what i
 _NEEDED = {"ratings": ("user", "item", "rating"), "items": ("item", "title")}
 
 
-def load_folder(path: str, content: str) -> Dataset:
+def load_folder(path: str, content: str, whole: bool = True) -> Dataset:
     """Load a folder as a :class:`Dataset`; see the module docstring for the layout.
 
     With ``content="full"`` an item's text is its title and its text columns; where these are empty,
     the title alone. A picture that is named and does not exist counts as missing, with a warning.
     Vectors that the folder brings are what models read; texts and pictures beside them are shown.
     With ``content="packaged"`` they are left aside, as descriptions and pictures are.
+
+    Args:
+        whole: whether no view of it is taken, which would then be warned of where it holds little.
 
     Raises:
         DatasetError: names the file, the line and the mend. Besides bad rows it refuses an inferred
@@ -116,10 +117,12 @@ def load_folder(path: str, content: str) -> Dataset:
         },
     )
     dataset = replace(dataset, left_out=_pairs_of(read, dataset))
-    dataset = implicit_view(dataset, core=settings.core)
-    check_enough(dataset.ratings, str(folder / NAME), f"core = {settings.core}")
-    _warn_of_little(dataset.ratings, source)
-    return dataset
+    kept = implicit_view(dataset, core=settings.core)
+    left_by = f"core = {settings.core}" if kept is not dataset else ""
+    check_enough(kept.ratings, str(folder / NAME), left_by)
+    if whole:
+        warn_of_little(kept.ratings, str(source), left_by, f"core = 2 in {NAME}")
+    return kept
 
 
 def _pairs_of(raw: pd.DataFrame, dataset: Dataset) -> np.ndarray:
@@ -215,22 +218,6 @@ def _ratings(
     for column in ("user", "item"):
         checked[column] = checked[column].cat.remove_unused_categories()
     return checked, scale, reviews, read
-
-
-def _warn_of_little(ratings: pd.DataFrame, source: Path) -> None:
-    if len(ratings) < _FEW_RATINGS:
-        warnings.warn(
-            f"{source}: holds {len(ratings)} ratings, too few to tell anything; give at least "
-            f"{_FEW_RATINGS}, better thousands.",
-            stacklevel=3,
-        )
-    counts = ratings["user"].value_counts()
-    if (once := int((counts == 1).sum())) >= _MANY_ONCE * len(counts):
-        warnings.warn(
-            f"{source}: {once:,} of {len(counts):,} users left one rating each, which tells "
-            f"nothing of their taste once it is tested; core = 2 in {NAME} leaves them out.",
-            stacklevel=3,
-        )
 
 
 def _check_known(

@@ -75,6 +75,7 @@ class Folder:
 
 LATIN = table("item,title", [f"{item},Café {item}" for item in ITEMS])
 ONCE = [f"u{place},{ITEMS[2 + place % 4]},{1 + place % 5}" for place in range(40)]
+NINE = [f"{user},{item},{rating}" for rating, user in enumerate("xyz", 1) for item in "abc"]
 STAMPED = {"header": "user,item,rating,timestamp", "rows": [f"{row},1600000000" for row in ROWS]}
 INTER = table(
     "userID\titemID\trating\tx_label",
@@ -652,6 +653,34 @@ ODD = [
         rated(rows=[f"u{place},{row[2:]}" for place, row in enumerate(ROWS)]),
         "{}/ratings.csv: 36 of 36 users left one rating each, which tells nothing of "
         "their taste once it is tested; core = 2 in dataset.toml leaves them out.",
+    ),
+    Folder(
+        "few ratings that a core leaves",
+        rated(*NINE, rows=ONCE) | toml("core = 2"),
+        "{}/ratings.csv: core = 2 leaves 9 ratings, too few to tell anything; give at least 30, "
+        "better thousands.",
+        items=3,
+    ),
+    Folder(
+        "few ratings that a view leaves",
+        rated(*NINE, rows=ONCE),
+        "folder:{}: +core2 leaves 9 ratings, too few to tell anything; give at least 30, better "
+        "thousands.",
+        items=3,
+        view="+core2",
+    ),
+    Folder(
+        "users of whose ratings a view leaves one",
+        rated(
+            rows=[
+                f"u{place},{item},{4 + place % 2 if item == 'a' else 1}"
+                for place in range(40)
+                for item in "abc"
+            ]
+        ),
+        "folder:{}: 40 of 40 users left one rating each, which tells nothing of their taste once "
+        "it is tested; +core2 behind the name leaves them out.",
+        view="+from4",
     ),
     Folder(
         "users who rated once, left out",
