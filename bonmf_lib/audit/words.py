@@ -181,7 +181,8 @@ def left_out(run: Run) -> list[str]:
     ]
     if not run.dataset.scale.rates:
         said.append(
-            f"Not asked: new {words.items}, and errors of ratings, since nobody rated anything."
+            f"Not asked: new {words.items}, and errors of ratings, since these are pairs without "
+            "ratings."
         )
     elif not any(one.is_new for one in situations(run)):
         said.append(f"Not asked: new {words.items}, since there are too few {words.items}.")

@@ -1,11 +1,15 @@
 """Raw files -> :class:`Dataset`."""
 
 import re
+import warnings
+from dataclasses import replace
+
+import numpy as np
 
 from ..errors import ConfigError, SourceError, unknown_name
 from ..storage import mirror_dir
-from .dataset import CONTENTS, Dataset, RatingScale
-from .enough import check_enough, warn_of_little
+from .dataset import CONTENTS, UNRATED, Dataset, RatingScale
+from .enough import are_alike, check_enough, warn_of_little
 from .folder import load_folder
 from .implicit import implicit_view
 from .mmrec import interaction_files, load_mmrec
@@ -41,13 +45,14 @@ def load_dataset(name: str, content: str = "packaged") -> Dataset:
         name: ``ml-100k``, ``ml-1m``, ``planted``, ``folder:<path>``, or one of ``MIRROR_FOLDERS``,
             ``MULTIMODAL`` and ``STARRED`` where ``BONMF_MIRROR`` has it. Behind any of them
             ``+from4`` keeps ratings of at least 4 and ``+core5`` a 5-core
-            (:func:`~bonmf_lib.datasets.implicit.implicit_view`).
+            (:func:`~bonmf_lib.datasets.implicit.implicit_view`). Where ``+from5`` leaves one rating
+            only, pairs without ratings are left, with a warning.
         content: ``packaged`` or ``full`` (real plots and posters; an error when they cannot be
         had).
 
     Raises:
-        ConfigError: unknown name or content. DatasetError: a view leaves too few ratings, or all
-            alike. SourceError, DatasetError: see the loaders.
+        ConfigError: unknown name or content. DatasetError: a view leaves too few ratings, or a core
+            such as are all alike. SourceError, DatasetError: see the loaders.
     """
     if content not in CONTENTS:
         raise ConfigError(unknown_name("content", content, CONTENTS))
@@ -58,10 +63,23 @@ def load_dataset(name: str, content: str = "packaged") -> Dataset:
     view = implicit_view(dataset, at_least, core)
     left_by = name.removeprefix(whole) if view is not dataset else ""
     if left_by and view.scale.rates:
-        check_enough(view.ratings, whole, left_by)
+        if at_least is not None and are_alike(view.ratings):
+            view = _as_pairs(view, whole, left_by)
+        check_enough(view.ratings, whole, left_by, view.scale.rates)
     if whole != name and (whole.startswith("folder:") or whole in MIRROR_FOLDERS):
         warn_of_little(view.ratings, whole, left_by, "+core2 behind the name")
     return view
+
+
+def _as_pairs(view: Dataset, whole: str, left_by: str) -> Dataset:
+    """Equal ratings as pairs without ratings: they can be ranked by, and not be predicted."""
+    ratings = view.ratings.assign(rating=np.float32(1))
+    warnings.warn(
+        f"{whole}: {left_by} leaves ratings of {view.ratings['rating'].iloc[0]:g} only, which are "
+        "read as pairs without ratings: items are ranked, and no rating is predicted.",
+        stacklevel=3,
+    )
+    return replace(view, ratings=ratings, scale=UNRATED)
 
 
 def split_view(name: str) -> tuple[str, float | None, int]:

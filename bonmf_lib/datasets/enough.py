@@ -21,14 +21,15 @@ def are_alike(ratings: pd.DataFrame) -> bool:
     return ratings["rating"].astype("float32").nunique() < 2
 
 
-def check_enough(ratings: pd.DataFrame, source: str, left_by: str = "") -> None:
+def check_enough(ratings: pd.DataFrame, source: str, left_by: str = "", rates: bool = True) -> None:
     """``DatasetError`` where ratings are not enough (:func:`is_enough`).
 
     Args:
         source: the file or data set to name.
         left_by: what left others out, as its owner wrote it; "" = nothing did.
+        rates: whether they differ where they are enough; pairs without ratings do not.
     """
-    if is_enough(ratings):
+    if is_enough(ratings) or not (rates or len(ratings) < FEWEST_RATINGS):
         return
     mend = "leave out fewer" if left_by else "add some"
     if len(ratings) < FEWEST_RATINGS:

@@ -60,7 +60,7 @@ def reason(run: Run, variant: Variant) -> str | None:
             "text" if whole[0] == "text" else dataset.words.picture
         )
     if variant.rates and not dataset.scale.rates:
-        return f"nobody rated the {dataset.words.items} of {_name(dataset)}"
+        return f"{_name(dataset)} holds pairs without ratings"
     if _relates_modalities(variant) and paired(dataset) < LEAST_ITEMS:
         return (
             f"fewer than {LEAST_ITEMS} {dataset.words.items} of {_name(dataset)} "

@@ -612,7 +612,7 @@ def test_data_without_ratings_are_ranked(tmp_path, planted):
     by_hand = measured.tested.groupby("seed")[measured.strongest].mean().mean()
     recorded = measured.records.query("metric == 'recall@20' and variant == @measured.strongest")
     assert by_hand == pytest.approx(recorded["value"].mean(), rel=1e-6)
-    assert "nobody rated" in " ".join(words.left_out(one))
+    assert "since these are pairs without ratings" in " ".join(words.left_out(one))
     handed = hand_on.hand_on(measured)
     files.write_files(measured, handed, handed.settings["row"])
     assert not (tmp_path / files.PREDICTIONS).exists()

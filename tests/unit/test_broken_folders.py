@@ -450,10 +450,17 @@ BROKEN = [
         "constant, leave out fewer.",
     ),
     Folder(
-        "the highest rating alone, by the name",
-        rated("r,a,5", rows=ROWS[1:] + [f"{user},a,5" for user in "xyz"]),
-        "folder:{}: +from5 leaves ratings of 5 only; nothing can be learnt from a constant, leave "
+        "a core of equal ratings, by the name",
+        rated(*(f"{user},{item},3" for user in "xyz" for item in "abc"), rows=ONCE),
+        "folder:{}: +core2 leaves ratings of 3 only; nothing can be learnt from a constant, leave "
         "out fewer.",
+        view="+core2",
+    ),
+    Folder(
+        "hardly any of the highest rating, by the name",
+        rated(),
+        "folder:{}: +from5 leaves 7 ratings; a split in training, validation and test needs at "
+        "least 8, leave out fewer.",
         view="+from5",
     ),
     Folder(
@@ -681,6 +688,13 @@ ODD = [
         "folder:{}: 40 of 40 users left one rating each, which tells nothing of their taste once "
         "it is tested; +core2 behind the name leaves them out.",
         view="+from4",
+    ),
+    Folder(
+        "the highest rating alone, by the name",
+        rated(rows=[f"{u},{i},{5 if u + i != 'ra' else 1}" for u in USERS for i in ITEMS]),
+        "folder:{}: +from5 leaves ratings of 5 only, which are read as pairs without ratings: "
+        "items are ranked, and no rating is predicted.",
+        view="+from5",
     ),
     Folder(
         "users who rated once, left out",

@@ -241,7 +241,7 @@ def test_pairs_without_stars_have_no_rating_errors(folder, tmp_path):
     assert reason(rated, BONMF) is None
     write(folder, rows(stars=False))
     run = run_of(folder, tmp_path)
-    assert reason(run, BONMF) == "nobody rated the items of toys"
+    assert reason(run, BONMF) == "toys holds pairs without ratings"
     assert reason(run, BPR) is None
     split = Given().split(run.dataset, valid=0.1)
     with pytest.raises(ConfigError, match="pairs without ratings"):

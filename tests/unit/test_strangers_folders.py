@@ -16,7 +16,7 @@ from bonmf_lib.datasets.summary import coverage
 from bonmf_lib.datasets.tables import same_numbers
 from bonmf_lib.datasets.vectors import GIVEN
 from bonmf_lib.encoders import encode_items
-from bonmf_lib.experiments import absent, table1
+from bonmf_lib.experiments import absent, multimodal_ranking, table1
 from bonmf_lib.experiments.protocols import on_control
 from bonmf_lib.experiments.registry import EXPERIMENTS
 from bonmf_lib.runs.run import NotebookParameters, Run
@@ -455,6 +455,28 @@ def test_every_list_of_rows_reads_vectors_or_says_why_not(tmp_path, capsys, bare
                     encoders.add(found.encoder.partition("/")[0])
     assert GIVEN in encoders
     assert ({"tfidf", "pixels"} <= encoders) == (not bare)
+
+
+def test_the_highest_rating_alone_is_ranked_and_not_predicted(tmp_path, capsys):
+    made(tmp_path)
+    mostly = ratings().assign(rating=lambda table: 5 - table["item"] % 5 // 4)  # or 4
+    mostly.to_csv(tmp_path / "ratings.csv", index=False)
+    run = Run(
+        NotebookParameters(
+            profile="smoke",
+            dataset=f"folder:{tmp_path}+from5",
+            content="full",
+            run_dir=str(tmp_path / "run"),
+        )
+    )
+    data, whole = run.dataset, load(tmp_path)
+    assert not data.scale.rates and data.ratings["rating"].eq(1).all()
+    assert len(data.ratings) == (whole.ratings["rating"] == 5).sum()
+    assert data.known_pairs.shape[1] == len(whole.ratings)
+    assert absent.leave_out(run, table1.table1_rows(run)) == []
+    assert "+from5 holds pairs without ratings" in capsys.readouterr().out
+    ranker = multimodal_ranking.row(run, "BPR", multimodal_ranking.RANKERS["BPR"])
+    assert np.isfinite(run_variants(run, "e", [ranker], (0,))["value"]).all()
 
 
 def test_a_row_is_trained_on_vectors_of_ones_own(tmp_path, capsys):
