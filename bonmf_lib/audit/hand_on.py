@@ -77,7 +77,7 @@ class Handed:
 
     def best(self, users: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
         """The ``count`` items that each user has not rated and that score best, best first, and
-        their scores; (B, count) each, -1 and NaN where fewer are left."""
+        their scores; (B, count) each, -1 and NaN where fewer are left that have a score."""
         raw = self.scores.of(users)  # unclipped, so that few are equal
         items, starts = self._rated_by_user
         first, counts = starts[users], np.diff(starts)[users]
@@ -88,7 +88,8 @@ class Handed:
         found = np.take_along_axis(raw, order, axis=1).astype(np.float64)
         scale = self.settings["scale"]
         shown = found if scale is None else found.clip(*scale)
-        return np.where(np.isinf(found), -1, order), np.where(np.isinf(found), np.nan, shown)
+        left = np.isfinite(found)
+        return np.where(left, order, -1), np.where(left, shown, np.nan)
 
     @cached_property
     def _rated_by_user(self) -> tuple[np.ndarray, np.ndarray]:
@@ -108,7 +109,8 @@ class Handed:
 
 def largest(values: np.ndarray, count: int) -> np.ndarray:
     """Where the ``count`` largest of each row stand, largest first, of equal ones the first: (B, I)
-    -> (B, count). Whole rows are not sorted."""
+    -> (B, count). NaN, as of a training that diverged, is -inf. Whole rows are not sorted."""
+    values = np.where(np.isnan(values), -np.inf, values)
     last = -np.partition(-values, count - 1, axis=1)[:, count - 1 : count]  # the smallest of them
     chosen = values >= last
     for line in np.flatnonzero(chosen.sum(axis=1) > count):  # some that equal it have no room

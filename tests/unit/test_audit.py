@@ -395,6 +395,16 @@ def test_the_largest_are_those_of_a_whole_sort(count):
         assert np.array_equal(hand_on.largest(values, count), order)
 
 
+def test_items_without_a_score_are_not_recommended():
+    """A training that diverged leaves NaN."""
+    values = np.array([[1, np.nan, 2, 3], [np.nan] * 4])
+    assert hand_on.largest(values, 3).tolist() == [[3, 2, 0], [0, 1, 2]]
+    handed = by_hand([(0, 0)], [[9, 1, 2, 3], [np.nan] * 4])
+    items, scores = handed.best(np.array([0, 1]), 3)
+    assert items.tolist() == [[3, 2, 1], [-1, -1, -1]]
+    np.testing.assert_array_equal(scores, [[3, 2, 1], [np.nan] * 3])
+
+
 @pytest.mark.parametrize(
     ("name", "config"),
     [
