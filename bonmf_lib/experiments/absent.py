@@ -30,6 +30,9 @@ def sentence(dataset: Dataset, what: str) -> str:
         if dataset.has(what):
             return f"no two users of {_name(dataset)} share a gender or an occupation"
         return f"nothing is known of the users of {_name(dataset)}"
+    if what in ("genres", "fields") and dataset.has("genres"):  # which models then do not read
+        unread = f"no genre is shared by two {words.items} of {_name(dataset)}"
+        return unread if what == "genres" else f"{unread}, and no year is known"
     return f"no {words.item} of {_name(dataset)} has a {kinds[what]}"
 
 

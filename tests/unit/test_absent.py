@@ -174,6 +174,19 @@ def test_occupations_that_no_two_users_share_are_no_demographics(tmp_path, capsy
     )
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_genres_that_no_two_items_share_are_said_to_be_that(tmp_path, capsys):
+    run = run_on(tmp_path, ALL - {"pictures"}, items=51)
+    path = f"{run.settings.dataset.removeprefix('folder:')}/items.csv"
+    genres = [f"{item}|g{item}" for item in range(51)]
+    pd.read_csv(path).assign(genres=genres).to_csv(path, index=False)
+    cold_start.possible(run, cold_start.item_rows(run))
+    toys = "no genre is shared by two toys of toys-genres-texts-users"
+    assert f"Left out, since {toys}: Genre mean." in capsys.readouterr().out
+    absent.do_without(run, ablations.best_ablation_rows(run))
+    assert f"without fields of items, since {toys}, and no year is known" in capsys.readouterr().out
+
+
 def test_fields_that_nobody_has_make_no_row_of_their_own(tmp_path, capsys):
     rows = absent.do_without(
         run_on(tmp_path, ALL - {"genres"}),
