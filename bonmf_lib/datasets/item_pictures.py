@@ -118,7 +118,8 @@ def _by_id(folder: Path, entries: list[os.DirEntry], ids: pd.Series) -> pd.Serie
 
 def _used(folder: Path, found: pd.Series) -> set[str]:
     """Names of the entries of the folder of pictures that are items' pictures, or hold some."""
-    bases = [str(path / FOLDER) + os.sep for path in (folder, folder.resolve())]
+    places = [folder / FOLDER, folder.resolve() / FOLDER, os.path.realpath(folder / FOLDER)]
+    bases = [f"{place}{os.sep}" for place in places]
     return {
         path.removeprefix(base).partition(os.sep)[0]
         for path in found.dropna()

@@ -900,6 +900,12 @@ ODD = [
         "column image names it.",
     ),
     Folder(
+        "pictures that a column names, in a link inside the folder",
+        listed("item,title,image", a=",images/a.jpg", c=",images/sub/c.jpg", each=",")
+        | {"images": Path("covers.d"), "covers.d/a.jpg": b"x", "covers.d/sub/c.jpg": b"x"},
+        "",
+    ),
+    Folder(
         "pictures in a link out of the folder",
         {"images": Path("/usr")},
         "{}/images: is a link out of the folder and is not read; move the pictures inside.",
