@@ -82,7 +82,7 @@ def rated(path: Path, cells: pd.Series, decimal: str) -> pd.Series:
     if (bad := found.isna()).any():
         cell, mend = cells[bad].iloc[0].strip(), ""
         if decimal == "." and _DECIMAL_COMMA.fullmatch(cell):
-            points = cells.str.contains(".", regex=False).any()
+            points = cells[~bad].str.contains(".", regex=False).any()  # in numbers, not in n.a.
             mend = "has a decimal comma, and others a point; write all alike"
             mend = mend if points else 'has a decimal comma; write decimal = "," in dataset.toml'
         elif decimal == "," and not pd.isna(pd.to_numeric(cell, errors="coerce")):

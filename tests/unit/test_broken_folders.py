@@ -343,6 +343,18 @@ BROKEN = [
         "dataset.toml (36 bad rows in all).",
     ),
     Folder(
+        "a decimal comma among points",
+        rated('x,a,"3,5"', "y,b,n.a.", "z,c,3.5"),
+        "{}/ratings.csv, line 38: the rating '3,5' has a decimal comma, and others a point; write "
+        "all alike (2 bad rows in all).",
+    ),
+    Folder(
+        "a decimal comma beside a word with points",
+        rated('x,a,"3,5"', "y,b,n.a."),
+        "{}/ratings.csv, line 38: the rating '3,5' has a decimal comma; write decimal = \",\" in "
+        "dataset.toml (2 bad rows in all).",
+    ),
+    Folder(
         "a decimal point among declared commas",
         rated("x,a,3.5") | toml('decimal = ","'),
         "{}/ratings.csv, line 38: the rating '3.5' has a decimal point, and dataset.toml says "
