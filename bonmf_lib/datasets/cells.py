@@ -184,9 +184,9 @@ def _in_one_unit(path: Path, times: pd.Series) -> pd.Series:
             f"{path}, line {line}: the time {known[line]:.0f} is of another unit than "
             f"{known[told.index[0]]:.0f} on line {told.index[0]}; give all of them in seconds."
         )
-    if len(known) and (units == len(_UNITS)).all():
+    if (told == len(_UNITS)).any():  # all but those too low to tell a unit, such as 0
         warnings.warn(
-            f"{path}: times such as {known.iloc[0]:.0f} are read as nanoseconds since 1970.",
+            f"{path}: times such as {known[told.index[0]]:.0f} are read as nanoseconds since 1970.",
             stacklevel=3,
         )
         return times // 1000

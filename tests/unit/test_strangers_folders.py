@@ -232,6 +232,13 @@ def test_times_of_finer_units_keep_their_order(tmp_path, unit, divisor, unknown)
     assert found[3:].isna().all()
 
 
+def test_nanoseconds_are_read_as_such_also_beside_a_zero(tmp_path):
+    cells = pd.Series(["0", "1600000000000000000", "1600000000000005000"])
+    with pytest.warns(UserWarning, match="times such as 1600000000000000000 are read as nano"):
+        found = seconds(tmp_path, cells)
+    assert found.tolist() == [0, 1_600_000_000_000_000, 1_600_000_000_000_005]
+
+
 # Texts
 
 
