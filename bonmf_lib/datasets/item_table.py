@@ -104,10 +104,13 @@ def read_items(
 
 def _warn_of_no_titles(path: Path, titles: pd.Series) -> None:
     """One item may be called None; several that share such a name are more likely unknown."""
-    counts = titles[unknown(titles)].value_counts()
+    such = titles[unknown(titles)]
+    alike = such.str.strip().str.lower()
+    counts = alike.value_counts()
     if len(counts) and counts.iloc[0] > 1:
+        written = " or ".join(map(repr, such[alike == counts.index[0]].unique()))
         warnings.warn(
-            f"{path}: {counts.iloc[0]} titles are {counts.index[0]!r}, and are read as such; leave "
+            f"{path}: {counts.iloc[0]} titles are {written}, and are read as such; leave "
             "the cells empty if it means that they are unknown.",
             stacklevel=3,
         )

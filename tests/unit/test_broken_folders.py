@@ -791,6 +791,16 @@ ODD = [
         "that they are unknown.",
     ),
     Folder(
+        "titles that were unknown, in two cases",
+        {
+            "items.csv": table(
+                "item,title", ["a,NaN", "b,nan", "c,None", *(f"{item},T" for item in "def")]
+            )
+        },
+        "{}/items.csv: 2 titles are 'NaN' or 'nan', and are read as such; leave the cells empty if "
+        "it means that they are unknown.",
+    ),
+    Folder(
         "an empty title",
         {"items.csv": table("item,title", [f"{item},{'x' * (item != 'b')}" for item in ITEMS])},
         "{}/items.csv: 1 titles are empty, the first on line 3; these items are called by their "
