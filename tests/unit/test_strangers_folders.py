@@ -2,6 +2,7 @@
 twice, reviews, no titles, vectors of one's own."""
 
 import gzip
+import re
 import warnings
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from bonmf_lib.datasets import load_dataset
+from bonmf_lib.datasets import load_dataset, settings
 from bonmf_lib.datasets.cells import kind, seconds
 from bonmf_lib.datasets.summary import coverage
 from bonmf_lib.datasets.tables import same_numbers
@@ -21,6 +22,7 @@ from bonmf_lib.experiments.protocols import on_control
 from bonmf_lib.experiments.registry import EXPERIMENTS
 from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import run_variants
+from bonmf_lib.storage import project_root
 
 USERS, ITEMS = 12, 10
 # items.csv lists them in no order
@@ -237,6 +239,17 @@ def test_nanoseconds_are_read_as_such_also_beside_a_zero(tmp_path):
     with pytest.warns(UserWarning, match="times such as 1600000000000000000 are read as nano"):
         found = seconds(tmp_path, cells)
     assert found.tolist() == [0, 1_600_000_000_000_000, 1_600_000_000_000_005]
+
+
+# What its owner says of a folder
+
+
+def test_the_documented_settings_can_be_read_and_are_all(tmp_path):
+    manual = (project_root() / "papermill_runs/README.md").read_text(encoding="utf-8")
+    example = manual.partition("```toml\n")[2].partition("```")[0]
+    (tmp_path / "dataset.toml").write_text(example, encoding="utf-8")
+    assert settings.read_settings(tmp_path / "dataset.toml").decimal == ","
+    assert set(settings._SETTINGS) <= set(re.findall(r"\w+", example))
 
 
 # Texts
