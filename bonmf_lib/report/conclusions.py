@@ -259,7 +259,8 @@ class Card:
         beside: the effect of every comparison that was run, by its label. shuffled: gain of other
             items' content likewise, in percent. counted: in how many readings it helps and harms,
             by what labels begin with.
-        verdict: on the paper's claim, and ``judged`` the effect that it rests on.
+        verdict: on the paper's claim. judged: the effect that it rests on. standardised: the same
+        on standardised features.
     """
 
     question: Question
@@ -270,20 +271,24 @@ class Card:
     counted: dict[str, str]
     verdict: str
     judged: Effect | None
+    standardised: Effect | None
 
     @property
     def measured(self) -> str:
-        """All effects in one line, the one that the verdict rests on last, then the claim's
-        note."""
+        """All effects in one line, then the paper's claim where it compares something else, the
+        claim on standardised features, and its note."""
         parts = [
             f"{label} {effect}"
             + (f", {SHUFFLED} {percent(self.shuffled[label])}" if label in self.shuffled else "")
             for label, effect in self.beside.items()
         ]
         parts += [f"{start}{counted}" for start, counted in self.counted.items() if counted]
+        label = f"{self.question.compares}{RECIPE}"
+        if self.judged is not None and label not in self.beside:
+            parts.append(f"{label} {self.judged}")
+        if self.standardised is not None:
+            parts.append(f"{label}, standardised {self.standardised}")
         if self.judged is not None:
-            what = f", {self.question.compares}," if self.question.compares else ""
-            parts.append(f"as claimed (recipe, standardised){what} {self.judged}")
             parts += filter(None, [noted(self.question.paper)])
         return "; ".join(parts) or "not run"
 
@@ -320,6 +325,7 @@ def card(question: Question, found: Measured) -> Card:
         {start: found.counted(name) for name, start in question.comparisons.items()},
         found.verdict(question.paper),
         found.effect(question.paper),
+        found.effect(question.standardised),
     )
 
 
@@ -390,11 +396,12 @@ def answer_text(found: Measured) -> str:
     """The answer with its effects and intervals, one paragraph on ratings and one on rankers."""
     answered = {one.question: one for one in cards(found)}
     text, picture, both, new = (answered[asked] for asked in (TEXT, PICTURE, BOTH, NEW_ITEMS))
-    splits = max((effect.splits for effect in text.beside.values()), default=0)
+    splits = [effect.splits for one in answered.values() for effect in one.beside.values()]
     sentences = [
         f"**{lead(list(answered.values()))}**",
         "Cut in rating error (MSE) against the same network on IDs alone, stopped at its "
-        f"best validation epoch; MovieLens-1M, {splits} random splits, 95 % intervals.",
+        f"best validation epoch; MovieLens-1M, {_least_and_most(splits)} random splits, "
+        "95 % intervals.",
         f"Plots: {_gain(text, STOPPED)}, {SHUFFLED} among movies {_shuffled(text, STOPPED)}; "
         f"standardised, in large batches {_gain(text, STANDARDISED)}.",
         f"Posters: {_gain(picture, STOPPED)}; beside plots, against plots alone "
@@ -414,6 +421,11 @@ def answer_text(found: Measured) -> str:
         sentences.append(simple_sentence(simple))
     of_rankers = multimodal_parts.front_sentence(found.published)
     return "\n\n".join(filter(None, (" ".join(sentences), of_rankers)))
+
+
+def _least_and_most(numbers: Sequence[int]) -> str:
+    least, most = min(numbers, default=0), max(numbers, default=0)
+    return f"{most}" if least == most else f"{least} to {most}"
 
 
 def _rare(found: Measured) -> str:

@@ -29,7 +29,7 @@ def table_block(found: Measured) -> str:
     """The table of answers in Markdown."""
     lines = [
         "| question | the paper claims | measured: gain in MSE, + = better, 95 % interval "
-        "| the claim, *as claimed*, is | where |",
+        "| the claim, *by the paper's recipe*, is | where |",
         "|---|---|---|---|---|",
     ]
     for row in answer_rows(found):

@@ -52,7 +52,7 @@ def answer_table(found: Measured) -> Parts:
             "question",
             "the paper says",
             "measured",
-            "the paper's claim, by the line as claimed, is",
+            "the paper's claim, by its recipe, is",
             "notebooks",
         ),
         [

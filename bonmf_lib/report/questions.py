@@ -26,8 +26,8 @@ class Question:
         beside_text: the check of the same beside the text, stopped early; "" where there is none.
         comparisons: of ``COMPARISONS``, which both centres of the recipe show, with what their
             labels begin.
-        notebooks: where it is studied. compares: what the paper's claim compares, where that is not
-        the subject with the base.
+        notebooks: where it is studied. compares: with what labels of the paper's claim begin.
+        standardised: the check of the paper's claim on standardised features.
     """
 
     asked: str
@@ -43,6 +43,7 @@ class Question:
     beside_text: str = ""
     bought: str = ""
     compares: str = ""
+    standardised: str = ""
 
     @property
     def claimed(self) -> float | None:
@@ -85,6 +86,7 @@ BOTH = Question(
     tuned="BoNMF (a), tuned",
     comparisons={"(a)": ""},
     notebooks=("03_model_training", "04_table1", "05_ablations"),
+    standardised="BoNMF (a), standardised",
 )
 TEXT = Question(
     asked="Does text help?",
@@ -98,7 +100,8 @@ TEXT = Question(
     comparisons={"text": ""},
     notebooks=("05_ablations", "06_llm_swap"),
     bought="Text",
-    compares="plots over posters",
+    compares="plots over posters, ",
+    standardised="BoNMF (c), standardised",
 )
 PICTURE = Question(
     asked="Do pictures help?",
@@ -113,6 +116,8 @@ PICTURE = Question(
     notebooks=("05_ablations", "07_visual_fusion"),
     beside_text="BoNMF (d), native, early stopped",
     bought="Pictures",
+    compares=BESIDE_TEXT,
+    standardised="BoNMF (d), standardised",
 )
 NEW_ITEMS = Question(
     asked="Does text help items with few ratings?",
@@ -126,5 +131,6 @@ NEW_ITEMS = Question(
     comparisons={"(e)": ""},
     notebooks=("04_table1", "05_ablations", "09_cold_start"),
     bought="Text for items with few ratings",
+    standardised="BoNMF (e), standardised",
 )
 QUESTIONS = BOTH, TEXT, PICTURE, NEW_ITEMS

@@ -127,8 +127,8 @@ def controls(published: Published, *notebooks: str) -> Parts:
 
 def _notes_of(comparison: str) -> Iterator[str]:
     """What to know of the claims that a comparison is about, by the recipe and stopped early."""
-    for which in ("native", "native, early stopped"):
-        claim = claims_by_id().get(f"BoNMF {comparison}, {which}")
+    for which in ("", ", native, early stopped"):
+        claim = claims_by_id().get(f"BoNMF {comparison}{which}")
         if claim is not None and claim.note:
             yield claim.note
 

@@ -311,7 +311,8 @@ def _printed_svd(published: Published, paper: pd.DataFrame) -> str:
 
 
 _ASKED_OF_FEW_RATINGS = {
-    "Does text relieve cold start, by the paper's recipe, on standardised features?": "BoNMF (e)",
+    "Does text relieve cold start, by the paper's recipe?": "BoNMF (e)",
+    "On standardised features?": "BoNMF (e), standardised",
 }
 _ASKED_OF_COLD_START = {
     "Does text help on items without any rating?": "Cold-items (text)",

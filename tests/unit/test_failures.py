@@ -139,7 +139,7 @@ def test_how_much_an_error_on_cold_items_rests_on(tmp_path):
 @pytest.mark.parametrize(
     ("claims", "patience", "ratings", "percent", "movies"),
     [
-        (("BoNMF (e)", "BoNMF (e), native", "BoNMF (e), native, content", "BoNMF (e), tuned"),
+        (("BoNMF (e)", "BoNMF (e), standardised", "BoNMF (e), native, content", "BoNMF (e), tuned"),
          None, 370, "0.12", 210),
         (("BoNMF (e), early stopped", "BoNMF (e), native, early stopped"), 3, 440, "0.15", 235),
     ],

@@ -92,6 +92,13 @@ def table(**variants) -> pd.DataFrame:
     return pd.DataFrame([dataclasses.asdict(row) for row in rows])
 
 
+def rows_of(claim_id: str, ours, theirs) -> pd.DataFrame:
+    """Records of a claim's row and of its only competitor, under its protocol."""
+    claim = CLAIMS[claim_id]
+    (other,) = claim.than
+    return table(**{claim.variant: ours, other: theirs}).assign(protocol=claim.protocol)
+
+
 def verdict(claim, records) -> str:
     (judgement,) = judge((claim,), records)
     return judgement.verdict
@@ -347,8 +354,9 @@ def test_what_is_asked_of_all_data_by_another_metric_moves_no_verdict():
 
 
 def test_verdicts_by_rule_name_what_moves():
-    rows = {"BoNMF": 0.70 + NOISE, "NMD (ID only)": 0.7965 + NOISE}
-    by_rule = verdicts_by_rule(table(**rows))
+    printed = table(**{"NMD (ID only)": 0.7965 + NOISE})
+    claimed = rows_of("BoNMF (a)", 0.70 + NOISE, 0.7965 + NOISE)
+    by_rule = verdicts_by_rule(pd.concat([printed, claimed]))
     assert (by_rule.loc[("BoNMF (a)", "ml-1m", "full")] == "reproduced").all()
     cell = by_rule.loc[("BoNMF Table 1: NMD, MSE", "ml-1m", "full")]
     assert cell[["as judged", "tolerance 1 %", "tolerance 2 %"]].tolist() == [
@@ -413,8 +421,9 @@ def test_ledger_of_no_records_is_all_not_run():
 
 
 def test_readable_ledger_shows_number_and_interval():
-    records = table(**{"NMD (ID only)": 0.80 + NOISE, "BoNMF": 0.78 - NOISE})
-    shown = readable(ledger(records)).set_index("claim")
+    printed = table(BoNMF=0.78 - NOISE)
+    claimed = rows_of("BoNMF (a)", 0.78 - NOISE, 0.80 + NOISE)
+    shown = readable(ledger(pd.concat([printed, claimed]))).set_index("claim")
     assert shown.loc["BoNMF Table 1: BoNMF, MSE", "ours"].startswith("0.7800 [0.77")
     assert shown.loc["BoNMF (a)", "ours"].startswith("+2.50 % [")
 
@@ -426,14 +435,11 @@ def test_sentences_follow_verdicts_and_intervals():
     assert "is worse than" in row_sentences.difference_sentence(records, "mse", *pair[::-1])
     close = table(A=0.70 + NOISE, B=0.70 - NOISE)
     assert "no clear difference" in row_sentences.difference_sentence(close, "mse", *pair)
-    for values, said in (
-        ({"BoNMF": 0.80 + NOISE, "NMD (ID only)": 0.70 - NOISE}, "the opposite holds"),
-        (
-            {"BoNMF": 0.7501 + NOISE, "NMD (ID only)": 0.75 - NOISE},
-            "no difference is told from zero",
-        ),
+    for ours, theirs, said in (
+        (0.80 + NOISE, 0.70 - NOISE, "the opposite holds"),
+        (0.7501 + NOISE, 0.75 - NOISE, "no difference is told from zero"),
     ):
-        judged = ledger(table(**values))
+        judged = ledger(pd.concat([table(BoNMF=ours), rows_of("BoNMF (a)", ours, theirs)]))
         assert (
             tables.interpret(judged, "BoNMF (a)")
             == f"BoNMF (a): not reproduced on ml-1m, content full; {said}."
@@ -528,21 +534,16 @@ def test_our_model_is_compared_with_every_row_of_the_tables():
 
 
 def test_verdicts_say_what_their_interval_says():
-    for values, said in (
-        ({"BoNMF": 0.80 + NOISE, "NMD (ID only)": 0.70 - NOISE}, "not reproduced: reversed"),
-        (
-            {"BoNMF": 0.7501 + NOISE, "NMD (ID only)": 0.75 - NOISE},
-            "not reproduced: not told from zero",
-        ),
-        (
-            {"BoNMF": 0.7499 + NOISE, "NMD (ID only)": 0.75 - NOISE},
-            "direction only: not told from zero",
-        ),
-        ({"BoNMF": 0.70 + NOISE, "NMD (ID only)": 0.80 - NOISE}, "reproduced"),
+    for ours, theirs, said in (
+        (0.80 + NOISE, 0.70 - NOISE, "not reproduced: reversed"),
+        (0.7501 + NOISE, 0.75 - NOISE, "not reproduced: not told from zero"),
+        (0.7499 + NOISE, 0.75 - NOISE, "direction only: not told from zero"),
+        (0.70 + NOISE, 0.80 - NOISE, "reproduced"),
     ):
-        rows = {row.claim: row for row in ledger(table(**values)).itertuples()}
+        judged = ledger(rows_of("BoNMF (a)", ours, theirs))
+        rows = {row.claim: row for row in judged.itertuples()}
         assert qualified(rows["BoNMF (a)"]) == said
-    less = ledger(table(**{"BoNMF": 0.78 + NOISE, "NMD (ID only)": 0.80 - NOISE})).itertuples()
+    less = ledger(rows_of("BoNMF (a)", 0.78 + NOISE, 0.80 - NOISE)).itertuples()
     assert (
         qualified({row.claim: row for row in less}["BoNMF (a), size"])
         == "direction only: another size"
@@ -563,13 +564,13 @@ def test_verdicts_say_what_their_interval_says():
 def test_reversed_needs_the_same_adjusted_test_as_reproduced():
     """Two checks of tuned rows share a family; each is worse by its own interval, not by the
     adjusted p."""
-    fixed = {"BoNMF": 0.72 + NOISE, "BoNMF, no picture": 0.70 - NOISE}
+    fixed = rows_of("BoNMF (d)", 0.72 + NOISE, 0.70 - NOISE)
     tuned = {
         "BoNMF": 0.72 + 5 * NOISE,
         "BoNMF, no picture": 0.70 - 5 * NOISE,
         "NMD (ID only)": 0.70 - 5 * NOISE,
     }
-    judged = ledger(pd.concat([table(**fixed), table(**tuned).assign(protocol="tuned")]))
+    judged = ledger(pd.concat([fixed, table(**tuned).assign(protocol="tuned")]))
     rows = {row.claim: row for row in judged.itertuples()}
     surely, perhaps = rows["BoNMF (d)"], rows["BoNMF (d), tuned"]
     assert surely.high < 0
@@ -603,7 +604,7 @@ def test_another_size_needs_it_too():
 @pytest.mark.parametrize("p", [0.001, 0.3])
 def test_a_table_and_its_sentence_say_the_same(p):
     """Both go by the ledger's qualifier, whatever the interval."""
-    judged = ledger(table(**{"BoNMF": 0.80 + NOISE, "NMD (ID only)": 0.70 - NOISE}))
+    judged = ledger(rows_of("BoNMF (a)", 0.80 + NOISE, 0.70 - NOISE))
     row = next(row for row in judged.itertuples() if row.claim == "BoNMF (a)")
     judgement = Judgement(
         CLAIMS["BoNMF (a)"], "ml-1m", "full", Estimate(-1, -2, -0.1, 5), row.verdict, p_holm=p
@@ -710,7 +711,7 @@ def test_what_other_data_may_still_decide_is_not_run():
 
 
 def test_what_its_own_data_cannot_tell_stays_untestable_while_others_are_awaited():
-    nothing = table(**{"BoNMF": 0.7 + NOISE, "NMD (ID only)": np.zeros(5)})
+    nothing = rows_of("BoNMF (a)", 0.7 + NOISE, np.zeros(5))
     waits = ledger(nothing, growing=True).set_index("claim")
     assert waits.loc["BoNMF (a)", "verdict"] == UNTESTABLE  # percent of zero
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from bonmf_lib.claims.ledger import ledger
+from bonmf_lib.claims.reading import claims_by_id
 from bonmf_lib.report.verdicts import (
     OWN_MODEL,
     best_model_sentences,
@@ -16,20 +17,23 @@ from bonmf_lib.report.verdicts import (
 from tests.unit.test_study import table
 
 NOISE = np.array([0.001, -0.001, 0.002, -0.002, 0.0])
+CLAIMS = claims_by_id()
+BOTH, (IDS,) = CLAIMS["BoNMF (a)"].variant, CLAIMS["BoNMF (a)"].than
+NO_PICTURE, (NO_TEXT,) = CLAIMS["BoNMF (c)"].variant, CLAIMS["BoNMF (c)"].than
 # leaving the picture out helps, leaving the text out costs nothing
-ERRORS = {
-    "BoNMF": 0.70 + NOISE,
-    "NMD (ID only)": 0.75 - NOISE,
-    "BoNMF, no picture": 0.65 + NOISE / 2,
-    "BoNMF, no text": 0.70 + NOISE,
-    "SVD": 6.50 + NOISE,
-    "Global mean": 1.25 + NOISE,
+BY_RECIPE = {
+    BOTH: 0.70 + NOISE,
+    IDS: 0.75 - NOISE,
+    NO_PICTURE: 0.65 + NOISE / 2,
+    NO_TEXT: 0.70 + NOISE,
 }
+PRINTED = {"BoNMF": 0.70 + NOISE, "SVD": 6.50 + NOISE, "Global mean": 1.25 + NOISE}
 
 
 def records_of(**changes) -> pd.DataFrame:
-    columns = {"experiment": "04_table1"} | changes
-    return table(**ERRORS).assign(**columns)
+    by_recipe = table(**BY_RECIPE).assign(protocol=CLAIMS["BoNMF (a)"].protocol)
+    printed = table(**PRINTED).assign(experiment="04_table1")
+    return pd.concat([printed, by_recipe], ignore_index=True).assign(**changes)
 
 
 def said(records: pd.DataFrame, *claims: str) -> str:
@@ -54,10 +58,10 @@ def test_text_matters_more_where_leaving_the_picture_out_helps():
     records = records_of()
     assert why in said(records, "BoNMF (c)")
     variant = records["variant"]
-    costly = records.assign(value=records["value"] + 0.1 * (variant == "BoNMF, no text"))
+    costly = records.assign(value=records["value"] + 0.1 * (variant == NO_TEXT))
     assert "holds on" in said(costly, "BoNMF (c)")
     assert why not in said(costly, "BoNMF (c)")  # leaving the text out costs something too
-    no_harm = costly.assign(value=costly["value"] + 0.1 * (variant == "BoNMF, no picture"))
+    no_harm = costly.assign(value=costly["value"] + 0.1 * (variant == NO_PICTURE))
     assert why not in said(no_harm, "BoNMF (c)")
 
 
