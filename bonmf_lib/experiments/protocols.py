@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..encoders.features import MODALITIES, Modality
+from ..runs.profiles import WideSearch
 from ..runs.run import Run
 from ..runs.variant import Variant
 from ..splits.rules import ColdItems
@@ -69,14 +70,20 @@ def tuned(run: Run, variant: Variant) -> Variant:
     """The same row with its settings chosen by a search on validation, every row with the same
     budget. Every split is searched anew: what another split chooses by has test ratings of this
     one in it."""
-    settings = run.settings
-    training = large_batches(settings, settings.tuning.searched_epochs)
-    space = SPACES[variant.model]
-    if wide := settings.tuning.wide:
-        training = replace(training, patience=wide.patience)
-        space = wide_space(variant, settings)
-    search = Search(tuple(space.items()), settings.tuning.searched_trials)
+    tuning = run.settings.tuning
+    if tuning.wide:
+        return searched_widely(run, variant, tuning.wide, "tuned")
+    search = Search(tuple(SPACES[variant.model].items()), tuning.trials)
+    training = large_batches(run.settings, tuning.epochs)
     return replace(variant, protocol="tuned", training=training, search=search)
+
+
+def searched_widely(run: Run, variant: Variant, wide: WideSearch, protocol: str) -> Variant:
+    """The same over all that a model's makers would try, in batches of either size."""
+    training = replace(large_batches(run.settings, wide.epochs), patience=wide.patience)
+    space = wide_space(variant, (wide.small_batch, run.settings.tuning.batch_size))
+    search = Search(tuple(space.items()), wide.trials)
+    return replace(variant, protocol=protocol, training=training, search=search)
 
 
 def control_rows(

@@ -72,7 +72,7 @@ WIDE_SPACES: dict[str, Space] = {
 _OF_LARGE_BATCHES = ("bonmf+", "svd++")
 
 
-def wide_space(row: Variant, settings: Profile) -> Space:
+def wide_space(row: Variant, batch_sizes: tuple[int, ...]) -> Space:
     """Equally wide for all models that are trained: rate, L2, weight decay, width, batch, and how
     each of the row's contents is prepared."""
     space = dict(WIDE_SPACES[row.model])
@@ -83,8 +83,7 @@ def wide_space(row: Variant, settings: Profile) -> Space:
         return space
     space["training.weight_decay"] = CategoricalDistribution([0.0, 1e-6, 1e-5, 1e-4])
     if row.model not in _OF_LARGE_BATCHES:
-        sizes = settings.tuning.wide.small_batch, settings.tuning.batch_size
-        space["training.batch_size"] = CategoricalDistribution(sizes)
+        space["training.batch_size"] = CategoricalDistribution(batch_sizes)
     return space
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ..claims.ledger import qualified
+from ..experiments.table1 import ON_FRESH_SPLITS
 from . import domain_counts, domains
-from .conclusions import Card, Measured, cards, chance
+from .conclusions import SHUFFLED, Card, Measured, cards, chance
 from .questions import NEW_ITEMS, TEXT, UNRATED_PICTURE, UNRATED_TEXT, claimed
 from .relative import gains, percent, percent_with_interval, row_of, span
 from .tables import MAIN_EXPERIMENTS, estimates, paper_values
@@ -185,7 +186,7 @@ def _best(found: Measured) -> AnswerRow:
         for row in shown
     ]
     caveat = [OWN_MODEL] if any(row["variant"] == "BoNMF+" for row in shown) else []
-    caveat = [*_content_of_best(own), *caveat] if caveat else []
+    caveat = [*_content_of_best(own), *caveat, *_on_fresh_splits(found)] if caveat else []
     paper = paper_values("BoNMF Table 1")["mse"]
     return AnswerRow(
         "What predicts ratings best?",
@@ -206,6 +207,22 @@ def _content_of_best(own: pd.DataFrame) -> list[str]:
     (gain,) = gains(pair, "mse", row_of(pair, without)).itertuples()
     said = percent_with_interval(gain.percent, gain.low, gain.high)
     return [f"BoNMF+ by its content, stopped early, {said}"]
+
+
+def _on_fresh_splits(found: Measured) -> list[str]:
+    """The best model and its rivals on splits by which nothing was chosen; empty where they were
+    not run."""
+    own = found.published.own
+    rows = own[(own["protocol"] == ON_FRESH_SPLITS) & ~own["variant"].str.endswith(SHUFFLED)]
+    if rows.empty:
+        return []
+    said = ", ".join(
+        f"{row['variant']} {row['mean']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
+        for _, row in estimates(rows, "mse").sort_values("mean").iterrows()
+    )
+    content = found.effect("Best-model (content)")
+    by = [f"there by content, over {SHUFFLED}, {content}{chance(content)}"] if content else []
+    return [f"on fresh splits: {said}", *by]
 
 
 def _is_shown(place: int, row: pd.Series) -> bool:

@@ -84,6 +84,13 @@ class WideSearch:
 
 
 @config
+class FreshSearch(WideSearch):
+    """Searches of the best models, on splits that no choice of this study has seen."""
+
+    seeds: _Count  # the numbers that follow the profile's
+
+
+@config
 class Tuning:
     """Searches, and the trainings of ablation grids."""
 
@@ -92,6 +99,7 @@ class Tuning:
     epochs: _Count  # upper limit of every trial
     trials: _Count  # per model and seed
     wide: WideSearch | None  # of the rows of 04; null = as said above
+    fresh: FreshSearch
 
     @property
     def searched_epochs(self) -> int:

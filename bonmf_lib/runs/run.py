@@ -108,8 +108,17 @@ class Run:
     def centre_seeds(self) -> tuple[int, ...]:
         """The seeds of the readings that decide the headline: those of the profile, then the
         numbers that follow."""
-        wanted, last = self.settings.specification.centre_seeds, max(self.settings.seeds)
-        return (*self.settings.seeds, *range(last + 1, last + 1 + wanted))[:wanted]
+        wanted = self.settings.specification.centre_seeds
+        return (*self.settings.seeds, *self._later_seeds(wanted))[:wanted]
+
+    @property
+    def fresh_seeds(self) -> tuple[int, ...]:
+        """Seeds of splits by which nothing was chosen: the numbers that follow the profile's."""
+        return self._later_seeds(self.settings.tuning.fresh.seeds)
+
+    def _later_seeds(self, count: int) -> tuple[int, ...]:
+        first = max(self.settings.seeds) + 1
+        return tuple(range(first, first + count))
 
     def encoder(self, modality: str) -> str:
         """What this run reads ``text`` or ``image`` by: the vectors that its data came with, or

@@ -10,12 +10,13 @@ import pytest
 import torch
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from bonmf_lib.claims.reading import read_claims
 from bonmf_lib.encoders.preparation import PREPARATIONS
 from bonmf_lib.errors import ConfigError, TrainingError
 from bonmf_lib.evaluation.rules import FULL_RANKING
-from bonmf_lib.experiments.registry import EXPERIMENTS
+from bonmf_lib.experiments.registry import EXPERIMENTS, asked
 from bonmf_lib.experiments.search_spaces import SPACES, WIDE_SPACES
-from bonmf_lib.experiments.table1 import best_rows, tuned_rows
+from bonmf_lib.experiments.table1 import ON_FRESH_SPLITS, best_rows, tuned_rows
 from bonmf_lib.integrity import read_json, write_json
 from bonmf_lib.models import ClosedFormModel, RatingModel, build_model, get_model, list_models
 from bonmf_lib.report import tables
@@ -418,6 +419,31 @@ def test_means_of_factorisations_and_shuffled_content_stand_beside_the_best_rows
         assert control.search == rows[name].search
         assert control.text_encoder.endswith("-shuffled")
         assert control.image_encoder.endswith("-shuffled")
+
+
+def test_the_best_model_is_searched_as_widely_as_its_rivals_where_nothing_was_chosen(tmp_path):
+    run = Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path)))
+    rows, seeds = asked(run, "04_fresh_splits")
+    known = run.settings
+    assert not set(seeds) & set(known.seeds) and len(seeds) == known.tuning.fresh.seeds
+    named = {row.name: row for row in rows}
+    assert set(named) == {"BoNMF+", "Biased SVD", "SVD++", "BoNMF+, shuffled"}
+    fresh, ours, control = known.tuning.fresh, named["BoNMF+"], named["BoNMF+, shuffled"]
+    for row in rows:
+        space = dict(row.search.space)
+        assert row.protocol == ON_FRESH_SPLITS and row.search.trials == fresh.trials
+        assert (row.training.epochs, row.training.patience) == (fresh.epochs, fresh.patience)
+        assert space.items() >= WIDE_SPACES[row.model].items()
+    small = dict(named["Biased SVD"].search.space)["training.batch_size"]
+    assert small.choices == (fresh.small_batch, known.tuning.batch_size)
+    prepared = {"text_preparation": "native", "image_preparation": "native"}
+    assert vars(ours.model_config).items() >= prepared.items()
+    assert control.search == ours.search and control.model_config == ours.model_config
+    assert control.text_encoder.endswith("-shuffled")
+    assert control.image_encoder.endswith("-shuffled")
+    claims = [claim for claim in read_claims() if claim.about == "Best-model"]
+    assert {name for claim in claims for name in (claim.variant, *claim.than)} == set(named)
+    assert {claim.protocol for claim in claims} == {ON_FRESH_SPLITS}
 
 
 # The test part is never looked at
