@@ -8,6 +8,7 @@ from ..claims.judge import LEAST_SEEDS, LEVEL, better_sign
 from ..evaluation import Estimate
 from ..evaluation.names import metric_name
 from ..experiments.names import row_name
+from .relative import percent
 from .tables import MAIN_EXPERIMENTS, differences, estimates, plus_minus, told_apart
 
 MEMBERS = r", \d+ members$"  # ends of names of means of several networks
@@ -93,6 +94,26 @@ def own_model_sentence(records: pd.DataFrame) -> str:
             difference_sentence(parts, "mse", ("BoNMF+", protocol), (_NO_CONTENT, protocol))
         )
     return " ".join(sentences)
+
+
+def no_upper_bound_sentence(records: pd.DataFrame, protocols: tuple[str, str]) -> str:
+    """Which rows err more at searched settings than at fixed ones, mean over the splits that both
+    have; "" where none does.
+
+    Args:
+        protocols: of fixed settings, and of searched ones.
+    """
+    errors = records[records["metric"] == "mse"].pivot_table(
+        "value", ["variant", "seed"], "protocol", sort=False
+    )
+    if not set(protocols) <= set(errors):
+        return ""
+    fixed, searched = (errors[list(protocols)].dropna()[name] for name in protocols)
+    more = (100 * (searched / fixed - 1)).groupby("variant", sort=False).mean()
+    named = ", ".join(f"{name} {percent(gain)}" for name, gain in more[more > 0].items())
+    if not named:
+        return ""
+    return f"No upper bound, since searched settings err more than those {protocols[0]}: {named}."
 
 
 def standing_sentence(records: pd.DataFrame, metric: str, row: tuple[str, str]) -> str:

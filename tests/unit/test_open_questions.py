@@ -8,7 +8,7 @@ from bonmf_lib.encoders import get_encoder
 from bonmf_lib.encoders.cost import encoding_cost
 from bonmf_lib.errors import ConfigError, EncoderError, RecordError, SourceError
 from bonmf_lib.experiments import language_models, names, protocols, visual_fusion
-from bonmf_lib.report import answers
+from bonmf_lib.report import answers, row_sentences
 from bonmf_lib.report.figures import comparison as comparison_figures
 from bonmf_lib.report.relative import equivalence_sentence, equivalences, gains, row_of, short_names
 from bonmf_lib.runs.run import NotebookParameters, Run
@@ -383,6 +383,18 @@ def test_trainings_cut_short_are_counted():
         answers.limit_sentence(table, 5)
         == "0 of 4 trainings were best in their last allowed epoch (5)."
     )
+
+
+def test_rows_whose_search_found_nothing_better_are_named():
+    fixed = records({"a": [0.50, 0.40], "b": [0.5, 0.4], "c": [0.1, 0.1]})
+    searched = records({"a": [0.51, 0.44], "b": [0.5, 0.3], "d": [0.9, 0.9]}).assign(protocol="q")
+    both = pd.concat([fixed, searched])
+    assert row_sentences.no_upper_bound_sentence(both, ("p", "q")) == (
+        "No upper bound, since searched settings err more than those p: a +6.0 %."
+    )
+    assert row_sentences.no_upper_bound_sentence(fixed, ("p", "q")) == ""
+    better = both[both["variant"] != "a"]
+    assert row_sentences.no_upper_bound_sentence(better, ("p", "q")) == ""
 
 
 def test_reference_rows_are_found_by_name_in_any_order():
