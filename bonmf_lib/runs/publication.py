@@ -58,8 +58,9 @@ def publish(
         tables_only: leave the published records as they are, for instance beside a run with fewer
         seeds.
         add_rows: of an experiment on the same data, keep the published rows that the run does not
-        hold, for instance where its trainings are shared among machines; and the rows of tables
-        that compare them.
+        hold, for instance where its trainings are shared among machines, and the rows of tables
+        that compare them; and all seeds of rows that it holds on other seeds only, with the same
+        settings.
         withdrawn: with ``add_rows``, published rows of these experiments that do not stay, by name:
         they are called otherwise now.
 
@@ -170,7 +171,9 @@ def _records_after(
     """The published records once those of a run are added."""
     same = _keys(old, _EXPERIMENT).isin(_keys(new, _EXPERIMENT))
     rows = [*_NAMED, "evaluation"]
-    replaced = same & _keys(old, rows).isin(_keys(new, rows)) if add_rows else same
+    replaced = same
+    if add_rows:
+        replaced = same & _keys(old, rows).isin(_keys(new, rows)) & ~_joined(old, new, rows)
     kept = old[same & ~replaced]
     known = _keys(new, [*_EXPERIMENT, "fingerprint"])
     other = kept[~_keys(kept, [*_EXPERIMENT, "fingerprint"]).isin(known)]
@@ -195,6 +198,15 @@ def _records_after(
             "finish the experiment, or give --drop-rows."
         )
     return pd.concat([old[~replaced], new], ignore_index=True)
+
+
+def _joined(old: pd.DataFrame, new: pd.DataFrame, rows: list[str]) -> pd.Series:
+    """Of which published records the rows get more seeds: their settings are the same, and their
+    seeds all others."""
+    settings = [*rows, "config"]
+    alike = _keys(old, settings).isin(_keys(new, settings))
+    again = old[_keys(old, _ROW).isin(_keys(new, _ROW))]
+    return alike & ~_keys(old, rows).isin(_keys(again, rows))
 
 
 def agreement(records: pd.DataFrame, others: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:

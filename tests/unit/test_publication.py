@@ -122,6 +122,29 @@ def test_rows_are_added_to_an_experiment_when_asked(published, tmp_path, capsys)
     assert errors(published) == first | both
 
 
+def test_seeds_join_those_of_a_row_with_the_same_settings(published, tmp_path):
+    def later(number, **columns):
+        run = tmp_path / f"later {number}"
+        for seed in (2, 3):
+            add_records(run, [record("A", value=0.6, experiment="04_table1", **columns, seed=seed)])
+        return run
+
+    before = errors(published)
+    with pytest.raises(RecordError, match="lacks 2 published trainings"):
+        publish(later(1, config="new"), "paper", add_rows=True)
+    with pytest.raises(RecordError, match="of other data of the name ml-1m"):
+        publish(later(2, fingerprint="g"), "paper", add_rows=True)
+    with pytest.raises(RecordError, match="lacks 2 published trainings"):
+        publish(later(3), "paper")
+    both = later(4)
+    add_records(both, [record("A", seed=0, value=0.6, experiment="04_table1")])
+    with pytest.raises(RecordError, match="lacks 1 published trainings"):  # seed 1
+        publish(both, "paper", add_rows=True)
+    assert errors(published) == before
+    publish(later(5), "paper", add_rows=True)
+    assert errors(published) == before | {("04_table1", "A", seed): 0.6 for seed in (2, 3)}
+
+
 def test_a_row_that_is_called_otherwise_now_is_withdrawn_by_name(published, tmp_path, capsys):
     later = tmp_path / "later"
     for seed in (0, 1):
