@@ -287,7 +287,7 @@ class Card:
         if self.judged is not None and label not in self.beside:
             parts.append(f"{label} {self.judged}")
         if self.standardised is not None:
-            parts.append(f"{label}, standardised {self.standardised}")
+            parts.append(f"{self.question.compares}recipe, standardised {self.standardised}")
         if self.judged is not None:
             parts += filter(None, [noted(self.question.paper)])
         return "; ".join(parts) or "not run"
@@ -400,7 +400,7 @@ def answer_text(found: Measured) -> str:
     sentences = [
         f"**{lead(list(answered.values()))}**",
         "Cut in rating error (MSE) against the same network on IDs alone, stopped at its "
-        f"best validation epoch; MovieLens-1M, {_least_and_most(splits)} random splits, "
+        f"best validation epoch; MovieLens-1M, {_least_and_most(splits)} splits, "
         "95 % intervals.",
         f"Plots: {_gain(text, STOPPED)}, {SHUFFLED} among movies {_shuffled(text, STOPPED)}; "
         f"standardised, in large batches {_gain(text, STANDARDISED)}.",
@@ -454,4 +454,4 @@ def simple_sentence(effect: Effect) -> str:
         "better": f"errs more; the paper's network errs {effect.size} less, both tuned",
         "unclear": f"and the paper's network, both tuned, do not differ clearly ({effect})",
     }
-    return f"Biased SVD, on IDs only, {said[effect.outcome]}."
+    return f"Biased SVD, on IDs, {said[effect.outcome]}."

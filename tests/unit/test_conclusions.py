@@ -163,7 +163,7 @@ def test_the_effect_that_a_verdict_rests_on_stands_beside_it(found):
         said = card(question, found).measured.split("; ")
         label, scaled = f"{question.compares}{RECIPE}", found.effect(question.standardised)
         assert sum(part.startswith(f"{label} {found.effect(question.paper)}") for part in said) == 1
-        assert f"{label}, standardised {scaled}" in said
+        assert f"{question.compares}recipe, standardised {scaled}" in said
 
 
 def test_a_gain_of_few_splits_decides_nothing():

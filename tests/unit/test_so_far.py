@@ -83,7 +83,7 @@ def test_the_sentence_on_factorisation_follows_both_verdicts(found):
     assert "BoNMF is beaten by the paper's SVD" in said
     assert "That says little" not in said
     won = with_verdict(found, "BoNMF (b), biased SVD", "reproduced")
-    assert "Biased SVD, on IDs only, errs more" in so_far._answer("03_model_training", won)
+    assert "Biased SVD, on IDs, errs more" in so_far._answer("03_model_training", won)
 
 
 def test_how_our_own_model_was_chosen_stands_beside_its_number(found):
@@ -155,7 +155,7 @@ def test_a_printed_error_that_a_practice_reaches_is_said(found):
 def test_gains_stand_by_training_beside_those_of_other_movies_content():
     gain = Effect(3.8, 2.4, 5.3, "better", 5)
     beside = {RECIPE: gain, f"beside the text, {STOPPED}": gain}
-    one = Card(PICTURE, HELPS, "", beside, {RECIPE: 3.1}, {}, "", None)
+    one = Card(PICTURE, HELPS, "", beside, {RECIPE: 3.1}, {}, "", None, None)
     assert so_far.gains_table([one]).splitlines() == [
         f"| what is added | gain {RECIPE} | gain {STOPPED} |",
         "|---|---|---|",
