@@ -61,7 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     published.add_argument("--tables-only", action="store_true", help="its tables, not its records")
     published.add_argument(
-        "--add-rows", action="store_true", help="keep published rows that the run does not hold"
+        "--add-rows",
+        action="store_true",
+        help="keep published rows, and seeds of rows, that the run does not hold",
     )
     published.add_argument(
         "--withdraw", action="append", default=[], metavar="ROW",

@@ -79,7 +79,8 @@ def tuned(run: Run, variant: Variant) -> Variant:
 
 
 def searched_widely(run: Run, variant: Variant, wide: WideSearch, protocol: str) -> Variant:
-    """The same over all that a model's makers would try, in batches of either size."""
+    """The row with its settings chosen by a search over all that its makers would try, in batches
+    of either size where these do not take it hours."""
     training = replace(large_batches(run.settings, wide.epochs), patience=wide.patience)
     space = wide_space(variant, (wide.small_batch, run.settings.tuning.batch_size))
     search = Search(tuple(space.items()), wide.trials)

@@ -22,8 +22,9 @@ from ..runs.profiles import Profile
 from ..runs.run import Run
 from ..runs.variant import Variant
 from ..training.config import TrainingConfig
+from .protocols import fixed_epochs_protocol
 
-PROTOCOL = "specification"
+PROTOCOL = "specification"  # of the paper's epochs and rate, and features of full size
 # the two centres, which may have more splits; the same on noise; all the others; the text encoder
 # swapped in them
 EXPERIMENTS = (
@@ -107,7 +108,7 @@ class Specification:
         ending = "" if content == "real" else f"-{content}"
         row = Variant(
             self.row_name(network, content),
-            PROTOCOL,
+            _protocol(run),
             "bonmf",
             model,
             training,
@@ -234,6 +235,12 @@ def noise_rows(run: Run) -> list[Variant]:
     networks = [network for network, modalities in NETWORKS.items() if modalities]
     middle = centres(run.settings).values()
     return _once(one.row(run, network, "noise") for one in middle for network in networks)
+
+
+def _protocol(run: Run) -> str:
+    """``PROTOCOL``, which claims name, unless the profile shortens the trainings."""
+    fixed = fixed_epochs_protocol(run)
+    return PROTOCOL if fixed == "as published" else f"{PROTOCOL}, {fixed}"
 
 
 def _once(rows: Iterable[Variant]) -> list[Variant]:

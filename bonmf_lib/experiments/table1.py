@@ -102,8 +102,7 @@ def beside_best_rows(run: Run) -> list[Variant]:
 
 def fresh_rows(run: Run) -> list[Variant]:
     """The best network, which starts from native features, and its strongest rivals, searched over
-    equally wide ranges for splits by which nothing was chosen; then the network on other items'
-    content."""
+    wide ranges for splits by which nothing was chosen; then the network on other items' content."""
     ours = fixed_epochs(run, "BoNMF+", "bonmf+", BoNMFPlusConfig()).prepared("native")
     rivals = [row for row in table1_rows(run) if row.model in ("biased-svd", "svd++")]
     fresh = run.settings.tuning.fresh

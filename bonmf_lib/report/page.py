@@ -28,7 +28,7 @@ from .answer_table import answer_rows
 from .conclusions import Card, Measured, answer_text, cards, simple_sentence
 from .published import Part
 from .relative import percent
-from .row_sentences import no_upper_bound_sentence
+from .row_sentences import searched_worse_sentence
 from .sections import main_rows
 from .verdicts import demonstration_sentence
 
@@ -239,7 +239,7 @@ def table_one(found: Measured) -> Parts:
             if name not in paper.index
         ],
     )
-    if said := no_upper_bound_sentence(records, ("as published", "tuned")):
+    if said := searched_worse_sentence(records, ("as published", "tuned")):
         yield said
 
 

@@ -15,7 +15,8 @@ from ..datasets import _NAMES, CONTENTS, split_view
 from ..errors import ConfigError, unknown_name
 from ..storage import project_root
 
-Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what every generator that is seeded takes
+SEED_COUNT = 2**32
+Seed = Annotated[int, Field(ge=0, lt=SEED_COUNT)]  # what every generator that is seeded takes
 _Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 

@@ -60,7 +60,7 @@ def publish(
         add_rows: of an experiment on the same data, keep the published rows that the run does not
         hold, for instance where its trainings are shared among machines, and the rows of tables
         that compare them; and all seeds of rows that it holds on other seeds only, with the same
-        settings.
+        settings. Tables do not join: of such rows they tell what the run has.
         withdrawn: with ``add_rows``, published rows of these experiments that do not stay, by name:
         they are called otherwise now.
 

@@ -2,6 +2,7 @@
 starts."""
 
 import ast
+import itertools
 import json
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,7 +19,16 @@ from ..encoders.controls import FeatureControl
 from ..errors import ConfigError, unknown_name
 from ..splits.rules import SplitRule
 from ..splits.split import Split
-from .profiles import Profile, Seed, check_folder, chosen_data, read_profile, run_folder, runs_dir
+from .profiles import (
+    SEED_COUNT,
+    Profile,
+    Seed,
+    check_folder,
+    chosen_data,
+    read_profile,
+    run_folder,
+    runs_dir,
+)
 
 
 @config
@@ -117,8 +127,9 @@ class Run:
         return self._later_seeds(self.settings.tuning.fresh.seeds)
 
     def _later_seeds(self, count: int) -> tuple[int, ...]:
-        first = max(self.settings.seeds) + 1
-        return tuple(range(first, first + count))
+        own = self.settings.seeds
+        following = (number % SEED_COUNT for number in itertools.count(max(own) + 1))
+        return tuple(itertools.islice((seed for seed in following if seed not in own), count))
 
     def encoder(self, modality: str) -> str:
         """What this run reads ``text`` or ``image`` by: the vectors that its data came with, or

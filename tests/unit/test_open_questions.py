@@ -389,12 +389,12 @@ def test_rows_whose_search_found_nothing_better_are_named():
     fixed = records({"a": [0.50, 0.40], "b": [0.5, 0.4], "c": [0.1, 0.1]})
     searched = records({"a": [0.51, 0.44], "b": [0.5, 0.3], "d": [0.9, 0.9]}).assign(protocol="q")
     both = pd.concat([fixed, searched])
-    assert row_sentences.no_upper_bound_sentence(both, ("p", "q")) == (
-        "No upper bound, since searched settings err more than those p: a +6.0 %."
+    assert row_sentences.searched_worse_sentence(both, ("p", "q")) == (
+        "Searched settings have more error than those p (means, not tested) in: a +6.0 %."
     )
-    assert row_sentences.no_upper_bound_sentence(fixed, ("p", "q")) == ""
+    assert row_sentences.searched_worse_sentence(fixed, ("p", "q")) == ""
     better = both[both["variant"] != "a"]
-    assert row_sentences.no_upper_bound_sentence(better, ("p", "q")) == ""
+    assert row_sentences.searched_worse_sentence(better, ("p", "q")) == ""
 
 
 def test_reference_rows_are_found_by_name_in_any_order():

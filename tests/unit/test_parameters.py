@@ -69,7 +69,9 @@ def test_seeds_that_cannot_be_are_refused(seeds):
 
 
 def test_the_largest_seed_is_taken():
-    assert start_run({"profile": "smoke", "seeds": [0, 2**32 - 1]}).settings.seeds == (0, 2**32 - 1)
+    run = start_run({"profile": "smoke", "seeds": [0, 2**32 - 1]})
+    assert run.settings.seeds == (0, 2**32 - 1)
+    assert run.fresh_seeds[:2] == (1, 2)  # what follows the largest, but those that are in use
 
 
 @pytest.mark.case(

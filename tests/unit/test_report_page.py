@@ -132,7 +132,7 @@ def test_what_waits_is_one_line(judged):
 
 
 def test_the_papers_table_is_sorted_by_our_error(study):
-    own, others, no_bound = page.table_one(study)
+    own, others, worse = page.table_one(study)
     rows = [line.split(" | ") for line in repr(own).splitlines()[1:]]
     errors = [float(row[2].partition(" ")[0]) for row in rows]
     assert len(rows) == 7 and errors == sorted(errors)
@@ -146,7 +146,7 @@ def test_the_papers_table_is_sorted_by_our_error(study):
     for name, means in both.items():
         fixed, searched = (cell.partition(" ")[0] for cell in means)
         if fixed and searched and float(fixed) != float(searched):
-            named = re.search(rf"(: |%, ){re.escape(name)} \+", no_bound)
+            named = re.search(rf"(in: |%, ){re.escape(name)} \+", worse)
             assert bool(named) == (float(searched) > float(fixed)), name
 
 

@@ -2,6 +2,7 @@
 of them."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -104,6 +105,20 @@ def test_rows_are_told_apart_by_name_exactly_where_their_trainings_differ(run):
     names = {row.name: training_hash(run, row) for row in rows}
     assert all(names[row.name] == training_hash(run, row) for row in rows)
     assert len(set(names.values())) == len(names)
+
+
+def test_claims_name_readings_that_a_profile_does_not_shorten(run):
+    first = specifications.centres(PAPER)["paper's recipe"]
+    name = first.row_name("IDs + text")
+    named = {claim.protocol for claim in read_claims() if getattr(claim, "variant", "") == name}
+    assert named == {specifications.PROTOCOL}
+    whole = SimpleNamespace(settings=PAPER)
+    assert first.row(whole, "IDs + text").protocol == specifications.PROTOCOL
+    for shorter in ({"epochs": 2}, {"feature_dim": 32}, {"learning_rate": 0.01}):
+        settings = replace(PAPER, comparison=replace(PAPER.comparison, **shorter))
+        row = first.row(SimpleNamespace(settings=settings), "IDs + text")
+        assert row.name == name and row.protocol not in named
+    assert first.row(run, "IDs").protocol not in named
 
 
 def test_the_first_centre_is_the_papers_row_on_native_features(run):
