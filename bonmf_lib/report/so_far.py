@@ -246,6 +246,12 @@ _GROUPS = {  # of verdicts with their qualifiers; all others are not shown
 _NOT_SHOWN = "Not shown"
 
 
+_ASKED_ON_ITS_TERMS = {
+    "On its terms (80/20, dropout, L2), do text and pictures help IDs?": "BoNMF (a), 80/20",
+    "Do they on implicit feedback?": "BoNMF (a), implicit",
+}
+
+
 def _second_reading_lines(found: Measured) -> list[str]:
     named: dict[str, list[str]] = {}
     for claim, row in found.claims[found.claims["source"] == "bonmf-review"].iterrows():
@@ -253,6 +259,7 @@ def _second_reading_lines(found: Measured) -> list[str]:
         named.setdefault(group, []).append(re.sub(r" \([^)]*\)$", "", row["statement"]))
     order = dict.fromkeys([*_GROUPS.values(), _NOT_SHOWN])
     lines = [f"**{said}:** {'; '.join(named[said])}." for said in order if said in named]
+    lines += found.verdict_lines(_ASKED_ON_ITS_TERMS)
     anchors = found.claims[found.claims.index.str.startswith("Anchor: ")]
     run = anchors[~anchors["verdict"].isin(UNJUDGED)]
     met = (run["verdict"] == "reproduced").sum()

@@ -107,6 +107,9 @@ def test_the_second_reading_is_grouped_by_verdict(found):
     assert group("not reproduced", "not told from zero") == "Not shown"
     assert group("inconclusive") == "Not shown"
     assert group("not run") == "Not run"
+    gain = found.effect("BoNMF (a), 80/20")
+    (said,) = (line for line in so_far._second_reading_lines(found) if "80/20" in line)
+    assert said.startswith("**On its terms") and said.endswith(f": {gain}.")
 
 
 def text_answer(controls: str, models: str = "equivalent") -> Answer:
