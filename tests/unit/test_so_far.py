@@ -112,6 +112,27 @@ def test_the_second_reading_is_grouped_by_verdict(found):
     assert said.startswith("**On its terms") and said.endswith(f": {gain}.")
 
 
+def test_errors_that_other_studies_print_are_counted_by_who_meets_them():
+    ours, again, waits = (
+        f"Anchor: {name}, five folds, {data}"
+        for name, data in (("SVD++", "ML-100K"), ("Biased SVD", "ML-100K"), ("SVD++", "ML-1M"))
+    )
+    judged = pd.DataFrame(
+        [
+            (ours, 0.910, "not reproduced"),
+            (again, 0.934, "reproduced"),
+            (waits, float("nan"), "not run"),
+            ("Published RMSE, ML-100K: NMF, RMSE", 0.999, "not reproduced"),
+        ],
+        columns=["claim", "ours", "verdict"],
+    )
+    assert so_far._anchor_lines(judged) == [
+        "Errors that other studies print, by our models: 1 of 2 met, 1 lower.",
+        "Errors that other studies print, by scikit-surprise itself: 0 of 1 met, 0 lower.",
+    ]
+    assert so_far._anchor_lines(judged[2:3]) == []
+
+
 def text_answer(controls: str, models: str = "equivalent") -> Answer:
     table = pd.DataFrame(
         {"verdict": [models, controls, controls], "percent": 3.0, "low": 2.0, "high": 4.0},
