@@ -181,10 +181,7 @@ def _best(found: Measured) -> AnswerRow:
     single = main[~main["variant"].str.contains("members")]
     table = estimates(single, "mse").sort_values("mean") if len(single) else pd.DataFrame()
     shown = [row for place, (_, row) in enumerate(table.iterrows()) if _is_shown(place, row)]
-    numbers = [
-        f"{row['variant']} {row['mean']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
-        for row in shown
-    ]
+    numbers = [_error(row) for row in shown]
     caveat = [OWN_MODEL] if any(row["variant"] == "BoNMF+" for row in shown) else []
     caveat = [*_content_of_best(own), *caveat, *_on_fresh_splits(found)] if caveat else []
     paper = paper_values("BoNMF Table 1")["mse"]
@@ -216,13 +213,15 @@ def _on_fresh_splits(found: Measured) -> list[str]:
     rows = own[(own["protocol"] == ON_FRESH_SPLITS) & ~own["variant"].str.endswith(SHUFFLED)]
     if rows.empty:
         return []
-    said = ", ".join(
-        f"{row['variant']} {row['mean']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
-        for _, row in estimates(rows, "mse").sort_values("mean").iterrows()
-    )
+    table = estimates(rows, "mse").sort_values("mean")
+    said = ", ".join(_error(row) for _, row in table.iterrows())
     content = found.effect("Best-model (content)")
     by = [f"there by content, over {SHUFFLED}, {content}{chance(content)}"] if content else []
     return [f"on fresh splits: {said}", *by]
+
+
+def _error(row: pd.Series) -> str:
+    return f"{row['variant']} {row['mean']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
 
 
 def _is_shown(place: int, row: pd.Series) -> bool:
