@@ -145,7 +145,7 @@ def _folder(options: argparse.Namespace) -> None:
 
 def _headline(options: argparse.Namespace) -> None:
     from .report import headline
-    from .report.conclusions import measured
+    from .report.measured import measured
     from .report.published import read_published_run
     from .storage import project_root, write_text
 

@@ -8,7 +8,8 @@ import pandas as pd
 from ..claims.ledger import qualified
 from ..experiments.table1 import ON_FRESH_SPLITS
 from . import domain_counts, domains
-from .conclusions import SHUFFLED, Card, Measured, cards, chance
+from .conclusions import Card, cards
+from .measured import SHUFFLED, Measured, chance
 from .questions import NEW_ITEMS, TEXT, UNRATED_PICTURE, UNRATED_TEXT, claimed
 from .relative import gains, percent, percent_with_interval, row_of, span
 from .tables import MAIN_EXPERIMENTS, estimates, paper_values

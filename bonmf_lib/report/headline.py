@@ -6,9 +6,10 @@ from matplotlib import pyplot as plt
 
 from ..errors import RecordError
 from .answer_table import answer_rows
-from .conclusions import Measured, answer_text, cards
+from .conclusions import answer_text, cards
 from .figures.answer import answer_forest
 from .figures.general import set_style
+from .measured import Measured
 
 FIGURE = "papermill_runs/answer.svg"  # from the repository's root
 # its finding stands above it, its numbers in the table below

@@ -25,7 +25,8 @@ from ..claims.reading import OWN_SOURCE, read_claims
 from ..datasets.words import shown_name
 from . import html, tables
 from .answer_table import answer_rows
-from .conclusions import Card, Measured, answer_text, cards, simple_sentence
+from .conclusions import Card, answer_text, cards, simple_sentence
+from .measured import Measured
 from .published import Part
 from .relative import percent
 from .row_sentences import searched_worse_sentence

@@ -6,7 +6,7 @@ from ..claims.across_users import intervals
 from ..claims.reading import Claim
 from ..studies.chosen_epochs import TESTED
 from . import rankers
-from .conclusions import Measured, chance
+from .measured import Measured, chance
 from .published import NotPublishedError
 from .relative import percent_with_interval
 

@@ -12,8 +12,8 @@ from ..runs.profiles import read_profile
 from ..studies.chosen_epochs import TESTED, gain_by_choice
 from ..studies.sampled_metrics import TURNED, orders_sentence, pair_orders
 from . import html, rankers
-from .conclusions import Measured
 from .figures.ranking import setting_curves, two_evaluations, watched_curves
+from .measured import Measured
 from .published import NotPublishedError, Part, Published
 from .ranker_answers import ASKED_FIRST, ASKED_OF_RANKERS
 from .tables import chosen_settings

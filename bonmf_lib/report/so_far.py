@@ -19,19 +19,9 @@ from .answers import (
     open_answers,
     ways_told_apart,
 )
-from .conclusions import (
-    RECIPE,
-    STANDARDISED,
-    STOPPED,
-    TUNED,
-    Card,
-    Measured,
-    answer_text,
-    cards,
-    measured,
-    simple_sentence,
-)
+from .conclusions import Card, answer_text, cards, simple_sentence
 from .html import escaped_markdown
+from .measured import RECIPE, STANDARDISED, STOPPED, TUNED, Measured, measured
 from .published import NotPublishedError, Published, read_published_run
 from .questions import noted
 from .relative import percent, span

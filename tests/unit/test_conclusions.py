@@ -12,23 +12,21 @@ from bonmf_lib.__main__ import main
 from bonmf_lib.claims.ledger import COLUMNS as LEDGER
 from bonmf_lib.errors import RecordError
 from bonmf_lib.experiments.table1 import ON_FRESH_SPLITS
-from bonmf_lib.report import conclusions, headline
+from bonmf_lib.report import headline
 from bonmf_lib.report.answer_table import answer_rows, hollow_sentence
-from bonmf_lib.report.conclusions import (
+from bonmf_lib.report.conclusions import answer_text, card, cards, lead
+from bonmf_lib.report.figures import general
+from bonmf_lib.report.figures.answer import answer_forest
+from bonmf_lib.report.measured import (
     RECIPE,
     STANDARDISED,
     STOPPED,
     TUNED,
     Effect,
     Measured,
-    answer_text,
-    card,
-    cards,
-    lead,
+    _told_by_itself,
     measured,
 )
-from bonmf_lib.report.figures import general
-from bonmf_lib.report.figures.answer import answer_forest
 from bonmf_lib.report.published import Published, read_published_run
 from bonmf_lib.report.questions import BOTH, NEW_ITEMS, PICTURE, QUESTIONS, TEXT, claimed
 from bonmf_lib.report.short_answers import (
@@ -167,9 +165,9 @@ def test_the_effect_that_a_verdict_rests_on_stands_beside_it(found):
 
 
 def test_a_gain_of_few_splits_decides_nothing():
-    assert conclusions._told_by_itself(2.0, 1.0, 3.0, 2).outcome == "unclear"
-    assert conclusions._told_by_itself(2.0, 1.0, 3.0, 3).outcome == "better"
-    assert conclusions._told_by_itself(2.0, np.nan, np.nan, 1) is None
+    assert _told_by_itself(2.0, 1.0, 3.0, 2).outcome == "unclear"
+    assert _told_by_itself(2.0, 1.0, 3.0, 3).outcome == "better"
+    assert _told_by_itself(2.0, np.nan, np.nan, 1) is None
 
 
 def test_effects_are_rounded_with_their_signs():

@@ -11,8 +11,8 @@ from bonmf_lib.claims.across_users import COLUMNS as ACROSS_COLUMNS
 from bonmf_lib.evaluation.rules import FULL_RANKING, FullRanking
 from bonmf_lib.experiments import multimodal_ranking as rows_of
 from bonmf_lib.report import knock_outs, multimodal, multimodal_parts as parts, so_far
-from bonmf_lib.report.conclusions import measured
 from bonmf_lib.report.figures import multimodal as figures
+from bonmf_lib.report.measured import measured
 from bonmf_lib.report.published import NotPublishedError, Published
 from bonmf_lib.runs.records import COLUMNS
 from tests.unit.test_study import record

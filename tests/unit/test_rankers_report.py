@@ -9,7 +9,7 @@ from bonmf_lib.errors import RecordError
 from bonmf_lib.evaluation.rules import OWN_KEPT
 from bonmf_lib.experiments.neural_cf import BY_ADAM, FROM_CHOSEN, IN_EXAMPLES
 from bonmf_lib.report import ranker_parts
-from bonmf_lib.report.conclusions import measured
+from bonmf_lib.report.measured import measured
 from bonmf_lib.report.published import NotPublishedError, Published, read_published_run
 from bonmf_lib.report.ranker_answers import ASKED_FIRST, ASKED_OF_RANKERS
 from bonmf_lib.report.rankers import (

@@ -10,7 +10,8 @@ import pytest
 from bonmf_lib.claims.ledger import UNTESTABLE, undefined_claims
 from bonmf_lib.claims.reading import OWN_SOURCE
 from bonmf_lib.report import encoder_parts, page, sections
-from bonmf_lib.report.conclusions import Measured, cards, measured
+from bonmf_lib.report.conclusions import cards
+from bonmf_lib.report.measured import Measured, measured
 from bonmf_lib.report.published import read_published_run
 from bonmf_lib.runs.records import COLUMNS
 

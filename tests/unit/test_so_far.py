@@ -12,7 +12,8 @@ from bonmf_lib.experiments.registry import EXPERIMENTS
 from bonmf_lib.report import published as published_module, ranker_answers, so_far
 from bonmf_lib.report.answer_table import OTHER_DATA, answer_rows
 from bonmf_lib.report.answers import Answer
-from bonmf_lib.report.conclusions import RECIPE, STOPPED, Card, Effect, Measured, measured
+from bonmf_lib.report.conclusions import Card
+from bonmf_lib.report.measured import RECIPE, STOPPED, Effect, Measured, measured
 from bonmf_lib.report.published import Published, read_published_run
 from bonmf_lib.report.questions import PICTURE
 from bonmf_lib.report.short_answers import HELPS

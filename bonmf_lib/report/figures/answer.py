@@ -6,7 +6,8 @@ from itertools import accumulate
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..conclusions import RECIPE, STANDARDISED, STOPPED, TUNED, Card, lead
+from ..conclusions import Card, lead
+from ..measured import RECIPE, STANDARDISED, STOPPED, TUNED
 from .style import PALETTE, PAPER_COLOUR, finding_title, finished, grid
 
 _COLOURS = {
