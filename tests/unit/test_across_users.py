@@ -32,7 +32,7 @@ from bonmf_lib.runs.variant import Variant, variant_hash
 from bonmf_lib.splits.by_time import LeaveOneOut
 from bonmf_lib.splits.rules import redraws_test
 from bonmf_lib.training.config import TrainingConfig
-from tests.unit.test_study import record
+from tests.unit.made_records import record
 
 SEEDS, USERS_TESTED = (0, 1, 2), 400
 RULE = SampledRanking(negatives=20)

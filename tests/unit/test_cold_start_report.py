@@ -11,7 +11,7 @@ from bonmf_lib.experiments import cold_start as rows_of, held_out
 from bonmf_lib.report import cold_start as report, cold_start_parts as parts, worth as worths
 from bonmf_lib.report.figures import cold_start as figures
 from bonmf_lib.report.published import NotPublishedError, Published
-from tests.unit.test_study import record
+from tests.unit.made_records import record
 
 SEEDS, COUNTS = range(5), (0, 1, 2, 5)
 SPLIT = {"split": "revealed-items(test=0.2, valid=0.1, revealed=0 of 5)", "test_share": 0.2}

@@ -33,7 +33,7 @@ from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.training import Training
 from bonmf_lib.runs.variant import training_hash
 from bonmf_lib.splits.rules import ColdItems, Ratio
-from tests.unit.test_study import record
+from tests.unit.made_records import record
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.training import Training
 from bonmf_lib.studies import one_item
 from tests.conftest import ROOT
-from tests.unit.test_study import record
+from tests.unit.made_records import record
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 

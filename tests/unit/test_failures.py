@@ -18,8 +18,8 @@ from bonmf_lib.runs.variant import Variant
 from bonmf_lib.splits.rules import Ratio
 from bonmf_lib.studies import failures
 from bonmf_lib.training.config import TrainingConfig
+from tests.unit.made_records import table as records_of
 from tests.unit.test_diagnostics import good, table
-from tests.unit.test_study import table as records_of
 
 
 @pytest.fixture

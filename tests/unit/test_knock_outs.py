@@ -10,7 +10,7 @@ from bonmf_lib.experiments import multimodal_ranking as rows_of
 from bonmf_lib.report import knock_outs as told
 from bonmf_lib.report.figures import multimodal as figures
 from bonmf_lib.runs.run import NotebookParameters, Run
-from tests.unit.test_study import record
+from tests.unit.made_records import record
 
 GAINS = {
     "shuffled": 0.02, "noise": 0.02, "constant": 0.02, "no modality": 0.02, "text only": 0.0,

@@ -15,7 +15,7 @@ from bonmf_lib.report.figures import multimodal as figures
 from bonmf_lib.report.measured import measured
 from bonmf_lib.report.published import NotPublishedError, Published
 from bonmf_lib.runs.records import COLUMNS
-from tests.unit.test_study import record
+from tests.unit.made_records import record
 
 
 def records(values: dict[str, float], metric: str = "recall@20", seeds=(0, 1, 2)) -> pd.DataFrame:

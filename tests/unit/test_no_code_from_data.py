@@ -7,7 +7,7 @@ import pytest
 
 from bonmf_lib.report import tables
 from tests.conftest import ROOT
-from tests.unit.test_study import record
+from tests.unit.made_records import record
 
 SOURCES = [*(ROOT / "bonmf_lib").rglob("*.py"), *(ROOT / "papermill_runs").glob("*.py")]
 RUN_DATA = {"eval", "exec", "compile", "__import__"}

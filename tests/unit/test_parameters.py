@@ -13,7 +13,7 @@ from bonmf_lib.__main__ import main
 from bonmf_lib.errors import ConfigError
 from bonmf_lib.runs import profiles
 from bonmf_lib.runs.profiles import pipeline_run, read_profile, run_folder
-from bonmf_lib.runs.run import start_run
+from bonmf_lib.runs.run import NotebookParameters, Run, start_run
 from tests.conftest import ROOT
 
 SMOKE = yaml.safe_load((ROOT / "papermill_runs/profiles/smoke.yaml").read_text(encoding="utf-8"))
@@ -246,3 +246,39 @@ def test_a_profiles_own_data_need_no_second_name(runs):
     chosen = read_profile("paper")
     assert run_folder("paper", chosen, "ml-1m", "full") == runs / "paper"
     assert run_folder("paper", chosen, "ml-1m", "packaged") == runs / "paper-packaged"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"profile": "quik"}, "Did you mean 'quick'"),
+        ({"profile": "smoke", "dataset": 5}, r"dataset: .*string"),
+        ({"profile": "smoke", "content": "ful"}, "Did you mean 'full'"),
+        ({"profile": "smoke", "seeds": [1, 1]}, "different whole numbers"),
+        ({"profile": "smoke", "seeds": [0.5]}, "seeds"),
+    ],
+)
+def test_bad_notebook_parameters(values, message):
+    with pytest.raises(ConfigError, match=message):
+        start_run(values)
+
+
+def test_parameters_complete_the_profile(tmp_path, monkeypatch):
+    monkeypatch.setenv("BONMF_RUNS", str(tmp_path))
+    run = start_run({"profile": "smoke", "seeds": [4], "unrelated": 1})
+    assert (run.settings.seeds, run.settings.dataset) == ((4,), "planted")
+    assert run.run_dir == tmp_path / "smoke"
+    assert (
+        Run(NotebookParameters(profile="smoke", dataset="ml-1m")).run_dir
+        == tmp_path / "smoke-ml-1m-packaged"
+    )
+
+
+def test_a_parameter_papermill_injected_by_mistake_is_named():
+    namespace = {
+        "In": ["", "# Parameters\ndatset = 'ml-1m'\n"],
+        "profile": "smoke",
+        "datset": "ml-1m",
+    }
+    with pytest.raises(ConfigError, match="Did you mean 'dataset'"):
+        start_run(namespace)

@@ -14,7 +14,7 @@ from bonmf_lib.runs.manifest import save_manifest
 from bonmf_lib.runs.publication import agreement, agreement_sentence, publish
 from bonmf_lib.runs.records import add_records, keep_table, published_table, read_records
 from bonmf_lib.storage import write_text
-from tests.unit.test_study import record
+from tests.unit.made_records import record
 
 
 @pytest.fixture

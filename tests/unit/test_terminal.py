@@ -18,7 +18,7 @@ from bonmf_lib.claims.ledger import ledger
 from bonmf_lib.claims.reading import OWN_SOURCE, read_claims, read_sources
 from bonmf_lib.report.terminal import print_ledger
 from bonmf_lib.runs.records import add_records
-from tests.unit.test_study import record, table as records_of
+from tests.unit.made_records import record, table as records_of
 
 CLAIMS = {claim.id: claim for claim in read_claims()}
 ESCAPE = "\x1b"

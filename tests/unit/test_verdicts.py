@@ -14,7 +14,7 @@ from bonmf_lib.report.verdicts import (
     verdict_sentences,
     verdict_table,
 )
-from tests.unit.test_study import table
+from tests.unit.made_records import table
 
 NOISE = np.array([0.001, -0.001, 0.002, -0.002, 0.0])
 CLAIMS = claims_by_id()
