@@ -125,12 +125,17 @@ def _centres(run: Run) -> list[Variant]:
 
 
 def _other_readings(run: Run) -> list[Variant]:
-    middle = _centres(run)
-    return [
-        row
-        for row in specifications.rows_of(run, specifications.all_readings(run.settings))
-        if row not in middle
-    ]
+    return _but_centres(run, specifications.rows_of(run, specifications.all_readings(run.settings)))
+
+
+def _more_splits(run: Run) -> list[Variant]:
+    asked = specifications.more_splits_rows(run) if run.later_reading_seeds else []
+    return _but_centres(run, asked)
+
+
+def _but_centres(run: Run, rows: Sequence[Variant]) -> list[Variant]:
+    middle = {row.name for row in _centres(run)}
+    return [row for row in rows if row.name not in middle]
 
 
 def _of_encoders(rows: Callable[[Run, tuple[str, ...]], list[Variant]]) -> Rows:
@@ -206,8 +211,10 @@ _LISTS = {
     "05_modalities": Experiment(_subsets, _compared),
     "05_modalities_controls": Experiment(_controls_of(_subsets), _ablated),
     "05_centres": Experiment(_centres, lambda run: run.centre_seeds),
+    "05_one_input": Experiment(specifications.one_input_rows, lambda run: run.centre_seeds),
     "05_noise": Experiment(specifications.noise_rows, _read_otherwise),
     "05_specifications": Experiment(_other_readings, _read_otherwise),
+    "05_more_splits": Experiment(_more_splits, lambda run: run.later_reading_seeds),
     "05_language_models": Experiment(specifications.other_language_models, _read_otherwise),
     "05_bonmf_plus": Experiment(ablations.best_ablation_rows, _ablated, absent.do_without),
     "05_bonmf_plus_controls": Experiment(_controls_of(_parts_of_ours, SHUFFLED), _ablated),

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from ..config import config
+from ..datasets.texts import available_parts
 from ..encoders.features import Modality
 from ..encoders.preparation import PREPARATIONS, Preparation
 from ..errors import ConfigError, unknown_name
@@ -25,12 +26,14 @@ from ..training.config import TrainingConfig
 from .protocols import fixed_epochs_protocol
 
 PROTOCOL = "specification"  # of the paper's epochs and rate, and features of full size
-# the two centres, which may have more splits; the same on noise; all the others; the text encoder
-# swapped in them
+# the two centres, which may have more splits; the same on controls of one input; on noise; all the
+# others; those of them that have more splits; the text encoder swapped in them
 EXPERIMENTS = (
     "05_centres",
+    "05_one_input",
     "05_noise",
     "05_specifications",
+    "05_more_splits",
     "05_language_models",
 )
 PATIENCE = 3  # epochs without a better validation MSE, where the best epoch is kept
@@ -52,6 +55,11 @@ NETWORKS: dict[str, tuple[Modality, ...]] = {
     "IDs + text + picture": ("text", "image"),
 }
 CONTENTS = ("real", "shuffled", "noise")
+# controls of one input alone, all else being real: of the network that they are about
+PICTURE_SHUFFLED, WITHOUT_PLOTS = "picture shuffled", "without plots"
+# Readings whose first split said the opposite of a centre's (on 2026-11-30): they get as many
+# splits as it takes to tell.
+_MORE_SPLITS = {"preparation": ("unit", "standardised"), "embedding_std": (1.0,)}
 
 
 @config
@@ -92,7 +100,7 @@ class Specification:
 
     def row(self, run: Run, network: str, content: str = "real") -> Variant:
         """The training of a network of ``NETWORKS`` on real features or on a control of them
-        (``CONTENTS``)."""
+        (``CONTENTS``, ``PICTURE_SHUFFLED``, ``WITHOUT_PLOTS``)."""
         settings = run.settings
         in_model, in_training = _REGULARISATIONS[self.regularisation]
         epochs, patience = self.epochs_and_patience(settings)
@@ -105,15 +113,17 @@ class Specification:
         )
         read = NETWORKS[network]
         model = BoNMFConfig(embedding_std=self.embedding_std, modalities=read, **in_model)
-        ending = "" if content == "real" else f"-{content}"
+        of_both = f"-{content}" if content in CONTENTS[1:] else ""
+        of_picture = "-shuffled" if content == PICTURE_SHUFFLED else of_both
         row = Variant(
             self.row_name(network, content),
             _protocol(run),
             "bonmf",
             model,
             training,
-            text_encoder=self.text_encoder + ending if "text" in read else None,
-            image_encoder=self.image_encoder + ending if "image" in read else None,
+            text_encoder=self.text_encoder + of_both if "text" in read else None,
+            image_encoder=self.image_encoder + of_picture if "image" in read else None,
+            text_parts=("title", "genres") if content == WITHOUT_PLOTS else None,
             feature_dim=settings.comparison.feature_dim,
         )
         return row.prepared(self.preparation)
@@ -228,6 +238,26 @@ def rows_of(run: Run, specifications: list[Specification]) -> list[Variant]:
         for network, modalities in NETWORKS.items()
         for content in (CONTENTS[:2] if modalities else CONTENTS[:1])
     )
+
+
+def one_input_rows(run: Run) -> list[Variant]:
+    """In the centres: IDs, text and another item's picture; and, where items have plots, IDs and
+    the text without them."""
+    controls = {"IDs + text + picture": PICTURE_SHUFFLED}
+    if "plot" in available_parts(run.dataset.items):
+        controls["IDs + text"] = WITHOUT_PLOTS
+    middle = centres(run.settings).values()
+    return _once(one.row(run, *control) for one in middle for control in controls.items())
+
+
+def more_splits_rows(run: Run) -> list[Variant]:
+    """All trainings of the readings around the centres that have more splits."""
+    chosen = [
+        one
+        for one in around_centres(run.settings)
+        if any(getattr(one, choice) in values for choice, values in _MORE_SPLITS.items())
+    ]
+    return rows_of(run, chosen)
 
 
 def noise_rows(run: Run) -> list[Variant]:

@@ -13,6 +13,8 @@ from ..experiments.specifications import (
     CONTENTS,
     EXPERIMENTS,
     NETWORKS,
+    PICTURE_SHUFFLED,
+    WITHOUT_PLOTS,
     Specification,
     around_centres,
     centres,
@@ -25,6 +27,8 @@ from .answers import MARGIN
 REAL = CONTENTS[0]
 # what real features gain over each control of them, on the same splits
 OVER = {content: f"over {content}" for content in CONTENTS[1:]}
+# the same of the controls of one input, which the centres alone have
+OVER_ONE_INPUT = {content: f"over {content}" for content in (PICTURE_SHUFFLED, WITHOUT_PLOTS)}
 OWN_SPREAD = 5  # from so many splits on, a specification's interval rests on itself alone
 
 
@@ -109,7 +113,9 @@ def specification_effects(
     Returns:
         columns comparison, content, one per choice, combination (whether it is a random one), gain,
         low, high, splits. Where IDs are what a network is compared with, rows of the contents
-        ``OVER`` compare it with itself on a control. Where two text encoders are compared, all else
+        ``OVER`` compare it with itself on a control; so do ``OVER_ONE_INPUT`` with itself on a
+        control of what it adds, while that control's own rows stand against all that is real.
+        Where two text encoders are compared, all else
         is of the centres' encoder: the specification, and controls, which stand against real text.
     """
     by_metric = {}
@@ -140,7 +146,7 @@ def specification_effects(
                 asked = {one.specification: one.combination for one in found[REAL]}
         for content, own in found.items():
             level = comparison.level if content in CONTENTS else 0.95
-            alike = (content,) if content in CONTENTS else OVER.values()
+            alike = OVER.values() if content in OVER.values() else (content,)
             spread = [one for other in alike for one in found[other]]
             told = {"comparison": name, "content": content}
             rows += [told | row for row in _with_intervals(own, spread, level)]
@@ -170,6 +176,13 @@ class _Side:
         )
 
 
+# which control of one input tells what the first network has over the second
+_ONE_INPUT = {
+    ("IDs + text + picture", "IDs + text"): PICTURE_SHUFFLED,
+    ("IDs + text", "IDs"): WITHOUT_PLOTS,
+}
+
+
 def _asked(comparison: Comparison, encoders: Sequence[str]) -> dict[str, tuple[_Side, _Side]]:
     """The two networks of every content, real content first.
 
@@ -180,7 +193,12 @@ def _asked(comparison: Comparison, encoders: Sequence[str]) -> dict[str, tuple[_
     over = {OVER[content]: (_Side(ours), _Side(ours, content)) for content in OVER}
     if comparison.margin is None:
         asked = {content: (_Side(ours, content), _Side(theirs, content)) for content in CONTENTS}
-        return asked | over if theirs == "IDs" else asked
+        if theirs == "IDs":
+            asked |= over
+        if (control := _ONE_INPUT.get((ours, theirs))) is not None:
+            asked[control] = (_Side(ours, control), _Side(theirs))
+            asked[OVER_ONE_INPUT[control]] = (_Side(ours), _Side(ours, control))
+        return asked
     if len(encoders) == 1:
         return {}
     _, other = encoders

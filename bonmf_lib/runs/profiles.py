@@ -69,6 +69,7 @@ class Specifications:
     choices: tuple[str, ...]  # those that are varied alone; see specifications.choices
     random: int = Field(ge=0)  # random combinations of all choices, besides
     seeds: _Count  # the first so many
+    more_seeds: _Count  # of readings whose first split says the opposite of a centre's
     centre_seeds: (
         _Count  # of the two readings around which choices are varied: seeds, then the next numbers
     )

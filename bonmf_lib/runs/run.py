@@ -122,6 +122,13 @@ class Run:
         return (*self.settings.seeds, *self._later_seeds(wanted))[:wanted]
 
     @property
+    def later_reading_seeds(self) -> tuple[int, ...]:
+        """The profile's seeds of readings that have more splits, but those that all readings have;
+        none where they have no more."""
+        asked = self.settings.specification
+        return self.settings.seeds[asked.seeds : asked.more_seeds]
+
+    @property
     def fresh_seeds(self) -> tuple[int, ...]:
         """Seeds of splits by which nothing was chosen: the numbers that follow the profile's."""
         return self._later_seeds(self.settings.tuning.fresh.seeds)

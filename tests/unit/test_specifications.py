@@ -14,7 +14,12 @@ from bonmf_lib.errors import ConfigError
 from bonmf_lib.evaluation.significance import equivalence, paired_difference
 from bonmf_lib.experiments import specifications
 from bonmf_lib.experiments.registry import EXPERIMENTS
-from bonmf_lib.experiments.specifications import CONTENTS, NETWORKS
+from bonmf_lib.experiments.specifications import (
+    CONTENTS,
+    NETWORKS,
+    PICTURE_SHUFFLED,
+    WITHOUT_PLOTS,
+)
 from bonmf_lib.experiments.table1 import table1_rows
 from bonmf_lib.report.figures.specification import centre_gains, specification_curve
 from bonmf_lib.report.specification_curve import (
@@ -28,6 +33,7 @@ from bonmf_lib.report.specification_curve import (
 from bonmf_lib.report.specification_effects import (
     COMPARISONS,
     OVER,
+    OVER_ONE_INPUT,
     OWN_SPREAD,
     around,
     at,
@@ -39,6 +45,7 @@ from bonmf_lib.runs.run import NotebookParameters, Run
 from bonmf_lib.runs.runner import run_variants
 from bonmf_lib.runs.variant import training_hash, variant_hash
 from bonmf_lib.splits.rules import resampling_share
+from tests.unit.made_records import table
 
 PAPER = read_profile("paper")
 
@@ -302,9 +309,66 @@ def test_noise_is_run_in_the_centres_on_as_many_splits_as_other_readings(tmp_pat
     assert [row.name for row in rows["05_noise"]] == [
         s.row_name(network, "noise") for s in middle for network in read
     ]
-    for name in ("05_centres", "05_specifications", "05_language_models"):
+    for name in ("05_centres", "05_specifications", "05_more_splits", "05_language_models"):
         assert not any(", noise;" in row.name for row in rows[name])
     assert len(rows["05_centres"]) == 2 * (1 + 2 * len(read))
+
+
+def test_controls_of_one_input_leave_the_other_as_it_is(run):
+    """Beside the text, another item's picture; and the text without its plots, where it has any."""
+    names = {row.name: row for row in specifications.one_input_rows(run)}
+    for centre in specifications.centres(run.settings).values():
+        real = centre.row(run, "IDs + text + picture")
+        dealt = names[centre.row_name("IDs + text + picture", PICTURE_SHUFFLED)]
+        assert dealt.text_encoder == real.text_encoder
+        assert dealt.image_encoder == f"{real.image_encoder}-shuffled"
+        short = names[centre.row_name("IDs + text", WITHOUT_PLOTS)]
+        assert (short.text_encoder, short.text_parts) == (real.text_encoder, ("title", "genres"))
+    assert len(names) == 2 * 2
+
+
+def test_texts_without_plots_are_asked_for_only_where_there_are_plots(run):
+    items = SimpleNamespace(items=run.dataset.items.assign(plot=None))
+    rows = specifications.one_input_rows(SimpleNamespace(settings=run.settings, dataset=items))
+    assert rows and {row.model_config.modalities for row in rows} == {("text", "image")}
+
+
+def test_what_one_input_adds_stands_against_all_that_is_real(run):
+    """Three splits: text 3 % less error than IDs, 1 % of it by title and genres alone; the picture
+    2 % less than the text, another item's 1 % more."""
+    centre = next(iter(specifications.centres(run.settings).values()))
+    level = np.array([1.0, 1.1, 0.9])
+    both, text = "IDs + text + picture", "IDs + text"
+    values = {
+        centre.row_name("IDs"): 1.0,
+        centre.row_name(text): 0.97,
+        centre.row_name(text, WITHOUT_PLOTS): 0.99,
+        centre.row_name(both): 0.97 * 0.98,
+        centre.row_name(both, PICTURE_SHUFFLED): 0.97 * 1.01,
+    }
+    records = pd.concat(
+        table(**{name: list(value * level)}).assign(protocol="p") for name, value in values.items()
+    )
+    found = at(specification_effects(records, [centre]), centre)["gain"]
+    assert found["(d)", PICTURE_SHUFFLED] == pytest.approx(-1)
+    assert found["(d)", OVER_ONE_INPUT[PICTURE_SHUFFLED]] == pytest.approx(100 * (1 - 0.98 / 1.01))
+    assert found["text", WITHOUT_PLOTS] == pytest.approx(1)
+    assert found["text", OVER_ONE_INPUT[WITHOUT_PLOTS]] == pytest.approx(100 * (1 - 0.97 / 0.99))
+    assert not {PICTURE_SHUFFLED, WITHOUT_PLOTS} & set(found["(a)"].index)
+
+
+def test_readings_with_more_splits_are_readings_around_the_centres_on_later_seeds(tmp_path):
+    run = Run(NotebookParameters(profile="paper", run_dir=str(tmp_path)))
+    asked, seeds = (getattr(EXPERIMENTS["05_more_splits"], what)(run) for what in ("rows", "seeds"))
+    known = {row.name for row in EXPERIMENTS["05_specifications"].rows(run)}
+    assert asked and {row.name for row in asked} < known
+    assert (*EXPERIMENTS["05_specifications"].seeds(run), *seeds) == run.settings.seeds
+    varied = {
+        row.name.split("; ")[-1] if "std 0.05" not in row.name else "features" for row in asked
+    }
+    assert varied == {"std 1", "features"}
+    short = Run(NotebookParameters(profile="quick", run_dir=str(tmp_path)))
+    assert not short.later_reading_seeds
 
 
 def test_gains_over_noise_have_the_spread_of_gains_over_any_control():
