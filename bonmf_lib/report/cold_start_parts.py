@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from ..experiments.cold_start import (
+    BASES,
     FAMILIES,
     family_names,
     mean_stand_in_names,
@@ -38,11 +39,25 @@ def stand_ins(published: Published) -> Iterator[Part]:
     """The same where the mean of all trained embeddings stands in for untrained ones; and every
     stand-in, with IDs dropped in training or not."""
     records = published.rows(_STAND_INS, "Stand-ins for untrained embeddings")
+    if next(iter(stand_in_names().values()))[0] not in set(records["variant"]):
+        records = pd.concat([_plain_as_stand_in(published), records])
     gained = cold_start.gains(records, {_MEAN: mean_stand_in_names()})
     yield cold_start.gain_sentence(gained, _UNRATED.capitalize())
     yield cold_start.gain_table(gained)
     yield cold_start.stand_in_sentence(records, stand_in_names())
     yield cold_start.stand_in_table(records, stand_in_names())
+
+
+def _plain_as_stand_in(published: Published) -> pd.DataFrame:
+    """The network itself, whose new items keep embeddings as they were drawn: the first stand-in,
+    with no ID dropped."""
+    called, first = next(iter(stand_in_names().values()))[0], _unrated(published)
+    names = {
+        f"{BASES['BoNMF']}{read}": f"{called}{read}"
+        for read in ("", " + text", " + text, shuffled")
+    }
+    own = first[first["variant"].isin(names)]
+    return own.assign(variant=own["variant"].map(names))
 
 
 def in_full(published: Published) -> Iterator[Part]:

@@ -15,7 +15,9 @@ from .measured import (
     TUNED,
     Effect,
     Measured,
+    Tally,
     chance,
+    doubt,
 )
 from .questions import (
     BESIDE_TEXT,
@@ -49,7 +51,7 @@ class Card:
     Attributes:
         answer: a sentence, and the note on the check that it rests on. short: what it comes to.
         beside: the effect of every comparison that was run, by its label. shuffled: gain of other
-            items' content likewise, in percent. counted: in how many readings it helps and harms,
+            items' content likewise, in percent. tallies: in how many setups it helps and harms,
             by what labels begin with.
         verdict: on the paper's claim. judged: the effect that it rests on. standardised: the same
         on standardised features.
@@ -60,7 +62,7 @@ class Card:
     answer: str
     beside: dict[str, Effect]
     shuffled: dict[str, float]
-    counted: dict[str, str]
+    tallies: dict[str, Tally]
     verdict: str
     judged: Effect | None
     standardised: Effect | None
@@ -70,19 +72,25 @@ class Card:
         """All effects in one line, then the paper's claim where it compares something else, the
         claim on standardised features, and its note."""
         parts = [
-            f"{label} {effect}"
+            f"{_in_table(label)} {effect}{doubt(effect)}"
             + (f", {SHUFFLED} {percent(self.shuffled[label])}" if label in self.shuffled else "")
             for label, effect in self.beside.items()
         ]
-        parts += [f"{start}{counted}" for start, counted in self.counted.items() if counted]
+        parts += [f"{start}{tally}" for start, tally in self.tallies.items()]
         label = f"{self.question.compares}{RECIPE}"
         if self.judged is not None and label not in self.beside:
-            parts.append(f"{label} {self.judged}")
+            parts.append(f"{_in_table(label)} {self.judged}{doubt(self.judged)}")
         if self.standardised is not None:
-            parts.append(f"{self.question.compares}recipe, standardised {self.standardised}")
+            own = f"{self.standardised}{doubt(self.standardised)}"
+            parts.append(f"{self.question.compares}recipe, standardised {own}")
         if self.judged is not None:
             parts += filter(None, [noted(self.question.paper)])
         return "; ".join(parts) or "not run"
+
+
+def _in_table(label: str) -> str:
+    """A label as tables have it, whose legend explains it."""
+    return label.replace(RECIPE, "recipe")
 
 
 def card(question: Question, found: Measured) -> Card:
@@ -101,12 +109,16 @@ def card(question: Question, found: Measured) -> Card:
         beside[start + TUNED] = found.searched(comparison)
     if decides is not None:
         beside[STOPPED] = decides
-    if (beside_text := found.effect(question.beside_text)) is not None:
-        beside[BESIDE_TEXT + STOPPED] = beside_text
-    if (tuned := found.effect(question.tuned)) is not None:
-        beside[TUNED] = tuned
+    for label, claim in (
+        (BESIDE_TEXT + STOPPED, question.beside_text),
+        (BESIDE_TEXT + TUNED, question.beside_text_tuned),
+        (TUNED, question.tuned),
+    ):
+        if (checked := found.effect(claim)) is not None:
+            beside[label] = checked
     run = {label: effect for label, effect in beside.items() if effect is not None}
     short, answer = _answer(question, decides, content, run)
+    tallies = {start: found.tallies.get(name) for name, start in question.comparisons.items()}
     note = claims_by_id()[question.decides].note if decides is not None else ""
     return Card(
         question,
@@ -114,7 +126,7 @@ def card(question: Question, found: Measured) -> Card:
         f"{answer} {note}".rstrip(),
         run,
         {label: gain for label, gain in controls.items() if gain is not None},
-        {start: found.counted(name) for name, start in question.comparisons.items()},
+        {start: tally for start, tally in tallies.items() if tally is not None},
         found.verdict(question.paper),
         found.effect(question.paper),
         found.effect(question.standardised),
@@ -174,9 +186,22 @@ def _unrated_lead(found: Measured) -> str:
 
 def lead(found: Sequence[Card]) -> str:
     """The answer to the study's title in a few words."""
-    shorts = {one.question: one.short for one in found}
-    parts = [shorts[TEXT].lead.format("text"), shorts[PICTURE].lead.format("the picture")]
+    answered = {one.question: one for one in found}
+    parts = [_clause(answered[TEXT], "text"), _clause(answered[PICTURE], "the picture")]
     return f"For movie ratings, {'; '.join(parts)}."
+
+
+def _clause(one: Card, subject: str) -> str:
+    """What an answer comes to, with how far it holds over all setups where it depends on them."""
+    alone, beside_text = one.tallies.get(""), one.tallies.get(BESIDE_TEXT)
+    if one.short is DEPENDS and alone is not None and 2 * alone.help > alone.setups:
+        harms = "harms in none" if not alone.harm else "not in all"
+        return f"{subject} helps in most training setups tried, {harms}"
+    said = one.short.lead.format(subject)
+    if one.short is HARMS_BESIDE_TEXT and beside_text is not None:
+        mostly = 2 * beside_text.harm > beside_text.setups
+        return said.replace("and harms", "and mostly harms" if mostly else "and at times harms")
+    return said
 
 
 def answer_text(found: Measured) -> str:
@@ -189,19 +214,20 @@ def answer_text(found: Measured) -> str:
         "Cut in rating error (MSE) against the same network on IDs alone, stopped at its "
         f"best validation epoch; MovieLens-1M, {_least_and_most(splits)} splits, "
         "95 % intervals.",
-        f"Plots: {_gain(text, STOPPED)}, {SHUFFLED} among movies {_shuffled(text, STOPPED)}; "
+        f"Texts (title, genres, plot): {_gain(text, STOPPED)}, {SHUFFLED} "
+        f"{_shuffled(text, STOPPED)}; "
         f"standardised, in large batches {_gain(text, STANDARDISED)}.",
-        f"Posters: {_gain(picture, STOPPED)}; beside plots, against plots alone "
+        f"Posters: {_gain(picture, STOPPED)}; beside texts, against texts alone "
         f"{_gain(picture, BESIDE_TEXT + STOPPED)}.",
         f"Both: {_gain(both, STOPPED)}; {RECIPE} {_gain(both, RECIPE)}, {SHUFFLED} "
         f"{_shuffled(both, RECIPE)}; {TUNED} {_gain(both, TUNED)}.",
-        f"Movies with fewer than five ratings{_rare(found)}, plots: {_gain(new, STOPPED)}.",
+        f"Movies with fewer than five ratings{_rare(found)}, texts: {_gain(new, STOPPED)}.",
     ]
     unrated, content = (found.effect(f"{UNRATED_TEXT}{end}") for end in ("", ", content"))
     if unrated is not None and content is not None:
         sentences.append(
-            f"Unrated movies ({unrated.splits} draws), plots: {unrated}"
-            f"{chance(unrated)}, over their hardest control {content}{chance(content)}."
+            f"Unrated movies, texts: {unrated}{chance(unrated)}, over "
+            f"{found.control_of(UNRATED_TEXT)} {content}{chance(content)}."
         )
         sentences[0] = f"{sentences[0].removesuffix('**')} {_unrated_lead(found)}**"
     if (simple := found.effect("BoNMF (b), biased SVD")) is not None:

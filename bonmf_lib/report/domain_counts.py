@@ -22,7 +22,7 @@ from .domains import (
 )
 from .relative import signed
 
-HELPS_MEANS = "helps: beats IDs, shuffled content and plain models; ranges: by reading"
+ALL_MEANS = "all: IDs, shuffled content and plain models; ranges: by setup"
 Read = Sequence[tuple[Sequence[Verdict], Mapping[tuple[str, str, str], Summary]]]
 
 
@@ -66,7 +66,7 @@ class _Place:
     def short(self) -> str:
         harm = f", {HARMS} in {self.counts[HARMS]}" if HARMS in self.counts else ""
         gain = f", mean over IDs {self.means}" if self.means else ""
-        return f"{HELPS} in {self.counts.get(HELPS, 0)} of {self.sets}{harm}{gain}"
+        return f"beats all in {self.counts.get(HELPS, 0)} of {self.sets}{harm}{gain}"
 
 
 def in_short(found: Iterable[Sequence[Gain]]) -> list[str]:

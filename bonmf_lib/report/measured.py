@@ -10,9 +10,10 @@ import pandas as pd
 from ..claims.judge import LEAST_SEEDS, NOT_TOLD
 from ..claims.ledger import qualified
 from ..claims.reading import Claim, claims_by_id
+from ..experiments.specifications import PICTURE_SHUFFLED
 from .published import Published
 from .relative import gains, percent_with_interval, row_of, short_names, signed, span
-from .specification_curve import summary
+from .specification_curve import helps_by_content, summary
 from .specification_effects import COMPARISONS, REAL, around, at, published_effects
 
 Outcome = Literal["better", "worse", "unclear"]
@@ -60,6 +61,14 @@ class Effect:
         return self.outcome == "unclear" and (self.low > 0 or self.high < 0)
 
 
+DOUBT = "†"  # in tables; beside them stands what it means
+
+
+def doubt(effect: Effect) -> str:
+    """:func:`chance` as a sign, for tables."""
+    return DOUBT if effect.perhaps else ""
+
+
 def chance(effect: Effect) -> str:
     """What is said of an effect beside zero that is not told from zero among so many tests."""
     return ", not certain among so many tests" if effect.perhaps else ""
@@ -75,6 +84,23 @@ def _told_by_itself(gain: float, low: float, high: float, splits: int) -> Effect
 
 
 @dataclass(frozen=True)
+class Tally:
+    """In how many of all setups around both centres of the recipe it helps, over every control too
+    (of as many that have one), and harms."""
+
+    help: int
+    by_content: int
+    harm: int
+    setups: int
+
+    def __str__(self) -> str:
+        return (
+            f"helps in {self.help} of {self.setups} setups, over {SHUFFLED} in {self.by_content}, "
+            f"harms in {self.harm}"
+        )
+
+
+@dataclass(frozen=True)
 class Measured:
     """Judged claims and other effects on one data set.
 
@@ -82,14 +108,13 @@ class Measured:
         claims: its rows of the ledger, by claim.
         readings: of the two centres of the paper's recipe, rows of
             :func:`~bonmf_lib.report.specification_effects.at`; empty where they were not run.
-        around: of all readings around them, rows of
-            :func:`~bonmf_lib.report.specification_curve.summary`, likewise.
+        tallies: of all readings around them, by comparison, where others than the two were run.
     """
 
     published: Published
     claims: pd.DataFrame
     readings: dict[str, pd.DataFrame]
-    around: pd.DataFrame
+    tallies: Mapping[str, Tally]
 
     def effect(self, claim: str) -> Effect | None:
         """Of a comparison that is a claim; None where it was not run on several splits."""
@@ -136,23 +161,16 @@ class Measured:
         splits = pair.groupby("seed")["variant"].nunique().eq(2).sum()
         return _told_by_itself(*table.loc[ours, ["percent", "low", "high"]], int(splits))
 
-    def counted(self, comparison: str) -> str:
-        """In how many of all readings around both centres it helps and harms; "" where none but
-        these were run."""
-        if (comparison, REAL) not in self.around.index:
-            return ""
-        row = self.around.loc[(comparison, REAL)]
-        if row["specifications"] <= len(self.readings):
-            return ""
-        return (
-            f"helps in {row['help']:.0f} of {row['specifications']:.0f} readings, harms in "
-            f"{row['harm']:.0f}"
-        )
-
     def shuffled(self, comparison: str, label: str) -> float | None:
-        """Gain of shuffled features likewise, in percent."""
-        readings, key = self.readings[label], (comparison, SHUFFLED)
+        """Gain likewise of shuffled features; beside the text, of the picture's alone; in
+        percent."""
+        control = PICTURE_SHUFFLED if comparison == "(d)" else SHUFFLED
+        readings, key = self.readings[label], (comparison, control)
         return float(readings.loc[key, "gain"]) if key in readings.index else None
+
+    def control_of(self, claim: str) -> str:
+        """The control that a claim on what content says gains least over, in a word."""
+        return str(self.claims.loc[f"{claim}, content", "against"]).rpartition(", ")[2]
 
     def rare_share(self, claim: str) -> float | None:
         """The share of test ratings that are of items with few training ratings, mean over a
@@ -221,5 +239,15 @@ def measured(published: Published, judged: pd.DataFrame | None = None) -> Measur
         label: at(effects, centres[centre]) if len(effects) else nothing
         for label, centre in CENTRES.items()
     }
-    counts = summary(around(effects)) if len(effects) else nothing
-    return Measured(published, own.drop_duplicates("claim").set_index("claim"), readings, counts)
+    claims = own.drop_duplicates("claim").set_index("claim")
+    return Measured(published, claims, readings, _tallies(around(effects)))
+
+
+def _tallies(near: pd.DataFrame) -> dict[str, Tally]:
+    counts, found = summary(near), {}
+    for comparison, content in counts.index:
+        row = counts.loc[(comparison, content)]
+        if content == REAL and row["specifications"] > len(CENTRES):
+            help_, harm, setups = (int(row[name]) for name in ("help", "harm", "specifications"))
+            found[comparison] = Tally(help_, helps_by_content(near, comparison), harm, setups)
+    return found

@@ -7,8 +7,10 @@ from dataclasses import replace
 import pandas as pd
 
 from ..claims.across_users import Told
+from ..claims.judge import LEAST_SEEDS
 from ..evaluation import Estimate, mean_interval
 from ..evaluation.names import metric_name
+from ..evaluation.significance import percent_better
 from ..experiments.multimodal_ranking import FIXED_SETTINGS, QUESTIONS, RANKERS, TUNED
 from ..experiments.ranker_forms import forms
 from ..runs.profiles import read_profile
@@ -167,7 +169,8 @@ def sentences(published: Published) -> Iterator[str]:
 def front_sentence(published: Published) -> str:
     """For first screens: on the data that these papers share, the best ranker that reads content
     and the best that reads none, searched where such were; what every ranker whose content was
-    replaced gains by it; then the two best on other data. "" where it is not published."""
+    replaced gains by it, and how many surely do; then how the two best stand on other data. ""
+    where it is not published."""
     one = on_each(published).get(SHARED_DATA)
     if one is None:
         return ""
@@ -175,28 +178,37 @@ def front_sentence(published: Published) -> str:
     if not all(best):
         return ""
     (first, reads, how), (second, plain, how_plain) = best
+    lost = _by_hardest(lost_content(one))
+    sure = sum(each.gain.low > 0 for each in lost)
+    of_them = f", {sure} of {len(lost)} gain by what content says" if lost else ""
     said = (
-        f"**Rankers of Amazon Baby** ({metric_name(METRIC)}, {_settings(how, how_plain)}; "
-        f"content's vectors rebuilt from public graphs): {first}, on text and picture, "
-        f"{_shown(reads)}; {second}, on IDs, {_shown(plain)}{_lead(one, best)}."
+        f"**Rankers of Amazon Baby{of_them}** ({metric_name(METRIC)}, "
+        f"{_settings(how, how_plain)}; vectors rebuilt from public graphs): {first}, on text and "
+        f"picture, {_shown(reads)}; {second}, on IDs, {_shown(plain)}"
     )
+    gain = _lead(one, best)
+    said += "." if gain is None else f"; {first} over {second} {_gained(gain)}."
     fixed = "" if how == how_plain == FIXED_SETTINGS else f"{FIXED_SETTINGS}, "
-    told = [f"{lost.model} {_gained(lost.gain)}" for lost in _by_hardest(lost_content(one))]
+    told = [f"{each.model} {_gained(each.gain)}" for each in lost]
     gained = f" By content, {fixed}over the hardest control: {', '.join(told)}."
     return f"{said}{gained if told else ''}{_elsewhere(published)}"
 
 
 def _elsewhere(published: Published) -> str:
-    """The same two rankers of each other data set on which both kinds were compared."""
+    """The best ranker that reads content over the best that reads none, on each other data set
+    where both kinds were compared; their own values where neither gain has an interval."""
     told = []
     for dataset, one in on_each(published).items():
         best = [_best(one, reads_content) for reads_content in (True, False)]
         if dataset in _CALLED and all(best):
             (first, reads, how), (second, plain, how_plain) = best
-            told.append(
-                f" {_CALLED[dataset]}, {_settings(how, how_plain)}: {first}, on content, "
-                f"{_shown(reads)}; {second}, on IDs, {_shown(plain)}."
+            gain = _lead(one, best)
+            compared = (
+                f"{first}, on content, {_shown(reads)}; {second}, on IDs, {_shown(plain)}"
+                if gain is None
+                else f"{first}, on content, over {second}, on IDs, {_gained(gain)}"
             )
+            told.append(f" {_CALLED[dataset]}, {_settings(how, how_plain)}: {compared}.")
     return "".join(told)
 
 
@@ -217,9 +229,9 @@ def _best(published: Published, reads_content: bool) -> tuple[str, Estimate, str
     return max(known.values(), key=lambda found: found[1].mean, default=None)
 
 
-def _lead(published: Published, pair: Sequence[tuple[str, Estimate, str]]) -> str:
-    """What the first of two rankers gains over the second, as it was told across users; "" where it
-    was not."""
+def _lead(published: Published, pair: Sequence[tuple[str, Estimate, str]]) -> Estimate | None:
+    """What the first of two rankers gains over the second, in percent: across users where it was
+    told so, else over drawn splits; None without an interval."""
     own = published.own[published.own["metric"] == METRIC]
     experiments = {protocol: experiment for experiment, protocol in _COMPARED.items()}
     ours, theirs = (
@@ -227,8 +239,14 @@ def _lead(published: Published, pair: Sequence[tuple[str, Estimate, str]]) -> st
         for name, _, protocol in pair
     )
     gain = Told.of(published.across_users).gain(ours, theirs, METRIC)
-    (first, *_), (second, *_) = pair
-    return "" if gain is None else f"; {first} over {second} {_gained(gain.estimate())}"
+    if gain is not None:
+        return gain.estimate()
+    one, other = (rows.set_index("seed")["value"] for rows in (ours, theirs))
+    one, other = one.align(other, join="inner")
+    share = interval_share(pd.concat([ours, theirs]))
+    if len(one) < LEAST_SEEDS or not share:  # seeds of one given split are no other users
+        return None
+    return mean_interval(percent_better(one, other, lower_is_better=False), share)
 
 
 def _by_hardest(found: Sequence[KnockOut]) -> list[KnockOut]:

@@ -23,7 +23,8 @@ class Question:
         content: the same against shuffled content; a gain counts only where this one is better
             too; "" where it is no check.
         tuned: the check with searched settings; "" where there is none.
-        beside_text: the check of the same beside the text, stopped early; "" where there is none.
+        beside_text: the check of the same beside the text, stopped early; beside_text_tuned: with
+        searched settings; "" where there is none.
         comparisons: of ``COMPARISONS``, which both centres of the recipe show, with what their
             labels begin.
         notebooks: where it is studied. compares: with what labels of the paper's claim begin.
@@ -41,6 +42,7 @@ class Question:
     comparisons: dict[str, str]
     notebooks: tuple[str, ...]
     beside_text: str = ""
+    beside_text_tuned: str = ""
     bought: str = ""
     compares: str = ""
     standardised: str = ""
@@ -77,9 +79,9 @@ def noted(claim: str) -> str:
 
 BOTH = Question(
     asked="Do text and pictures together help?",
-    subject="plots and posters together",
+    subject="texts and posters together",
     base="IDs alone",
-    row="plots and posters",
+    row="texts and posters",
     paper="BoNMF (a), size",
     decides="BoNMF (a), native, early stopped",
     content="BoNMF (a), native, content, early stopped",
@@ -90,9 +92,9 @@ BOTH = Question(
 )
 TEXT = Question(
     asked="Does text help?",
-    subject="plots",
+    subject="texts",
     base="IDs alone",
-    row="plots",
+    row="texts",
     paper="BoNMF (c)",
     decides="BoNMF (text), native, early stopped",
     content="BoNMF (text), native, content, early stopped",
@@ -100,7 +102,7 @@ TEXT = Question(
     comparisons={"text": ""},
     notebooks=("05_ablations", "06_llm_swap"),
     bought="Text",
-    compares="plots over posters, ",
+    compares="texts over posters, ",
     standardised="BoNMF (c), standardised",
 )
 PICTURE = Question(
@@ -115,15 +117,16 @@ PICTURE = Question(
     comparisons={"picture": "", "(d)": BESIDE_TEXT},
     notebooks=("05_ablations", "07_visual_fusion"),
     beside_text="BoNMF (d), native, early stopped",
+    beside_text_tuned="BoNMF (d), tuned",
     bought="Pictures",
     compares=BESIDE_TEXT,
     standardised="BoNMF (d), standardised",
 )
 NEW_ITEMS = Question(
     asked="Does text help items with few ratings?",
-    subject="on movies with fewer than five ratings, plots",
+    subject="on movies with fewer than five ratings, texts",
     base="IDs alone",
-    row="plots, on movies with fewer than five ratings",
+    row="texts, on movies with fewer than five ratings",
     paper="BoNMF (e)",
     decides="BoNMF (e), native, early stopped",
     content="",

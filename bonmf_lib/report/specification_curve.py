@@ -151,16 +151,30 @@ def beats_controls(effects: pd.DataFrame, comparison: str) -> tuple[int, int]:
     """In how many specifications the real features gain more than every control beside them, of how
     many that have one: on the same splits, told from zero; where two networks with content are
     compared, intervals that do not overlap."""
-    own = effects[effects["comparison"] == comparison].drop(columns=["gain", "splits"])
-    choices = list(Specification.__dataclass_fields__)
+    beats = _beats(effects[effects["comparison"] == comparison])
+    return int(beats.sum()), len(beats)
+
+
+def helps_by_content(effects: pd.DataFrame, comparison: str) -> int:
+    """In how many specifications it helps and beats every control beside it."""
+    own = effects[effects["comparison"] == comparison]
+    real = own[own["content"] == REAL].set_index(_CHOICES)["low"]
+    return int((_beats(own) & (real > 0)).sum())
+
+
+_CHOICES = list(Specification.__dataclass_fields__)
+
+
+def _beats(own: pd.DataFrame) -> pd.Series:
+    """Whether the real features of one comparison gain more than every control, by choices, where
+    there is one."""
     paired = own[own["content"].isin(OVER.values())].dropna(subset="low")
     if len(paired):
-        lowest = paired.groupby(choices)["low"].min()
-        return int((lowest > 0).sum()), len(lowest)
-    real = own[own["content"] == REAL].set_index(choices)["low"]
-    highest = own[own["content"].isin(CONTENTS[1:])].groupby(choices)["high"].max()
+        return paired.groupby(_CHOICES)["low"].min() > 0
+    real = own[own["content"] == REAL].set_index(_CHOICES)["low"]
+    highest = own[own["content"].isin(CONTENTS[1:])].groupby(_CHOICES)["high"].max()
     both = pd.concat([real, highest], axis=1, join="inner").dropna()
-    return int((both["low"] > both["high"]).sum()), len(both)
+    return both["low"] > both["high"]
 
 
 @dataclass(frozen=True)

@@ -327,6 +327,8 @@ def _why(row) -> str:
             if inside
             else "the means of a pair differ by more"
         )
+    if row.qualifier == "not told from zero" and (row.low > 0 or row.high < 0):
+        return "its own interval leaves out zero, which is not certain among so many tests"
     return _QUALIFIERS[row.qualifier] if row.qualifier else ""
 
 

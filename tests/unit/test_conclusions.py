@@ -18,17 +18,28 @@ from bonmf_lib.report.conclusions import answer_text, card, cards, lead
 from bonmf_lib.report.figures import general
 from bonmf_lib.report.figures.answer import answer_forest
 from bonmf_lib.report.measured import (
+    DOUBT,
     RECIPE,
     STANDARDISED,
     STOPPED,
     TUNED,
     Effect,
     Measured,
+    Tally,
     _told_by_itself,
+    doubt,
     measured,
 )
 from bonmf_lib.report.published import Published, read_published_run
-from bonmf_lib.report.questions import BOTH, NEW_ITEMS, PICTURE, QUESTIONS, TEXT, claimed
+from bonmf_lib.report.questions import (
+    BESIDE_TEXT,
+    BOTH,
+    NEW_ITEMS,
+    PICTURE,
+    QUESTIONS,
+    TEXT,
+    claimed,
+)
 from bonmf_lib.report.short_answers import (
     DEPENDS,
     HARMS,
@@ -61,7 +72,7 @@ def judged(**outcomes: str) -> Measured:
         }  # fmt: skip
     table = pd.DataFrame.from_dict(rows, orient="index", columns=LEDGER)
     empty = Published(pd.DataFrame(columns=COLUMNS))
-    return Measured(empty, table, {RECIPE: NOTHING, STOPPED: NOTHING}, NOTHING)
+    return Measured(empty, table, {RECIPE: NOTHING, STOPPED: NOTHING}, {})
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +84,9 @@ def found() -> Measured:
     ("outcomes", "chip", "said"),
     [
         ({}, "not run", "not run on this data"),
-        ({"decides": "better"}, "helps", "Yes: plots lower the error of IDs alone by 3.0 % (2.0"),
-        ({"decides": "better", "content": "better"}, "helps", "Yes: plots lower"),
-        ({"decides": "smaller", "content": "better"}, "helps", "Yes: plots lower"),
+        ({"decides": "better"}, "helps", "Yes: texts lower the error of IDs alone by 3.0 % (2.0"),
+        ({"decides": "better", "content": "better"}, "helps", "Yes: texts lower"),
+        ({"decides": "smaller", "content": "better"}, "helps", "Yes: texts lower"),
         (
             {"decides": "better", "content": "unclear"},
             "not by content",
@@ -86,8 +97,8 @@ def found() -> Measured:
             "not by content",
             "Not shown to be by what they say",
         ),
-        ({"decides": "worse", "content": "better"}, "harms", "No: plots raise the error of IDs"),
-        ({"decides": "unclear"}, "no clear gain", "No clear gain: plots −0.1 % (−1.0 to +0.8)"),
+        ({"decides": "worse", "content": "better"}, "harms", "No: texts raise the error of IDs"),
+        ({"decides": "unclear"}, "no clear gain", "No clear gain: texts −0.1 % (−1.0 to +0.8)"),
         ({"decides": "perhaps"}, "no clear gain", "not certain among so many"),
     ],
 )
@@ -98,7 +109,7 @@ def test_an_answer_follows_the_verdicts(outcomes, chip, said):
 
 
 def test_the_lead_follows_the_chips(found):
-    text, picture = (card(question, found) for question in (TEXT, PICTURE))
+    text, picture = (replace(card(question, found), tallies={}) for question in (TEXT, PICTURE))
     chips = {
         (HELPS, NO_CLEAR_GAIN): "For movie ratings, text helps; the picture is not shown to help.",
         (DEPENDS, HELPS): (
@@ -108,6 +119,26 @@ def test_the_lead_follows_the_chips(found):
     }
     for (of_text, of_picture), said in chips.items():
         assert lead([replace(text, short=of_text), replace(picture, short=of_picture)]) == said
+
+
+@pytest.mark.parametrize(
+    ("tally", "said"),
+    [
+        (Tally(3, 0, 0, 4), "text helps in most training setups tried, harms in none;"),
+        (Tally(3, 0, 1, 4), "text helps in most training setups tried, not in all;"),
+        (Tally(2, 0, 0, 4), "text helps in some training setups, not in all;"),
+    ],
+)
+def test_the_lead_says_how_far_an_answer_that_depends_holds(found, tally, said):
+    text = replace(card(TEXT, found), short=DEPENDS, tallies={"": tally})
+    assert said in lead([text, card(PICTURE, found)])
+
+
+@pytest.mark.parametrize(("harm", "said"), [(3, "and mostly harms"), (2, "and at times harms")])
+def test_the_lead_says_how_often_a_picture_harms_beside_the_text(found, harm, said):
+    tallies = {BESIDE_TEXT: Tally(0, 0, harm, 4)}
+    picture = replace(card(PICTURE, found), short=HARMS_BESIDE_TEXT, tallies=tallies)
+    assert lead([card(TEXT, found), picture]).endswith(f"{said} beside text.")
 
 
 def test_published_effects_are_those_of_the_ledger_and_of_the_curve(found):
@@ -120,8 +151,7 @@ def test_published_effects_are_those_of_the_ledger_and_of_the_curve(found):
         assert shown[RECIPE] == found.reading(first, RECIPE)
         tuned = found.effect(question.tuned) or found.searched(first)
         assert shown[TUNED] == tuned
-        counted = found.counted(first)
-        assert counted and counted in card(question, found).measured
+        assert str(found.tallies[first]) in card(question, found).measured
 
 
 def test_sentences_are_short_and_say_every_effect(found):
@@ -159,9 +189,18 @@ def test_a_picture_that_harms_beside_the_text_is_said_so(found):
 def test_the_effect_that_a_verdict_rests_on_stands_beside_it(found):
     for question in QUESTIONS:
         said = card(question, found).measured.split("; ")
-        label, scaled = f"{question.compares}{RECIPE}", found.effect(question.standardised)
+        label, scaled = f"{question.compares}recipe", found.effect(question.standardised)
         assert sum(part.startswith(f"{label} {found.effect(question.paper)}") for part in said) == 1
-        assert f"{question.compares}recipe, standardised {scaled}" in said
+        assert f"{question.compares}recipe, standardised {scaled}{doubt(scaled)}" in said
+
+
+def test_what_is_not_certain_among_all_tests_is_marked():
+    sure, unsure = Effect(2.0, 1.0, 3.0, "better", 5), Effect(2.0, 1.0, 3.0, "unclear", 5)
+    assert (doubt(sure), doubt(unsure)) == ("", DOUBT)
+    assert doubt(Effect(2.0, -1.0, 3.0, "unclear", 5)) == ""
+    told = card(TEXT, judged(decides="perhaps", paper="perhaps", standardised="better")).measured
+    marked = [part.endswith(DOUBT) for part in told.split("; ")]
+    assert marked == [True, True, False]
 
 
 def test_a_gain_of_few_splits_decides_nothing():
@@ -196,7 +235,7 @@ def test_printed_errors_are_counted_by_verdict(found):
 
 def test_beating_an_svd_that_is_worse_than_the_mean_is_called_hollow(found):
     own = found.published.own
-    assert "worse than always predicting the mean" in hollow_sentence(own)
+    assert "errs more (MSE 6.50) than the mean of all" in hollow_sentence(own)
     good = own.assign(value=np.where(own["variant"] == "SVD", 0.7, own["value"]))
     assert hollow_sentence(good) == ""
 
@@ -219,11 +258,20 @@ def test_the_best_model_is_told_on_fresh_splits_where_it_was_run_there():
     claims = pd.DataFrame([dict.fromkeys(LEDGER, "") | content]).set_index("claim")
     found = replace(judged(), published=Published(records), claims=claims)
     (row,) = (row for row in answer_rows(found) if row.question.startswith("What predicts"))
-    *_, on_fresh, by_content = row.measured.split("; ")
-    assert re.sub(r" \([^)]*\)", "", on_fresh) == (
-        "on fresh splits: BoNMF+ 0.701, Biased SVD 0.721, SVD++ 0.731"
+    on_fresh, by_content, ours = row.measured.split("; ")
+    assert re.sub(r" \(0[^)]*\)", "", on_fresh) == (
+        "MSE, searched on fresh splits: BoNMF+ 0.701, Biased SVD 0.721, SVD++ 0.731"
     )
-    assert by_content == "there by content, over shuffled, +1.4 % (+1.2 to +1.6)"
+    assert by_content == "there BoNMF+ by content, over shuffled, +1.4 % (+1.2 to +1.6)"
+    assert ours == "BoNMF+ is ours"
+    own = records["protocol"].eq("tuned") | records["variant"].str.startswith("BoNMF+")
+    (row,) = (
+        row for row in answer_rows(replace(found, published=Published(records[own])))
+        if row.question.startswith("What predicts")
+    )  # fmt: skip
+    assert re.sub(r" \(0[^)]*\)", "", row.measured).startswith(
+        "MSE, searched on fresh splits: BoNMF+ 0.701; MSE, tuned: Biased SVD 0.721, SVD++ 0.731; "
+    )
     before = Published(records[records["protocol"] == "tuned"])
     (row,) = (row for row in answer_rows(replace(found, published=before, claims=claims[:0]))
               if row.question.startswith("What predicts"))  # fmt: skip
@@ -239,10 +287,16 @@ def test_the_table_has_a_line_for_every_question_and_no_more_than_nine(found):
 
 
 def test_new_items_are_told_with_their_controls_and_a_simple_model():
+    against = {
+        "Cold-items (text), content": "BoNMF on ID + text, noise",
+        "Cold-items (picture), content": "BoNMF on ID + picture, shuffled",
+    }
+
     def effect(claim: str, gain: float) -> dict[str, object]:
         return dict.fromkeys(LEDGER, "") | {
-            "claim": claim, "verdict": "reproduced", "ours": gain, "low": gain - 1,
-            "high": gain + 1, "seeds": 5, "against": "Ridge on text",
+            "claim": claim, "verdict": "reproduced" if gain > 0 else "not reproduced",
+            "qualifier": "" if gain > 0 else "not told from zero", "ours": gain, "low": gain - 1,
+            "high": gain + 1, "seeds": 5, "against": against.get(claim, "Ridge on text"),
         }  # fmt: skip
 
     known = {"(text)": 5.0, "(text), content": 4.0, "(text), simple": -6.0, "(picture)": 3.0,
@@ -251,12 +305,12 @@ def test_new_items_are_told_with_their_controls_and_a_simple_model():
     found = replace(judged(), claims=claims.set_index("claim"))
     (row,) = (row for row in answer_rows(found) if row.question == NEW_ITEMS.asked)
     assert row.measured.endswith(
-        "movies without any rating, plots +5.0 % (+4.0 to +6.0), over their hardest control +4.0 % "
-        "(+3.0 to +5.0); posters there +3.0 % (+2.0 to +4.0), over their hardest control +2.0 % "
-        "(+1.0 to +3.0); the network on plots there over Ridge on text −6.0 % (−7.0 to −5.0)"
+        "unrated movies, texts +5.0 % (+4.0 to +6.0), over noise +4.0 % (+3.0 to +5.0); "
+        "posters there +3.0 % (+2.0 to +4.0), over shuffled +2.0 % (+1.0 to +3.0); there the network "
+        "on texts over Ridge on text −6.0 % (−7.0 to −5.0)†"
     )
-    said = "Unrated movies (5 draws), plots: +5.0 % (+4.0 to +6.0), over their hardest "
-    assert f"{said}control +4.0 % (+3.0 to +5.0)." in answer_text(found)
+    said = "Unrated movies, texts: +5.0 % (+4.0 to +6.0), over noise +4.0 % (+3.0 to +5.0)."
+    assert said in answer_text(found)
     start, unsure = "On unrated movies text", ["direction only", "other"]
     assert f"{start} helps.**" in answer_text(found)
     for setup, words in {
@@ -281,7 +335,7 @@ def test_on_how_much_the_effect_on_few_ratings_rests_stands_beside_it(found):
     assert card(NEW_ITEMS, found).answer.endswith("do not train.")
     assert not card(TEXT, found).answer.endswith("do not train.")
     assert judged().rare_share(NEW_ITEMS.decides) is None
-    assert "fewer than five ratings, plots: not run" in answer_text(judged())
+    assert "fewer than five ratings, texts: not run" in answer_text(judged())
 
 
 def test_answers_do_without_records():

@@ -200,9 +200,9 @@ def test_all_readings_are_told_in_short():
     )
     assert domain_counts.in_short([]) == []
     assert domain_counts.in_few_words([whole, native, mean]) == [
-        "text, random splits: helps in 0 to 1 of 4 to 5, harms in 1, mean over IDs "
+        "text, random splits: beats all in 0 to 1 of 4 to 5, harms in 1, mean over IDs "
         f"{low} to {high} %",
-        "text, cold items: helps in 1 of 1",
+        "text, cold items: beats all in 1 of 1",
     ]
     assert domain_counts.in_few_words([]) == []
 

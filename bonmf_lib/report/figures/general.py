@@ -350,10 +350,11 @@ def model_comparison(table: pd.DataFrame, metric: str, paper: dict[str, float]) 
     axis_legend(figure, axis)
     single = table[~table["variant"].str.contains(MEMBERS)]  # a mean of networks is no one model
     lowest = single.loc[single["mean"].idxmin()]
+    of_single = "" if len(single) == len(table) else "Of single models "
     finding_title(
         figure,
-        f"{label(row_name(lowest['variant'], lowest['protocol']))} has the lowest mean test "
-        f"{metric}, {lowest['mean']:.3f} ({splits(lowest['seeds'])})",
+        f"{of_single}{label(row_name(lowest['variant'], lowest['protocol']))} has the lowest mean "
+        f"test {metric}, {lowest['mean']:.3f} ({splits(lowest['seeds'])})",
     )
     return finished(figure)
 
@@ -373,7 +374,5 @@ def verdict_bars(counts: pd.Series) -> Figure:
     axis.grid(axis="y", visible=False)
     judged = counts.drop(["not testable on this data", "not run"], errors="ignore")
     found = listed([f"{number} {verdict}" for verdict, number in judged.items()])
-    finding_title(
-        figure, f"Of all papers' {counts.sum()} claims, {judged.sum()} are judged: {found}"
-    )
+    finding_title(figure, f"Of {counts.sum()} claims, {judged.sum()} are judged: {found}")
     return finished(figure)

@@ -28,10 +28,10 @@ CONTROL = "hollow: control"
 _LETTER = 0.56  # mean width of a letter, in its font's size
 _REFERENCE = "reference"  # marks what is drawn for comparison and is no data
 _METRICS = {
-    "mse-cold-items": "MSE on cold items",
-    "mse-warm-items": "MSE on warm items",
-    "mse-cold-users": "MSE on cold users",
-    "mse-cold-both": "MSE on cold items of cold users",
+    "mse-cold-items": "MSE on items with < 5 ratings",
+    "mse-warm-items": "MSE on other items",
+    "mse-cold-users": "MSE on users with < 5 ratings",
+    "mse-cold-both": "MSE on both with < 5 ratings",
     "peak-memory": "peak memory",
     "epoch-seconds": "seconds of an epoch",
 }
