@@ -80,7 +80,7 @@ def _why_text_matters_more(found: Measured) -> str:
         return ""
     if (claim.outcome, picture.outcome) != ("better", "worse") or whole.outcome == "better":
         return ""
-    return f"the claim holds since leaving the picture out helps; texts added to posters {whole}"
+    return f"holds since leaving the picture out helps; texts added to posters {whole}"
 
 
 def _other_data(found: Measured) -> AnswerRow:
@@ -120,7 +120,7 @@ def _language_models(found: Measured) -> AnswerRow:
 def _factorisation(found: Measured) -> AnswerRow:
     first, second = found.effect("BoNMF (b)"), found.effect("BoNMF (b), biased SVD")
     said = [
-        first and f"{first} over the SVD that the paper leaves undefined, as rebuilt",
+        first and f"{first} over SVD as rebuilt (undefined in the paper)",
         hollow_sentence(found.published.own),
         second and f"{second} over biased SVD, both tuned",
     ]
