@@ -28,7 +28,14 @@ from ..runs.run import Run
 from ..runs.variant import Variant
 from . import absent, multimodal_ranking
 from .held_out import ends, held_out, protocol, revealed
-from .protocols import CONTROLS, closed_form, control_rows, early_stopped, on_control
+from .protocols import (
+    CONTROLS,
+    closed_form,
+    control_rows,
+    early_stopped,
+    on_control,
+    without_plots,
+)
 
 COLD_DROPOUT = 0.1  # of BoNMF+ and of the stand-ins: share of items treated as unrated
 DROPOUTS = (0.0, 0.2)  # of IDs, where stand-ins are compared
@@ -247,6 +254,8 @@ def item_rows(run: Run) -> list[Variant]:
     whole_network = family_rows(run, "BoNMF")["text + picture"]
     rows.append(on_control(run, whole_network, CONTROLS[0], ["image"]))
     rows += _with_controls(run, [_bonmf_small(run, read) for read in ((), READ["text"])])
+    for row in (family_rows(run, "BoNMF")["text"], *content_only_rows(run, ("text",))[:1]):
+        rows += _with_controls(run, without_plots(run, row))
     curves = [name for name in FAMILIES if name != "BoNMF, standardised"]
     plain = [row for row in plain_rows(run) if row.model != "fm"]
     later = plain + _with_controls(

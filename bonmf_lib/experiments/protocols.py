@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from ..datasets.texts import available_parts
 from ..encoders.features import MODALITIES, Modality
 from ..runs.profiles import WideSearch
 from ..runs.run import Run
@@ -92,6 +93,22 @@ def control_rows(
 ) -> list[Variant]:
     """Every row that reads texts or pictures, again on each control of them."""
     return [on_control(run, row, ending) for row in with_content(rows) for ending in endings]
+
+
+WITHOUT_PLOTS = "without plots"
+_LEFT = ("title", "genres")  # of texts, then
+
+
+def without_plots(run: Run, row: Variant, name: str = "") -> list[Variant]:
+    """The row on texts without their plots, where items have title, genres and plot; none
+    elsewhere.
+
+    Args:
+        name: instead of the row's with ``WITHOUT_PLOTS``.
+    """
+    if not {*_LEFT, "plot"} <= set(available_parts(run.dataset.items)):
+        return []
+    return [replace(row, name=name or f"{row.name}, {WITHOUT_PLOTS}", text_parts=_LEFT)]
 
 
 def with_content(rows: Sequence[Variant]) -> list[Variant]:

@@ -14,7 +14,6 @@ from typing import Literal
 import numpy as np
 
 from ..config import config
-from ..datasets.texts import available_parts
 from ..encoders.features import Modality
 from ..encoders.preparation import PREPARATIONS, Preparation
 from ..errors import ConfigError, unknown_name
@@ -23,7 +22,7 @@ from ..runs.profiles import Profile
 from ..runs.run import Run
 from ..runs.variant import Variant
 from ..training.config import TrainingConfig
-from .protocols import fixed_epochs_protocol
+from .protocols import WITHOUT_PLOTS, fixed_epochs_protocol, without_plots
 
 PROTOCOL = "specification"  # of the paper's epochs and rate, and features of full size
 # the two centres, which may have more splits; the same on controls of one input; on noise; all the
@@ -55,8 +54,7 @@ NETWORKS: dict[str, tuple[Modality, ...]] = {
     "IDs + text + picture": ("text", "image"),
 }
 CONTENTS = ("real", "shuffled", "noise")
-# controls of one input alone, all else being real: of the network that they are about
-PICTURE_SHUFFLED, WITHOUT_PLOTS = "picture shuffled", "without plots"
+PICTURE_SHUFFLED = "picture shuffled"  # a control of the picture alone, beside real texts
 # Readings whose first split said the opposite of a centre's (on 2026-11-30): they get as many
 # splits as it takes to tell.
 _MORE_SPLITS = {"preparation": ("unit", "standardised"), "embedding_std": (1.0,)}
@@ -100,7 +98,7 @@ class Specification:
 
     def row(self, run: Run, network: str, content: str = "real") -> Variant:
         """The training of a network of ``NETWORKS`` on real features or on a control of them
-        (``CONTENTS``, ``PICTURE_SHUFFLED``, ``WITHOUT_PLOTS``)."""
+        (``CONTENTS``, ``PICTURE_SHUFFLED``)."""
         settings = run.settings
         in_model, in_training = _REGULARISATIONS[self.regularisation]
         epochs, patience = self.epochs_and_patience(settings)
@@ -123,7 +121,6 @@ class Specification:
             training,
             text_encoder=self.text_encoder + of_both if "text" in read else None,
             image_encoder=self.image_encoder + of_picture if "image" in read else None,
-            text_parts=("title", "genres") if content == WITHOUT_PLOTS else None,
             feature_dim=settings.comparison.feature_dim,
         )
         return row.prepared(self.preparation)
@@ -243,11 +240,12 @@ def rows_of(run: Run, specifications: list[Specification]) -> list[Variant]:
 def one_input_rows(run: Run) -> list[Variant]:
     """In the centres: IDs, text and another item's picture; and, where items have plots, IDs and
     the text without them."""
-    controls = {"IDs + text + picture": PICTURE_SHUFFLED}
-    if "plot" in available_parts(run.dataset.items):
-        controls["IDs + text"] = WITHOUT_PLOTS
-    middle = centres(run.settings).values()
-    return _once(one.row(run, *control) for one in middle for control in controls.items())
+    rows = []
+    for one in centres(run.settings).values():
+        rows.append(one.row(run, "IDs + text + picture", PICTURE_SHUFFLED))
+        called = one.row_name("IDs + text", WITHOUT_PLOTS)
+        rows += without_plots(run, one.row(run, "IDs + text"), called)
+    return rows
 
 
 def more_splits_rows(run: Run) -> list[Variant]:

@@ -9,12 +9,12 @@ import pandas as pd
 
 from ..claims.judge import LOWER_IS_BETTER
 from ..evaluation.significance import percent_better, t_interval
+from ..experiments.protocols import WITHOUT_PLOTS
 from ..experiments.specifications import (
     CONTENTS,
     EXPERIMENTS,
     NETWORKS,
     PICTURE_SHUFFLED,
-    WITHOUT_PLOTS,
     Specification,
     around_centres,
     centres,

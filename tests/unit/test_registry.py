@@ -60,7 +60,8 @@ def test_rows_of_experiments_are_asked_together_unless_a_name_means_two_rows(tmp
         assert len({row.name for row in rows}) == len(rows)
 
 
-EMPTY = {"05_specifications", "05_language_models", "06_claims", "11_naive"}
+EMPTY = {"05_more_splits", "05_specifications", "05_language_models", "06_claims", "11_naive"}
+LATER = {"05_more_splits"}  # on seeds beyond those of other readings, where a profile has such
 OUTSIDE = {"04_folds", "04_shuffled_rows"}  # asked for by anchors.outside_records
 
 
@@ -85,7 +86,7 @@ def test_every_list_has_rows_with_names_of_their_own_and_seeds(run):
         rows = experiment.rows(run)
         assert rows or name in EMPTY, name
         assert len({(row.name, row.protocol, row.evaluation) for row in rows}) == len(rows), name
-        assert experiment.seeds(run), name
+        assert experiment.seeds(run) or name in LATER, name
 
 
 @pytest.mark.parametrize("name", CONTROLS_OF)

@@ -13,12 +13,12 @@ from bonmf_lib.claims.reading import read_claims
 from bonmf_lib.errors import ConfigError
 from bonmf_lib.evaluation.significance import equivalence, paired_difference
 from bonmf_lib.experiments import specifications
+from bonmf_lib.experiments.protocols import WITHOUT_PLOTS
 from bonmf_lib.experiments.registry import EXPERIMENTS
 from bonmf_lib.experiments.specifications import (
     CONTENTS,
     NETWORKS,
     PICTURE_SHUFFLED,
-    WITHOUT_PLOTS,
 )
 from bonmf_lib.experiments.table1 import table1_rows
 from bonmf_lib.report.figures.specification import centre_gains, specification_curve
