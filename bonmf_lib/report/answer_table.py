@@ -9,8 +9,18 @@ from ..claims.ledger import qualified
 from ..experiments.table1 import ON_FRESH_SPLITS
 from . import domain_counts, domains
 from .conclusions import Card, cards
-from .measured import SHUFFLED, Measured, doubt
-from .questions import NEW_ITEMS, TEXT, UNRATED_PICTURE, UNRATED_TEXT, claimed
+from .measured import SHUFFLED, STOPPED, Measured, doubt
+from .questions import (
+    BESIDE_TEXT,
+    NEW_ITEMS,
+    PICTURE,
+    PICTURES_CONTENT,
+    PLOTS,
+    TEXT,
+    UNRATED_PICTURE,
+    UNRATED_TEXT,
+    claimed,
+)
 from .relative import gains, percent, percent_with_interval, row_of, span
 from .tables import MAIN_EXPERIMENTS, estimates, paper_values
 
@@ -33,7 +43,11 @@ class AnswerRow:
 def answer_rows(found: Measured) -> list[AnswerRow]:
     """The table of answers: the cards, then other data, language models, simple factorisation,
     printed numbers and the best model."""
-    more = {NEW_ITEMS: _unrated(found), TEXT: _why_text_matters_more(found)}
+    more = {
+        NEW_ITEMS: _unrated(found),
+        TEXT: "; ".join(filter(None, (_why_text_matters_more(found), *_plots(found)))),
+        PICTURE: "; ".join(_picture_beside_text(found)),
+    }
     asked = [_of_card(one, more.get(one.question, "")) for one in cards(found)]
     others: tuple[Callable[[Measured], AnswerRow], ...] = (
         _other_data,
@@ -81,6 +95,28 @@ def _why_text_matters_more(found: Measured) -> str:
     if (claim.outcome, picture.outcome) != ("better", "worse") or whole.outcome == "better":
         return ""
     return f"holds since leaving the picture out helps; texts added to posters {whole}"
+
+
+def _plots(found: Measured) -> list[str]:
+    """What plots add to title and genres; empty where it was not run."""
+    return [
+        f"the plot's part, {label}, {effect}{doubt(effect)}"
+        for label, ending in (
+            ("recipe", ""),
+            (STOPPED, ", early stopped"),
+            ("on unrated movies", ", unrated"),
+        )
+        if (effect := found.effect(f"{PLOTS}{ending}")) is not None
+    ]
+
+
+def _picture_beside_text(found: Measured) -> list[str]:
+    """What posters give beside the text over other movies' posters there; likewise."""
+    return [
+        f"{BESIDE_TEXT}posters over {SHUFFLED} ones, {label}, {effect}{doubt(effect)}"
+        for label, ending in (("recipe", ""), (STOPPED, ", early stopped"))
+        if (effect := found.effect(f"{PICTURES_CONTENT}{ending}")) is not None
+    ]
 
 
 def _other_data(found: Measured) -> AnswerRow:

@@ -24,6 +24,7 @@ from .questions import (
     BOTH,
     NEW_ITEMS,
     PICTURE,
+    PLOTS,
     QUESTIONS,
     TEXT,
     UNRATED_TEXT,
@@ -70,7 +71,7 @@ class Card:
     @property
     def measured(self) -> str:
         """All effects in one line, then the paper's claim where it compares something else, the
-        claim on standardised features, and its note."""
+        claim on standardised features where it comes to something else there, and its note."""
         parts = [
             f"{_in_table(label)} {effect}{doubt(effect)}"
             + (f", {SHUFFLED} {percent(self.shuffled[label])}" if label in self.shuffled else "")
@@ -80,12 +81,16 @@ class Card:
         label = f"{self.question.compares}{RECIPE}"
         if self.judged is not None and label not in self.beside:
             parts.append(f"{_in_table(label)} {self.judged}{doubt(self.judged)}")
-        if self.standardised is not None:
+        if self.standardised is not None and self._differs_standardised:
             own = f"{self.standardised}{doubt(self.standardised)}"
             parts.append(f"{self.question.compares}recipe, standardised {own}")
         if self.judged is not None:
             parts += filter(None, [noted(self.question.paper)])
         return "; ".join(parts) or "not run"
+
+    @property
+    def _differs_standardised(self) -> bool:
+        return self.judged is None or self.standardised.outcome != self.judged.outcome
 
 
 def _in_table(label: str) -> str:
@@ -204,6 +209,13 @@ def _clause(one: Card, subject: str) -> str:
     return said
 
 
+def _plots_part(found: Measured) -> str:
+    """What plots add to title and genres, as the end of what is said of texts; "" where that was
+    not run."""
+    effect = found.effect(f"{PLOTS}, early stopped")
+    return "" if effect is None else f", the plot's part {effect}{chance(effect)}"
+
+
 def answer_text(found: Measured) -> str:
     """The answer with its effects and intervals, one paragraph on ratings and one on rankers."""
     answered = {one.question: one for one in cards(found)}
@@ -215,9 +227,9 @@ def answer_text(found: Measured) -> str:
         f"best validation epoch; MovieLens-1M, {_least_and_most(splits)} splits, "
         "95 % intervals.",
         f"Texts (title, genres, plot): {_gain(text, STOPPED)}, {SHUFFLED} "
-        f"{_shuffled(text, STOPPED)}; "
+        f"{_shuffled(text, STOPPED)}{_plots_part(found)}; "
         f"standardised, in large batches {_gain(text, STANDARDISED)}.",
-        f"Posters: {_gain(picture, STOPPED)}; beside texts, against texts alone "
+        f"Posters: {_gain(picture, STOPPED)}; beside texts "
         f"{_gain(picture, BESIDE_TEXT + STOPPED)}.",
         f"Both: {_gain(both, STOPPED)}; {RECIPE} {_gain(both, RECIPE)}, {SHUFFLED} "
         f"{_shuffled(both, RECIPE)}; {TUNED} {_gain(both, TUNED)}.",
@@ -263,8 +275,8 @@ def simple_sentence(effect: Effect) -> str:
         effect: of BoNMF over it.
     """
     said = {
-        "worse": f"errs less; the paper's network errs {effect.size} more, both tuned",
-        "better": f"errs more; the paper's network errs {effect.size} less, both tuned",
+        "worse": f"errs less: the paper's network {effect.size} more, both tuned",
+        "better": f"errs more: the paper's network {effect.size} less, both tuned",
         "unclear": f"and the paper's network, both tuned, do not differ clearly ({effect})",
     }
     return f"Biased SVD, on IDs, {said[effect.outcome]}."

@@ -7,6 +7,8 @@ from functools import cache
 from ..claims.reading import claims_by_id, read_claims
 
 BESIDE_TEXT = "beside the text, "  # how labels of comparisons beside the text begin
+# checks of 05 and 09 on what one input adds, all else being real
+PLOTS, PICTURES_CONTENT = "One-input (plots)", "One-input (picture)"
 UNRATED_TEXT, UNRATED_PICTURE = "Cold-items (text)", "Cold-items (picture)"  # checks of 09
 
 

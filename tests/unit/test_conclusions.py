@@ -191,7 +191,9 @@ def test_the_effect_that_a_verdict_rests_on_stands_beside_it(found):
         said = card(question, found).measured.split("; ")
         label, scaled = f"{question.compares}recipe", found.effect(question.standardised)
         assert sum(part.startswith(f"{label} {found.effect(question.paper)}") for part in said) == 1
-        assert f"{question.compares}recipe, standardised {scaled}{doubt(scaled)}" in said
+        other = f"{question.compares}recipe, standardised {scaled}{doubt(scaled)}"
+        differs = scaled.outcome != found.effect(question.paper).outcome
+        assert (other in said) == differs
 
 
 def test_what_is_not_certain_among_all_tests_is_marked():
@@ -322,6 +324,36 @@ def test_new_items_are_told_with_their_controls_and_a_simple_model():
         changed.loc[f"Cold-items (text), {setup}"] = changed.iloc[0]
         changed.loc[f"Cold-items (text), {setup}", ["verdict", "qualifier"]] = unsure
         assert f"{start} {words}" in answer_text(replace(found, claims=changed))
+
+
+def test_what_one_input_adds_stands_beside_the_answer():
+    claims = {
+        "One-input (plots), early stopped": (
+            "not reproduced",
+            "not told from zero",
+            0.1,
+            -0.2,
+            0.4,
+        ),
+        "One-input (plots), unrated": ("direction only", "not told from zero", 2.0, 0.5, 3.5),
+        "One-input (picture)": ("reproduced", "", 1.0, 0.5, 1.5),
+    }
+    names = ["verdict", "qualifier", "ours", "low", "high"]
+    rows = {
+        claim: dict.fromkeys(LEDGER, "") | dict(zip(names, told, strict=True)) | {"seeds": 5}
+        for claim, told in claims.items()
+    }
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=LEDGER)
+    found = replace(judged(), claims=table)
+    by_question = {row.question: row.measured for row in answer_rows(found)}
+    assert by_question[TEXT.asked] == (
+        "not run; the plot's part, stopped early, +0.1 % (−0.2 to +0.4); the plot's part, on "
+        "unrated movies, +2.0 % (+0.5 to +3.5)†"
+    )
+    assert by_question[PICTURE.asked] == (
+        "not run; beside the text, posters over shuffled ones, recipe, +1.0 % (+0.5 to +1.5)"
+    )
+    assert "shuffled not run, the plot's part +0.1 % (−0.2 to +0.4); " in answer_text(found)
 
 
 def test_on_how_much_the_effect_on_few_ratings_rests_stands_beside_it(found):
