@@ -141,6 +141,8 @@ def dependence(published: Published) -> Parts:
         raise NotPublishedError("Readings of the recipe")
     for name, centre in centres.items():
         yield specification_curve.centre_sentence(effects, name, centre)
+        if said := specification_curve.one_input_sentence(effects, name, centre):
+            yield said
     yield specification_figures.centre_gains(effects, centres)
     yield specification_curve.coverage_sentence(published.own, published.run)
     near = specification_effects.around(effects)

@@ -5,16 +5,27 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ..experiments.protocols import WITHOUT_PLOTS
 from ..experiments.specifications import (
     CONTENTS,
     NETWORKS,
+    PICTURE_SHUFFLED,
     Specification,
     around_centres,
     random_combinations,
 )
 from ..runs.profiles import read_profile
 from .relative import signed, span
-from .specification_effects import COMPARISONS, OVER, OWN_SPREAD, REAL, Comparison, around, at
+from .specification_effects import (
+    COMPARISONS,
+    OVER,
+    OVER_ONE_INPUT,
+    OWN_SPREAD,
+    REAL,
+    Comparison,
+    around,
+    at,
+)
 
 # share of the specifications around the centres that must agree with a claim, fixed at the head of
 # claims.yaml
@@ -70,6 +81,26 @@ def centre_sentence(effects: pd.DataFrame, name: str, centre: Specification) -> 
         f"{name.capitalize()}, gain in MSE over IDs alone, {int(found['splits'].max())} splits: "
         f"{'; '.join(parts)}.{_conclusion(found)}"
     )
+
+
+_ONE_INPUT = {("text", WITHOUT_PLOTS): "text", ("(d)", PICTURE_SHUFFLED): "picture beside the text"}
+
+
+def one_input_sentence(effects: pd.DataFrame, name: str, centre: Specification) -> str:
+    """What the plot and the picture give by themselves in one specification, all else being real;
+    "" where neither control was run."""
+    found, parts = at(effects, centre), []
+    for (comparison, control), label in _ONE_INPUT.items():
+        if (comparison, control) not in found.index:
+            continue
+        real, left = (found.loc[(comparison, content), "gain"] for content in (REAL, control))
+        over = found.loc[(comparison, OVER_ONE_INPUT[control])]
+        told = f" ({span(over['low'], over['high'])})" if pd.notna(over["low"]) else ""
+        parts.append(
+            f"{label} {signed(real)} %, {control} {signed(left)} %, real over that "
+            f"{signed(over['gain'])} %{told}"
+        )
+    return f"{name.capitalize()}, one input at a time: {'; '.join(parts)}." if parts else ""
 
 
 def shown_to_help(found: pd.DataFrame) -> tuple[list[str], list[str]]:

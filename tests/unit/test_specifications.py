@@ -28,6 +28,8 @@ from bonmf_lib.report.specification_curve import (
     coverage_sentence,
     curve_sentence,
     deciding_choices,
+    helps_by_content,
+    one_input_sentence,
     summary,
 )
 from bonmf_lib.report.specification_effects import (
@@ -295,6 +297,9 @@ def test_real_features_are_compared_with_controls_on_the_same_splits():
     assert 1.5 < over["low"] < over["gain"] < over["high"] < 2.5
     assert beats_controls(effects, "text") == (1, 1)
     assert beats_controls(effects, "picture") == (0, 1)
+    assert (helps_by_content(effects, "text"), helps_by_content(effects, "picture")) == (1, 0)
+    lower = effects.assign(low=effects["low"].where(effects["content"] != "real", -1.0))
+    assert beats_controls(lower, "text") == (1, 1) and helps_by_content(lower, "text") == 0
 
 
 def test_noise_is_run_in_the_centres_on_as_many_splits_as_other_readings(tmp_path):
@@ -355,6 +360,15 @@ def test_what_one_input_adds_stands_against_all_that_is_real(run):
     assert found["text", WITHOUT_PLOTS] == pytest.approx(1)
     assert found["text", OVER_ONE_INPUT[WITHOUT_PLOTS]] == pytest.approx(100 * (1 - 0.97 / 0.99))
     assert not {PICTURE_SHUFFLED, WITHOUT_PLOTS} & set(found["(a)"].index)
+    effects = specification_effects(records, [centre])
+    assert one_input_sentence(effects, "the recipe", centre).startswith(
+        "The recipe, one input at a time: text +3.0 %, without plots +1.0 %, real over that "
+        "+2.0 % ("
+    )
+    both = effects[effects["comparison"] == "(d)"]
+    assert "; " not in (said := one_input_sentence(both, "the recipe", centre))
+    assert "picture beside the text +2.0 %, picture shuffled −1.0 %, real over that +3.0 %" in said
+    assert one_input_sentence(both.iloc[:0], "the recipe", centre) == ""
 
 
 def test_readings_with_more_splits_are_readings_around_the_centres_on_later_seeds(tmp_path):

@@ -16,7 +16,7 @@ _COLOURS = {
     STANDARDISED: PALETTE[4],
     TUNED: PALETTE[2],
 }
-_HOLLOW = 10  # points: a ring around a dot that is in the same place
+_HOLLOW = 8  # points: a ring around a dot that is in the same place
 _STEP = 0.14  # between the marks of one question
 _MARGIN = 0.3  # above the first of them and below the last
 
