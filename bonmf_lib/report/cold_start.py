@@ -222,6 +222,17 @@ def gain_sentence(found: Sequence[Gain], where: str) -> str:
     return f"{where}. {joined[0].upper()}{joined[1:]}."
 
 
+def count_sentence(found: Sequence[Gain], where: str) -> str:
+    """How many models each content helps: :func:`gain_sentence` as a title."""
+    if not found or FEW in {verdict(own) for own in by_content(found).values()}:
+        return gain_sentence(found, where)
+    told: dict[str, list[bool]] = {}
+    for (_, read), own in by_content(found).items():
+        told.setdefault(read, []).append(verdict(own) == HELPS)
+    counts = [f"{read} helps {sum(helps)} of {len(helps)} models" for read, helps in told.items()]
+    return f"{where}: {', '.join(counts)}"
+
+
 def family_name(family: str) -> str:
     """A family in sentences; any other row by its name."""
     return FAMILIES[family].called if family in FAMILIES else family

@@ -167,7 +167,7 @@ def test_what_nothing_tests_is_said():
 def test_published_new_items_are_told_with_their_best_rows():
     found = at_none().assign(experiment="09_items")
     figure, table = parts.unrated(Published(found))
-    assert figure.get_label().startswith("MovieLens-1M, movies without any rating. Helps: text")
+    assert figure.get_label().endswith("movies without any rating: text helps 1 of 1 models")
     head, first, *_ = str(table).splitlines()
     assert head == "lowest errors on movies without any rating | MSE"
     assert first.startswith(f"{TEXT} | 0.90") and "shuffled" not in str(table)
@@ -204,7 +204,7 @@ def test_stand_ins_are_told_apart_by_the_error_with_text():
 def test_figures_tell_what_was_found(families):
     found = report.gains(at_none(), families)
     figure = figures.content_gains(found, "mse", "here")
-    assert isinstance(figure, Figure) and figure.get_label().startswith("here. Helps: text")
+    assert isinstance(figure, Figure) and figure.get_label() == "here: text helps 1 of 1 models"
     own = records(curves(2.0))
     one = worths.worth(own, "BoNMF", "text", families["BoNMF"], COUNTS)
     table = worths.curve_table(own, worths.text_curve(families["BoNMF"]), "item", COUNTS, "mse")

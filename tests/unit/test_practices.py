@@ -12,7 +12,7 @@ from bonmf_lib.datasets import RatingScale
 from bonmf_lib.experiments.protocols import closed_form
 from bonmf_lib.models.rating.biased_svd import BiasedSVDConfig
 from bonmf_lib.models.rating.svd import SVDConfig
-from bonmf_lib.report.figures.practices import weights_plot
+from bonmf_lib.report.figures.practices import leak_plot, weights_plot
 from bonmf_lib.report.practices import (
     practice_sentence,
     practice_table,
@@ -259,3 +259,14 @@ def test_readings_on_another_scale_are_taken_on_one_of_1_to_5(run, monkeypatch):
 def test_leaks_are_told_apart_for_a_row_with_a_comma_in_its_name(run):
     curves = practices.leak_curves(run, "leaks", replace(ROW, name="Biased SVD, no picture"), 0)
     assert list(curves) == list(practices.LEAKS)
+
+
+def test_a_practice_counts_where_it_comes_near_within_the_papers_epochs():
+    epochs = pd.RangeIndex(1, 5)
+    curves = {"soon": [1.0, 0.7, 0.6, 0.6], "late": [1.0, 0.9, 0.71, 0.7], "never": [1.0] * 4}
+    title = leak_plot(pd.DataFrame(curves, index=epochs), 0.7, 2).get_label()
+    assert title == (
+        "Within the paper's 2 epochs, at most 2% above its error: soon; later: late (from epoch 3)"
+    )
+    title = leak_plot(pd.DataFrame(curves, index=epochs)[["never"]], 0.7, 2).get_label()
+    assert title.endswith("no practice; later: none")

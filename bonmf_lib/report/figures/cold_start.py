@@ -15,7 +15,7 @@ from ..cold_start import (
     NONE,
     Gain,
     by_content,
-    gain_sentence,
+    count_sentence,
     percent_gain,
 )
 from ..worth import Worth, worths_sentence
@@ -132,7 +132,7 @@ def content_gains(found: Sequence[Gain], metric: str, where: str) -> Figure:
         figure,
         [mark(*_OVERS[over], f"over {over}", hollow=over != NONE) for over in _OVERS],
     )
-    finding_title(figure, gain_sentence(found, where))
+    finding_title(figure, count_sentence(found, where))
     return finished(figure)
 
 

@@ -190,15 +190,18 @@ def leak_plot(curves: pd.DataFrame, paper: float, published_epochs: int) -> Figu
     )
     axis.set(xlabel="epoch", ylabel="MSE (one split)")
     axis_legend(figure, axis)
-    reached = []
-    for name in curves.columns:
-        epochs = curves.index[curves[name] <= near[1]]
-        if len(epochs):
-            reached.append(f"{label(name)} (from epoch {epochs[0]})")
+    reached = {name: (curves[name] <= near[1]).to_numpy() for name in curves.columns}
+    first = {label(name): met.argmax() for name, met in reached.items() if met.any()}
+    inside = [name for name, place in first.items() if place < published_epochs]
+    later = [
+        f"{name} (from epoch {curves.index[place]})"
+        for name, place in first.items()
+        if name not in inside
+    ]
     finding_title(
         figure,
-        f"At most {TOLERANCE:.0%} above the paper's error: {listed(reached, 2) or 'no practice'}; "
-        f"the paper trains for {published_epochs} epochs",
+        f"Within the paper's {published_epochs} epochs, at most {TOLERANCE:.0%} above its error: "
+        f"{listed(inside, 2) or 'no practice'}; later: {listed(later, 2) or 'none'}",
     )
     return finished(figure)
 
