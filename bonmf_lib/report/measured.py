@@ -62,6 +62,7 @@ class Effect:
 
 
 DOUBT = "†"  # in tables; beside them stands what it means
+_DOUBT_IN_WORDS = ", not certain among so many tests"
 
 
 def doubt(effect: Effect) -> str:
@@ -69,9 +70,14 @@ def doubt(effect: Effect) -> str:
     return DOUBT if effect.perhaps else ""
 
 
+def doubt_in_words(told: str) -> str:
+    """A line of a table for where no legend stands beside it."""
+    return told.replace(DOUBT, _DOUBT_IN_WORDS)
+
+
 def chance(effect: Effect) -> str:
     """What is said of an effect beside zero that is not told from zero among so many tests."""
-    return ", not certain among so many tests" if effect.perhaps else ""
+    return _DOUBT_IN_WORDS if effect.perhaps else ""
 
 
 def _told_by_itself(gain: float, low: float, high: float, splits: int) -> Effect | None:

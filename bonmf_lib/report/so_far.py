@@ -21,7 +21,16 @@ from .answers import (
 )
 from .conclusions import Card, answer_text, cards, simple_sentence
 from .html import escaped_markdown
-from .measured import RECIPE, STANDARDISED, STOPPED, TUNED, Measured, measured
+from .measured import (
+    RECIPE,
+    STANDARDISED,
+    STOPPED,
+    TUNED,
+    Measured,
+    doubt,
+    doubt_in_words,
+    measured,
+)
 from .published import NotPublishedError, Published, read_published_run
 from .questions import noted
 from .relative import percent, span
@@ -31,7 +40,7 @@ _WHOLE = "00_start_here", "13_report", "14_explore"  # they give the whole answe
 _COLUMNS = RECIPE, STOPPED, STANDARDISED, TUNED
 _KEY = (
     "In brackets: 95 % intervals. *Others'*: the same texts and pictures, given to other movies. "
-    "*Stopped early*: at the best validation epoch."
+    "*Stopped early*: at the best validation epoch. †: not certain among so many tests."
 )
 _OWN_DATA = "MovieLens-1M with real plots and posters"
 _WAITS = "Not published yet."
@@ -98,7 +107,7 @@ def gains_table(found: Sequence[Card]) -> str:
             beside = label.removesuffix(column).strip(", ")
             name = ", ".join(filter(None, (one.question.row, beside)))
             others = f"; others' {percent(one.shuffled[label])}" if label in one.shuffled else ""
-            rows.setdefault(name, {})[column] = f"{effect}{others}"
+            rows.setdefault(name, {})[column] = f"{effect}{doubt(effect)}{others}"
     if not rows:
         return ""
     columns = [name for name in _COLUMNS if any(name in cells for cells in rows.values())]
@@ -114,7 +123,7 @@ def gains_table(found: Sequence[Card]) -> str:
 
 
 def _as_measured(row: AnswerRow, found: Measured) -> str:
-    return f"{row.measured}."
+    return f"{doubt_in_words(row.measured)}."
 
 
 def _factorisation(row: AnswerRow, found: Measured) -> str:
@@ -137,10 +146,6 @@ def _printed(row: AnswerRow, found: Measured) -> str:
     return f"{row.measured}. Verdict: {row.verdict}."
 
 
-def _best(row: AnswerRow, found: Measured) -> str:
-    return f"{row.measured}."
-
-
 def _language_models(row: AnswerRow, found: Measured) -> str:
     """The paper's claim is about its own three models; what others do is said by the lines of
     06."""
@@ -155,7 +160,6 @@ def _language_models(row: AnswerRow, found: Measured) -> str:
 _SAID: dict[str, Callable[[AnswerRow, Measured], str]] = {
     "Does it beat plain factorisation?": _factorisation,
     "Do the printed errors reproduce?": _printed,
-    "What predicts ratings best?": _best,
     "Does the language model matter?": _language_models,
 }
 
