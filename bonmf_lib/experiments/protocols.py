@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..datasets.texts import available_parts
+from ..datasets.texts import available_parts, compose_texts
 from ..encoders.features import MODALITIES, Modality
 from ..runs.profiles import WideSearch
 from ..runs.run import Run
@@ -96,19 +96,22 @@ def control_rows(
 
 
 WITHOUT_PLOTS = "without plots"
-_LEFT = ("title", "genres")  # of texts, then
+_TITLE_AND_GENRES = ("title", "genres")
 
 
 def without_plots(run: Run, row: Variant, name: str = "") -> list[Variant]:
-    """The row on texts without their plots, where items have title, genres and plot; none
-    elsewhere.
+    """The row on title and genres, where texts are these and a plot; none elsewhere. Items without
+    a plot, which have no text in the row itself, have one then.
 
     Args:
         name: instead of the row's with ``WITHOUT_PLOTS``.
     """
-    if not {*_LEFT, "plot"} <= set(available_parts(run.dataset.items)):
+    items, whole = run.dataset.items, (*_TITLE_AND_GENRES, "plot")
+    if not set(whole) <= set(available_parts(items)):
         return []
-    return [replace(row, name=name or f"{row.name}, {WITHOUT_PLOTS}", text_parts=_LEFT)]
+    if not compose_texts(items, whole).dropna().equals(items["text"].dropna()):
+        return []
+    return [replace(row, name=name or f"{row.name}, {WITHOUT_PLOTS}", text_parts=_TITLE_AND_GENRES)]
 
 
 def with_content(rows: Sequence[Variant]) -> list[Variant]:

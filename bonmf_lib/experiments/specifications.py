@@ -55,8 +55,8 @@ NETWORKS: dict[str, tuple[Modality, ...]] = {
 }
 CONTENTS = ("real", "shuffled", "noise")
 PICTURE_SHUFFLED = "picture shuffled"  # a control of the picture alone, beside real texts
-# Readings whose first split said the opposite of a centre's (on 2026-11-30): they get as many
-# splits as it takes to tell.
+# Readings whose first split said the opposite of a centre's when it was read (2026-11-30): the
+# profile gives them more splits, a number fixed beforehand.
 _MORE_SPLITS = {"preparation": ("unit", "standardised"), "embedding_std": (1.0,)}
 
 

@@ -100,7 +100,7 @@ def _why_text_matters_more(found: Measured) -> str:
 def _plots(found: Measured) -> list[str]:
     """What plots add to title and genres; empty where it was not run."""
     return [
-        f"the plot's part, {label}, {effect}{doubt(effect)}"
+        f"over title and genres, {label}, {effect}{doubt(effect)}"
         for label, ending in (
             ("recipe", ""),
             (STOPPED, ", early stopped"),
@@ -176,7 +176,7 @@ def hollow_sentence(records: pd.DataFrame) -> str:
     if not {"SVD", "Global mean"} <= set(table.index) or table["SVD"] <= table["Global mean"]:
         return ""
     return (
-        f"that SVD errs more (MSE {table['SVD']:.2f}) than the mean of all ratings "
+        f"that SVD errs more (MSE {table['SVD']:.2f}) than predicting the mean of all ratings "
         f"({table['Global mean']:.2f})"
     )
 

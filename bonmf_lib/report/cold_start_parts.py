@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pandas as pd
 
 from ..experiments.cold_start import (
-    BASES,
     FAMILIES,
     family_names,
     mean_stand_in_names,
@@ -13,6 +12,7 @@ from ..experiments.cold_start import (
     unrated_families,
 )
 from ..experiments.held_out import counts_in
+from ..experiments.protocols import CONTROLS
 from . import cold_start, html
 from .figures.cold_start import content_gains, learning_curves
 from .published import NotPublishedError, Part, Published
@@ -39,24 +39,26 @@ def stand_ins(published: Published) -> Iterator[Part]:
     """The same where the mean of all trained embeddings stands in for untrained ones; and every
     stand-in, with IDs dropped in training or not."""
     records = published.rows(_STAND_INS, "Stand-ins for untrained embeddings")
-    if next(iter(stand_in_names().values()))[0] not in set(records["variant"]):
-        records = pd.concat([_plain_as_stand_in(published), records])
     gained = cold_start.gains(records, {_MEAN: mean_stand_in_names()})
     yield cold_start.gain_sentence(gained, _UNRATED.capitalize())
     yield cold_start.gain_table(gained)
+    plain = _plain_as_stand_in(published)
+    if len(plain) and not set(plain["variant"]) & set(records["variant"]):
+        records = pd.concat([plain, records])
+        yield "Untrained embeddings, as they were drawn: the network of the table further above."
     yield cold_start.stand_in_sentence(records, stand_in_names())
     yield cold_start.stand_in_table(records, stand_in_names())
 
 
 def _plain_as_stand_in(published: Published) -> pd.DataFrame:
     """The network itself, whose new items keep embeddings as they were drawn: the first stand-in,
-    with no ID dropped."""
-    called, first = next(iter(stand_in_names().values()))[0], _unrated(published)
-    names = {
-        f"{BASES['BoNMF']}{read}": f"{called}{read}"
-        for read in ("", " + text", " + text, shuffled")
-    }
-    own = first[first["variant"].isin(names)]
+    with no ID dropped. Empty where it was not run."""
+    own = published.own[published.own["experiment"] == _ITEMS]
+    called, text = next(iter(stand_in_names().values()))
+    network = family_names("BoNMF", ("text",))
+    names = {network[""]: called, network["text"]: text}
+    names[f"{network['text']}, {CONTROLS[0]}"] = f"{text}, {CONTROLS[0]}"
+    own = cold_start.with_revealed(own[own["variant"].isin(names)], "item", 0)
     return own.assign(variant=own["variant"].map(names))
 
 

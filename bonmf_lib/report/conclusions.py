@@ -197,15 +197,14 @@ def lead(found: Sequence[Card]) -> str:
 
 
 def _clause(one: Card, subject: str) -> str:
-    """What an answer comes to, with how far it holds over all setups where it depends on them."""
+    """What an answer comes to, with in how many setups it holds where it depends on them."""
     alone, beside_text = one.tallies.get(""), one.tallies.get(BESIDE_TEXT)
-    if one.short is DEPENDS and alone is not None and 2 * alone.help > alone.setups:
-        harms = "harms in none" if not alone.harm else "not in all"
-        return f"{subject} helps in most training setups tried, {harms}"
+    if one.short is DEPENDS and alone is not None and alone.by_content is not None:
+        count = f"{alone.by_content} of {alone.setups}"
+        return f"{subject} helps by its content in {count} training setups"
     said = one.short.lead.format(subject)
     if one.short is HARMS_BESIDE_TEXT and beside_text is not None:
-        mostly = 2 * beside_text.harm > beside_text.setups
-        return said.replace("and harms", "and mostly harms" if mostly else "and at times harms")
+        return f"{said} in {beside_text.harm} of {beside_text.setups}"
     return said
 
 
@@ -213,7 +212,7 @@ def _plots_part(found: Measured) -> str:
     """What plots add to title and genres, as the end of what is said of texts; "" where that was
     not run."""
     effect = found.effect(f"{PLOTS}, early stopped")
-    return "" if effect is None else f", the plot's part {effect}{chance(effect)}"
+    return "" if effect is None else f", over title and genres {effect}{chance(effect)}"
 
 
 def answer_text(found: Measured) -> str:
@@ -223,17 +222,17 @@ def answer_text(found: Measured) -> str:
     splits = [effect.splits for one in answered.values() for effect in one.beside.values()]
     sentences = [
         f"**{lead(list(answered.values()))}**",
-        "Cut in rating error (MSE) against the same network on IDs alone, stopped at its "
-        f"best validation epoch; MovieLens-1M, {_least_and_most(splits)} splits, "
+        "Cut in rating error (MSE) against the same network on IDs, at its best validation "
+        f"epoch; MovieLens-1M, {_least_and_most(splits)} splits, "
         "95 % intervals.",
         f"Texts (title, genres, plot): {_gain(text, STOPPED)}, {SHUFFLED} "
         f"{_shuffled(text, STOPPED)}{_plots_part(found)}; "
-        f"standardised, in large batches {_gain(text, STANDARDISED)}.",
+        f"standardised, large batches {_gain(text, STANDARDISED)}.",
         f"Posters: {_gain(picture, STOPPED)}; beside texts "
         f"{_gain(picture, BESIDE_TEXT + STOPPED)}.",
         f"Both: {_gain(both, STOPPED)}; {RECIPE} {_gain(both, RECIPE)}, {SHUFFLED} "
         f"{_shuffled(both, RECIPE)}; {TUNED} {_gain(both, TUNED)}.",
-        f"Movies with fewer than five ratings{_rare(found)}, texts: {_gain(new, STOPPED)}.",
+        f"With fewer than five ratings{_rare(found)}, texts: {_gain(new, STOPPED)}.",
     ]
     unrated, content = (found.effect(f"{UNRATED_TEXT}{end}") for end in ("", ", content"))
     if unrated is not None and content is not None:

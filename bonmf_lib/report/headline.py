@@ -9,7 +9,7 @@ from .answer_table import answer_rows
 from .conclusions import answer_text, cards
 from .figures.answer import answer_forest
 from .figures.general import set_style
-from .measured import Measured
+from .measured import Measured, doubt_in_words
 
 FIGURE = "papermill_runs/answer.svg"  # from the repository's root
 # its finding stands above it, its numbers in the table below
@@ -23,7 +23,7 @@ def answer_block(found: Measured) -> str:
 
 def effects_text(found: Measured) -> str:
     """Every effect that the figure draws."""
-    return "; ".join(f"{one.question.asked} {one.measured}" for one in cards(found))
+    return doubt_in_words("; ".join(f"{one.question.asked} {one.measured}" for one in cards(found)))
 
 
 def table_block(found: Measured) -> str:

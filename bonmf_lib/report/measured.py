@@ -91,19 +91,21 @@ def _told_by_itself(gain: float, low: float, high: float, splits: int) -> Effect
 
 @dataclass(frozen=True)
 class Tally:
-    """In how many of all setups around both centres of the recipe it helps, over every control too
-    (of as many that have one), and harms."""
+    """In how many of all setups around both centres of the recipe it helps, and harms.
+
+    Attributes:
+        by_content: in how many it also beats every control; None of comparisons of two networks
+            with content, whose controls are of both.
+    """
 
     help: int
-    by_content: int
+    by_content: int | None
     harm: int
     setups: int
 
     def __str__(self) -> str:
-        return (
-            f"helps in {self.help} of {self.setups} setups, over {SHUFFLED} in {self.by_content}, "
-            f"harms in {self.harm}"
-        )
+        by = "" if self.by_content is None else f", over every control in {self.by_content}"
+        return f"helps in {self.help} of {self.setups} setups{by}, harms in {self.harm}"
 
 
 @dataclass(frozen=True)
@@ -255,5 +257,7 @@ def _tallies(near: pd.DataFrame) -> dict[str, Tally]:
         row = counts.loc[(comparison, content)]
         if content == REAL and row["specifications"] > len(CENTRES):
             help_, harm, setups = (int(row[name]) for name in ("help", "harm", "specifications"))
-            found[comparison] = Tally(help_, helps_by_content(near, comparison), harm, setups)
+            over_ids = COMPARISONS[comparison].theirs == "IDs"
+            by_content = helps_by_content(near, comparison) if over_ids else None
+            found[comparison] = Tally(help_, by_content, harm, setups)
     return found

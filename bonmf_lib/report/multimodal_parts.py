@@ -180,7 +180,7 @@ def front_sentence(published: Published) -> str:
     (first, reads, how), (second, plain, how_plain) = best
     lost = _by_hardest(lost_content(one))
     sure = sum(each.gain.low > 0 for each in lost)
-    of_them = f", {sure} of {len(lost)} gain by what content says" if lost else ""
+    of_them = f": content itself surely helps {sure} of {len(lost)} tried" if lost else ""
     said = (
         f"**Rankers of Amazon Baby{of_them}** ({metric_name(METRIC)}, "
         f"{_settings(how, how_plain)}; vectors rebuilt from public graphs): {first}, on text and "

@@ -39,7 +39,8 @@ from .tables import paper_values
 _WHOLE = "00_start_here", "13_report", "14_explore"  # they give the whole answer
 _COLUMNS = RECIPE, STOPPED, STANDARDISED, TUNED
 _KEY = (
-    "In brackets: 95 % intervals. *Others'*: the same texts and pictures, given to other movies. "
+    "In brackets: 95 % intervals. *Others'*: the same texts and pictures, given to other movies; "
+    "beside the text, pictures alone. "
     "*Stopped early*: at the best validation epoch. †: not certain among so many tests."
 )
 _OWN_DATA = "MovieLens-1M with real plots and posters"

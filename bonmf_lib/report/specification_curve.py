@@ -5,11 +5,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ..experiments.protocols import WITHOUT_PLOTS
 from ..experiments.specifications import (
     CONTENTS,
     NETWORKS,
-    PICTURE_SHUFFLED,
     Specification,
     around_centres,
     random_combinations,
@@ -25,6 +23,7 @@ from .specification_effects import (
     Comparison,
     around,
     at,
+    one_input_control,
 )
 
 # share of the specifications around the centres that must agree with a claim, fixed at the head of
@@ -83,14 +82,15 @@ def centre_sentence(effects: pd.DataFrame, name: str, centre: Specification) -> 
     )
 
 
-_ONE_INPUT = {("text", WITHOUT_PLOTS): "text", ("(d)", PICTURE_SHUFFLED): "picture beside the text"}
+_WITH_ONE_INPUT = {"text": "text", "(d)": "picture beside the text"}
 
 
 def one_input_sentence(effects: pd.DataFrame, name: str, centre: Specification) -> str:
     """What the plot and the picture give by themselves in one specification, all else being real;
     "" where neither control was run."""
     found, parts = at(effects, centre), []
-    for (comparison, control), label in _ONE_INPUT.items():
+    for comparison, label in _WITH_ONE_INPUT.items():
+        control = one_input_control(comparison)
         if (comparison, control) not in found.index:
             continue
         real, left = (found.loc[(comparison, content), "gain"] for content in (REAL, control))
@@ -114,9 +114,12 @@ def shown_to_help(found: pd.DataFrame) -> tuple[list[str], list[str]]:
     helps, others = [], []
     for comparison in ("text", "picture", "(a)"):
         own = found.loc[comparison] if comparison in found.index.get_level_values(0) else None
-        if own is None or not set(OVER.values()) & set(own.index) or own["low"].isna().any():
+        if own is None or not set(OVER.values()) & set(own.index):
             continue
-        asked = own.loc[[name for name in (REAL, *OVER.values()) if name in own.index]]
+        asked = own.loc[[name for name in (*CONTENTS, *OVER.values()) if name in own.index]]
+        if asked["low"].isna().any():
+            continue
+        asked = asked.drop(index=[name for name in CONTENTS[1:] if name in asked.index])
         (helps if (asked["low"] > 0).all() else others).append(_GAINS[comparison])
     return helps, others
 

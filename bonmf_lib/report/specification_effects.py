@@ -183,6 +183,13 @@ _ONE_INPUT = {
 }
 
 
+def one_input_control(comparison: str) -> str | None:
+    """The control of what the first network of a comparison of ``COMPARISONS`` reads besides the
+    second, all else being real; None where there is none."""
+    asked = COMPARISONS[comparison]
+    return _ONE_INPUT.get((asked.ours, asked.theirs))
+
+
 def _asked(comparison: Comparison, encoders: Sequence[str]) -> dict[str, tuple[_Side, _Side]]:
     """The two networks of every content, real content first.
 

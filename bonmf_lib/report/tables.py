@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..claims.judge import LEAST_SEEDS, LEVEL, LOWER_IS_BETTER, SEEDS_ONLY, better_sign
+from ..claims.judge import LEAST_SEEDS, LEVEL, LOWER_IS_BETTER, NOT_TOLD, SEEDS_ONLY, better_sign
 from ..claims.reading import claims_by_id, read_claims
 from ..errors import RecordError
 from ..evaluation import Estimate, holm, mean_interval, paired_difference, percent_better
@@ -327,7 +327,7 @@ def _why(row) -> str:
             if inside
             else "the means of a pair differ by more"
         )
-    if row.qualifier == "not told from zero" and (row.low > 0 or row.high < 0):
+    if row.qualifier == NOT_TOLD and (row.low > 0 or row.high < 0):
         return "its own interval leaves out zero, which is not certain among so many tests"
     return _QUALIFIERS[row.qualifier] if row.qualifier else ""
 
@@ -345,7 +345,7 @@ _OVER_SEEDS = " Told over seeds only, which are initialisations of one split, no
 _QUALIFIERS = {
     "reversed": "the opposite holds",
     "another size": "the sign is the claimed one, the size is not",
-    "not told from zero": "no difference is told from zero",
+    NOT_TOLD: "no difference is told from zero",
 }
 _SENTENCES = {
     "reproduced": "{claim}: holds on {data}.",

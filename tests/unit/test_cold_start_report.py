@@ -196,6 +196,20 @@ def test_stand_ins_are_told_apart_by_the_error_with_text():
     mean = records(values)
     mean = mean[mean["variant"].str.startswith("Stand-in mean")]
     assert report.stand_in_sentence(mean, names).endswith("were not run beside it.")
+    alone, text = names["random", "0%"]
+    network = {"BoNMF on ID": alone, "BoNMF on ID + text": text}
+    plain = records(values)
+    plain = plain[plain["variant"].isin(network.values())]
+    back = {stand_in: name for name, stand_in in network.items()}
+    plain = plain.assign(variant=plain["variant"].map(back), experiment="09_items",
+                         protocol="items held out, 0 revealed")  # fmt: skip
+    whole = pd.concat([plain, mean.assign(experiment="09_stand_ins")])
+    *_, note, said, table = parts.stand_ins(Published(whole))
+    assert note.startswith("Untrained embeddings")
+    assert said.startswith("Lowest error with text: stand-in mean, 20%")
+    assert said.endswith(" % against an untrained embedding.")
+    without = list(parts.stand_ins(Published(mean.assign(experiment="09_stand_ins"))))
+    assert not any("as they were drawn" in str(part) for part in without)
     assert report.stand_in_sentence(records(values).iloc[:0], names) == (
         "No stand-in was run with texts."
     )

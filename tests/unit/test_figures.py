@@ -275,7 +275,9 @@ KINDS = {
     ),
     "definition_map": lambda _: practice_figures.definition_map({"Precision": fits()[0]}),
     "definition_heat": lambda _: definition_heat(),
-    "leak_plot": lambda _: practice_figures.leak_plot(curves(a=None).T.abs().iloc[[0, 0]], 0.7, 1),
+    "leak_plot": lambda _: practice_figures.leak_plot(
+        curves(a=None).T.abs().iloc[[0, 0]].set_axis([1, 2]), 0.7, 1
+    ),
     "svd_plot": lambda _: practice_figures.svd_plot(svd(), 5.0),
     "weights_plot": lambda name: practice_figures.weights_plot(
         pd.DataFrame({"split": [0, 0], "weights": [0, 0], "epoch": [1, 2], "mse": [0.9, 0.8]}),

@@ -275,7 +275,8 @@ def test_a_first_screen_tells_the_best_with_and_without_content():
     rows = {"12_models": values, "12_knock_outs": left}
     said = parts.front_sentence(published(rows, parts.SHARED_DATA))
     start = (
-        "**Rankers of Amazon Baby, 1 of 2 gain by what content says** (Recall@20, fixed settings; "
+        "**Rankers of Amazon Baby: content itself surely helps 1 of 2 tried** (Recall@20, "
+        "fixed settings; "
     )
     assert said.startswith(
         f"{start}vectors rebuilt from public graphs): FREEDOM, on text and picture, 0.1001 ("

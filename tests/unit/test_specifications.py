@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 
 from bonmf_lib.claims.reading import read_claims
+from bonmf_lib.datasets.texts import compose_texts
 from bonmf_lib.errors import ConfigError
 from bonmf_lib.evaluation.significance import equivalence, paired_difference
 from bonmf_lib.experiments import specifications
@@ -30,6 +31,7 @@ from bonmf_lib.report.specification_curve import (
     deciding_choices,
     helps_by_content,
     one_input_sentence,
+    shown_to_help,
     summary,
 )
 from bonmf_lib.report.specification_effects import (
@@ -321,7 +323,10 @@ def test_noise_is_run_in_the_centres_on_as_many_splits_as_other_readings(tmp_pat
 
 def test_controls_of_one_input_leave_the_other_as_it_is(run):
     """Beside the text, another item's picture; and the text without its plots, where it has any."""
-    names = {row.name: row for row in specifications.one_input_rows(run)}
+    whole = compose_texts(run.dataset.items, ("title", "genres", "plot"))
+    data = SimpleNamespace(items=run.dataset.items.assign(text=whole))
+    rows = specifications.one_input_rows(SimpleNamespace(settings=run.settings, dataset=data))
+    names = {row.name: row for row in rows}
     for centre in specifications.centres(run.settings).values():
         real = centre.row(run, "IDs + text + picture")
         dealt = names[centre.row_name("IDs + text + picture", PICTURE_SHUFFLED)]
@@ -332,10 +337,17 @@ def test_controls_of_one_input_leave_the_other_as_it_is(run):
     assert len(names) == 2 * 2
 
 
-def test_texts_without_plots_are_asked_for_only_where_there_are_plots(run):
-    items = SimpleNamespace(items=run.dataset.items.assign(plot=None))
-    rows = specifications.one_input_rows(SimpleNamespace(settings=run.settings, dataset=items))
-    assert rows and {row.model_config.modalities for row in rows} == {("text", "image")}
+def test_texts_without_plots_are_asked_for_only_where_plots_are_their_end(run):
+    """Of planted data, a text is the plot alone."""
+
+    def read(items: pd.DataFrame) -> set[tuple[str, ...]]:
+        data = SimpleNamespace(settings=run.settings, dataset=SimpleNamespace(items=items))
+        return {row.model_config.modalities for row in specifications.one_input_rows(data)}
+
+    items = run.dataset.items
+    assert read(items) == read(items.assign(plot=None)) == {("text", "image")}
+    whole = compose_texts(items, ("title", "genres", "plot"))
+    assert read(items.assign(text=whole)) == {("text", "image"), ("text",)}
 
 
 def test_what_one_input_adds_stands_against_all_that_is_real(run):
@@ -377,10 +389,10 @@ def test_readings_with_more_splits_are_readings_around_the_centres_on_later_seed
     known = {row.name for row in EXPERIMENTS["05_specifications"].rows(run)}
     assert asked and {row.name for row in asked} < known
     assert (*EXPERIMENTS["05_specifications"].seeds(run), *seeds) == run.settings.seeds
-    varied = {
-        row.name.split("; ")[-1] if "std 0.05" not in row.name else "features" for row in asked
-    }
-    assert varied == {"std 1", "features"}
+    choices = [row.name.split("; ") for row in asked if "text" in row.name]
+    scaled = {(scale, size) for _, scale, *_, size in choices}
+    assert scaled == {("unit", "std 0.05"), ("standardised", "std 0.05"), ("native", "std 1")}
+    assert len(asked) == 2 * (6 + 6 + 7)  # IDs alone know no scale
     short = Run(NotebookParameters(profile="quick", run_dir=str(tmp_path)))
     assert not short.later_reading_seeds
 
@@ -685,3 +697,17 @@ def test_effects_of_published_records_are_of_the_readings_alone():
     assert list(found.values()) == centres
     assert set(effects["stopping"]) == {"fixed", "best epoch"}
     assert published_effects(records.assign(experiment="04_table1"), "paper")[0].empty
+
+
+def test_a_control_of_one_input_on_one_split_leaves_what_is_shown_to_help(run):
+    centre = next(iter(specifications.centres(run.settings).values()))
+    level, text = 1 + np.array([0.0, 0.01, -0.01, 0.02, -0.02]), "IDs + text"
+    values = {"IDs": 1.0, text: 0.95}
+    rows = [table(**{centre.row_name(name): list(value * level)}) for name, value in values.items()]
+    shuffled = 1.001 + np.array([0.0, 0.011, -0.009, 0.02, -0.021])
+    rows.append(table(**{centre.row_name(text, "shuffled"): list(shuffled)}))
+    rows.append(table(**{centre.row_name(text, WITHOUT_PLOTS): [0.96]}))
+    effects = specification_effects(pd.concat(rows).assign(protocol="p"), [centre])
+    found = at(effects, centre)
+    assert np.isnan(found.loc[("text", WITHOUT_PLOTS), "low"])
+    assert shown_to_help(found) == (["text"], [])

@@ -190,14 +190,10 @@ def leak_plot(curves: pd.DataFrame, paper: float, published_epochs: int) -> Figu
     )
     axis.set(xlabel="epoch", ylabel="MSE (one split)")
     axis_legend(figure, axis)
-    reached = {name: (curves[name] <= near[1]).to_numpy() for name in curves.columns}
-    first = {label(name): met.argmax() for name, met in reached.items() if met.any()}
-    inside = [name for name, place in first.items() if place < published_epochs]
-    later = [
-        f"{name} (from epoch {curves.index[place]})"
-        for name, place in first.items()
-        if name not in inside
-    ]
+    near_paper = {name: curves.index[curves[name] <= near[1]] for name in curves.columns}
+    first = {label(name): epochs[0] for name, epochs in near_paper.items() if len(epochs)}
+    inside = [name for name, epoch in first.items() if epoch <= published_epochs]
+    later = [f"{name} (from epoch {epoch})" for name, epoch in first.items() if name not in inside]
     finding_title(
         figure,
         f"Within the paper's {published_epochs} epochs, at most {TOLERANCE:.0%} above its error: "
