@@ -176,8 +176,8 @@ def hollow_sentence(records: pd.DataFrame) -> str:
     if not {"SVD", "Global mean"} <= set(table.index) or table["SVD"] <= table["Global mean"]:
         return ""
     return (
-        f"that SVD errs more (MSE {table['SVD']:.2f}) than predicting the mean of all ratings "
-        f"({table['Global mean']:.2f})"
+        f"predicting the mean rating errs less ({table['Global mean']:.2f}, that SVD "
+        f"{table['SVD']:.2f})"
     )
 
 
@@ -222,11 +222,7 @@ def _best(found: Measured) -> AnswerRow:
     if known:
         first = ", ".join(_error(row) for _, row in fresh.iterrows())
         content = found.effect("Best-model (content)")
-        by = (
-            f"there BoNMF+ by content, over {SHUFFLED}, {content}{doubt(content)}"
-            if content
-            else ""
-        )
+        by = f"BoNMF+ there, over {SHUFFLED} content, {content}{doubt(content)}" if content else ""
         said = [f"MSE, searched on fresh splits: {first}", *told, by, "BoNMF+ is ours"]
     else:
         ours = any(row["variant"] == "BoNMF+" for row in shown)

@@ -208,11 +208,16 @@ def _clause(one: Card, subject: str) -> str:
     return said
 
 
-def _plots_part(found: Measured) -> str:
-    """What plots add to title and genres, as the end of what is said of texts; "" where that was
-    not run."""
-    effect = found.effect(f"{PLOTS}, early stopped")
-    return "" if effect is None else f", over title and genres {effect}{chance(effect)}"
+def _plots_lead(found: Measured) -> str:
+    """How much texts help without their plots, stopped early and on unrated movies; "" where that
+    was not run."""
+    words = {"better": "less", "worse": "more", "unclear": "about as much"}
+    told = [
+        f"{where}{words[effect.outcome]}"
+        for where, ending in (("", ", early stopped"), ("on unrated movies ", ", unrated"))
+        if (effect := found.effect(f"{PLOTS}{ending}")) is not None
+    ]
+    return f" Without their plots, texts help {', '.join(told)}." if told else ""
 
 
 def answer_text(found: Measured) -> str:
@@ -226,12 +231,12 @@ def answer_text(found: Measured) -> str:
         f"epoch; MovieLens-1M, {_least_and_most(splits)} splits, "
         "95 % intervals.",
         f"Texts (title, genres, plot): {_gain(text, STOPPED)}, {SHUFFLED} "
-        f"{_shuffled(text, STOPPED)}{_plots_part(found)}; "
-        f"standardised, large batches {_gain(text, STANDARDISED)}.",
+        f"{_shuffled(text, STOPPED)}.",
         f"Posters: {_gain(picture, STOPPED)}; beside texts "
-        f"{_gain(picture, BESIDE_TEXT + STOPPED)}.",
+        f"{_gain(picture, BESIDE_TEXT + STOPPED)}, {SHUFFLED} "
+        f"{_shuffled(picture, BESIDE_TEXT + STOPPED)}.",
         f"Both: {_gain(both, STOPPED)}; {RECIPE} {_gain(both, RECIPE)}, {SHUFFLED} "
-        f"{_shuffled(both, RECIPE)}; {TUNED} {_gain(both, TUNED)}.",
+        f"{_shuffled(both, RECIPE)}.",
         f"With fewer than five ratings{_rare(found)}, texts: {_gain(new, STOPPED)}.",
     ]
     unrated, content = (found.effect(f"{UNRATED_TEXT}{end}") for end in ("", ", content"))
@@ -241,6 +246,7 @@ def answer_text(found: Measured) -> str:
             f"{found.control_of(UNRATED_TEXT)} {content}{chance(content)}."
         )
         sentences[0] = f"{sentences[0].removesuffix('**')} {_unrated_lead(found)}**"
+    sentences[0] = f"{sentences[0].removesuffix('**')}{_plots_lead(found)}**"
     if (simple := found.effect("BoNMF (b), biased SVD")) is not None:
         sentences.append(simple_sentence(simple))
     of_rankers = multimodal_parts.front_sentence(found.published)

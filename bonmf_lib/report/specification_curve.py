@@ -35,18 +35,22 @@ def coverage_sentence(records: pd.DataFrame, profile: str) -> str:
     """How many of a profile's readings have records of all their networks: a curve shows the others
     only once they are run, and what is robust may change then."""
     settings, run = read_profile(profile), set(records["variant"])
-    counts = [
-        f"{sum(all(one.row_name(network) in run for network in NETWORKS) for one in asked)} of "
-        f"{len(asked)} {what}"
+    known = {
+        what: [all(one.row_name(network) in run for network in NETWORKS) for one in asked]
         for asked, what in (
             (around_centres(settings), "readings around the centres"),
             (random_combinations(settings), "random combinations"),
         )
         if asked
-    ]
+    }
+    counts = [f"{sum(found)} of {len(found)} {what}" for what, found in known.items()]
+    whole = all(known["readings around the centres"])
+    said = f"Run so far: {' and '.join(counts)}."
+    if whole:
+        return said
     return (
-        f"Run so far: {' and '.join(counts)}. Until all around the centres are, an answer that is "
-        "not robust may become so, and the other way round."
+        f"{said} Until all around the centres are, an answer that is not robust may become so, and "
+        "the other way round."
     )
 
 

@@ -168,6 +168,10 @@ def test_readings_that_are_not_run_yet_are_counted():
     )
     without = records[~records["variant"].str.startswith("IDs + picture, real")]
     assert coverage_sentence(without, "paper").startswith("Run so far: 0 of ")
+    every = specifications.around_centres(PAPER)
+    whole = pd.DataFrame({"variant": [one.row_name(name) for one in every for name in NETWORKS]})
+    said = coverage_sentence(whole, "paper")
+    assert said.startswith(f"Run so far: {len(every)} of {len(every)} ") and "Until" not in said
 
 
 def test_large_batches_have_more_epochs_to_stop_in():
