@@ -13,6 +13,7 @@ from .measured import (
     STANDARDISED,
     STOPPED,
     TUNED,
+    UNIT,
     Effect,
     Measured,
     Tally,
@@ -107,7 +108,7 @@ def card(question: Question, found: Measured) -> Card:
         content = found.reading(first, STOPPED, OVER[SHUFFLED])
     beside, controls = {}, {}
     for comparison, start in question.comparisons.items():
-        for label in CENTRES:
+        for label in (*CENTRES, UNIT):
             beside[start + label] = found.reading(comparison, label)
             controls[start + label] = found.shuffled(comparison, label)
         beside[start + STANDARDISED] = found.standardised(comparison)
@@ -121,8 +122,14 @@ def card(question: Question, found: Measured) -> Card:
     ):
         if (checked := found.effect(claim)) is not None:
             beside[label] = checked
+    for start in question.comparisons.values():
+        native, unit = beside[start + STOPPED], beside[start + UNIT]
+        if native is not None and unit is not None and native.outcome == unit.outcome:
+            beside[start + UNIT] = None  # says the same
     run = {label: effect for label, effect in beside.items() if effect is not None}
-    short, answer = _answer(question, decides, content, run)
+    (first, *_) = question.comparisons
+    by_unit = found.reading(first, UNIT, OVER[SHUFFLED])
+    short, answer = _answer(question, decides, content, run, by_unit)
     tallies = {start: found.tallies.get(name) for name, start in question.comparisons.items()}
     note = claims_by_id()[question.decides].note if decides is not None else ""
     return Card(
@@ -143,10 +150,12 @@ def _answer(
     decides: Effect | None,
     content: Effect | None,
     beside: dict[str, Effect],
+    by_unit: Effect | None,
 ) -> tuple[ShortAnswer, str]:
     """What it comes to, and the sentence. Better than nothing is not enough: where other items'
     content was tried, it must be better than that too, and in every other reading ``beside`` that
-    was run."""
+    was run. No clear gain on native features depends where those of unit length surely gain, by
+    their content too (``by_unit``)."""
     subject, error = question.subject, f"the error of {question.base}"
     if decides is None:
         return NOT_RUN, "This was not run on this data yet."
@@ -158,6 +167,9 @@ def _answer(
         said = f"No clear gain: {subject} {decides} against {question.base}{chance(decides)}"
         if harm:
             return HARMS_BESIDE_TEXT, f"{said}; beside the text they add {with_text.size} error."
+        unit = beside.get(UNIT)
+        if unit is not None and by_unit is not None and unit.outcome == by_unit.outcome == "better":
+            return DEPENDS, f"It depends: {said[0].lower()}{said[1:]}; at unit length {unit}."
         return NO_CLEAR_GAIN, f"{said}."
     gain = f"{subject} lower {error} by {decides.size}"
     if content is not None and content.outcome != "better":
@@ -227,7 +239,7 @@ def answer_text(found: Measured) -> str:
     splits = [effect.splits for one in answered.values() for effect in one.beside.values()]
     sentences = [
         f"**{lead(list(answered.values()))}**",
-        "Cut in rating error (MSE) against the same network on IDs, at its best validation "
+        "Cut in MSE of ratings against the network on IDs, at its best validation "
         f"epoch; MovieLens-1M, {_least_and_most(splits)} splits, "
         "95 % intervals.",
         f"Texts (title, genres, plot): {_gain(text, STOPPED)}, {SHUFFLED} "
@@ -235,9 +247,9 @@ def answer_text(found: Measured) -> str:
         f"Posters: {_gain(picture, STOPPED)}; beside texts "
         f"{_gain(picture, BESIDE_TEXT + STOPPED)}, {SHUFFLED} "
         f"{_shuffled(picture, BESIDE_TEXT + STOPPED)}.",
-        f"Both: {_gain(both, STOPPED)}; {RECIPE} {_gain(both, RECIPE)}, {SHUFFLED} "
-        f"{_shuffled(both, RECIPE)}.",
-        f"With fewer than five ratings{_rare(found)}, texts: {_gain(new, STOPPED)}.",
+        f"Both: {_gain(both, STOPPED)}{_at_unit_length(both)}; {RECIPE} "
+        f"{_gain(both, RECIPE)}, {SHUFFLED} {_shuffled(both, RECIPE)}.",
+        f"Below five ratings{_rare(found)}, texts: {_gain(new, STOPPED)}.",
     ]
     unrated, content = (found.effect(f"{UNRATED_TEXT}{end}") for end in ("", ", content"))
     if unrated is not None and content is not None:
@@ -251,6 +263,10 @@ def answer_text(found: Measured) -> str:
         sentences.append(simple_sentence(simple))
     of_rankers = multimodal_parts.front_sentence(found.published)
     return "\n\n".join(filter(None, (" ".join(sentences), of_rankers)))
+
+
+def _at_unit_length(one: Card) -> str:
+    return f", at unit length {one.beside[UNIT]}" if UNIT in one.beside else ""
 
 
 def _least_and_most(numbers: Sequence[int]) -> str:

@@ -22,7 +22,7 @@ from .domains import (
 )
 from .relative import signed
 
-ALL_MEANS = "all: IDs, shuffled content and plain models; ranges: by setup"
+ALL_MEANS = "all: IDs, shuffled content, plain models"
 Read = Sequence[tuple[Sequence[Verdict], Mapping[tuple[str, str, str], Summary]]]
 
 

@@ -2,7 +2,7 @@
 drawn from them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import pandas as pd
@@ -19,6 +19,7 @@ from .specification_effects import COMPARISONS, REAL, around, at, published_effe
 Outcome = Literal["better", "worse", "unclear"]
 RECIPE, STOPPED, TUNED = "by the paper's recipe", "stopped early", "tuned"
 STANDARDISED = "stopped early, standardised"
+UNIT = "stopped early, unit length"  # the second centre on features of unit length
 CENTRES = {RECIPE: "paper's recipe", STOPPED: "early stopped"}
 SHUFFLED = "shuffled"
 # what 04 calls networks of searched settings
@@ -114,7 +115,7 @@ class Measured:
 
     Attributes:
         claims: its rows of the ledger, by claim.
-        readings: of the two centres of the paper's recipe, rows of
+        readings: of the two centres of the paper's recipe and of ``UNIT``, rows of
             :func:`~bonmf_lib.report.specification_effects.at`; empty where they were not run.
         tallies: of all readings around them, by comparison, where others than the two were run.
     """
@@ -134,8 +135,8 @@ class Measured:
         return Effect(row["ours"], row["low"], row["high"], outcome, int(row["seeds"]))
 
     def reading(self, comparison: str, label: str, content: str = REAL) -> Effect | None:
-        """Of a comparison of ``COMPARISONS`` in one of the two centres, told by its own interval;
-        None where it was not run on several splits.
+        """Of a comparison of ``COMPARISONS`` in one of ``readings``, told by its own interval; None
+        where it was not run on several splits.
 
         Args:
             content: of ``CONTENTS``, or of ``OVER``.
@@ -144,6 +145,8 @@ class Measured:
         if (comparison, content) not in readings.index:
             return None
         row = readings.loc[(comparison, content)]
+        if label == UNIT and row["splits"] < LEAST_SEEDS:
+            return None
         return _told_by_itself(row["gain"], row["low"], row["high"], int(row["splits"]))
 
     def standardised(self, comparison: str) -> Effect | None:
@@ -247,6 +250,8 @@ def measured(published: Published, judged: pd.DataFrame | None = None) -> Measur
         label: at(effects, centres[centre]) if len(effects) else nothing
         for label, centre in CENTRES.items()
     }
+    unit = replace(centres[CENTRES[STOPPED]], preparation="unit")
+    readings[UNIT] = at(effects, unit) if len(effects) else nothing
     claims = own.drop_duplicates("claim").set_index("claim")
     return Measured(published, claims, readings, _tallies(around(effects)))
 

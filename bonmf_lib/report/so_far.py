@@ -26,6 +26,7 @@ from .measured import (
     STANDARDISED,
     STOPPED,
     TUNED,
+    UNIT,
     Measured,
     doubt,
     doubt_in_words,
@@ -37,7 +38,7 @@ from .relative import percent, span
 from .tables import paper_values
 
 _WHOLE = "00_start_here", "13_report", "14_explore"  # they give the whole answer
-_COLUMNS = RECIPE, STOPPED, STANDARDISED, TUNED
+_COLUMNS = RECIPE, STOPPED, UNIT, STANDARDISED, TUNED
 _KEY = (
     "In brackets: 95 % intervals. *Others'*: the same texts and pictures, given to other movies; "
     "beside the text, pictures alone. "

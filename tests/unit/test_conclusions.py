@@ -23,6 +23,7 @@ from bonmf_lib.report.measured import (
     STANDARDISED,
     STOPPED,
     TUNED,
+    UNIT,
     Effect,
     Measured,
     Tally,
@@ -72,7 +73,7 @@ def judged(**outcomes: str) -> Measured:
         }  # fmt: skip
     table = pd.DataFrame.from_dict(rows, orient="index", columns=LEDGER)
     empty = Published(pd.DataFrame(columns=COLUMNS))
-    return Measured(empty, table, {RECIPE: NOTHING, STOPPED: NOTHING}, {})
+    return Measured(empty, table, dict.fromkeys((RECIPE, STOPPED, UNIT), NOTHING), {})
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +171,9 @@ def test_a_gain_that_another_reading_does_not_show_depends(label, low, chip, mon
     other = Effect(1.0, low, 1.5, "better" if low > 0 else "unclear", 5)
     found = judged(decides="better", content="better")
     monkeypatch.setattr(Measured, "standardised", lambda *_: other if label != RECIPE else None)
-    monkeypatch.setattr(Measured, "reading", lambda _, __, of: other if of == label else None)
+    monkeypatch.setattr(
+        Measured, "reading", lambda _, __, of, *content: other if of == label else None
+    )
     answered = card(TEXT, found)
     assert answered.short.word == chip
     assert (label in answered.answer) == (chip == "depends")
@@ -366,13 +369,13 @@ def test_on_how_much_the_effect_on_few_ratings_rests_stands_beside_it(found):
     few = [488, 431, 416, 411, 456, 430, 471, 451, 451, 415]
     share = found.rare_share(NEW_ITEMS.decides)
     assert share == pytest.approx(np.mean(few) / 300_063, abs=1e-8)
-    assert f"fewer than five ratings ({share:.2%}".replace("%", " %") in answer_text(found)
+    assert f"Below five ratings ({share:.2%}".replace("%", " %") in answer_text(found)
     (row,) = (row for row in answer_rows(found) if row.question == NEW_ITEMS.asked)
     assert "rests on about 380 test ratings a split, of about 215" in row.measured
     assert card(NEW_ITEMS, found).answer.endswith("do not train.")
     assert not card(TEXT, found).answer.endswith("do not train.")
     assert judged().rare_share(NEW_ITEMS.decides) is None
-    assert "fewer than five ratings, texts: not run" in answer_text(judged())
+    assert "Below five ratings, texts: not run" in answer_text(judged())
 
 
 def test_answers_do_without_records():

@@ -7,13 +7,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..conclusions import Card, lead
-from ..measured import RECIPE, STANDARDISED, STOPPED, TUNED
+from ..measured import RECIPE, STANDARDISED, STOPPED, TUNED, UNIT
 from .style import PALETTE, PAPER_COLOUR, finding_title, finished, grid
 
 _COLOURS = {
     RECIPE: PALETTE[1],
     STOPPED: PALETTE[0],
     STANDARDISED: PALETTE[4],
+    UNIT: PALETTE[9],
     TUNED: PALETTE[2],
 }
 _HOLLOW = 8  # points: a ring around a dot that is in the same place
