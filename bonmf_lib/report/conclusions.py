@@ -239,7 +239,7 @@ def answer_text(found: Measured) -> str:
     splits = [effect.splits for one in answered.values() for effect in one.beside.values()]
     sentences = [
         f"**{lead(list(answered.values()))}**",
-        "Cut in MSE of ratings against the network on IDs, at its best validation "
+        "Cut in MSE against the network on IDs, at its best validation "
         f"epoch; MovieLens-1M, {_least_and_most(splits)} splits, "
         "95 % intervals.",
         f"Texts (title, genres, plot): {_gain(text, STOPPED)}, {SHUFFLED} "
