@@ -86,5 +86,5 @@ def test_all_errors_are_better_when_lower_and_have_names_to_read():
     assert set(COLD_PARTS) < set(LOWER_IS_BETTER)
     assert metric_label("mse-items-1-4") == "MSE, items with 1-4 training ratings"
     assert metric_label("precision@10-users-20+") == "Precision@10, users with 20+ training ratings"
-    assert metric_label("mse-cold-items") == "MSE on cold items"
+    assert metric_label("mse-cold-items") == "MSE on items with < 5 ratings"
     assert metric_label("ndcg@10") == "NDCG@10"

@@ -65,6 +65,6 @@ def test_bars_have_the_colours_and_their_title_counts_what_is_judged():
         CHIPS[verdict].fill for verdict in reversed(VERDICTS)
     ]
     assert figure.get_label() == (
-        "Of all papers' 18 claims, 6 are judged: 3 reproduced, 1 direction only, 0 inconclusive "
+        "Of 18 claims, 6 are judged: 3 reproduced, 1 direction only, 0 inconclusive "
         "and 2 not reproduced"
     )

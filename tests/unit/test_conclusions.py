@@ -371,7 +371,7 @@ def test_on_how_much_the_effect_on_few_ratings_rests_stands_beside_it(found):
     assert share == pytest.approx(np.mean(few) / 300_063, abs=1e-8)
     assert f"Below five ratings ({share:.2%}".replace("%", " %") in answer_text(found)
     (row,) = (row for row in answer_rows(found) if row.question == NEW_ITEMS.asked)
-    assert "rests on about 380 test ratings a split, of about 215" in row.measured
+    assert "rests on about 380 test ratings a split, 0.13 % of all, of about 215" in row.measured
     assert card(NEW_ITEMS, found).answer.endswith("do not train.")
     assert not card(TEXT, found).answer.endswith("do not train.")
     assert judged().rare_share(NEW_ITEMS.decides) is None
