@@ -5,7 +5,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ...experiments.specifications import CONTENTS, Specification
+from ...experiments.protocols import WITHOUT_PLOTS
+from ...experiments.specifications import CONTENTS, PICTURE_SHUFFLED, Specification
 from ..specification_curve import Count, counts, shown_to_help
 from ..specification_effects import COMPARISONS, REAL, Comparison, at
 from .findings import listed, splits
@@ -30,13 +31,21 @@ _READABLE = {
     "text_encoder": "text encoder",
     "image_encoder": "picture encoder",
 }
-_LOOKS = {REAL: (PALETTE[0], "o"), "shuffled": (PALETTE[1], "v"), "noise": (PALETTE[3], "s")}
+_LOOKS = {
+    REAL: (PALETTE[0], "o"),
+    "shuffled": (PALETTE[1], "v"),
+    "noise": (PALETTE[3], "s"),
+    PICTURE_SHUFFLED: (PALETTE[2], "D"),  # one input's alone, where the other one is real
+    WITHOUT_PLOTS: (PALETTE[4], "P"),
+}
+_SHIFTS = dict(zip((*CONTENTS, PICTURE_SHUFFLED, WITHOUT_PLOTS), (0, -1, 1, -2, 2), strict=True))
 _COMBINATION, _DRAWN = "random combination", PALETTE[7]
 
 
 def specification_curve(effects: pd.DataFrame, comparison: str) -> Figure:
     """Gains in percent of one comparison, sorted, with intervals; controls of the same choices
-    beside them, hollow; random combinations of choices on grey squares; a margin shaded.
+    beside them, hollow, in the centres those of one input too; random
+    combinations of choices on grey squares; a margin shaded.
 
     Args:
         effects: of :func:`bonmf_lib.report.specification_effects.specification_effects`.
@@ -53,15 +62,14 @@ def specification_curve(effects: pd.DataFrame, comparison: str) -> Figure:
     top, bottom = axes[:, 0]
     keys = list(_READABLE)
     where = {tuple(row): place for place, row in enumerate(real[keys].itertuples(index=False))}
-    for shift, content in zip((0, -0.15, 0.15), CONTENTS, strict=True):
+    for content, (colour, marker) in _LOOKS.items():
         shown = own[own["content"] == content]
         shown = shown[[tuple(row) in where for row in shown[keys].itertuples(index=False)]]
         if shown.empty:
             continue
-        colour, marker = _LOOKS[content]
         places = np.array([where[tuple(row)] for row in shown[keys].itertuples(index=False)])
         top.errorbar(
-            places + shift,
+            places + 0.15 * _SHIFTS[content],
             shown["gain"],
             yerr=spread(shown, "gain"),
             fmt=marker,
@@ -131,7 +139,7 @@ def _found(asked: Comparison, near: Count, apart: Count) -> str:
 
 def centre_gains(effects: pd.DataFrame, centres: dict[str, Specification]) -> Figure:
     """Gains in percent of every comparison in the centres but those with a margin, with 95 %
-    intervals, and those of the controls below, hollow.
+    intervals, and those of the controls around them, hollow.
 
     Args:
         effects: of :func:`bonmf_lib.report.specification_effects.specification_effects`.
@@ -143,13 +151,12 @@ def centre_gains(effects: pd.DataFrame, centres: dict[str, Specification]) -> Fi
     helping: dict[str, list[str]] = {}
     for axis, (title, centre) in zip(axes.flat, centres.items(), strict=True):
         found = at(effects, centre)
-        for place, content in enumerate(CONTENTS):
+        for content, (colour, marker) in _LOOKS.items():
             shown = [name for name in names if (name, content) in found.index]
             if not shown:
                 continue
             rows = found.loc[[(name, content) for name in shown]]
-            heights = [names.index(name) + 0.22 * (place - 1) for name in shown]
-            colour, marker = _LOOKS[content]
+            heights = [names.index(name) + 0.15 * _SHIFTS[content] for name in shown]
             axis.errorbar(
                 rows["gain"],
                 heights,
@@ -173,7 +180,7 @@ def centre_gains(effects: pd.DataFrame, centres: dict[str, Specification]) -> Fi
     drawn = set(effects["content"])
     handles = [
         mark(*_LOOKS[content], content, hollow=content != REAL)
-        for content in CONTENTS
+        for content in _LOOKS
         if content in drawn
     ]
     legend_below(figure, handles, title="content; hollow: control")
