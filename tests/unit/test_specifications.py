@@ -715,3 +715,20 @@ def test_a_control_of_one_input_on_one_split_leaves_what_is_shown_to_help(run):
     found = at(effects, centre)
     assert np.isnan(found.loc[("text", WITHOUT_PLOTS), "low"])
     assert shown_to_help(found) == (["text"], [])
+
+
+def test_a_control_of_one_input_is_drawn_beside_its_specification(run):
+    first, second = specifications.centres(run.settings).values()
+    both, text = "IDs + text + picture", "IDs + text"
+    rows = []
+    for centre in (first, second):
+        values = {"IDs": 1.0, text: 0.97, both: 0.98}
+        rows += [table(**{centre.row_name(name): [value]}) for name, value in values.items()]
+    rows.append(table(**{second.row_name(both, PICTURE_SHUFFLED): [0.97 * 1.01]}))
+    effects = specification_effects(pd.concat(rows).assign(protocol="p"), [first, second])
+    drawn = {"curve": specification_curve(effects, "(d)").axes[0]}
+    drawn["centre"] = centre_gains(effects, {"early stopped": second}).axes[0]
+    for axis, along in ((drawn["curve"], 1), (drawn["centre"], 0)):
+        shown = {one.get_label(): one.lines[0].get_xydata() for one in axis.containers}
+        assert shown[PICTURE_SHUFFLED][:, along].astype(float) == pytest.approx([-1])
+        assert len(shown["real"]) > 1
