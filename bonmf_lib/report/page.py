@@ -27,13 +27,11 @@ from . import html, tables
 from .answer_table import answer_rows
 from .conclusions import Card, answer_text, cards, simple_sentence
 from .measured import Measured
-from .published import Part
+from .published import Parts
 from .relative import percent
 from .row_sentences import searched_worse_sentence
 from .sections import main_rows
 from .verdicts import demonstration_sentence
-
-Parts = Iterator[Part]
 
 
 def answer(found: Measured) -> Parts:

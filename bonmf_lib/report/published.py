@@ -1,7 +1,7 @@
 """What is published, as a report sees it: records and tables, or one sentence that they are not
 published yet."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import pandas as pd
@@ -15,6 +15,7 @@ from ..runs.records import is_table_published, published_table, read_published
 from .html import Markup, Sentences, reading_table
 
 Part = str | Markup | pd.DataFrame | Figure  # of a report: sentences, markup, a table, a figure
+Parts = Iterator[Part]
 
 
 class NotPublishedError(RecordError):

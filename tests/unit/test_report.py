@@ -10,7 +10,12 @@ from matplotlib.figure import Figure
 from bonmf_lib.claims.ledger import ledger, unrun_claims
 from bonmf_lib.errors import RecordError
 from bonmf_lib.experiments.ablations import modality_rows
-from bonmf_lib.report import encoder_parts, published as published_module, sections as report
+from bonmf_lib.report import (
+    encoder_parts,
+    open_question_parts,
+    published as published_module,
+    sections as report,
+)
 from bonmf_lib.report.control_shares import control_shares
 from bonmf_lib.report.html import Markup
 from bonmf_lib.report.published import NotPublishedError, Published, read_published_run, show
@@ -29,15 +34,15 @@ PARTS = {
     "metric readings": report.metric_readings,
     "leaks": report.leaks,
     "svd": report.svd,
-    "pooling": lambda published: report.text_choice(published, "pooling"),
-    "content": lambda published: report.text_choice(published, "content"),
-    "size": lambda published: report.text_choice(published, "size"),
+    "pooling": lambda published: open_question_parts.text_choice(published, "pooling"),
+    "content": lambda published: open_question_parts.text_choice(published, "content"),
+    "size": lambda published: open_question_parts.text_choice(published, "size"),
     "prices of encoders": encoder_parts.prices,
     "prices and gains of encoders": encoder_parts.prices_and_gains,
     "dependence": report.dependence,
-    "picture use": report.picture_use,
-    "overlap": report.overlap,
-    "overlap left": report.overlap_left,
+    "picture use": open_question_parts.picture_use,
+    "overlap": open_question_parts.overlap,
+    "overlap left": open_question_parts.overlap_left,
     "information": lambda published: report.information(published, SUBSETS),
     "searches": report.searches,
     "controls by the paper's recipe": lambda published: report.controls(published, "03", "04"),
@@ -160,24 +165,26 @@ def test_damage_is_no_lack(published, monkeypatch):
 
 @pytest.mark.parametrize("question", ["text", "picture", "overlap"])
 def test_an_open_question_has_one_figure_and_the_others_below(published, question):
-    found = report.full_answers(published)
+    found = open_question_parts.full_answers(published)
     first, rest = (
         list(shown(found, question))
-        for shown in (report.open_question, report.open_question_in_full)
+        for shown in (open_question_parts.open_question, open_question_parts.open_question_in_full)
     )
     own = [answer for answer in found if answer.question == question]
     telling = sum(not answer.nothing_found for answer in own)
     assert [isinstance(part, Figure) for part in first] == [False, True]
     assert sum(isinstance(part, Figure) for part in rest) == telling - 1
     assert sum(isinstance(part, pd.DataFrame) for part in rest) == telling
-    for shown in (report.open_question, report.open_question_in_full):
+    for shown in (open_question_parts.open_question, open_question_parts.open_question_in_full):
         with pytest.raises(NotPublishedError):
             list(shown([], question))
 
 
 def test_what_to_take(published):
     judged = ledger(published.records)
-    taken = list(report.what_to_take(published, judged, report.full_answers(published)))
+    taken = list(
+        report.what_to_take(published, judged, open_question_parts.full_answers(published))
+    )
     assert sum(sentence.startswith("Our check: ") for sentence in taken) == 4
     left = unrun_claims(judged)
     # the first of them are named

@@ -9,7 +9,7 @@ import pytest
 
 from bonmf_lib.claims.ledger import UNTESTABLE, undefined_claims
 from bonmf_lib.claims.reading import OWN_SOURCE
-from bonmf_lib.report import encoder_parts, page, sections
+from bonmf_lib.report import encoder_parts, open_question_parts, page
 from bonmf_lib.report.conclusions import cards
 from bonmf_lib.report.measured import Measured, measured
 from bonmf_lib.report.published import read_published_run
@@ -182,21 +182,21 @@ def test_a_run_shows_what_it_decides(study, judged):
 
 
 def test_what_each_question_shows_is_in_full_below_it(study):
-    found = sections.full_answers(study.published)
+    found = open_question_parts.full_answers(study.published)
     for question in ("text", "picture"):
-        (first, _figure) = sections.open_question(found, question)
+        (first, _figure) = open_question_parts.open_question(found, question)
         whole = "\n".join(
             part
-            for part in sections.open_question_in_full(found, question)
+            for part in open_question_parts.open_question_in_full(found, question)
             if isinstance(part, str)
         )
         assert all(line in whole for line in first.splitlines())
 
 
 def test_overlap_is_said_by_what_was_found(study):
-    found = sections.full_answers(study.published)
-    first = next(sections.open_question(found, "overlap"))
+    found = open_question_parts.full_answers(study.published)
+    first = next(open_question_parts.open_question(found, "overlap"))
     assert "differs from concatenation" in first and "probability" in first
     nothing = [replace(answer, telling=0, nothing_found=True) for answer in found]
-    (said,) = sections.open_question(nothing, "overlap")
+    (said,) = open_question_parts.open_question(nothing, "overlap")
     assert said.startswith("No way to take overlap out is shown to help")
