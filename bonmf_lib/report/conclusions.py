@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ..claims.reading import claims_by_id
 from . import multimodal_parts
+from .html import with_list
 from .measured import (
     CENTRES,
     RECIPE,
@@ -233,36 +234,37 @@ def _plots_lead(found: Measured) -> str:
 
 
 def answer_text(found: Measured) -> str:
-    """The answer with its effects and intervals, one paragraph on ratings and one on rankers."""
+    """The answer with its effects and intervals, on ratings and on rankers: for each a sentence
+    and a list in Markdown."""
     answered = {one.question: one for one in cards(found)}
     text, picture, both, new = (answered[asked] for asked in (TEXT, PICTURE, BOTH, NEW_ITEMS))
     splits = [effect.splits for one in answered.values() for effect in one.beside.values()]
-    sentences = [
-        f"**{lead(list(answered.values()))}**",
-        "Cut in MSE against the network on IDs, at its best validation "
-        f"epoch; MovieLens-1M, {_least_and_most(splits)} splits, "
-        "95 % intervals.",
+    first = lead(list(answered.values()))
+    how = (
+        "Cut in MSE against the network on IDs, at its best validation epoch; MovieLens-1M, "
+        f"{_least_and_most(splits)} splits, 95 % intervals:"
+    )
+    lines = [
         f"Texts (title, genres, plot): {_gain(text, STOPPED)}, {SHUFFLED} "
-        f"{_shuffled(text, STOPPED)}.",
+        f"{_shuffled(text, STOPPED)}",
         f"Posters: {_gain(picture, STOPPED)}; beside texts "
         f"{_gain(picture, BESIDE_TEXT + STOPPED)}, {SHUFFLED} "
-        f"{_shuffled(picture, BESIDE_TEXT + STOPPED)}.",
+        f"{_shuffled(picture, BESIDE_TEXT + STOPPED)}",
         f"Both: {_gain(both, STOPPED)}{_at_unit_length(both)}; {RECIPE} "
-        f"{_gain(both, RECIPE)}, {SHUFFLED} {_shuffled(both, RECIPE)}.",
-        f"Below five ratings{_rare(found)}, texts: {_gain(new, STOPPED)}.",
+        f"{_gain(both, RECIPE)}, {SHUFFLED} {_shuffled(both, RECIPE)}",
+        f"Below five ratings{_rare(found)}, texts: {_gain(new, STOPPED)}",
     ]
     unrated, content = (found.effect(f"{UNRATED_TEXT}{end}") for end in ("", ", content"))
     if unrated is not None and content is not None:
-        sentences.append(
+        lines.append(
             f"Unrated movies, texts: {unrated}{chance(unrated)}, over "
-            f"{found.control_of(UNRATED_TEXT)} {content}{chance(content)}."
+            f"{found.control_of(UNRATED_TEXT)} {content}{chance(content)}"
         )
-        sentences[0] = f"{sentences[0].removesuffix('**')} {_unrated_lead(found)}**"
-    sentences[0] = f"{sentences[0].removesuffix('**')}{_plots_lead(found)}**"
+        first = f"{first} {_unrated_lead(found)}"
     if (simple := found.effect("BoNMF (b), biased SVD")) is not None:
-        sentences.append(simple_sentence(simple))
-    of_rankers = multimodal_parts.front_sentence(found.published)
-    return "\n\n".join(filter(None, (" ".join(sentences), of_rankers)))
+        lines.append(simple_sentence(simple).removesuffix("."))
+    of_ratings = with_list(f"**{first}{_plots_lead(found)}** {how}", lines)
+    return "\n\n".join(filter(None, (of_ratings, multimodal_parts.front_text(found.published))))
 
 
 def _at_unit_length(one: Card) -> str:

@@ -74,11 +74,24 @@ def escaped_markdown(line: str) -> str:
     return _NUMBERED.sub(lambda found: f"{found[1]}&#{ord(found[2])};", line)
 
 
+def with_list(said: str, lines: Sequence[str]) -> str:
+    """A sentence and a list below it, in Markdown that :func:`paragraph` reads."""
+    return "\n\n".join(filter(None, (said, "\n".join(f"* {line}." for line in lines))))
+
+
 def paragraph(text: str) -> Markup:
-    """A paragraph, or several parted by blank lines, whose only markup is ``**bold**``."""
+    """A paragraph, or several parted by blank lines, whose only markup is ``**bold**`` and lists,
+    each line of which begins with ``* ``."""
     bold = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", _text(text))
-    parts = "".join(f'<p class="answer">{part}</p>' for part in bold.split("\n\n"))
+    parts = "".join(map(_block, bold.split("\n\n")))
     return Markup(parts, text.replace("**", ""))
+
+
+def _block(part: str) -> str:
+    if not part.startswith("* "):
+        return f'<p class="answer">{part}</p>'
+    lines = "".join(f"<li>{line.removeprefix('* ')}</li>" for line in part.split("\n"))
+    return f'<ul class="answer">{lines}</ul>'
 
 
 def tone(word: str) -> Chip:

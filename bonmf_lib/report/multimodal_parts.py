@@ -166,11 +166,11 @@ def sentences(published: Published) -> Iterator[str]:
             yield turning
 
 
-def front_sentence(published: Published) -> str:
+def front_text(published: Published) -> str:
     """For first screens: on the data that these papers share, the best ranker that reads content
     and the best that reads none, searched where such were; what every ranker whose content was
-    replaced gains by it, and how many surely do; then how the two best stand on other data. ""
-    where it is not published."""
+    replaced gains by it, and how many surely do; then how the two best stand on other data. A
+    sentence and a list in Markdown, "" where it is not published."""
     one = on_each(published).get(SHARED_DATA)
     if one is None:
         return ""
@@ -182,19 +182,23 @@ def front_sentence(published: Published) -> str:
     sure = sum(each.gain.low > 0 for each in lost)
     of_them = f": content itself surely helps {sure} of {len(lost)} tried" if lost else ""
     said = (
-        f"**Rankers of Amazon Baby{of_them}** ({metric_name(METRIC)}, "
-        f"{_settings(how, how_plain)}; vectors rebuilt from public graphs): {first}, on text and "
-        f"picture, {_shown(reads)}; {second}, on IDs, {_shown(plain)}"
+        f"**Rankers of Amazon Baby{of_them}** ({metric_name(METRIC)}; vectors rebuilt from public "
+        "graphs)."
+    )
+    settings = _settings(how, how_plain)
+    compared = (
+        f"{settings[0].upper()}{settings[1:]}: {first}, on text and picture, "
+        f"{_shown(reads)}; {second}, on IDs, {_shown(plain)}"
     )
     gain = _lead(one, best)
-    said += "." if gain is None else f"; {first} over {second} {_gained(gain)}."
-    fixed = "" if how == how_plain == FIXED_SETTINGS else f"{FIXED_SETTINGS}, "
-    told = [f"{each.model} {_gained(each.gain)}" for each in lost]
-    gained = f" By content, {fixed}over the hardest control: {', '.join(told)}."
-    return f"{said}{gained if told else ''}{_elsewhere(published)}"
+    lines = [compared if gain is None else f"{compared}; {first} over {second} {_gained(gain)}"]
+    if told := [f"{each.model} {_gained(each.gain)}" for each in lost]:
+        fixed = "" if how == how_plain == FIXED_SETTINGS else f"{FIXED_SETTINGS}, "
+        lines.append(f"By content, {fixed}over the hardest control: {', '.join(told)}")
+    return html.with_list(said, lines + _elsewhere(published))
 
 
-def _elsewhere(published: Published) -> str:
+def _elsewhere(published: Published) -> list[str]:
     """The best ranker that reads content over the best that reads none, on each other data set
     where both kinds were compared; their own values where neither gain has an interval."""
     told = []
@@ -208,8 +212,8 @@ def _elsewhere(published: Published) -> str:
                 if gain is None
                 else f"{first}, on content, over {second}, on IDs, {_gained(gain)}"
             )
-            told.append(f" {_CALLED[dataset]}, {_settings(how, how_plain)}: {compared}.")
-    return "".join(told)
+            told.append(f"{_CALLED[dataset]}, {_settings(how, how_plain)}: {compared}")
+    return told
 
 
 def _settings(content: str, plain: str) -> str:

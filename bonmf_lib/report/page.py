@@ -35,7 +35,7 @@ from .verdicts import demonstration_sentence
 
 
 def answer(found: Measured) -> Parts:
-    """The answer in a paragraph, then a card per question."""
+    """The answer with its numbers, then a card per question."""
     yield html.paragraph(answer_text(found))
     yield html.cards(
         [

@@ -273,44 +273,40 @@ def test_a_first_screen_tells_the_best_with_and_without_content():
     left = {"FREEDOM": 0.1, "FREEDOM, shuffled": 0.05, "FREEDOM, no modality": 0.08}
     left |= {"FREEDOM, picture only": 0.099, "BM3": 0.075, "BM3, noise": 0.1}
     rows = {"12_models": values, "12_knock_outs": left}
-    said = parts.front_sentence(published(rows, parts.SHARED_DATA))
+    said = parts.front_text(published(rows, parts.SHARED_DATA))
     start = (
-        "**Rankers of Amazon Baby: content itself surely helps 1 of 2 tried** (Recall@20, "
-        "fixed settings; "
+        "**Rankers of Amazon Baby: content itself surely helps 1 of 2 tried** (Recall@20; "
+        "vectors rebuilt from public graphs).\n\n"
     )
-    assert said.startswith(
-        f"{start}vectors rebuilt from public graphs): FREEDOM, on text and picture, 0.1001 ("
-    )
+    assert said.startswith(f"{start}* Fixed settings: FREEDOM, on text and picture, 0.1001 (")
     assert "; EASE, on IDs, 0.0801 (" in said
-    _, asked, gains = said.partition("By content, over the hardest control: FREEDOM +25.0 % (")
+    _, asked, gains = said.partition("\n* By content, over the hardest control: FREEDOM +25.0 % (")
     assert asked and "), BM3 −25.0 % (" in gains and gains.endswith(").")
     searched = published(rows | {"12_tuned": values | {"BM3": 0.2}}, parts.SHARED_DATA)
-    said = parts.front_sentence(searched)
-    assert "tuned; vectors rebuilt from public graphs): BM3, on text and " in said
+    said = parts.front_text(searched)
+    assert "\n* Tuned: BM3, on text and " in said
     assert "By content, fixed settings, over the hardest control: FREEDOM +" in said
-    in_part = parts.front_sentence(
-        published(rows | {"12_tuned": {"EASE": 0.09}}, parts.SHARED_DATA)
-    )
-    assert "(Recall@20, fixed settings, on IDs tuned; vectors" in in_part
+    in_part = parts.front_text(published(rows | {"12_tuned": {"EASE": 0.09}}, parts.SHARED_DATA))
+    assert "\n* Fixed settings, on IDs tuned: FREEDOM" in in_part
     assert "FREEDOM, on text and picture, 0.1001 (" in in_part and "EASE, on IDs, 0.09" in in_part
     partly = published(rows | {"12_tuned": {"VBPR": 0.09, "EASE": 0.06}}, parts.SHARED_DATA)
-    said = parts.front_sentence(partly)  # searched ones stand for their models, not for all others
+    said = parts.front_text(partly)  # searched ones stand for their models, not for all others
     assert "FREEDOM, on text and picture, 0.1001 (" in said and "LightGCN, on IDs, 0.0701 (" in said
-    alone = parts.front_sentence(published({"12_models": values}, parts.SHARED_DATA))
+    alone = parts.front_text(published({"12_models": values}, parts.SHARED_DATA))
     assert "By content" not in alone and "; FREEDOM over EASE +25.0 % (" in alone
     both = [published({"12_models": values}, name) for name in (parts.SHARED_DATA, "tiktok")]
-    elsewhere = parts.front_sentence(Published(pd.concat([one.records for one in both])))
-    start = " TikTok, fixed settings: FREEDOM, on content, over EASE, on IDs, +25.0 % ("
+    elsewhere = parts.front_text(Published(pd.concat([one.records for one in both])))
+    start = "\n* TikTok, fixed settings: FREEDOM, on content, over EASE, on IDs, +25.0 % ("
     assert elsewhere.partition(start)[0] == alone and elsewhere != alone
     given = [one.records.assign(split="given") for one in both]  # seeds are no other users there
-    elsewhere = parts.front_sentence(Published(pd.concat(given)))
+    elsewhere = parts.front_text(Published(pd.concat(given)))
     assert (
         " over EASE" not in elsewhere
-        and " TikTok, fixed settings: FREEDOM, on content, 0.100" in (elsewhere)
+        and "\n* TikTok, fixed settings: FREEDOM, on content, 0.100" in (elsewhere)
     )
     for other in ({"12_models": {"EASE": 0.08}}, {"12_code": values}, {}):
-        assert parts.front_sentence(published(other, parts.SHARED_DATA)) == ""
-    assert parts.front_sentence(published(rows, "tiktok")) == ""
+        assert parts.front_text(published(other, parts.SHARED_DATA)) == ""
+    assert parts.front_text(published(rows, "tiktok")) == ""
 
 
 def test_a_first_screen_tells_how_far_the_best_leads_where_that_was_told(monkeypatch):
@@ -322,7 +318,7 @@ def test_a_first_screen_tells_how_far_the_best_leads_where_that_was_told(monkeyp
     }  # fmt: skip
     table = pd.DataFrame([pair])
     monkeypatch.setattr(Published, "across_users", property(lambda _: table))
-    said = parts.front_sentence(own)
+    said = parts.front_text(own)
     assert "EASE, on IDs, 0.0801 (" in said and "; FREEDOM over EASE +25.0 % (+" in said
 
 

@@ -92,6 +92,16 @@ def test_a_paragraph_has_its_bold_words():
     assert two.count("<p ") == two.count("</p>") == 2
 
 
+def test_a_sentence_with_a_list_is_one_in_markdown_and_in_html():
+    text = html.with_list("**Yes.** By:", ["1 %", "2 * 2 %"])
+    assert text == "**Yes.** By:\n\n* 1 %.\n* 2 * 2 %."
+    assert html.paragraph(text.replace(" %", "")).html == (
+        '<p class="answer"><strong>Yes.</strong> By:</p>'
+        '<ul class="answer"><li>1.</li><li>2 * 2.</li></ul>'
+    )
+    assert html.with_list("", ["1"]) == "* 1." and html.with_list("No.", []) == "No."
+
+
 def test_a_number_stays_on_one_line_with_its_unit():
     shown = html.card("How much?", "helps", "By 2.8 % (2.3 to 3.2).", "+2.8 % (+2.3 to +3.2)")
     assert shown.html.count("2.8\N{NO-BREAK SPACE}%") == 2 and "2.8 %" not in shown.html

@@ -30,9 +30,10 @@ def texts(parts) -> str:
     return "\n".join(part if isinstance(part, str) else repr(part) for part in parts)
 
 
-def test_the_answer_is_a_paragraph_and_a_card_per_question(study):
-    paragraph, shown = page.answer(study)
-    assert paragraph.html.startswith('<p class="answer"><strong>')
+def test_the_answer_is_a_sentence_its_numbers_and_a_card_per_question(study):
+    said, shown = page.answer(study)
+    assert said.html.startswith('<p class="answer"><strong>')
+    assert said.html.count("<ul") == said.html.count("<strong>") == 2
     assert shown.html.count("<article") == shown.html.count('class="chip"') == len(cards(study))
     (table,) = page.answer_table(study)
     assert all(one.question.asked in repr(table) for one in cards(study))
