@@ -21,7 +21,12 @@ _QUESTIONS = {
     "picture": "Uses of the picture (07)",
     "overlap": "Ways to take overlap out (08)",
 }
-_ANSWER_COLUMNS = ("difference", "percent", "low", "high", "p_holm", "verdict")
+# what the columns of an answer's table are called: intervals of texts are in percent
+_IN_PERCENT = {"percent": "added MSE, %", "low": "low, %", "high": "high, %", "verdict": "verdict"}
+_IN_MSE = {
+    "difference": "added MSE", "low": "low", "high": "high", "percent": "added MSE, %",
+    "p_holm": "p (Holm)", "verdict": "verdict",
+}  # fmt: skip
 
 
 def full_answers(published: Published) -> list[answers.Answer]:
@@ -51,8 +56,10 @@ def open_question_in_full(found: Sequence[answers.Answer], question: str) -> Par
     for answer in own:
         yield "\n".join(answer.sentences)
         if not answer.nothing_found:
-            columns = [name for name in _ANSWER_COLUMNS if name in answer.table]
-            yield answer.table[columns].round(4).rename_axis(answer.where)
+            called = _IN_PERCENT if question == "text" else _IN_MSE
+            columns = [name for name in called if name in answer.table]
+            table = answer.table[columns].rename(columns=called)
+            yield table.round(4).rename_axis(answer.where)
             if answer is not shown:
                 yield _answer_figure(answer)
     if any(answer.families for answer in own):
