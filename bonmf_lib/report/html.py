@@ -215,7 +215,8 @@ class ClaimRow:
     """A claim as the report lists it.
 
     Attributes:
-        code: its id. verdict: with its qualifier. notes: what else a reader should know.
+        code: its id. verdict: with its qualifier. notes: what else a reader should know. said_by:
+            what says it, as a label.
     """
 
     statement: str
@@ -224,6 +225,7 @@ class ClaimRow:
     measured: str
     verdict: str
     notes: str
+    said_by: str = "paper"
 
 
 def claim_rows(rows: Sequence[ClaimRow]) -> Markup:
@@ -233,7 +235,7 @@ def claim_rows(rows: Sequence[ClaimRow]) -> Markup:
     for row in rows:
         facts = [
             f"{label}: {_text(value)}"
-            for label, value in (("paper", row.paper), ("measured", row.measured))
+            for label, value in ((row.said_by, row.paper), ("measured", row.measured))
             if value
         ]
         note = f' <span class="note">{_text(row.notes)}</span>' if row.notes else ""
@@ -243,7 +245,8 @@ def claim_rows(rows: Sequence[ClaimRow]) -> Markup:
             f"<code>{_text(row.code)}</code>{note}</p></li>"
         )
     lines = [
-        f"{row.statement}: {row.verdict} ({row.code}; paper: {row.paper}; measured: {row.measured})"
+        f"{row.statement}: {row.verdict} ({row.code}; {row.said_by}: {row.paper}; "
+        f"measured: {row.measured})"
         for row in rows
     ]
     return Markup(f'<ul class="claims">{"".join(shown)}</ul>', _plain(lines, "claims"))

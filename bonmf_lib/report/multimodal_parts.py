@@ -192,9 +192,11 @@ def front_text(published: Published) -> str:
     )
     gain = _lead(one, best)
     lines = [compared if gain is None else f"{compared}; {first} over {second} {_gained(gain)}"]
-    if told := [f"{each.model} {_gained(each.gain)}" for each in lost]:
+    if told := [
+        f"{each.model} {_gained(each.gain)} over {WHAT_IS_LEFT[each.left]}" for each in lost
+    ]:
         fixed = "" if how == how_plain == FIXED_SETTINGS else f"{FIXED_SETTINGS}, "
-        lines.append(f"By content, {fixed}over the hardest control: {', '.join(told)}")
+        lines.append(f"By content, {fixed}against the hardest control: {', '.join(told)}")
     return html.with_list(said, lines + _elsewhere(published))
 
 

@@ -171,15 +171,25 @@ def _with_intervals(rows: pd.DataFrame) -> Iterator:
     ).itertuples()
 
 
+_SAID_BY = {"bonmf-review": "second reading"}  # where that is not the paper itself
+
+
 def _claim_row(row, dataset: str) -> html.ClaimRow:
     elsewhere = row.verdict not in UNJUDGED and row.dataset != dataset
+    unsure = tables.not_certain(row)
+    notes = [
+        f"On {shown_name(row.dataset)}." if elsewhere else "",
+        f"{unsure[:1].upper()}{unsure[1:]}." if unsure else "",
+        row.note,
+    ]
     return html.ClaimRow(
         row.statement,
         row.claim,
         row.paper,
         row.measured,
         qualified(row),
-        " ".join(filter(None, (f"On {shown_name(row.dataset)}." if elsewhere else "", row.note))),
+        " ".join(filter(None, notes)),
+        _SAID_BY.get(row.source, "paper"),
     )
 
 

@@ -102,7 +102,7 @@ def svd_sentence(table: pd.DataFrame, paper: float, unit: str = "stars") -> str:
         )
     filled = table[table["centre"] != "none"]["mse"]
     return (
-        f"Nearest to the paper's {paper:g}: " + "; ".join(parts) + ". "
+        f"Of {len(table)} variants, nearest to the paper's {paper:g}: " + "; ".join(parts) + ". "
         f"With unknown ratings at a mean, no variant is above {filled.max():.3f}."
     )
 

@@ -292,7 +292,10 @@ def curve_sentence(effects: pd.DataFrame, comparison: str) -> str:
         said.append(
             f"Real features beat every control ({controls}) in {near.beaten} of {near.compared}."
         )
-        said.append(f"The answer is {'yes, robustly' if near.robust else 'not a robust yes'}.")
+        said.append(
+            f"By the rule set beforehand ({ROBUST:.0%} of them) the answer is "
+            f"{'yes, robustly' if near.robust else 'not a robust yes'}."
+        )
     if len(drawn):
         said.append(_counted(asked, apart, drawn, "random combinations, counted apart,"))
     return " ".join(said)

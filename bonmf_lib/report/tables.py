@@ -327,9 +327,15 @@ def _why(row) -> str:
             if inside
             else "the means of a pair differ by more"
         )
-    if row.qualifier == NOT_TOLD and (row.low > 0 or row.high < 0):
-        return "its own interval leaves out zero, which is not certain among so many tests"
-    return _QUALIFIERS[row.qualifier] if row.qualifier else ""
+    return not_certain(row) or _QUALIFIERS.get(row.qualifier, "")
+
+
+def not_certain(row) -> str:
+    """Of a comparison in the ledger whose own interval leaves out zero and whose adjusted test does
+    not tell it: that, in words; "" of others."""
+    if row.qualifier != NOT_TOLD or row.low <= 0 <= row.high:
+        return ""
+    return "its own interval leaves out zero, which is not certain among so many tests"
 
 
 def _untestable(row) -> str:

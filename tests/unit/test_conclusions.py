@@ -426,4 +426,4 @@ def test_the_figure_is_drawn_alike_twice_and_says_its_finding(found, tmp_path):
 def test_only_comparisons_of_the_paper_print_a_size():
     sizes = {question: question.claimed for question in QUESTIONS}
     assert sizes == {BOTH: 14.0, TEXT: None, PICTURE: 3.0, NEW_ITEMS: None}
-    assert claimed()["BoNMF (d)"] == "The picture adds a little: +3 %"
+    assert claimed()["BoNMF (d)"] == "The picture adds a little to the text: +3 %"
