@@ -201,6 +201,7 @@ _LISTS = {
     "04_native": Experiment(table1.native_rows, _ablated),
     "04_tuned": Experiment(_tuned, _ablated, _ours_do_without),
     "04_fresh_splits": Experiment(table1.fresh_rows, lambda run: run.fresh_seeds, _ours_do_without),
+    "04_fresh_networks": Experiment(table1.fresh_network_rows, lambda run: run.fresh_seeds),
     "04_initialisations": Experiment(_initialisations, _first),
     "04_review": Experiment(second_reading.review_rows, _ablated),
     "04_implicit": Experiment(second_reading.implicit_rows, _ablated),

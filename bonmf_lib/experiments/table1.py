@@ -110,6 +110,18 @@ def fresh_rows(run: Run) -> list[Variant]:
     return rows + control_rows(run, rows, ("shuffled",))
 
 
+def fresh_network_rows(run: Run) -> list[Variant]:
+    """The paper's network on IDs, with texts, and with both, which start from native features,
+    searched as widely on the same splits; then those with content on other items'."""
+    rows = {row.name: row for row in table1_rows(run)}
+    texts, both = (rows[name].prepared("native") for name in ("BoNMF, no picture", "BoNMF"))
+    searched = [
+        searched_widely(run, row, run.settings.tuning.fresh, ON_FRESH_SPLITS)
+        for row in (rows["NMD (ID only)"], texts, both)
+    ]
+    return searched + control_rows(run, searched, ("shuffled",))
+
+
 def _averaged(run: Run, row: Variant) -> Variant:
     members = run.settings.comparison.ensemble_members
     return replace(row, name=f"{row.name}, {members} members", members=members)

@@ -446,6 +446,32 @@ def test_the_best_model_is_searched_as_widely_as_its_rivals_where_nothing_was_ch
     assert {claim.protocol for claim in claims} == {ON_FRESH_SPLITS}
 
 
+def test_the_papers_network_is_searched_as_widely_on_the_same_splits(tmp_path):
+    run = Run(NotebookParameters(profile="smoke", run_dir=str(tmp_path)))
+    (rows, seeds), (others, same) = (
+        asked(run, name) for name in ("04_fresh_networks", "04_fresh_splits")
+    )
+    named, best = {row.name: row for row in rows}, {row.name: row for row in others}
+    whole, texts = named["BoNMF"], named["BoNMF, no picture"]
+    assert seeds == same and not set(named) & set(best)
+    assert list(named)[:3] == ["NMD (ID only)", "BoNMF, no picture", "BoNMF"]
+    for row in rows:
+        space = dict(row.search.space)
+        assert row.protocol == ON_FRESH_SPLITS and row.training == best["BoNMF+"].training
+        assert space.items() >= WIDE_SPACES["bonmf"].items()
+        read = {name.partition("_")[0] for name in space if name.endswith("_preparation")}
+        assert {one.removeprefix("model.") for one in read} == set(row.model_config.modalities)
+        assert len(space["training.batch_size"].choices) == 2
+    assert {whole.model_config.text_preparation, texts.model_config.text_preparation} == {"native"}
+    for row in (whole, texts):
+        control = named[f"{row.name}, shuffled"]
+        assert control.search == row.search and control.text_encoder.endswith("-shuffled")
+    claims = [claim for claim in read_claims() if claim.about == "Wide-search"]
+    asked_of = {name for claim in claims for name in (claim.variant, *claim.than)}
+    assert asked_of == {*named, "Biased SVD"}
+    assert {claim.protocol for claim in claims} == {ON_FRESH_SPLITS}
+
+
 # The test part is never looked at
 
 
