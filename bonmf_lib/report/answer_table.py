@@ -9,7 +9,7 @@ from ..claims.ledger import qualified
 from ..experiments.table1 import ON_FRESH_SPLITS
 from . import domain_counts, domains
 from .conclusions import Card, cards
-from .measured import SHUFFLED, STOPPED, Measured, doubt
+from .measured import SHUFFLED, STOPPED, WIDE, Measured, doubt
 from .questions import (
     BESIDE_TEXT,
     NEW_ITEMS,
@@ -155,10 +155,12 @@ def _language_models(found: Measured) -> AnswerRow:
 
 def _factorisation(found: Measured) -> AnswerRow:
     first, second = found.effect("BoNMF (b)"), found.effect("BoNMF (b), biased SVD")
+    wide = found.effect("Wide-search (b), biased SVD")
     said = [
         first and f"{first} over SVD as rebuilt",
         hollow_sentence(found.published.own),
         second and f"{second} over biased SVD, both tuned",
+        wide and f"on texts {wide} over biased SVD, both {WIDE}",
     ]
     return AnswerRow(
         "Does it beat plain factorisation?",

@@ -15,6 +15,7 @@ from .measured import (
     STOPPED,
     TUNED,
     UNIT,
+    WIDE,
     Effect,
     Measured,
     Tally,
@@ -46,6 +47,8 @@ from .short_answers import (
     ShortAnswer,
 )
 from .specification_effects import OVER
+
+_SVD_WIDE, _SVD_TUNED = "Wide-search (b), biased SVD", "BoNMF (b), biased SVD"  # checks
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,8 @@ def card(question: Question, found: Measured) -> Card:
         (BESIDE_TEXT + STOPPED, question.beside_text),
         (BESIDE_TEXT + TUNED, question.beside_text_tuned),
         (TUNED, question.tuned),
+        (BESIDE_TEXT + WIDE, question.beside_text_wide),
+        (WIDE, question.wide),
     ):
         if (checked := found.effect(claim)) is not None:
             beside[label] = checked
@@ -183,7 +188,7 @@ def _answer(
         )
     if harm:
         return DEPENDS, f"It depends: {gain}, but beside the text add {with_text.size} error."
-    for label in (RECIPE, STANDARDISED, TUNED):
+    for label in (RECIPE, STANDARDISED, TUNED, WIDE):
         if label in beside and beside[label].outcome != "better":
             return DEPENDS, f"It depends: {gain} {STOPPED}; {label} they gain {beside[label]}."
     return HELPS, f"Yes: {gain}."
@@ -249,6 +254,7 @@ def answer_text(found: Measured) -> str:
     answered = {one.question: one for one in cards(found)}
     text, picture, both, new = (answered[asked] for asked in (TEXT, PICTURE, BOTH, NEW_ITEMS))
     splits = [effect.splits for one in answered.values() for effect in one.beside.values()]
+    searched = WIDE if WIDE in text.beside else TUNED
     first = f"{lead(list(answered.values()))[:-1]}{_whatever_it_shows(found, picture)}."
     how = (
         "Cut in MSE against the network on IDs, at its best validation epoch; MovieLens-1M, "
@@ -256,7 +262,8 @@ def answer_text(found: Measured) -> str:
     )
     lines = [
         f"Texts (title, genres, plot): {_gain(text, STOPPED)}, {SHUFFLED} "
-        f"{_shuffled(text, STOPPED)}; {TUNED} {_gain(text, TUNED)}",
+        f"{_shuffled(text, STOPPED)}; {searched} "
+        f"{_gain(text, searched)}",
         f"Posters: {_gain(picture, STOPPED)}; beside texts "
         f"{_gain(picture, BESIDE_TEXT + STOPPED)}, {SHUFFLED} "
         f"{_shuffled(picture, BESIDE_TEXT + STOPPED)}",
@@ -271,8 +278,8 @@ def answer_text(found: Measured) -> str:
             f"{found.control_of(UNRATED_TEXT)} {content}{chance(content)}"
         )
         first = f"{first} {_unrated_lead(found)}"
-    if (simple := found.effect("BoNMF (b), biased SVD")) is not None:
-        lines.append(simple_sentence(simple).removesuffix("."))
+    if simple := simple_sentence(found):
+        lines.append(simple.removesuffix("."))
     of_ratings = with_list(f"**{first}{_plots_lead(found)}** {how}", lines)
     return "\n\n".join(filter(None, (of_ratings, multimodal_parts.front_text(found.published))))
 
@@ -301,18 +308,22 @@ def _shuffled(one: Card, label: str) -> str:
     return percent(one.shuffled[label]) if label in one.shuffled else "not run"
 
 
-def simple_sentence(effect: Effect) -> str:
-    """How BoNMF stands to biased SVD, both tuned.
+def over_biased_svd(found: Measured) -> Effect | None:
+    """What the paper's network gains over biased SVD: on texts and searched widely, or else as it
+    was tuned; None where neither was run."""
+    return found.effect(_SVD_WIDE) or found.effect(_SVD_TUNED)
 
-    Args:
-        effect: of BoNMF over it.
-    """
+
+def simple_sentence(found: Measured) -> str:
+    """How the paper's network stands to biased SVD, by :func:`over_biased_svd`; "" without it."""
+    if (effect := over_biased_svd(found)) is None:
+        return ""
+    network, how = "the paper's network", "both tuned, the network on standardised features"
+    if found.effect(_SVD_WIDE) is not None:
+        network, how = f"{network} on texts", f"both {WIDE}"
     said = {
-        "worse": f"errs less: the paper's network {effect.size} more",
-        "better": f"errs more: the paper's network {effect.size} less",
-        "unclear": f"and the paper's network do not differ clearly ({effect})",
+        "worse": f"errs less: {network} {effect.size} more",
+        "better": f"errs more: {network} {effect.size} less",
+        "unclear": f"and {network} do not differ clearly ({effect})",
     }
-    return (
-        f"Biased SVD, on IDs, {said[effect.outcome]}, both tuned, the network on standardised "
-        "features."
-    )
+    return f"Biased SVD, on IDs, {said[effect.outcome]}, {how}."

@@ -19,6 +19,7 @@ from .specification_effects import COMPARISONS, REAL, around, at, published_effe
 Outcome = Literal["better", "worse", "unclear"]
 RECIPE, STOPPED, TUNED = "by the paper's recipe", "stopped early", "tuned"
 STANDARDISED = "stopped early, standardised"
+WIDE = "searched widely"  # on fresh splits: features' scale and size of batches too
 UNIT = "stopped early, unit length"  # the second centre on features of unit length
 CENTRES = {RECIPE: "paper's recipe", STOPPED: "early stopped"}
 SHUFFLED = "shuffled"

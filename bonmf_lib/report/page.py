@@ -25,7 +25,7 @@ from ..claims.reading import OWN_SOURCE, read_claims
 from ..datasets.words import shown_name
 from . import html, tables
 from .answer_table import answer_rows
-from .conclusions import Card, answer_text, cards, simple_sentence
+from .conclusions import Card, answer_text, cards, over_biased_svd, simple_sentence
 from .measured import Measured
 from .published import Parts
 from .relative import percent
@@ -71,9 +71,9 @@ def answer_table(found: Measured) -> Parts:
 def advice(found: Measured) -> Parts:
     """When to pay for text or pictures, chosen by the verdicts on them."""
     lines = [_advice(one) for one in cards(found) if one.question.bought]
-    if (simple := found.effect("BoNMF (b), biased SVD")) is not None:
+    if (simple := over_biased_svd(found)) is not None:
         first = " Try it first." if simple.outcome == "worse" else ""
-        lines.append(f"{simple_sentence(simple)}{first}")
+        lines.append(f"{simple_sentence(found)}{first}")
     yield "\n".join(lines)
 
 

@@ -27,6 +27,7 @@ class Question:
         tuned: the check with searched settings; "" where there is none.
         beside_text: the check of the same beside the text, stopped early; beside_text_tuned: with
         searched settings; "" where there is none.
+        wide, beside_text_wide: the checks of the same searched widely; likewise.
         comparisons: of ``COMPARISONS``, which both centres of the recipe show, with what their
             labels begin.
         notebooks: where it is studied. compares: with what labels of the paper's claim begin.
@@ -45,6 +46,8 @@ class Question:
     notebooks: tuple[str, ...]
     beside_text: str = ""
     beside_text_tuned: str = ""
+    wide: str = ""
+    beside_text_wide: str = ""
     bought: str = ""
     compares: str = ""
     standardised: str = ""
@@ -90,6 +93,7 @@ BOTH = Question(
     tuned="BoNMF (a), tuned",
     comparisons={"(a)": ""},
     notebooks=("03_model_training", "04_table1", "05_ablations"),
+    wide="Wide-search (a)",
     standardised="BoNMF (a), standardised",
 )
 TEXT = Question(
@@ -103,6 +107,7 @@ TEXT = Question(
     tuned="",
     comparisons={"text": ""},
     notebooks=("05_ablations", "06_llm_swap"),
+    wide="Wide-search (text)",
     bought="Text",
     compares="texts over posters, ",
     standardised="BoNMF (c), standardised",
@@ -120,6 +125,7 @@ PICTURE = Question(
     notebooks=("05_ablations", "07_visual_fusion"),
     beside_text="BoNMF (d), native, early stopped",
     beside_text_tuned="BoNMF (d), tuned",
+    beside_text_wide="Wide-search (d)",
     bought="Pictures",
     compares=BESIDE_TEXT,
     standardised="BoNMF (d), standardised",

@@ -27,6 +27,7 @@ from .measured import (
     STOPPED,
     TUNED,
     UNIT,
+    WIDE,
     Measured,
     doubt,
     doubt_in_words,
@@ -38,7 +39,7 @@ from .relative import percent, span
 from .tables import paper_values
 
 _WHOLE = "00_start_here", "13_report", "14_explore"  # they give the whole answer
-_COLUMNS = RECIPE, STOPPED, UNIT, STANDARDISED, TUNED
+_COLUMNS = RECIPE, STOPPED, UNIT, STANDARDISED, TUNED, WIDE
 _KEY = (
     "In brackets: 95 % intervals. *Others'*: the same texts and pictures, given to other movies; "
     "beside the text, pictures alone. "
@@ -139,8 +140,8 @@ def _factorisation(row: AnswerRow, found: Measured) -> str:
         said.append(f"BoNMF {verb[paper.outcome]}.")
         if paper.outcome == "better" and (hollow := hollow_sentence(found.published.own)):
             said.append(f"That says little: {hollow}.")
-    if (simple := found.effect("BoNMF (b), biased SVD")) is not None:
-        said.append(simple_sentence(simple))
+    if simple := simple_sentence(found):
+        said.append(simple)
     return " ".join(said) or "This was not run on this data yet."
 
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..conclusions import Card, lead
-from ..measured import RECIPE, STANDARDISED, STOPPED, TUNED, UNIT
+from ..measured import RECIPE, STANDARDISED, STOPPED, TUNED, UNIT, WIDE
 from .style import PALETTE, PAPER_COLOUR, finding_title, finished, grid
 
 _COLOURS = {
@@ -16,6 +16,7 @@ _COLOURS = {
     STANDARDISED: PALETTE[4],
     UNIT: PALETTE[9],
     TUNED: PALETTE[2],
+    WIDE: PALETTE[6],
 }
 _HOLLOW = 8  # points: a ring around a dot that is in the same place
 _STEP = 0.14  # between the marks of one question
@@ -50,7 +51,7 @@ def answer_forest(found: Sequence[Card]) -> Figure:
     axis.grid(False, axis="y")
     for end in ends[1:-1]:
         axis.axhline(end, color="lightgrey", linewidth=1)
-    figure.legend(handles=_legend(), loc="outside lower center", ncols=3, frameon=False)
+    figure.legend(handles=_legend(found), loc="outside lower center", ncols=3, frameon=False)
     finding_title(figure, lead(found).removesuffix("."))
     return finished(figure)
 
@@ -63,14 +64,20 @@ def _colour(label: str) -> tuple[float, float, float]:
     return next(colour for end, colour in _COLOURS.items() if label.endswith(end))
 
 
-def _legend() -> list[Line2D]:
+def _legend(found: Sequence[Card]) -> list[Line2D]:
+    drawn = {label for one in found for label in one.beside}
+
     def mark(label: str, **look) -> Line2D:
         return Line2D(
             [], [], label=label, **({"marker": "o", "linestyle": "", "color": "grey"} | look)
         )
 
     return [
-        *(mark(label, color=colour, linestyle="-") for label, colour in _COLOURS.items()),
+        *(
+            mark(label, color=colour, linestyle="-")
+            for label, colour in _COLOURS.items()
+            if any(name.endswith(label) for name in drawn)
+        ),
         mark("the paper's number", marker="D", color=PAPER_COLOUR),
         mark("other movies' content", markerfacecolor="white"),
         mark("picture beside the text, against text alone", marker="s"),
