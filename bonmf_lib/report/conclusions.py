@@ -130,6 +130,8 @@ def card(question: Question, found: Measured) -> Card:
         if (checked := found.effect(claim)) is not None:
             beside[label] = checked
     for start in question.comparisons.values():
+        if beside.get(start + WIDE) is not None:
+            beside[start + TUNED] = None  # the narrower search
         native, unit = beside[start + STOPPED], beside[start + UNIT]
         if native is not None and unit is not None and native.outcome == unit.outcome:
             beside[start + UNIT] = None  # says the same

@@ -24,6 +24,7 @@ from bonmf_lib.report.measured import (
     STOPPED,
     TUNED,
     UNIT,
+    WIDE,
     Effect,
     Measured,
     Tally,
@@ -150,7 +151,9 @@ def test_published_effects_are_those_of_the_ledger_and_of_the_curve(found):
         assert (reading.gain, reading.splits) == (pytest.approx(decides.gain), decides.splits)
         assert shown[RECIPE] == found.reading(first, RECIPE)
         tuned = found.effect(question.tuned) or found.searched(first)
-        assert shown[TUNED] == tuned
+        widely = found.effect(question.wide) if question.wide else None
+        assert shown.get(WIDE) == widely
+        assert shown.get(TUNED) == (tuned if widely is None else None)
         assert str(found.tallies[first]) in card(question, found).measured
 
 
@@ -161,8 +164,9 @@ def test_sentences_are_short_and_say_every_effect(found):
     of_ratings, _, of_rankers = said.partition("**Rankers of")
     words = [len(part.replace("\n* ", "\n").split()) for part in (of_ratings, of_rankers)]
     assert words[0] < 200 and words[1] < 100
-    for label in (RECIPE, "at its best validation epoch", "shuffled", TUNED):
+    for label in (RECIPE, "at its best validation epoch", "shuffled"):
         assert label in said
+    assert TUNED in said or WIDE in said
     assert str(found.effect("BoNMF (text), native, early stopped")) in said
 
 
@@ -327,6 +331,19 @@ def test_new_items_are_told_with_their_controls_and_a_simple_model():
         changed.loc[f"Cold-items (text), {setup}"] = changed.iloc[0]
         changed.loc[f"Cold-items (text), {setup}", ["verdict", "qualifier"]] = unsure
         assert f"{start} {words}" in answer_text(replace(found, claims=changed))
+
+
+def test_the_widest_search_stands_for_the_narrower_one():
+    narrow = replace(judged(decides="better"), published=read_published_run())
+    assert TUNED in card(TEXT, narrow).beside and WIDE not in card(TEXT, narrow).beside
+    widely = judged(decides="better", wide="unclear").claims
+    widely.loc["Wide-search (b), biased SVD"] = widely.loc["Wide-search (text)"]
+    wide = replace(narrow, claims=widely)
+    answered = card(TEXT, wide)
+    assert str(answered.beside[WIDE]) == "−0.1 % (−1.0 to +0.8)"
+    assert TUNED not in answered.beside and answered.short == DEPENDS
+    assert f"; {WIDE} −0.1 % (−1.0 to +0.8)." in answer_text(wide)
+    assert f"do not differ clearly (−0.1 % (−1.0 to +0.8)), both {WIDE}." in answer_text(wide)
 
 
 def test_what_one_input_adds_stands_beside_the_answer():
