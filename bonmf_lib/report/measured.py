@@ -106,7 +106,7 @@ class Tally:
     setups: int
 
     def __str__(self) -> str:
-        by = "" if self.by_content is None else f", over every control in {self.by_content}"
+        by = "" if self.by_content is None else f", in {self.by_content} of them over every control"
         return f"helps in {self.help} of {self.setups} setups{by}, harms in {self.harm}"
 
 

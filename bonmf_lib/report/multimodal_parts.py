@@ -188,7 +188,7 @@ def front_text(published: Published) -> str:
     settings = _settings(how, how_plain)
     compared = (
         f"{settings[0].upper()}{settings[1:]}: {first}, on text and picture, "
-        f"{_shown(reads)}; {second}, on IDs, {_shown(plain)}"
+        f"{_shown(reads)}; {second}, on IDs, {_shown(plain)}{_better_at(one, best[1])}"
     )
     gain = _lead(one, best)
     lines = [compared if gain is None else f"{compared}; {first} over {second} {_gained(gain)}"]
@@ -198,6 +198,21 @@ def front_text(published: Published) -> str:
         fixed = "" if how == how_plain == FIXED_SETTINGS else f"{FIXED_SETTINGS}, "
         lines.append(f"By content, {fixed}against the hardest control: {', '.join(told)}")
     return html.with_list(said, lines + _elsewhere(published))
+
+
+def _better_at(published: Published, ranker: tuple[str, Estimate, str]) -> str:
+    """At which other settings a ranker is better than at those that stand for it; "" at none."""
+    name, own, how = ranker
+    others = {
+        protocol: _means(published, experiment, METRIC).get(name)
+        for experiment, protocol in _COMPARED.items()
+        if protocol != how
+    }
+    return "".join(
+        f", at {protocol} {mean.mean:.4f}"
+        for protocol, mean in others.items()
+        if mean is not None and mean.mean > own.mean
+    )
 
 
 def _elsewhere(published: Published) -> list[str]:

@@ -280,15 +280,19 @@ def test_a_first_screen_tells_the_best_with_and_without_content():
     )
     assert said.startswith(f"{start}* Fixed settings: FREEDOM, on text and picture, 0.1001 (")
     assert "; EASE, on IDs, 0.0801 (" in said
-    _, asked, gains = said.partition("\n* By content, over the hardest control: FREEDOM +25.0 % (")
-    assert asked and "), BM3 −25.0 % (" in gains and gains.endswith(").")
+    start = "\n* By content, against the hardest control: FREEDOM +25.0 % ("
+    _, asked, gains = said.partition(start)
+    assert asked and ") over no content, BM3 −25.0 % (" in gains and gains.endswith(" over noise.")
     searched = published(rows | {"12_tuned": values | {"BM3": 0.2}}, parts.SHARED_DATA)
     said = parts.front_text(searched)
     assert "\n* Tuned: BM3, on text and " in said
-    assert "By content, fixed settings, over the hardest control: FREEDOM +" in said
+    assert "By content, fixed settings, against the hardest control: FREEDOM +" in said
     in_part = parts.front_text(published(rows | {"12_tuned": {"EASE": 0.09}}, parts.SHARED_DATA))
     assert "\n* Fixed settings, on IDs tuned: FREEDOM" in in_part
     assert "FREEDOM, on text and picture, 0.1001 (" in in_part and "EASE, on IDs, 0.09" in in_part
+    assert "at fixed settings" not in in_part
+    worse = published(rows | {"12_tuned": {"EASE": 0.075}}, parts.SHARED_DATA)
+    assert "), at fixed settings 0.0801; FREEDOM over EASE +" in parts.front_text(worse)
     partly = published(rows | {"12_tuned": {"VBPR": 0.09, "EASE": 0.06}}, parts.SHARED_DATA)
     said = parts.front_text(partly)  # searched ones stand for their models, not for all others
     assert "FREEDOM, on text and picture, 0.1001 (" in said and "LightGCN, on IDs, 0.0701 (" in said
