@@ -46,7 +46,7 @@ from .short_answers import (
     NOT_RUN,
     ShortAnswer,
 )
-from .specification_effects import OVER
+from .specification_effects import OVER, OWN_SPREAD
 
 _SVD_WIDE, _SVD_TUNED = "Wide-search (b), biased SVD", "BoNMF (b), biased SVD"  # checks
 
@@ -130,7 +130,8 @@ def card(question: Question, found: Measured) -> Card:
         if (checked := found.effect(claim)) is not None:
             beside[label] = checked
     for start in question.comparisons.values():
-        if beside.get(start + WIDE) is not None:
+        widely = beside.get(start + WIDE)
+        if widely is not None and widely.splits >= OWN_SPREAD:
             beside[start + TUNED] = None  # the narrower search
         native, unit = beside[start + STOPPED], beside[start + UNIT]
         if native is not None and unit is not None and native.outcome == unit.outcome:
@@ -260,7 +261,7 @@ def answer_text(found: Measured) -> str:
     first = f"{lead(list(answered.values()))[:-1]}{_whatever_it_shows(found, picture)}."
     how = (
         "Cut in MSE against the network on IDs, at its best validation epoch; MovieLens-1M, "
-        f"{_least_and_most(splits)} splits (most setups: fewer), 95 % intervals:"
+        f"{_least_and_most(splits)} splits, 95 % intervals:"
     )
     lines = [
         f"Texts (title, genres, plot): {_gain(text, STOPPED)}, {SHUFFLED} "
@@ -328,4 +329,7 @@ def simple_sentence(found: Measured) -> str:
         "better": f"errs more: {network} {effect.size} less",
         "unclear": f"and {network} do not differ clearly ({effect})",
     }
-    return f"Biased SVD, on IDs, {said[effect.outcome]}, {how}."
+    side = effect.outcome
+    if effect.perhaps:
+        side = "better" if effect.gain > 0 else "worse"
+    return f"Biased SVD, on IDs, {said[side]}{chance(effect)}, {how}."

@@ -50,6 +50,7 @@ from bonmf_lib.report.short_answers import (
     NO_CLEAR_GAIN,
     NOT_RUN,
 )
+from bonmf_lib.report.specification_effects import OWN_SPREAD
 from bonmf_lib.runs.records import COLUMNS
 from bonmf_lib.storage import project_root
 
@@ -153,7 +154,8 @@ def test_published_effects_are_those_of_the_ledger_and_of_the_curve(found):
         tuned = found.effect(question.tuned) or found.searched(first)
         widely = found.effect(question.wide) if question.wide else None
         assert shown.get(WIDE) == widely
-        assert shown.get(TUNED) == (tuned if widely is None else None)
+        stands = widely is not None and widely.splits >= OWN_SPREAD
+        assert shown.get(TUNED) == (None if stands else tuned)
         assert str(found.tallies[first]) in card(question, found).measured
 
 
@@ -163,7 +165,7 @@ def test_sentences_are_short_and_say_every_effect(found):
     assert max(len(part.split()) for part in re.split(r"[.:;]", bare)) <= 25
     of_ratings, _, of_rankers = said.partition("**Rankers of")
     words = [len(part.replace("\n* ", "\n").split()) for part in (of_ratings, of_rankers)]
-    assert words[0] < 200 and words[1] < 100
+    assert words[0] < 200 and words[1] < 110
     for label in (RECIPE, "at its best validation epoch", "shuffled"):
         assert label in said
     assert TUNED in said or WIDE in said
@@ -409,7 +411,7 @@ def test_readme_and_its_figure_show_the_published_numbers(found):
     assert headline.with_answers(readme, found) == readme
     figure = (project_root() / headline.FIGURE).read_text(encoding="utf-8")
     assert headline.effects_text(found) in figure
-    assert len(readme.replace("\n* ", "\n").split()) < 1480
+    assert len(readme.replace("\n* ", "\n").split()) < 1560
 
 
 def test_a_readme_without_a_place_for_the_answer_is_refused(found):
