@@ -293,7 +293,7 @@ def curve_sentence(effects: pd.DataFrame, comparison: str) -> str:
             f"Real features beat every control ({controls}) in {near.beaten} of {near.compared}."
         )
         said.append(
-            f"By the rule set beforehand ({ROBUST:.0%} of them) the answer is "
+            f"By the rule set beforehand, {100 * ROBUST:.0f} % of them, the answer is "
             f"{'yes, robustly' if near.robust else 'not a robust yes'}."
         )
     if len(drawn):

@@ -461,10 +461,10 @@ def test_what_decides_and_what_is_said():
         f"In {fixed} of {len(found)} specifications around the centres it helps, in "
         f"{len(found) - fixed} it harms" in said
     )
-    assert said.endswith("The answer is not a robust yes.")
+    assert said.endswith(" the answer is not a robust yes.")
     always = specification_effects(made_records(found, lambda s: 3.0, noise=0.05), found)
-    assert curve_sentence(always, "text").endswith("The answer is yes, robustly.")
-    assert curve_sentence(always, "picture").endswith("The answer is not a robust yes.")
+    assert curve_sentence(always, "text").endswith(" the answer is yes, robustly.")
+    assert curve_sentence(always, "picture").endswith(" the answer is not a robust yes.")
     assert "stopping" in said and f"every control (shuffled and noise) in {fixed} of" in said
 
 
@@ -488,7 +488,7 @@ def test_random_combinations_leave_the_verdict_alone_and_are_counted_apart():
     pd.testing.assert_frame_equal(same, before)
     said = curve_sentence(effects, "text")
     before = curve_sentence(alone, "text")
-    assert before.endswith("The answer is yes, robustly.")
+    assert before.endswith(" the answer is yes, robustly.")
     number = f"0 of {len(drawn)} random combinations, counted apart, it helps, in {len(drawn)}"
     assert said.startswith(f"{before} In {number} it harms; the median gain is −")
     figure = specification_curve(effects, "text")
@@ -591,8 +591,8 @@ def test_language_models_are_alike_where_intervals_lie_inside_the_margin():
         f"centres its 90 % interval lies inside ±0.5 %, in {half} wholly outside; the median gain"
     )
     assert (
-        f"beat every control (shuffled) in {len(texts)} of {len(texts)}. The answer is not a"
-        in said
+        f"beat every control (shuffled) in {len(texts)} of {len(texts)}. By the rule "
+        "set beforehand, 80 % of them, the answer is not a" in said
     )
     told = summary(effects).loc[("(f)", "real"), ["help", "harm"]]
     assert told.tolist() == [half, len(texts) - half]
@@ -607,7 +607,7 @@ def test_language_models_are_alike_where_intervals_lie_inside_the_margin():
     alike = specification_effects(
         swapped_records(found, lambda s: 0.1), specifications.around_centres(PAPER)
     )
-    assert curve_sentence(alike, "(f)").endswith("The answer is yes, robustly.")
+    assert curve_sentence(alike, "(f)").endswith(" the answer is yes, robustly.")
 
 
 def test_where_text_tells_nothing_language_models_are_not_alike_robustly():
@@ -617,7 +617,7 @@ def test_where_text_tells_nothing_language_models_are_not_alike_robustly():
     records["value"] = records["value"].where(~told, 1 + 0.001 * (records["seed"] - 2))
     effects = specification_effects(records, specifications.around_centres(PAPER))
     assert "beat every control (shuffled) in 0 of" in curve_sentence(effects, "(f)")
-    assert curve_sentence(effects, "(f)").endswith("The answer is not a robust yes.")
+    assert curve_sentence(effects, "(f)").endswith(" the answer is not a robust yes.")
 
 
 def test_controls_of_few_readings_make_no_answer_robust():
@@ -625,12 +625,13 @@ def test_controls_of_few_readings_make_no_answer_robust():
     found = trained_apart(specifications.around_centres(PAPER), "text")
     records = made_records(found, lambda s: 3.0, noise=0.05)
     effects = specification_effects(records, found)
-    assert curve_sentence(effects, "text").endswith("The answer is yes, robustly.")
+    assert curve_sentence(effects, "text").endswith(" the answer is yes, robustly.")
     kept = {s.row_name("IDs + text", "shuffled") for s in found[:2]}
     control = records["variant"].str.contains(", shuffled;|, noise;")
     few = specification_effects(records[~control | records["variant"].isin(kept)], found)
     said = curve_sentence(few, "text")
-    assert "beat every control (shuffled) in 2 of 2. The answer is not a robust yes." in said
+    rule = "By the rule set beforehand, 80 % of them, the answer is"
+    assert f"beat every control (shuffled) in 2 of 2. {rule} not a robust yes." in said
 
 
 def test_the_margin_of_language_models_is_that_of_the_claim_about_them():
