@@ -120,10 +120,9 @@ def shown_to_help(found: pd.DataFrame) -> tuple[list[str], list[str]]:
         own = found.loc[comparison] if comparison in found.index.get_level_values(0) else None
         if own is None or not set(OVER.values()) & set(own.index):
             continue
-        asked = own.loc[[name for name in (*CONTENTS, *OVER.values()) if name in own.index]]
+        asked = own.loc[[name for name in (REAL, *OVER.values()) if name in own.index]]
         if asked["low"].isna().any():
             continue
-        asked = asked.drop(index=[name for name in CONTENTS[1:] if name in asked.index])
         (helps if (asked["low"] > 0).all() else others).append(_GAINS[comparison])
     return helps, others
 

@@ -718,6 +718,18 @@ def test_a_control_of_one_input_on_one_split_leaves_what_is_shown_to_help(run):
     assert shown_to_help(found) == (["text"], [])
 
 
+def test_noise_on_one_split_leaves_what_is_shown_to_help(run):
+    centre = next(iter(specifications.centres(run.settings).values()))
+    level, text = 1 + np.array([0.0, 0.01, -0.01, 0.02, -0.02]), "IDs + text"
+    values = {"real": 0.95 * level, "shuffled": 1.001 * level + 0.001, "noise": np.array([0.999])}
+    rows = [table(**{centre.row_name("IDs"): list(level)})]
+    rows += [table(**{centre.row_name(text, name): list(own)}) for name, own in values.items()]
+    found = at(specification_effects(pd.concat(rows).assign(protocol="p"), [centre]), centre)
+    assert np.isnan(found.loc[("text", "noise"), "low"])
+    assert found.loc[("text", OVER["noise"]), "low"] > 0
+    assert shown_to_help(found) == (["text"], [])
+
+
 def test_a_control_of_one_input_is_drawn_beside_its_specification(run):
     first, second = specifications.centres(run.settings).values()
     both, text = "IDs + text + picture", "IDs + text"
