@@ -72,7 +72,7 @@ def advice(found: Measured) -> Parts:
     """When to pay for text or pictures, chosen by the verdicts on them."""
     lines = [_advice(one) for one in cards(found) if one.question.bought]
     if (simple := over_biased_svd(found)) is not None:
-        first = " Try it first." if simple.outcome == "worse" else ""
+        first = " Try it first." if simple.outcome != "better" else ""
         lines.append(f"{simple_sentence(found)}{first}")
     yield "\n".join(lines)
 

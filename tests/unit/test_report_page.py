@@ -59,8 +59,8 @@ def test_advice_follows_the_verdict(study, verdict, qualifier, said):
 
 
 def test_advice_names_what_is_better_and_free(study):
-    simple = "BoNMF (b), biased SVD"
-    assert texts(page.advice(study)).endswith("both tuned. Try it first.")
+    simple = "Wide-search (b), biased SVD"
+    assert texts(page.advice(study)).endswith("both searched widely. Try it first.")
     claims = study.claims.copy()
     claims.loc[simple, "verdict"] = "reproduced"
     claims.loc[simple, "qualifier"] = ""

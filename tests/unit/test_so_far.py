@@ -83,7 +83,7 @@ def test_the_sentence_on_factorisation_follows_both_verdicts(found):
     said = so_far._answer("03_model_training", lost)
     assert "BoNMF is beaten by the paper's SVD" in said
     assert "That says little" not in said
-    won = with_verdict(found, "BoNMF (b), biased SVD", "reproduced")
+    won = with_verdict(found, "Wide-search (b), biased SVD", "reproduced")
     assert "Biased SVD, on IDs, errs more" in so_far._answer("03_model_training", won)
 
 
