@@ -1,11 +1,14 @@
 """What stands under a verdict: what a win means, and one sentence where a run decides nothing."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from bonmf_lib.claims.ledger import ledger
 from bonmf_lib.claims.reading import claims_by_id
+from bonmf_lib.report.tables import not_certain
 from bonmf_lib.report.verdicts import (
     OWN_MODEL,
     best_model_sentences,
@@ -127,3 +130,18 @@ def test_how_our_own_model_was_chosen_stands_beside_its_win():
     assert best_model_sentences(tuned, "mse", ["tuned"]).endswith(f"{OWN_MODEL}.")
     others = tuned.replace({"variant": {"BoNMF+": "SVD++"}})
     assert OWN_MODEL not in best_model_sentences(others, "mse", ["tuned"])
+
+
+@pytest.mark.parametrize(
+    ("qualifier", "low", "high", "unsure"),
+    [
+        ("not told from zero", 0.5, 2.0, True),
+        ("not told from zero", -2.0, -0.5, True),
+        ("not told from zero", -0.5, 0.5, False),
+        ("not told from zero", np.nan, np.nan, False),
+        ("reversed", -2.0, -0.5, False),
+    ],
+)
+def test_only_an_interval_that_leaves_out_zero_is_called_uncertain(qualifier, low, high, unsure):
+    row = SimpleNamespace(qualifier=qualifier, low=low, high=high)
+    assert bool(not_certain(row)) == unsure
