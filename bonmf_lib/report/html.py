@@ -2,6 +2,7 @@
 here."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -215,8 +216,8 @@ class ClaimRow:
     """A claim as the report lists it.
 
     Attributes:
-        code: its id. verdict: with its qualifier. notes: what else a reader should know. said_by:
-            what says it, as a label.
+        code: its id. verdict: with its qualifier. notes: what else a reader should know, a sentence
+            or more each. said_by: what says it, as a label.
     """
 
     statement: str
@@ -224,13 +225,19 @@ class ClaimRow:
     paper: str
     measured: str
     verdict: str
-    notes: str
+    notes: Sequence[str] = ()
     said_by: str = "paper"
+
+
+_SHARED = 4  # rows from which on a note is said once, below them
 
 
 def claim_rows(rows: Sequence[ClaimRow]) -> Markup:
     """Claims, a compact row each: statement and chip, then what the paper says and what was
-    measured, then its code."""
+    measured, then its code and notes. A long note that several share stands once, below all."""
+    counts = Counter(note for row in rows for note in row.notes)
+    shared = [note for note, count in counts.items() if count >= _SHARED and len(note) > 40]
+    below = {note: f"Note {number}." for number, note in enumerate(shared, 1)}
     shown = []
     for row in rows:
         facts = [
@@ -238,7 +245,8 @@ def claim_rows(rows: Sequence[ClaimRow]) -> Markup:
             for label, value in ((row.said_by, row.paper), ("measured", row.measured))
             if value
         ]
-        note = f' <span class="note">{_text(row.notes)}</span>' if row.notes else ""
+        notes = " ".join(below.get(note, note) for note in row.notes)
+        note = f' <span class="note">{_text(notes)}</span>' if notes else ""
         shown.append(
             f'<li><p class="statement">{_text(row.statement)} {chip(row.verdict)}</p>'
             f'<p class="facts">{" · ".join(facts)}{" · " if facts else ""}'
@@ -249,4 +257,5 @@ def claim_rows(rows: Sequence[ClaimRow]) -> Markup:
         f"measured: {row.measured})"
         for row in rows
     ]
-    return Markup(f'<ul class="claims">{"".join(shown)}</ul>', _plain(lines, "claims"))
+    said = "".join(f'<p class="note">{number} {_text(note)}</p>' for note, number in below.items())
+    return Markup(f'<ul class="claims">{"".join(shown)}</ul>{said}', _plain(lines, "claims"))

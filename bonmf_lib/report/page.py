@@ -177,18 +177,18 @@ _SAID_BY = {"bonmf-review": "second reading"}  # where that is not the paper its
 def _claim_row(row, dataset: str) -> html.ClaimRow:
     elsewhere = row.verdict not in UNJUDGED and row.dataset != dataset
     unsure = tables.not_certain(row)
-    notes = [
+    notes = (
         f"On {shown_name(row.dataset)}." if elsewhere else "",
         f"{unsure[:1].upper()}{unsure[1:]}." if unsure else "",
         row.note,
-    ]
+    )
     return html.ClaimRow(
         row.statement,
         row.claim,
         row.paper,
         row.measured,
         qualified(row),
-        " ".join(filter(None, notes)),
+        [*filter(None, notes)],
         _SAID_BY.get(row.source, "paper"),
     )
 

@@ -46,7 +46,7 @@ def test_only_verdicts_have_chips():
         html.card(HOSTILE, "helps", HOSTILE, HOSTILE),
         html.cards([html.card(HOSTILE, "helps", HOSTILE, HOSTILE)]),
         html.table([HOSTILE], [[HOSTILE], [html.lines_cell(HOSTILE)]]),
-        html.claim_rows([ClaimRow(HOSTILE, HOSTILE, HOSTILE, HOSTILE, "not run", HOSTILE)]),
+        html.claim_rows([ClaimRow(HOSTILE, HOSTILE, HOSTILE, HOSTILE, "not run", [HOSTILE])]),
         html.paragraph(f"**{HOSTILE}** {HOSTILE}"),
         html.Markup(html.chip(f"not run{HOSTILE}"), HOSTILE),
     ],
@@ -144,5 +144,16 @@ def test_the_plain_form_of_a_long_list_says_what_it_holds():
     long, short = [("a", "1")] * 41, [("a", "1")] * 40
     assert str(html.table(("row", "value"), long)) == "A list of 42 lines: row, value."
     assert str(html.table(("row", "value"), short[:-1])).count("a | 1") == 39
-    claims = [ClaimRow("s", "c", "p", "m", "reproduced", "")] * 41
+    claims = [ClaimRow("s", "c", "p", "m", "reproduced")] * 41
     assert str(html.claim_rows(claims)) == "A list of 41 claims."
+
+
+def test_a_long_note_of_several_claims_stands_once():
+    long = "Every setting was searched, in larger batches than the paper's."
+    rows = [ClaimRow("s", f"c{at}", "p", "m", "reproduced", ["On anime.", long]) for at in range(4)]
+    shown = html.claim_rows([*rows, ClaimRow("s", "c4", "p", "m", "reproduced", ["Alone."])]).html
+    listed, below = shown.split("</ul>")
+    assert listed.count("On anime. Note 1.") == 4 and listed.count("Alone.") == 1
+    assert "searched" not in listed and below.count(f"Note 1. {html.escape(long)}") == 1
+    few = html.claim_rows(rows[:3]).html
+    assert few.count(html.escape(long)) == 3 and "Note 1" not in few
