@@ -92,8 +92,8 @@ def _initialisations(run: Run) -> list[Variant]:
 
 
 def _tuned(run: Run) -> list[Variant]:
-    rows = table1.tuned_rows(run) + table1.best_rows(run)
-    return rows + table1.beside_best_rows(run) if run.settings.tuning.wide else rows
+    rows = table1.tuned_rows(run) + table1.best_rows(run) + table1.averaged_rivals(run)
+    return rows + table1.shuffled_rows(run) if run.settings.tuning.wide else rows
 
 
 def _ours_do_without(run: Run, rows: Sequence[Variant]) -> list[Variant]:

@@ -89,15 +89,16 @@ def best_rows(run: Run) -> list[Variant]:
     return [single, _averaged(run, single)]
 
 
-def beside_best_rows(run: Run) -> list[Variant]:
-    """What the best rows are fairly compared with: means of as many factorisations, and the same
-    and BoNMF on other items' content; all searched for alike."""
+def averaged_rivals(run: Run) -> list[Variant]:
+    """Means of as many factorisations, searched for alike: what our own mean is compared with."""
     rows = {row.name: row for row in tuned_rows(run)}
-    ours = best_rows(run)[0]
-    return [
-        *(_averaged(run, rows[name]) for name in ("Biased SVD", "SVD++")),
-        *control_rows(run, [rows["BoNMF"], ours], ("shuffled",)),
-    ]
+    return [_averaged(run, rows[name]) for name in ("Biased SVD", "SVD++")]
+
+
+def shuffled_rows(run: Run) -> list[Variant]:
+    """BoNMF and our own network on other items' content, searched for as on the right one."""
+    rows = {row.name: row for row in tuned_rows(run)}
+    return control_rows(run, [rows["BoNMF"], best_rows(run)[0]], ("shuffled",))
 
 
 def fresh_rows(run: Run) -> list[Variant]:
