@@ -216,13 +216,13 @@ def _best(found: Measured) -> AnswerRow:
     own = found.published.own
     main = own[own["experiment"].isin(MAIN_EXPERIMENTS) & (own["protocol"] == "tuned")]
     table = _by_error(main[~main["variant"].str.contains("members")])
-    shown = [row for place, (_, row) in enumerate(table.iterrows()) if _is_shown(place, row)]
+    shown = _shown(table)
     fresh = _on_fresh_splits(own)
     known = set(fresh.get("variant", ()))
     numbers = [_error(row) for row in shown if row["variant"] not in known]
     told = [f"MSE, tuned: {', '.join(numbers)}"] if numbers else []
     if known:
-        first = ", ".join(_error(row) for _, row in fresh.iterrows())
+        first = ", ".join(map(_error, _shown(fresh)))
         content = found.effect("Best-model (content)")
         by = f"BoNMF+ there, over {SHUFFLED} content, {content}{doubt(content)}" if content else ""
         said = [f"MSE, searched on fresh splits: {first}", *told, by, "BoNMF+ is ours"]
@@ -266,6 +266,7 @@ def _error(row: pd.Series) -> str:
     return f"{row['variant']} {row['mean']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
 
 
-def _is_shown(place: int, row: pd.Series) -> bool:
+def _shown(table: pd.DataFrame) -> list[pd.Series]:
     """The best three, and the paper's network."""
-    return place < 3 or row["variant"] == "BoNMF"
+    rows = [row for _, row in table.iterrows()]
+    return [row for place, row in enumerate(rows) if place < 3 or row["variant"] == "BoNMF"]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..claims.reading import claims_by_id
-from . import multimodal_parts
+from . import multimodal_answers
 from .html import with_list
 from .measured import (
     CENTRES,
@@ -284,7 +284,7 @@ def answer_text(found: Measured) -> str:
     if simple := simple_sentence(found):
         lines.append(simple.removesuffix("."))
     of_ratings = with_list(f"**{first}{_plots_lead(found)}** {how}", lines)
-    return "\n\n".join(filter(None, (of_ratings, multimodal_parts.front_text(found.published))))
+    return "\n\n".join(filter(None, (of_ratings, multimodal_answers.front_text(found.published))))
 
 
 def _at_unit_length(one: Card) -> str:

@@ -9,7 +9,7 @@ from IPython.display import Markdown
 from ..claims.ledger import UNJUDGED
 from ..claims.reading import claims_by_id
 from ..studies.practices import leak_table
-from . import definition_fits, domain_counts, domains, multimodal_parts, ranker_answers
+from . import definition_fits, domain_counts, domains, multimodal_answers, ranker_answers
 from .answer_table import OTHER_DATA, AnswerRow, answer_rows, hollow_sentence
 from .answers import (
     MARGIN,
@@ -356,9 +356,11 @@ def _multimodal_lines(found: Measured) -> list[str]:
     """What every data set says, with its verdicts."""
     published, lines = found.published, []
     judged = published.judged()
-    for name, one in multimodal_parts.on_each(published).items():
-        lines += [said.replace(name, f"**{name}**", 1) for said in multimodal_parts.sentences(one)]
-        verdicts = measured(one, judged).verdict_lines(multimodal_parts.ASKED)
+    for name, one in multimodal_answers.on_each(published).items():
+        lines += [
+            said.replace(name, f"**{name}**", 1) for said in multimodal_answers.sentences(one)
+        ]
+        verdicts = measured(one, judged).verdict_lines(multimodal_answers.ASKED)
         lines += [f"{name}: {line}" for line in verdicts]
     return lines or [_WAITS]
 

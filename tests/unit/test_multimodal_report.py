@@ -10,7 +10,13 @@ import pytest
 from bonmf_lib.claims.across_users import COLUMNS as ACROSS_COLUMNS
 from bonmf_lib.evaluation.rules import FULL_RANKING, FullRanking
 from bonmf_lib.experiments import multimodal_ranking as rows_of
-from bonmf_lib.report import knock_outs, multimodal, multimodal_parts as parts, so_far
+from bonmf_lib.report import (
+    knock_outs,
+    multimodal,
+    multimodal_answers as answers,
+    multimodal_parts as parts,
+    so_far,
+)
 from bonmf_lib.report.figures import multimodal as figures
 from bonmf_lib.report.measured import measured
 from bonmf_lib.report.published import NotPublishedError, Published
@@ -73,7 +79,7 @@ def test_rows_are_placed_among_the_rankers():
 
 
 def test_every_question_of_rankers_reaches_the_report():
-    shown = {*parts._COMPARED, parts._KNOCKED_OUT, *(f"12_{name}" for name in parts._VARIED)}
+    shown = {*answers.COMPARED, answers.KNOCKED_OUT, *(f"12_{name}" for name in parts._VARIED)}
     assert shown == {f"12_{name}" for name in rows_of.QUESTIONS}
     rows = {"FREEDOM": 0.09, "FREEDOM, standardised features": 0.08}
     (table,) = parts.variations(published({"12_preparations": rows}, "amazon-baby"))
@@ -184,8 +190,8 @@ def published(experiments: dict[str, dict[str, float]], dataset: str = "ml-100k+
 def test_published_rankers_are_told_by_data_set():
     values = {"EASE": 0.09, "BM3": 0.08, "LightGCN": 0.07}
     own = published({"12_models": values, "12_tuned": values | {"BM3": 0.1}})
-    assert list(parts.on_each(own)) == ["ml-100k+core5"]
-    fixed, tuned = parts.sentences(parts.on_each(own)["ml-100k+core5"])
+    assert list(answers.on_each(own)) == ["ml-100k+core5"]
+    fixed, tuned = answers.sentences(answers.on_each(own)["ml-100k+core5"])
     assert fixed.startswith("ml-100k+core5, fixed settings: of 3 rankers EASE has the highest ")
     assert "0.0901 (" in fixed and fixed.endswith("and reads no content.")
     assert "of 3 rankers BM3 has" in tuned
@@ -197,11 +203,11 @@ def test_published_rankers_are_told_by_data_set():
 
 def test_published_knock_outs_are_found_by_the_rows_names():
     left = {"BM3": 0.1} | {f"BM3, {kind}": 0.08 for kind in LEFT}
-    one = parts.on_each(published({"12_knock_outs": left}))["ml-100k+core5"]
-    found = parts.lost_content(one)
+    one = answers.on_each(published({"12_knock_outs": left}))["ml-100k+core5"]
+    found = answers.lost_content(one)
     assert {lost.left for lost in found} == set(LEFT)
     assert all(lost.gain.mean == pytest.approx(25, abs=0.1) for lost in found)
-    said, gained = parts.sentences(one)
+    said, gained = answers.sentences(one)
     assert said.startswith("ml-100k+core5: of 1 rankers, 1 use their content beyond every control")
     start = "ml-100k+core5, gains by content over the control that it gains least on: BM3 +2"
     assert gained.startswith(start)
@@ -209,8 +215,8 @@ def test_published_knock_outs_are_found_by_the_rows_names():
     assert by_metric.loc["BM3", "Recall@20"] == pytest.approx(25, abs=0.1)
     assert (sentence, more) == (said, gained) and figure.get_label() == said
     assert table.loc["BM3", "content"] == knock_outs.USES
-    nothing = parts.on_each(published({"12_models": {"BM3": 0.1}}))["ml-100k+core5"]
-    assert parts.lost_content(nothing) == []
+    nothing = answers.on_each(published({"12_models": {"BM3": 0.1}}))["ml-100k+core5"]
+    assert answers.lost_content(nothing) == []
 
 
 def test_recall_by_items_pairs_is_shown_where_it_is_published(monkeypatch):
@@ -232,6 +238,21 @@ def test_recall_by_items_pairs_is_shown_where_it_is_published(monkeypatch):
     assert shown.loc["test pairs"].tolist() == ["3", "9"]
 
 
+def test_published_layers_dropout_and_strata_are_drawn(monkeypatch):
+    rows = [("BM3", "5 to 9", 3, 0.1), ("BM3", "10 to 19", 9, 0.3)]
+    kept = pd.DataFrame(rows, columns=["variant", "stratum", "pairs", "recall"]).assign(seed=0)
+    monkeypatch.setattr(Published, "table", lambda own, name, what: kept)
+    layers = {"BM3": 0.1, "BM3, 2 layers": 0.12, "LightGCN": 0.2}
+    dropout = {"BM3, dropout 0.3": 0.1, "BM3, dropout 0.5": 0.15}
+    one = published({"12_layers": layers, "12_dropout": dropout}, "amazon-baby")
+    strata, name, curves, grid = parts.figures(one)
+    assert name == "amazon-baby:"
+    (axis,) = strata.axes
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["5 to 9", "10 to 19"]
+    assert "BM3 at 2 (0.120)" in curves.get_label() and "dropout 0.5 (0.15" in grid.get_label()
+    assert list(parts.figures(published({"12_models": layers}, "tiktok")))[1:] == []
+
+
 def test_a_gain_whose_sign_hangs_on_the_metric_is_told():
     """Over the control that is hardest by each metric, and only where both signs are sure."""
     one = published({"12_knock_outs": {"BM3": 0.1, "BM3, shuffled": 0.08, "BM3, noise": 0.12}})
@@ -240,7 +261,7 @@ def test_a_gain_whose_sign_hangs_on_the_metric_is_told():
     def told(factor: float) -> str:
         values = one.records["value"] * np.where(at_ten, factor, 1)
         turned = dataclasses.replace(one, records=one.records.assign(value=values))
-        *_, said = parts.sentences(parts.on_each(turned)["ml-100k+core5"])
+        *_, said = answers.sentences(answers.on_each(turned)["ml-100k+core5"])
         return said
 
     assert told(2).startswith(
@@ -273,7 +294,7 @@ def test_a_first_screen_tells_the_best_with_and_without_content():
     left = {"FREEDOM": 0.1, "FREEDOM, shuffled": 0.05, "FREEDOM, no modality": 0.08}
     left |= {"FREEDOM, picture only": 0.099, "BM3": 0.075, "BM3, noise": 0.1}
     rows = {"12_models": values, "12_knock_outs": left}
-    said = parts.front_text(published(rows, parts.SHARED_DATA))
+    said = answers.front_text(published(rows, answers.SHARED_DATA))
     start = (
         "**Rankers of Amazon Baby: content itself surely helps 1 of 2 tried** (Recall@20; "
         "vectors rebuilt from public graphs).\n\n"
@@ -283,38 +304,40 @@ def test_a_first_screen_tells_the_best_with_and_without_content():
     start = "\n* By content, against the hardest control: FREEDOM +25.0 % ("
     _, asked, gains = said.partition(start)
     assert asked and ") over no content, BM3 −25.0 % (" in gains and gains.endswith(" over noise.")
-    searched = published(rows | {"12_tuned": values | {"BM3": 0.2}}, parts.SHARED_DATA)
-    said = parts.front_text(searched)
+    searched = published(rows | {"12_tuned": values | {"BM3": 0.2}}, answers.SHARED_DATA)
+    said = answers.front_text(searched)
     assert "\n* Tuned: BM3, on text and " in said
     assert "By content, fixed settings, against the hardest control: FREEDOM +" in said
-    in_part = parts.front_text(published(rows | {"12_tuned": {"EASE": 0.09}}, parts.SHARED_DATA))
+    in_part = answers.front_text(
+        published(rows | {"12_tuned": {"EASE": 0.09}}, answers.SHARED_DATA)
+    )
     assert "\n* Fixed settings, on IDs tuned: FREEDOM" in in_part
     assert "FREEDOM, on text and picture, 0.1001 (" in in_part and "EASE, on IDs, 0.09" in in_part
     assert "at fixed settings" not in in_part
-    worse = published(rows | {"12_tuned": {"EASE": 0.075}}, parts.SHARED_DATA)
-    assert "), at fixed settings 0.0801; FREEDOM over EASE +" in parts.front_text(worse)
-    partly = published(rows | {"12_tuned": {"VBPR": 0.09, "EASE": 0.06}}, parts.SHARED_DATA)
-    said = parts.front_text(partly)  # searched ones stand for their models, not for all others
+    worse = published(rows | {"12_tuned": {"EASE": 0.075}}, answers.SHARED_DATA)
+    assert "), at fixed settings 0.0801; FREEDOM over EASE +" in answers.front_text(worse)
+    partly = published(rows | {"12_tuned": {"VBPR": 0.09, "EASE": 0.06}}, answers.SHARED_DATA)
+    said = answers.front_text(partly)  # searched ones stand for their models, not for all others
     assert "FREEDOM, on text and picture, 0.1001 (" in said and "LightGCN, on IDs, 0.0701 (" in said
-    alone = parts.front_text(published({"12_models": values}, parts.SHARED_DATA))
+    alone = answers.front_text(published({"12_models": values}, answers.SHARED_DATA))
     assert "By content" not in alone and "; FREEDOM over EASE +25.0 % (" in alone
-    both = [published({"12_models": values}, name) for name in (parts.SHARED_DATA, "tiktok")]
-    elsewhere = parts.front_text(Published(pd.concat([one.records for one in both])))
+    both = [published({"12_models": values}, name) for name in (answers.SHARED_DATA, "tiktok")]
+    elsewhere = answers.front_text(Published(pd.concat([one.records for one in both])))
     start = "\n* TikTok, fixed settings: FREEDOM, on content, over EASE, on IDs, +25.0 % ("
     assert elsewhere.partition(start)[0] == alone and elsewhere != alone
     given = [one.records.assign(split="given") for one in both]  # seeds are no other users there
-    elsewhere = parts.front_text(Published(pd.concat(given)))
+    elsewhere = answers.front_text(Published(pd.concat(given)))
     assert (
         " over EASE" not in elsewhere
         and "\n* TikTok, fixed settings: FREEDOM, on content, 0.100" in (elsewhere)
     )
     for other in ({"12_models": {"EASE": 0.08}}, {"12_code": values}, {}):
-        assert parts.front_text(published(other, parts.SHARED_DATA)) == ""
-    assert parts.front_text(published(rows, "tiktok")) == ""
+        assert answers.front_text(published(other, answers.SHARED_DATA)) == ""
+    assert answers.front_text(published(rows, "tiktok")) == ""
 
 
 def test_a_first_screen_tells_how_far_the_best_leads_where_that_was_told(monkeypatch):
-    own = published({"12_models": {"EASE": 0.08, "FREEDOM": 0.1}}, parts.SHARED_DATA)
+    own = published({"12_models": {"EASE": 0.08, "FREEDOM": 0.1}}, answers.SHARED_DATA)
     configs = own.records.drop_duplicates("variant").set_index("variant")["config"]
     pair = dict.fromkeys(ACROSS_COLUMNS, "") | {
         "metric": "recall@20", "config": configs["FREEDOM"], "other_config": configs["EASE"],
@@ -322,7 +345,7 @@ def test_a_first_screen_tells_how_far_the_best_leads_where_that_was_told(monkeyp
     }  # fmt: skip
     table = pd.DataFrame([pair])
     monkeypatch.setattr(Published, "across_users", property(lambda _: table))
-    said = parts.front_text(own)
+    said = answers.front_text(own)
     assert "EASE, on IDs, 0.0801 (" in said and "; FREEDOM over EASE +25.0 % (+" in said
 
 
