@@ -13,7 +13,7 @@ from .cells import ids, kind, unknown, whole_numbers
 from .columns import ColumnNames
 from .item_pictures import picture_paths
 from .levels import warn_of_unread
-from .reviews import tells_ratings
+from .reviews import Reviews, tells_ratings
 from .settings import NAME, FolderSettings
 from .tables import empty, line_of, read_table
 from .texts import headline
@@ -30,7 +30,7 @@ def read_items(
     path: Path,
     content: str,
     settings: FolderSettings,
-    reviews: pd.Series | None,
+    reviews: Reviews,
     found: set[str],
 ) -> pd.DataFrame:
     """The items, ids as text; the index holds the line of each.
@@ -39,7 +39,7 @@ def read_items(
     the title alone. Without a column of titles items are called by their ids, which are no text.
 
     Args:
-        reviews: more text of an item, by its id. found: gets the columns that the settings name.
+        reviews: what people wrote with the ratings. found: gets the columns that the settings name.
 
     Raises:
         DatasetError: names the file, the line and the mend.
@@ -86,12 +86,12 @@ def read_items(
         items["text"] = headline(items).mask(untitled)  # ids are no texts
         items["image"] = pd.Series(title_cards(items), items.index).mask(untitled)
         return items
-    columns = _text_columns(path, table, called, settings)
+    columns = _text_columns(path, table.set_index(items["raw_id"]), called, settings, reviews)
     parts = table[columns].apply(
         lambda column: column.str.replace("|", ", ").str.strip().mask(unknown(column), "")
     )
-    if reviews is not None:
-        parts["reviews"] = items["raw_id"].map(reviews).fillna("").astype("str")
+    if reviews.texts is not None:
+        parts["reviews"] = items["raw_id"].map(reviews.texts).fillna("").astype("str")
     free_text = pd.Series(
         [html.unescape(". ".join(filter(None, row))) for row in parts.to_numpy()], items.index
     )
@@ -123,9 +123,14 @@ def _joined(cell: str) -> str:
 
 
 def _text_columns(
-    path: Path, table: pd.DataFrame, called: dict[str, str], settings: FolderSettings
+    path: Path,
+    table: pd.DataFrame,
+    called: dict[str, str],
+    settings: FolderSettings,
+    reviews: Reviews,
 ) -> list[str]:
-    """The columns that make texts: those that the settings name, or else those that hold words."""
+    """The columns of a table by items' ids that make texts: those that the settings name, or else
+    those that hold words."""
     if settings.text_columns is not None:
         chosen = [called.get(column, column) for column in settings.text_columns]
         for name, column in zip(settings.text_columns, chosen, strict=True):
@@ -133,6 +138,12 @@ def _text_columns(
                 raise DatasetError(
                     f"{path.parent / NAME}: text column {name!r} is not in items.csv, which "
                     f"names {', '.join(filter(None, called))[:300]}."
+                )
+            if (of := reviews.held_by(table[column])) is not None:
+                raise DatasetError(
+                    f"{path.parent / NAME}: text column {name!r} holds what people wrote with "
+                    f"their ratings, in their column {of!r}, and would tell the tested ones; take "
+                    "it out."
                 )
         if told := [column for column in chosen if tells_ratings(column)]:
             warnings.warn(
@@ -148,7 +159,8 @@ def _text_columns(
     kinds |= {
         column: "tells ratings"
         for column, what in kinds.items()
-        if what == "words" and tells_ratings(column)  # what is no words is no text anyway
+        if what == "words"  # what is none is no text anyway
+        and (tells_ratings(column) or reviews.held_by(table[column]) is not None)
     }
     others = [
         f"{column!r} ({what}{_but_for(found[column][1])})"

@@ -82,6 +82,18 @@ INTER = table(
     [f"{n}\t{p}\t{1 + (3 * p + 2 * n) % 5}\t{p // 2}" for n in range(6) for p in range(6)],
 )
 VECTORS = np.arange(1.0, 13).reshape(6, 2)
+REVIEWS = (
+    "comments", "user_reviews", "top_review", "review_headline", "reviews_text", "customerReview",
+    "verified_reviews", "feedback", "topreview",
+)  # fmt: skip
+SAID = rated(
+    header="user,item,rating,words,brand",
+    rows=[f"{row},{row[0]} likes it as {row[2]},Acme {row[2]}" for row in ROWS],
+) | listed(
+    "item,title,about,maker",
+    **{item: f",s likes it as {item},Acme {item}" for item in "ab"},
+    each=",,",
+)
 
 BROKEN = [
     # columns
@@ -528,6 +540,20 @@ BROKEN = [
         "that it reads.",
     ),
     Folder(
+        "a comment as an item's text",
+        rated(header="user,item,rating,user_comments", rows=[f"{row},fine" for row in ROWS])
+        | toml('text_columns = ["user_comments"]'),
+        "{}/dataset.toml: 'user_comments' is of the ratings, and as an item's text would "
+        'tell the tested ones; write reviews = "user_comments", which leaves those out '
+        "that it reads.",
+    ),
+    Folder(
+        "what people wrote as an item's text, by another name",
+        SAID | toml('text_columns = ["about"]'),
+        "{}/dataset.toml: text column 'about' holds what people wrote with their ratings, in their "
+        "column 'words', and would tell the tested ones; take it out.",
+    ),
+    Folder(
         "reviews that are not there",
         toml('reviews = "review"'),
         "{}/ratings.csv: has no column 'review', which dataset.toml names as "
@@ -885,6 +911,56 @@ ODD = [
         listed("item,title,avg_rating,reviews,score", each=",4.3 out of 5,I love it,4.3"),
         "{}/items.csv: no part of the texts are 'avg_rating' (tells ratings), 'reviews' (tells "
         "ratings); text_columns in dataset.toml chooses others.",
+    ),
+    *(
+        Folder(
+            f"reviews beside items, called {name}",
+            listed(f"item,title,{name}", each=",I love it"),
+            f"{{}}/items.csv: no part of the texts are '{name}' (tells ratings); text_columns in "
+            "dataset.toml chooses others.",
+        )
+        for name in REVIEWS
+    ),
+    Folder(
+        "names that are like those of reviews, and numbers of reviews",
+        listed("item,title,preview,commentary,review_count", each=",a look,a word,17"),
+        "",
+    ),
+    Folder(
+        "comments, times and names of reviewers beside the ratings",
+        rated(
+            header="user,item,rating,reviewer_name,review_date,review_id,user_comments",
+            rows=[f"{row},Jo,2 March,R{place},fine" for place, row in enumerate(ROWS)],
+        ),
+        "{}/ratings.csv: 'user_comments' is not read: what people write with a rating "
+        'tells it, also when it is tested. reviews = "user_comments" in dataset.toml '
+        "reads a fifth and leaves their ratings out.",
+    ),
+    Folder(
+        "what people wrote beside the items, and what each rating says of its item",
+        SAID,
+        "{}/items.csv: no part of the texts are 'about' (tells ratings); text_columns in "
+        "dataset.toml chooses others.",
+    ),
+    Folder(
+        "a part of what people wrote beside the items",
+        SAID
+        | listed("item,title,about", b=",Quote: r likes it as the b of old", each=",words")
+        | rated(
+            header="user,item,rating,words",
+            rows=[f"{row},{row[0]} likes it as the {row[2]} of old" for row in ROWS],
+        ),
+        "{}/items.csv: no part of the texts are 'about' (tells ratings); text_columns in "
+        "dataset.toml chooses others.",
+    ),
+    Folder(
+        "words of the raters that items share",
+        rated(
+            header="user,item,rating,country",
+            rows=[f"{row},{'Peru' if row[0] < 't' else 'Cuba'}" for row in ROWS],
+        )
+        | listed("item,title,origin", a=",Peru", each=",Cuba"),
+        "",
     ),
     Folder(
         "pictures named by the items",
