@@ -610,6 +610,35 @@ def test_few_texts_are_said_to_be_few(tmp_path):
     assert "only 19 rated toys have a text" in said and "no texts or pictures" not in said
 
 
+@pytest.mark.case(
+    "data",
+    "one sentence for all items, one vector, one placeholder for a picture",
+    "it is not said that they do not help: nothing is asked of what is alike",
+)
+@pytest.mark.parametrize("kind", ["sentence", "vector", "placeholder"])
+@pytest.mark.parametrize("others", [0, 3])
+def test_content_that_is_alike_is_not_asked_about(tmp_path, kind, others):
+    folder = tmp_path / "shop"
+    data, alike = shop(folder), 60 - others
+    draw = np.random.default_rng(0)
+    if kind == "sentence":
+        table = pd.DataFrame({"item": range(60), "text": ["A fine lamp"] * 60})
+        table.loc[alike:, "text"] = [f"Lamp {number}" for number in range(others)]
+        table.to_csv(folder / "items.csv", index=False)
+    elif kind == "vector":
+        vectors = np.repeat(draw.normal(size=(1, 8)), 60, axis=0)
+        vectors[alike:] += draw.normal(size=(others, 8))
+        np.save(folder / "text.npy", vectors.astype(np.float32))
+    else:
+        for number in range(alike):
+            Image.new("RGB", (16, 16), "grey").save(folder / f"images/{number}.png")
+    one = Run(NotebookParameters(profile="smoke", dataset=data, run_dir=str(tmp_path / "run")))
+    name, what = ("photo", "image") if kind == "placeholder" else ("text", "text")
+    said = f"all but {others} {name}s are alike" if others else f"all {name}s are alike"
+    assert rows_of.lacking(one, what) == rows_of.lacking(one, "both") == said
+    assert any(f"since {said}." in sentence for sentence in words.left_out(one))
+
+
 def test_data_without_ratings_are_ranked(tmp_path, planted):
     one = Run(NotebookParameters(profile="smoke", dataset="planted", run_dir=str(tmp_path)))
     pairs = planted.ratings.assign(rating=np.float32(1))
