@@ -207,7 +207,10 @@ def handed_on(handed: Handed) -> list[str]:
         "by a model that had not seen it."
         if settings["scale"]
         else "There are no ratings, so there is no table of predicted ratings.",
-        f"{VECTORS} holds a vector for every row of {VECTOR_IDS}.",
+        f"{VECTORS} holds a vector for every row of {VECTOR_IDS}."
+        if handed.scores.has_vectors
+        else f"There are no vectors of {Words(**settings['words']).items}: this model has none, "
+        "only a score of each.",
         f"Scores without training: python -m bonmf_lib predict FOLDER --user={shlex.quote(user)}",
     ]
 

@@ -311,6 +311,21 @@ def test_the_table_of_predictions_has_every_rating_and_vectors_every_item(run, m
     arrays = load_file(run.run_dir / files.VECTORS)
     ids = read_csv_text((run.run_dir / files.VECTOR_IDS).read_text(encoding="utf-8"))
     assert len(arrays["vectors"]) == len(arrays["bias"]) == len(ids) == run.dataset.n_items
+    assert arrays["vectors"].shape[1] > 0
+    said = words.handed_on(handed)
+    assert f"{files.VECTORS} holds a vector for every row of {files.VECTOR_IDS}." in said
+
+
+def test_averages_have_no_vectors_and_none_are_handed_on(run, measured, handed):
+    files.write_files(measured[0], handed, handed.settings["row"])
+    sizes = ((run.dataset.n_users, 0), (run.dataset.n_items, 0))
+    none = dict(zip(("user_vectors", "item_vectors"), map(np.zeros, sizes), strict=True))
+    averages = replace(handed, scores=replace(handed.scores, **none))
+    counts = files.write_files(measured[0], averages, handed.settings["row"])
+    assert list(counts.index) == [files.RECOMMENDATIONS, files.PREDICTIONS]
+    assert not any((run.run_dir / name).exists() for name in (files.VECTORS, files.VECTOR_IDS))
+    said = " ".join(words.handed_on(averages))
+    assert "no vectors of lamps" in said and files.VECTORS not in said
 
 
 def test_titles_are_no_formulas(run, measured, handed):
