@@ -145,7 +145,7 @@ def are_no_times(times: pd.Series) -> bool:
 
 def seconds(path: Path, cells: pd.Series) -> pd.Series:
     """Times as numbers, null where they are unknown; as text, null likewise, where some are neither
-    numbers nor days.
+    numbers nor days, and most are no days.
 
     Where all of them are days or times of a day (``2020-01-31``, ``2020-01-31T12:00:00+01:00``),
     they become seconds since 1970, and that is said; those without a zone are read as UTC. Numbers
@@ -153,7 +153,8 @@ def seconds(path: Path, cells: pd.Series) -> pd.Series:
     which is said.
 
     Raises:
-        DatasetError: some are of a finer unit than others; names both lines.
+        DatasetError: most are dates and some are none, or some are of a finer unit than others;
+            names the lines.
     """
     found = pd.to_numeric(cells, errors="coerce")
     if found.notna().all():
@@ -162,16 +163,23 @@ def seconds(path: Path, cells: pd.Series) -> pd.Series:
     others = others[~unknown(others)].str.strip()
     if others.empty:
         return _in_one_unit(path, found)
-    if found.isna().all() and others.str.match(_DATE).all():
-        times = pd.to_datetime(others, format="ISO8601", utc=True, errors="coerce")
-        if times.notna().all():
-            warnings.warn(
-                f"{path}: times such as {others.iloc[0]!r} are read as dates, in UTC unless they "
-                "name a zone.",
-                stacklevel=2,
-            )
-            return times.dt.as_unit("s").astype(np.int64).reindex(cells.index)
-    return cells.mask(unknown(cells))
+    dates = others[others.str.match(_DATE)]
+    times = pd.to_datetime(dates, format="ISO8601", utc=True, errors="coerce").dropna()
+    known = cells[~unknown(cells)].str.strip()
+    if len(times) <= len(known) / 2:
+        return cells.mask(unknown(cells))
+    if (bad := ~known.index.isin(times.index)).any():
+        raise DatasetError(
+            f"{path}, line {known.index[bad][0]}: the time {known[bad].iloc[0][:40]!r} is no date "
+            f"such as {dates[times.index[0]]}, as most others are; write all alike, or leave it "
+            f"empty ({bad.sum():,} bad rows in all)."
+        )
+    warnings.warn(
+        f"{path}: times such as {others.iloc[0]!r} are read as dates, in UTC unless they "
+        "name a zone.",
+        stacklevel=2,
+    )
+    return times.dt.as_unit("s").astype(np.int64).reindex(cells.index)
 
 
 def _in_one_unit(path: Path, times: pd.Series) -> pd.Series:

@@ -29,6 +29,12 @@ def rated(*more: str, header: str = "user,item,rating", rows: list[str] = ROWS) 
     return {"ratings.csv": table(header, [*rows, *more])}
 
 
+def dated(others: dict[int, str], usual: str = "2020-01-31") -> dict:
+    """Ratings with dates; some, by their places from 0, have others."""
+    rows = [f"{row},{others.get(place, usual)}" for place, row in enumerate(ROWS)]
+    return rated(header="user,item,rating,date", rows=rows)
+
+
 def listed(header: str = "item,title", **cells: str) -> dict:
     """An item a row, Alpha on line 2; cells follow the title."""
     names = dict(zip(ITEMS, ("Alpha", "Beta", "Gamma", "Delta", "Epsilon", "Zeta"), strict=True))
@@ -299,15 +305,22 @@ BROKEN = [
     ),
     Folder(
         "one date written otherwise",
-        rated(
-            header="user,item,rating,date",
-            rows=[
-                f"{row},{'2020-01-31' if place else '2020/01/31'}" for place, row in enumerate(ROWS)
-            ],
-        ),
-        "{}/ratings.csv, line 2: 'timestamp' is no number of seconds since 1970 (0 to "
+        dated({18: "2020/01/31"}),
+        "{}/ratings.csv, line 20: the time '2020/01/31' is no date such as 2020-01-31, as most "
+        "others are; write all alike, or leave it empty (1 bad rows in all).",
+    ),
+    Folder(
+        "a day that no month has, seconds among dates, and a date that is not known",
+        dated({4: "", 18: "2020-02-31", 20: "1600000000"}),
+        "{}/ratings.csv, line 20: the time '2020-02-31' is no date such as 2020-01-31, as most "
+        "others are; write all alike, or leave it empty (2 bad rows in all).",
+    ),
+    Folder(
+        "one date among seconds",
+        dated({18: "2020-01-31"}, "1600000000"),
+        "{}/ratings.csv, line 20: 'timestamp' is no number of seconds since 1970 (0 to "
         "9,007,199,254,740,992); correct it (or write all as 2020-01-31), leave it empty or drop "
-        "the column (36 bad rows in all).",
+        "the column (1 bad rows in all).",
     ),
     Folder(
         "an unknown rule of items",
