@@ -902,6 +902,18 @@ ODD = [
         items=120,
     ),
     Folder(
+        "tables without names beside the texts",
+        listed(
+            "item,title,crew",
+            a=""",\"[{'id': 1, 'job': 'Cook'}]\"""",
+            b=""",\"[{'name': 'Ann'}, {'na\"""",
+            c=""",\"[{'name': 'Ann'}]\"""",
+            each=",",
+        ),
+        "{}/items.csv: 2 cells of 'crew' hold tables without a name or cut off, the first on line "
+        "2, which are not read.",
+    ),
+    Folder(
         "links with commas and apostrophes",
         listed("item,title,page", each=',"http://toys/Paris,_Texas"', a=",http://toys/Schindler's"),
         "{}/items.csv: no part of the texts are 'page' (links); text_columns in dataset.toml "

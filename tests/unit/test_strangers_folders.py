@@ -2,6 +2,7 @@
 twice, reviews, no titles, vectors of one's own."""
 
 import gzip
+import json
 import re
 import warnings
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL import Image
 
 from bonmf_lib.datasets import load_dataset, settings
 from bonmf_lib.datasets.cells import kind, seconds
+from bonmf_lib.datasets.lists import names_in
 from bonmf_lib.datasets.summary import coverage
 from bonmf_lib.datasets.tables import same_numbers
 from bonmf_lib.datasets.vectors import GIVEN
@@ -83,6 +85,36 @@ def test_unknown_cells_enter_no_text_and_lists_of_genres_are_read(tmp_path):
         ("Action", "Children's"), (), ("Crime", "Drama [TV]"), ("Crime", "War"),
         ("Action & Adventure", "Kids", "R&B"), (),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", [repr, json.dumps])
+def test_of_tables_in_a_cell_the_names_are_read(tmp_path, form):
+    genres = [form([{"id": 18, "name": "Drama"}, {"id": 3, "name": "Children's"}]), "[]"]
+    cast = [form([[{"name": "Ann", "order": 0}], {"name": "Bob", "of": None}]), form([7, ["a b"]])]
+    more = {"genres": genres + [""] * (ITEMS - 2), "cast": cast + ["[not] a list"] * (ITEMS - 2)}
+    for toml in ("", 'text_columns = ["genres", "cast"]'):
+        items = load(made(tmp_path, toml, **more)).items.set_index("raw_id")
+        assert items.loc[ORDER[0], "genres"] == ("Children's", "Drama")
+        assert items.loc[ORDER[1], "genres"] == ()
+        said = [f"Café n° {item}" for item in ORDER[:3]]
+        assert items.loc[ORDER[:3], "text"].tolist() == [
+            f"{said[0]}. Drama, Children's. Ann, Bob", f"{said[1]}. 7, a b",
+            f"{said[2]}. [not] a list",
+        ]  # fmt: skip
+
+
+@pytest.mark.case(
+    "hostile",
+    "lists in cells that would run code, or that lie ten thousand deep",
+    "they are read as values or stay text; nothing runs",
+)
+@pytest.mark.parametrize(
+    "cell", ["[__import__('os').abort()]", "[" * 10_000 + "]" * 10_000, f"[{'-' * 90_000}1]"]
+)
+def test_lists_in_cells_run_nothing(tmp_path, cell):
+    assert names_in(cell) is None
+    genres = [cell, *["Drama"] * (ITEMS - 1)]
+    assert load(made(tmp_path, genres=genres)).items["genres"].map(bool).all()
 
 
 def test_an_item_without_a_title_has_no_packaged_content(tmp_path):
