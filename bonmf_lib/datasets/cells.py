@@ -12,19 +12,18 @@ from ..errors import DatasetError
 from .tables import line_of, stripped
 
 # of times and of what is known about users and items; any case
-_UNKNOWN = ("", "na", "n/a", "nan", "null", "none", "<na>")
-_ONE_LINK = r"[\['\",|]*(?:https?://|www\.|ftp://)\S+"
-_LINK = re.compile(rf"{_ONE_LINK}(?:\s+{_ONE_LINK})*", re.IGNORECASE)
+_UNKNOWN = (
+    *("", "na", "n/a", "nan", "null", "none", "<na>", "\\n", "-", "--", "?", "unknown"),
+    *("not available", "not specified"),
+)
 _DATE = r"\d{4}-\d\d-\d\d"
 # from where on times are seconds, milli-, micro- or nanoseconds; years and counts lie below
 _UNITS = (1e8, 1e11, 1e14, 1e17)
 _LAST_NANOSECOND = 2.0**63
-_CODE = re.compile(r"(?=\S*\d)\S+")  # one word with a digit: SKU-17, B003D7NSPG, 2020-01-01
 _COMMA_TO_POINT = str.maketrans({",": ".", ".": ","})  # a point becomes what no number has
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
 _PERCENT = re.compile(r"([-+]?\d+(?:[.,]\d+)?)\s*%")
 _OF_A_SCALE = re.compile(r"(\d+(?:[.,]\d+)?)\s*(?:/|of|out of)\s*\d+(?:[.,]\d+)?", re.IGNORECASE)
-_NEARLY_ALL = 0.95  # of a column's cells, which make it what they are
 
 
 def unknown(cells: pd.Series) -> pd.Series:
@@ -115,24 +114,6 @@ def whole_numbers(
             stacklevel=2,
         )
     return found.mask(bad).round().astype("Int64")
-
-
-def kind(cells: pd.Series, decimal: str = ".") -> tuple[str, pd.Series]:
-    """What at least ``_NEARLY_ALL`` of a column's known cells are, and those that are something
-    else: ``numbers``, ``links`` (also several in one cell) or ``codes`` (one word with a digit
-    each), whichever most are; or else ``words``; of a column without any, ``nothing``."""
-    filled = cells[~unknown(cells)].str.strip()
-    codes, names = pd.factorize(filled)
-    if not len(names):
-        return "nothing", filled
-    fits = {"numbers": numbers(pd.Series(names), decimal).notna().to_numpy()}
-    for name, form in (("links", _LINK), ("codes", _CODE)):
-        fits[name] = np.array([form.fullmatch(cell) is not None for cell in names])
-    what = max(fits, key=lambda name: fits[name][codes].sum())  # of equals the first
-    fitting = fits[what][codes]
-    if fitting.mean() < _NEARLY_ALL:
-        return "words", filled[:0]
-    return what, filled[~fitting]
 
 
 def are_no_times(times: pd.Series) -> bool:

@@ -82,6 +82,7 @@ class Dataset:
             two users cannot be compared.
         left_out: users and items, int64 (2, N), of what they are known to have rated and
             ``ratings`` does not hold. No part of the fingerprint.
+        text_columns: of the items' file, those that texts are made of; none where it is not known.
 
     Raises:
         DatasetError: the vectors are of another number of items.
@@ -99,6 +100,7 @@ class Dataset:
     part_of: "tuple[Dataset, np.ndarray] | None" = None
     order_alone: bool = False
     left_out: np.ndarray = field(default_factory=lambda: np.zeros((2, 0), np.int64))
+    text_columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for modality, vectors in self.vectors.items():

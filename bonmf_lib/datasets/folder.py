@@ -75,7 +75,7 @@ def load_folder(path: str, content: str, whole: bool = True) -> Dataset:
     source, listed = (_table(folder, names, kind) for kind in ("ratings", "items"))
     found: set[str] = set()  # columns that the settings name
     ratings, scale, reviews = _ratings(source, settings, found)
-    items = read_items(listed, content, settings, reviews, found)
+    items, texts = read_items(listed, content, settings, reviews, found)
     of_users = _table(folder, names, "users") if {*_USERS} & names else None
     users = _users(of_users, settings, found) if of_users else None
     check_declared(settings.columns, found, folder / NAME)
@@ -116,7 +116,8 @@ def load_folder(path: str, content: str, whole: bool = True) -> Dataset:
             modality: GivenVectors(GIVEN, matrix[order]) for modality, matrix in vectors.items()
         },
     )
-    dataset = replace(dataset, left_out=_pairs_of(reviews.left_out, dataset))
+    left_out = _pairs_of(reviews.left_out, dataset)
+    dataset = replace(dataset, left_out=left_out, text_columns=texts)
     kept = implicit_view(dataset, core=settings.core)
     left_by = f"core = {settings.core}" if kept is not dataset else ""
     check_enough(kept.ratings, str(folder / NAME), left_by)

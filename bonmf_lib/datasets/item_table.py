@@ -12,7 +12,7 @@ from .cards import title_cards
 from .cells import ids, unknown, whole_numbers
 from .columns import ColumnNames
 from .item_pictures import picture_paths
-from .item_texts import text_parts
+from .item_texts import are_words, plain_text, text_parts
 from .levels import warn_of_unread
 from .lists import without_lists
 from .reviews import Reviews
@@ -29,11 +29,13 @@ def read_items(
     settings: FolderSettings,
     reviews: Reviews,
     found: set[str],
-) -> pd.DataFrame:
-    """The items, ids as text; the index holds the line of each.
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The items, ids as text, the index the line of each; and the columns that make their texts, by
+    their names in the file.
 
     With ``content="full"`` an item's text is its title and its text columns; where these are empty,
-    the title alone. Without a column of titles items are called by their ids, which are no text.
+    the title alone. Without a column of titles items are called by their ids, which are no text;
+    neither are titles that are all links or numbers.
 
     Args:
         reviews: what people wrote with the ratings. found: gets the columns that the settings name.
@@ -52,7 +54,7 @@ def read_items(
     table = read_table(path, ("item",), settings.form, named)
     items = pd.DataFrame({"raw_id": ids(path, table, "item")})
     titled = "title" in table
-    items["title"] = table["title"].map(html.unescape).astype("str") if titled else items["raw_id"]
+    items["title"] = table["title"].map(plain_text).astype("str") if titled else items["raw_id"]
     if (untitled := empty(items["title"])).any():
         warnings.warn(
             f"{path}: {untitled.sum()} titles are empty, the first on line {line_of(untitled)}; "
@@ -82,18 +84,21 @@ def read_items(
             )
         items["text"] = headline(items).mask(untitled)  # ids are no texts
         items["image"] = pd.Series(title_cards(items), items.index).mask(untitled)
-        return items
+        return items, ()
     parts = text_parts(path, table, items["raw_id"], called, settings, reviews)
     if reviews.texts is not None:
         parts["reviews"] = items["raw_id"].map(reviews.texts).fillna("").astype("str")
     free_text = pd.Series(
-        [html.unescape(". ".join(filter(None, row))) for row in parts.to_numpy()], items.index
+        [plain_text(". ".join(filter(None, row))) for row in parts.to_numpy()], items.index
     )
     items["plot"] = free_text.astype("str").mask(free_text.str.strip() == "")
+    titled = titled and ("title" in parts or are_words(path, table["title"]))
     titles = items["title"].mask(untitled) if titled else nothing.mask(nothing == "")
     items["text"] = (titles + ". " + items["plot"]).fillna(titles).fillna(items["plot"])
     items["image"] = picture_paths(path.parent, path, table, items["raw_id"])
-    return items
+    theirs = {ours: name for name, ours in called.items()}
+    made_of = [*(["title"] if titled else []), *parts]
+    return items, tuple(dict.fromkeys(theirs.get(column, column) for column in made_of))
 
 
 def _warn_of_no_titles(path: Path, titles: pd.Series) -> None:

@@ -1,19 +1,48 @@
 """Which columns of ``items.csv`` make the texts of its items, and what of their cells."""
 
+import html
+import re
 import warnings
 from pathlib import Path
 
 import pandas as pd
 
 from ..errors import DatasetError
-from .cells import kind, unknown
+from .cells import unknown
+from .kinds import kind
 from .lists import names_in, without_lists
 from .reviews import Reviews, tells_ratings
 from .settings import NAME, FolderSettings
 
 # left out of the texts with a word; numbers alone without
 _SAID = ("links", "codes", "tells ratings")
+_TAG = re.compile(
+    r"</?(?:a|abbr|b|blockquote|br|center|cite|code|div|em|font|h[1-6]|hr|i|img|li|ol|p|pre|s"
+    r"|script|small|span|strong|style|sub|sup|table|tbody|td|th|thead|tr|u|ul)\b[^<>]*>"
+    r"|<!--[^<>]*>",
+    re.IGNORECASE,
+)
 _NO_TEXT = {"item", "id", "title", "year", "image", "image_source", "mal_id"}
+
+
+def plain_text(text: str) -> str:
+    """Text without the tags of a web page, and with the signs that such pages name."""
+    text = html.unescape(text)
+    found = _TAG.sub(" ", text)
+    return text if found == text else " ".join(found.split())
+
+
+def are_words(path: Path, titles: pd.Series) -> bool:
+    """Whether titles are words; that they are all links or numbers, and no texts, is said."""
+    what, _ = kind(titles)
+    if what not in ("links", "numbers"):
+        return True
+    warnings.warn(
+        f"{path}: the titles are {what} and no part of the texts; title in {NAME} names another "
+        "column.",
+        stacklevel=3,
+    )
+    return False
 
 
 def text_parts(

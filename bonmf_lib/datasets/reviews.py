@@ -18,8 +18,8 @@ from pathlib import Path
 import pandas as pd
 
 from ..errors import DatasetError
-from .cells import kind
 from .columns import plain
+from .kinds import kind
 from .tables import empty
 
 SHARE = 0.2  # of the ratings with a review

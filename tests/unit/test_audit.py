@@ -197,11 +197,12 @@ def test_remarks_on_files_are_kept_without_the_machines_folders(tmp_path):
         assert run.dataset.n_users == 40
         warnings.warn("not ours", RuntimeWarning, stacklevel=1)
     said = remarks.sentences(found, run)
-    assert "ratings.csv: reads 'customer_id' as user;" in said[0]
+    assert said[0] == "Texts are made of the columns name."
+    assert "ratings.csv: reads 'customer_id' as user;" in said[1]
     assert "items.csv: reads 'name' as title;" in " ".join(said)
     assert "not ours" not in " ".join(said) and str(tmp_path) not in " ".join(said)
-    assert remarks.sentences([], run) == ["Its files gave no cause for remarks."]
-    assert remarks.sentences([f"{tmp_path}/x.csv: odd."], run) == ["x.csv: odd."]
+    assert remarks.sentences([], run)[1:] == ["Its files gave no cause for remarks."]
+    assert remarks.sentences([f"{tmp_path}/x.csv: odd."], run)[1:] == ["x.csv: odd."]
 
 
 def test_a_finished_audit_trains_nothing_again(run, measured, monkeypatch):
@@ -843,6 +844,8 @@ def test_a_strangers_report_opens_with_what_was_found(tmp_path, monkeypatch, cap
     first = text.index("What we found on your data")
     assert first < text.index("Text: ") < text.index("How it was measured")
     assert text.index("How it was measured") < text.index("items.csv: reads 'name' as title")
+    assert "Texts are made of the columns name, text." in text
+    assert "note: Texts are made of the columns name, text." in said.err
     assert "no lamp of shop has a photo" in text
     absent = str(tmp_path), str(command.project_root()), "Warning", "NaN", "movie", "poster", "star"
     assert not [word for word in absent if word in page.partition("<main")[2]]

@@ -914,6 +914,18 @@ ODD = [
         "2, which are not read.",
     ),
     Folder(
+        "titles that are numbers",
+        {"items.csv": table("item,title,about", [f"{item},{ord(item)},A toy" for item in ITEMS])},
+        "{}/items.csv: the titles are numbers and no part of the texts; title in dataset.toml "
+        "names another column.",
+    ),
+    Folder(
+        "prices, flags and places of pictures beside the texts",
+        listed("item,title,price,new,thumb,mail", each=",$ 3.99,True,/a.jpg,ann@toys.org"),
+        "{}/items.csv: no part of the texts are 'thumb' (links), 'mail' (links); text_columns in "
+        "dataset.toml chooses others.",
+    ),
+    Folder(
         "links with commas and apostrophes",
         listed("item,title,page", each=',"http://toys/Paris,_Texas"', a=",http://toys/Schindler's"),
         "{}/items.csv: no part of the texts are 'page' (links); text_columns in dataset.toml "

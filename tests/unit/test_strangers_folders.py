@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from bonmf_lib.datasets import load_dataset, settings
-from bonmf_lib.datasets.cells import kind, seconds
+from bonmf_lib.datasets.cells import seconds
+from bonmf_lib.datasets.kinds import kind
 from bonmf_lib.datasets.lists import names_in
 from bonmf_lib.datasets.summary import coverage
 from bonmf_lib.datasets.tables import same_numbers
@@ -300,6 +301,18 @@ def test_the_documented_settings_can_be_read_and_are_all(tmp_path):
         (["SKU-1", "see SKU-2"], "words"),
         (["2 players", "3"], "words"),
         (["", " "], "nothing"),
+        (["-", "?", "Unknown", "\\N"], "nothing"),
+        (["$ 3.99", "0.99 EUR", "1.234,50 €", "US$5", "12 %"], "numbers"),
+        (["True", "false", "yes"], "numbers"),
+        (["2020-01-01 10:00:00", "31/12/2020 10:00"], "codes"),
+        (["toys.com", "www.toys.org/a?b", "shop.toys.co.uk"], "links"),
+        (["/kqJ.jpg", "images/my picture.PNG"], "links"),
+        (["ann@toys.org", "b.c@d.e.com"], "links"),
+        (["https://a/b|https://c/d", "https://a/b, https://c/d"], "links"),
+        (["Yes Man", "No"], "words"),
+        (["Dr.No", "St.Petersburg", "Monsters, Inc."], "words"),
+        (["5 kg", "Fahrenheit 451"], "words"),
+        (["a 3.99 deal", "EUR"], "words"),
         # 95 % of what is filled
         (["12.5"] * 19 + ["on request", "", "N/A"], "numbers"),
         (["12.5"] * 18 + ["on request", ""], "words"),
@@ -332,6 +345,35 @@ def test_links_codes_and_numbers_are_texts_only_when_they_are_named(tmp_path):
     assert load(folder).items["text"].iloc[3] == "Café n° 3. Acme"
     (folder / "dataset.toml").write_text('text_columns = ["sku", "price"]')
     assert load(folder).items["text"].iloc[3] == "Café n° 3. A3. 3.5"
+
+
+@pytest.mark.case(
+    "data",
+    "prices, times, flags, picture paths, tables of links, tags of web pages among descriptions",
+    "no part of the texts; the columns that are are named",
+)
+def test_what_is_no_text_enters_none(tmp_path):
+    urls = json.dumps({"small": "http://toys/s.jpg", "large": "http://toys/l.jpg"})
+    folder = made(
+        tmp_path / "toys",
+        cost=["0.99 EUR"] * ITEMS, seen=["2020-01-01 10:00:00"] * ITEMS, new=["True"] * ITEMS,
+        backdrop=["/a b.jpg"] * ITEMS, links=[urls] * ITEMS, mail=["ann@toys.org"] * ITEMS,
+        site=["toys.com"] * ITEMS, maker=["unknown", "-", "?", *["Acme"] * (ITEMS - 3)],
+        about=["<p>Fine &amp;<br/>3 < 4 <i>and</i> <3</p>"] * ITEMS,
+    )  # fmt: skip
+    data = load(folder)
+    assert data.text_columns == ("title", "maker", "about")
+    texts = data.items.set_index("raw_id")["text"]
+    assert texts[ORDER[0]] == f"Café n° {ORDER[0]}. Fine & 3 < 4 and <3"
+    assert texts[ORDER[3]] == f"Café n° {ORDER[3]}. Acme. Fine & 3 < 4 and <3"
+    table = pd.read_csv(folder / "items.csv").assign(title=[f"http://toys/{i}" for i in ORDER])
+    table[["item", "title"]].to_csv(folder / "items.csv", index=False)
+    assert not load(folder).has("text") and load(folder).text_columns == ()
+    (folder / "dataset.toml").write_text('text_columns = ["title"]')
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert load(folder).has("text")
+    assert not caught and load(folder).text_columns == ("title",)
 
 
 def test_columns_are_named_as_texts_by_their_names_in_the_file(tmp_path):
