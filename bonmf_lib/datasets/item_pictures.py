@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 import pandas as pd
 
 from ..errors import DatasetError
+from .places import place_of
 from .tables import line_of
 
 FOLDER = "images"
@@ -174,25 +175,20 @@ def _in_folder(root: Path, name: str) -> str | None:
     if not name or Path(name).name != name:
         return None
     path = root / FOLDER / name
-    try:
-        return str(path) if path.is_file() and path.resolve().is_relative_to(root) else None
-    except (OSError, ValueError, RuntimeError):
-        return None
+    leads = place_of(root, f"{FOLDER}/{name}")
+    inside = leads is not None and leads.is_file() and leads.is_relative_to(root)
+    return str(path) if inside else None
 
 
 def _inside(root: Path, listed: Path, line: int, name: str) -> str | None:
     """Path of a picture, or None where there is none; a path out of the folder is refused."""
     if not name:
         return None
-    try:
-        path = (root / name).resolve()
-        inside = path.is_relative_to(root) and not Path(name).is_absolute()
-        found = inside and path.is_file()
-    except (OSError, ValueError, RuntimeError):  # a name too long, or a link to itself
+    if (path := place_of(root, name)) is None:
         return None
-    if not inside:
+    if not path.is_relative_to(root) or Path(name).is_absolute():
         raise DatasetError(
             f"{listed}, line {line}: the picture {name[:80]!r} lies outside the folder; "
             "move it inside and give its path from there."
         )
-    return str(path) if found else None
+    return str(path) if path.is_file() else None

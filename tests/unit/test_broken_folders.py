@@ -646,6 +646,18 @@ BROKEN = [
         "{}/dataset.toml: text_vectors names '../text.npy', which is not in the "
         "folder; give a path from there.",
     ),
+    *(
+        Folder(
+            f"vectors that no file can hold: {what}",
+            toml(f'text_vectors = "{written}"'),
+            f"{{}}/dataset.toml: text_vectors names {said!r}, which is not in the folder; give a "
+            "path from there.",
+        )
+        for what, written, said in (
+            ("NUL", r"a\u0000b", "a\0b"),
+            ("5,000 characters", "a" * 5000, "a" * 80),
+        )
+    ),
     Folder(
         "title cards without titles",
         {"items.csv": table("item,brand", [f"{item},Acme" for item in ITEMS])},
