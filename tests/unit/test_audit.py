@@ -1,6 +1,7 @@
 """The audit of a catalogue: answers by hand-made numbers, generated data whose texts are known to
 help, the files it hands on, and predictions without training."""
 
+import json
 import math
 import re
 import warnings
@@ -23,6 +24,7 @@ from bonmf_lib.audit.findings import Finding, find
 from bonmf_lib.audit.measured import Measured, measure, measure_all
 from bonmf_lib.audit.scores import Scores, has_scores, scores_of
 from bonmf_lib.audit.situations import NEW, RATED, Situation, situations
+from bonmf_lib.audit.units import Unit
 from bonmf_lib.datasets.dataset import UNRATED
 from bonmf_lib.datasets.given import GivenParts
 from bonmf_lib.datasets.words import Words, upper_first
@@ -279,6 +281,31 @@ def test_predictions_without_training_are_the_trained_models(run, measured, hand
     shown = command.predicted(run.run_dir, "0", ["3", "1"], 10)
     assert list(shown["item"]) == ["3", "1"]
     assert np.allclose(shown["score"], expected[0, [3, 1]], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "name", [rows_of.BIASES, "Averages with text", "Factorisation with text and picture"]
+)
+def test_the_weights_handed_on_are_those_of_the_scores(run, measured, tmp_path, monkeypatch, name):
+    """What is written down, read back into a model that was never trained, gives the scores."""
+    other = copy(run)
+    other.run_dir = tmp_path
+    monkeypatch.setattr(hand_on, "chosen_row", lambda measured: name)
+    hand_on.hand_on(replace(measured[0], run=other))
+    settings = json.loads((tmp_path / "model/model.json").read_text(encoding="utf-8"))
+    given = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in settings["settings"].items()
+    }
+    config = get_model(settings["model"]).config(**given)
+    training = Training(measured[0].trained_on, hand_on.final_row(measured[0], name), 0)
+    model = build_model(settings["model"], config, training.inputs(), settings["seed"] + 1)
+    weights = load_file(tmp_path / "model/weights.safetensors")
+    model.load_state_dict({key: torch.from_numpy(part) for key, part in weights.items()})
+    expected = Unit(**settings["unit"]).scores(scores_of(model))
+    found = hand_on.load(tmp_path).scores
+    for part, values in vars(expected).items():
+        np.testing.assert_allclose(getattr(found, part), values, rtol=1e-5, atol=1e-6)
 
 
 def test_nobody_is_recommended_what_they_rated(run, measured, handed):
