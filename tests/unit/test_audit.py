@@ -489,8 +489,10 @@ def test_users_and_items_without_ratings_are_counted_apart(run):
     # lamps without a rating are there in the data as well
     table = run.dataset.ratings
     kept = table[(table["item"] > 6) & (table["user"] > 1)]
+    one = table[(table["user"] > 0) & (table["item"] > 0)]
     said = {}
-    for name, ratings in (("all", table), ("part", kept)):
+    alone = table[table["user"] == 0].head(1)
+    for name, ratings in (("all", table), ("part", kept), ("one", one), ("alone", alone)):
         other = copy(run)
         other.__dict__["dataset"] = replace(run.dataset, ratings=ratings)
         said[name] = repr(words.lead([finding((5, 1), (4, 1))], other))
@@ -501,6 +503,8 @@ def test_users_and_items_without_ratings_are_counted_apart(run):
         f"Measured on {len(kept):,} ratings of 58 users and 53 lamps of shop. Without ratings: "
         "7 lamps and 2 users. Help"
     ) in said["part"]
+    assert "Without ratings: 1 lamp and 1 user. Help" in said["one"]
+    assert "of 1 user and 1 lamp of shop. Without" in said["alone"]
 
 
 def test_capitals_of_words_stay_at_the_begin_of_a_sentence(run, measured):
