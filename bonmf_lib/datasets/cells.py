@@ -74,8 +74,8 @@ def rated(path: Path, cells: pd.Series, decimal: str) -> pd.Series:
     """Ratings as :func:`numbers`.
 
     Raises:
-        DatasetError: the first that is no number is written in a way that has a mend of its own:
-            with a decimal comma, in percent, or with its scale; names the line.
+        DatasetError: the first that is no number is not empty; names the line, and the mend of what
+            has a decimal comma, is in percent, or names its scale.
     """
     found = numbers(cells, decimal)
     if (bad := found.isna()).any():
@@ -92,6 +92,8 @@ def rated(path: Path, cells: pd.Series, decimal: str) -> pd.Series:
             mend = (
                 f"names its scale; write the number alone, {of[1]}, and the scale in dataset.toml"
             )
+        elif cell:
+            mend = "is no number; correct it or drop the row"
         if mend:
             raise DatasetError(
                 f"{path}, line {line_of(bad)}: the rating {cell[:40]!r} {mend} ({bad.sum():,} bad "

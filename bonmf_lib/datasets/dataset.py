@@ -295,7 +295,7 @@ def check_ratings(
     ratings["rating"] = pd.to_numeric(ratings["rating"], errors="coerce")
     on_scale = pa.Check(
         lambda r: _on_scale(r, scale),
-        error=f"the rating is off the scale {scale}; correct or drop the row",
+        error=f"is off the scale {scale}; correct or drop the row",
     )
     finite = pa.Check(np.isfinite, error="the rating is infinite; correct or drop the row")
     schema = pa.DataFrameSchema(
@@ -347,6 +347,8 @@ def _first_failure(cases: pd.DataFrame, source: str, lines: np.ndarray) -> str:
         what = f"{first['column']!r} is empty or no number; fill it in or drop the row"
     else:
         what = str(first["check"])
+        if what.startswith("is "):
+            what = f"the rating {first['failure_case']:g} {what}"
     return f"{source}, line {line}: {what} ({cases['index'].nunique()} bad rows in all)."
 
 

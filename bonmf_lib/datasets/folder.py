@@ -75,6 +75,7 @@ def load_folder(path: str, content: str, whole: bool = True) -> Dataset:
     source, listed = (_table(folder, names, kind) for kind in ("ratings", "items"))
     found: set[str] = set()  # columns that the settings name
     ratings, scale, reviews = _ratings(source, settings, found)
+    settings = replace(settings, form=replace(settings.form, like=source.name))
     items, texts = read_items(listed, content, settings, reviews, found)
     of_users = _table(folder, names, "users") if {*_USERS} & names else None
     users = _users(of_users, settings, found) if of_users else None
@@ -118,7 +119,13 @@ def load_folder(path: str, content: str, whole: bool = True) -> Dataset:
     )
     left_out = _pairs_of(reviews.left_out, dataset)
     dataset = replace(dataset, left_out=left_out, text_columns=texts)
-    kept = implicit_view(dataset, core=settings.core)
+    try:
+        kept = implicit_view(dataset, core=settings.core)
+    except DatasetError:
+        raise DatasetError(
+            f"{folder / NAME}: core = {settings.core} leaves no ratings, since no users and items "
+            "have so many of one another; lower it."
+        ) from None
     left_by = f"core = {settings.core}" if kept is not dataset else ""
     check_enough(kept.ratings, str(folder / NAME), left_by)
     if whole:

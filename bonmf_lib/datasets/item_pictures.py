@@ -148,10 +148,18 @@ def _warn_of_others(
             others.setdefault(_why_unread(entry, known), []).append(entry.name)
     if others and len(ids):
         said = ", ".join(f"{len(names)} {why} ({_first(names)})" for why, names in others.items())
-        column = "where the column image names it" if named else f"as {FOLDER}/{ids.iloc[0]}.jpg"
+        unlike = ids.str.contains(r"[/\\]")
+        first = ids.iloc[0] if named or unlike.all() else ids[~unlike].iloc[0]
+        how = "where the column image names it" if named else f"as {FOLDER}/{first}.jpg"
+        where = "" if not named and unlike.all() else f" That of the item {first} is read {how}."
+        if not named and unlike.any():
+            where += (
+                f" {unlike.sum():,} items have ids that no file can have, as {ids[unlike].iloc[0]};"
+                " a column image can name their pictures."
+            )
         warnings.warn(
             f"{folder / FOLDER}: {sum(map(len, others.values()))} of {len(seen)} files there are "
-            f"no item's picture: {said}. That of the item {ids.iloc[0]} is read {column}.",
+            f"no item's picture: {said}.{where}",
             stacklevel=3,
         )
 

@@ -157,6 +157,51 @@ BROKEN = [
         "commas, or write separator = ';' in dataset.toml.",
     ),
     Folder(
+        "commas in the ratings, semicolons among the items",
+        {"items.csv": listed()["items.csv"].replace(",", ";")},
+        "{}/items.csv: the fields are separated by semicolons; save the file with commas, as "
+        "ratings.csv is.",
+    ),
+    Folder(
+        "colons between the fields",
+        {"ratings.csv": rated()["ratings.csv"].replace(",", "::")},
+        "{}/ratings.csv: the fields are separated by '::'; save the file with commas.",
+    ),
+    Folder(
+        "spaces between the fields",
+        {"ratings.csv": rated()["ratings.csv"].replace(",", " ")},
+        "{}/ratings.csv: the fields are separated by spaces; save the file with commas.",
+    ),
+    Folder(
+        "a spreadsheet's separator in the first row",
+        {"ratings.csv": "sep=,\n" + rated()["ratings.csv"]},
+        "{}/ratings.csv: the first row tells a spreadsheet the separator; delete it.",
+    ),
+    Folder(
+        "a comment in the first row",
+        {"ratings.csv": "# of 2020, all\n" + rated()["ratings.csv"]},
+        "{}/ratings.csv: the first row begins with '#', as a comment does; delete it, or the sign "
+        "where columns are named behind it.",
+    ),
+    Folder(
+        "no header",
+        {"ratings.csv": table(ROWS[0], ROWS[1:])},
+        "{}/ratings.csv: the first row, r, a, 1, names no columns; add one above it with user, "
+        "item, rating.",
+    ),
+    Folder(
+        "no header, and the same number twice in the first row",
+        {"ratings.csv": table("1,1,5", ROWS)},
+        "{}/ratings.csv: the first row, 1, 1, 5, names no columns; add one above it with user, "
+        "item, rating.",
+    ),
+    Folder(
+        "UTF-8 with a mark, declared as another encoding",
+        {"ratings.csv": rated()["ratings.csv"].encode("utf-8-sig")} | toml('encoding = "cp1252"'),
+        "{}/ratings.csv: begins as UTF-8 does, and dataset.toml names the encoding cp1252; drop it "
+        "there, or save the file so.",
+    ),
+    Folder(
         "Latin-1, not declared",
         {"items.csv": LATIN.encode("latin-1")},
         "{}/items.csv, line 2: is not UTF-8 (byte 0xe9); save the file as UTF-8.",
@@ -356,8 +401,20 @@ BROKEN = [
     Folder(
         "a rating that is no number",
         rated("x,a,good"),
+        "{}/ratings.csv, line 38: the rating 'good' is no number; correct it or drop the row (1 "
+        "bad rows in all).",
+    ),
+    Folder(
+        "a rating that is empty",
+        rated("x,a,"),
         "{}/ratings.csv, line 38: 'rating' is empty or no number; fill it in or drop "
         "the row (1 bad rows in all).",
+    ),
+    Folder(
+        "a rating that no float32 holds",
+        rated("x,a,1e300"),
+        "{}/ratings.csv, line 38: the rating 1e+300 lies far from most others, the next of which "
+        "is 5; correct the row, or declare scale = [low, high, step] in dataset.toml.",
     ),
     Folder(
         "decimal commas, not declared",
@@ -439,7 +496,7 @@ BROKEN = [
     Folder(
         "a rating off the declared scale",
         toml("scale = [1, 4, 1]"),
-        "{}/ratings.csv, line 5: the rating is off the scale 1 to 4 in steps of 1; "
+        "{}/ratings.csv, line 5: the rating 5 is off the scale 1 to 4 in steps of 1; "
         "correct or drop the row (7 bad rows in all).",
     ),
     Folder(
@@ -459,6 +516,13 @@ BROKEN = [
         "a pair rated twice",
         rated("r,a,3"),
         "{}/ratings.csv, line 38: the same user and item were rated before, on line "
+        '2 (1 such rows in all); keep one of them, or write duplicates = "last" '
+        "in dataset.toml.",
+    ),
+    Folder(
+        "a pair rated twice, with times",
+        rated("r,a,3,1600000001", **STAMPED),
+        "{}/ratings.csv, line 38: the same user and item were rated before, on line "
         '2 (1 such rows in all); keep one of them, or write duplicates = "latest" '
         "in dataset.toml.",
     ),
@@ -471,7 +535,15 @@ BROKEN = [
     Folder(
         "a core that nobody is in",
         toml("core = 20"),
-        "folder:toys: no rating is left in a 20-core; lower at_least or core.",
+        "{}/dataset.toml: core = 20 leaves no ratings, since no users and items have so many of "
+        "one another; lower it.",
+    ),
+    Folder(
+        "a core that nobody is in, by the name",
+        rated(),
+        "folder:toys: no rating of at least 5 is left of which every user and item has at least 4; "
+        "ask for less.",
+        view="+from5+core4",
     ),
     Folder(
         "a core of four equal ratings",
@@ -1027,6 +1099,17 @@ ODD = [
         "images/a.jpg.",
     ),
     Folder(
+        "pictures in folders, as ids with a slash name them",
+        rated(rows=[row.replace(",a,", ",a/1,") for row in ROWS])
+        | {"items.csv": listed()["items.csv"].replace("a,", "a/1,", 1)}
+        | {"images/a/1.jpg": b"x", "images/b.jpg": b"x"},
+        "{}/images: items.csv has no column image, so pictures are found by their names: 1 of 6 "
+        "items have one, as b.jpg.\n"
+        "{}/images: 1 of 2 files there are no item's picture: 1 folders ('a'). That of the item b "
+        "is read as images/b.jpg. 1 items have ids that no file can have, as a/1; a column image "
+        "can name their pictures.",
+    ),
+    Folder(
         "pictures with other endings, in a folder and in a link",
         {
             "images/a.avif": b"x",
@@ -1088,7 +1171,8 @@ def names(cases: list[Folder]) -> list[str]:
 def test_a_broken_folder_is_refused_in_one_sentence(tmp_path, broken):
     folder = broken.written(tmp_path)
     with pytest.raises(DatasetError) as caught, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", UserWarning)  # RuntimeWarning and others are none of ours
         load(folder, broken.content, broken.view)
     assert str(caught.value) == broken.says.replace("{}", str(folder))
 
