@@ -17,6 +17,7 @@ _UNKNOWN = (
     *("not available", "not specified"),
 )
 _DATE = r"\d{4}-\d\d-\d\d"
+_DATES = {_DATE: "ISO8601", r"\d\d? \d\d?, \d{4}$": "%m %d, %Y"}  # the other: Amazon's, 09 13, 2009
 # from where on times are seconds, milli-, micro- or nanoseconds; years and counts lie below
 _UNITS = (1e8, 1e11, 1e14, 1e17)
 _LAST_NANOSECOND = 2.0**63
@@ -130,10 +131,10 @@ def seconds(path: Path, cells: pd.Series) -> pd.Series:
     """Times as numbers, null where they are unknown; as text, null likewise, where some are neither
     numbers nor days, and most are no days.
 
-    Where all of them are days or times of a day (``2020-01-31``, ``2020-01-31T12:00:00+01:00``),
-    they become seconds since 1970, and that is said; those without a zone are read as UTC. Numbers
-    may be of a finer unit, since nothing but their order counts; nanoseconds become microseconds,
-    which is said.
+    Where all of them are days or times of a day (``2020-01-31``, ``2020-01-31T12:00:00+01:00``,
+    ``09 13, 2009``), they become seconds since 1970, and that is said; those without a zone are
+    read as UTC. Numbers may be of a finer unit, since nothing but their order counts; nanoseconds
+    become microseconds, which is said.
 
     Raises:
         DatasetError: most are dates and some are none, or some are of a finer unit than others;
@@ -146,10 +147,13 @@ def seconds(path: Path, cells: pd.Series) -> pd.Series:
     others = others[~unknown(others)].str.strip()
     if others.empty:
         return _in_one_unit(path, found)
-    dates = others[others.str.match(_DATE)]
-    times = pd.to_datetime(dates, format="ISO8601", utc=True, errors="coerce").dropna()
     known = cells[~unknown(cells)].str.strip()
-    if len(times) <= len(known) / 2:
+    for written, form in _DATES.items():
+        dates = others[others.str.match(written)]
+        times = pd.to_datetime(dates, format=form, utc=True, errors="coerce").dropna()
+        if len(times) > len(known) / 2:
+            break
+    else:
         return cells.mask(unknown(cells))
     if (bad := ~known.index.isin(times.index)).any():
         raise DatasetError(

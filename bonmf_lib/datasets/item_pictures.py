@@ -44,7 +44,7 @@ def picture_paths(folder: Path, path: Path, table: pd.DataFrame, ids: pd.Series)
     root = folder.resolve()
     found = pd.Series([_inside(root, path, *row) for row in named.items()], ids.index, dtype="str")
     if (lost := (named != "") & found.isna()).any():
-        inside = [_in_folder(root, name) for name in named[lost]]
+        inside = [_in_folder(root, name.removeprefix("/")) for name in named[lost]]
         others = pd.Series(inside, ids.index[lost], dtype="str")
         others = others.fillna(_by_id(folder / FOLDER, entries, ids[lost]))
         if others.notna().any():
@@ -189,10 +189,13 @@ def _in_folder(root: Path, name: str) -> str | None:
 
 
 def _inside(root: Path, listed: Path, line: int, name: str) -> str | None:
-    """Path of a picture, or None where there is none; a path out of the folder is refused."""
+    """Path of a picture, or None where there is none; a path out of the folder is refused, but for
+    a mere name behind a slash, ``/a.jpg``, as catalogues of films have it."""
     if not name:
         return None
     if (path := place_of(root, name)) is None:
+        return None
+    if path.parent == Path(path.anchor) and not path.exists():
         return None
     if not path.is_relative_to(root) or Path(name).is_absolute():
         raise DatasetError(

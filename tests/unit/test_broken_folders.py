@@ -755,6 +755,55 @@ ODD = [
         "other columns in dataset.toml if that is wrong.",
     ),
     Folder(
+        "Amazon's times of reviews",
+        rated(header="user,item,rating,reviewTime", rows=[f'{row},"09 13, 2009"' for row in ROWS]),
+        "{}/ratings.csv: reads 'reviewTime' as timestamp; name other columns in dataset.toml if "
+        "that is wrong.\n"
+        "{}/ratings.csv: times such as '09 13, 2009' are read as dates, in UTC unless they name a "
+        "zone.",
+    ),
+    Folder(
+        "Amazon's times of reviews beside their seconds",
+        rated(
+            header="user,item,rating,reviewTime,unixReviewTime",
+            rows=[f'{row},"09 13, 2009",1252800000' for row in ROWS],
+        ),
+        "{}/ratings.csv: reads 'unixReviewTime' as timestamp; name other columns in dataset.toml "
+        "if that is wrong.",
+    ),
+    *(
+        Folder(
+            f"links of pictures in a column called {name}",
+            listed(f"item,title,{name}", each=",http://toys/a.jpg"),
+            f"{{}}/items.csv: reads '{name}' as image; name other columns in dataset.toml if that "
+            "is wrong.\n"
+            "{}/items.csv: 6 pictures named there do not exist and count as missing: "
+            + ", ".join(["'http://toys/a.jpg'"] * 5)
+            + ", and 1 more (the first on line 2). 6 are web addresses: fetch them as "
+            "images/<item>.jpg first.",
+        )
+        for name in ("image_url", "img_url", "thumbnail")
+    ),
+    Folder(
+        "names of pictures behind a slash, of which one was fetched",
+        listed("item,title,poster_path", a=",/kqJ.jpg", b=",/xyZ.jpg", each=",")
+        | {"images/kqJ.jpg": b"x"},
+        "{}/items.csv: reads 'poster_path' as image; name other columns in dataset.toml if that "
+        "is wrong.\n"
+        "{}/items.csv: 1 pictures named there are found in images/, by their names or their items' "
+        "ids, as kqJ.jpg.\n"
+        "{}/items.csv: 1 pictures named there do not exist and count as missing: '/xyZ.jpg' (the "
+        "first on line 3).",
+    ),
+    Folder(
+        "a cover beside its link",
+        listed("item,title,cover,image_url", each=",,http://toys/a.jpg"),
+        "{}/items.csv: reads 'cover' as image; name other columns in dataset.toml if that is "
+        "wrong.\n"
+        "{}/items.csv: no part of the texts are 'image_url' (links); text_columns in dataset.toml "
+        "chooses others.",
+    ),
+    Folder(
         "ids alone in the table of items",
         listed("id,title"),
         "{}/items.csv: reads 'id' as item; name other columns in dataset.toml if that is wrong.",
@@ -1050,7 +1099,7 @@ ODD = [
     Folder(
         "comments, times and names of reviewers beside the ratings",
         rated(
-            header="user,item,rating,reviewer_name,review_date,review_id,user_comments",
+            header="user,item,rating,reviewer_name,critic_review_date,review_id,user_comments",
             rows=[f"{row},Jo,2 March,R{place},fine" for place, row in enumerate(ROWS)],
         ),
         "{}/ratings.csv: 'user_comments' is not read: what people write with a rating "
