@@ -891,6 +891,11 @@ def test_a_strangers_report_opens_with_what_was_found(tmp_path, monkeypatch, cap
     assert len(capsys.readouterr().out.splitlines()) == 3
 
 
+@pytest.mark.case(
+    "data",
+    "an audit of a folder with a damaged picture and one of 56 megapixels",
+    "it ends; both count as missing and are named with their reasons in the report",
+)
 @pytest.mark.parametrize("kind", ["own vectors", "pictures alone"])
 def test_folders_of_other_kinds_are_audited_to_the_end(kind, tmp_path, monkeypatch):
     """Own vectors in place of texts and pictures; and pictures of things without a text."""
@@ -905,6 +910,8 @@ def test_folders_of_other_kinds_are_audited_to_the_end(kind, tmp_path, monkeypat
         items[["item"]].to_csv(data / "items.csv", index=False)
     else:
         items[["item", "image"]].to_csv(data / "items.csv", index=False)
+        (data / "images/3.png").write_bytes((data / "images/3.png").read_bytes()[:99])
+        Image.new("1", (8000, 7000)).save(data / "images/4.png")
     monkeypatch.setattr(command, "PROFILE", "smoke")
     assert main(["audit", str(data), "--out", str(out)]) == 0
     page = (out / "report.html").read_text(encoding="utf-8").partition("<main")[2]
@@ -912,4 +919,9 @@ def test_folders_of_other_kinds_are_audited_to_the_end(kind, tmp_path, monkeypat
     answers = text[text.index("What we found on your data") : text.index("How it was measured")]
     assert ("Text: " in answers) == (kind == "own vectors") and "Photo: " in answers
     assert ("no lamp of shop has a text" in text) == (kind == "pictures alone")
+    unread = (
+        "shop: 2 unreadable pictures count as missing: that of '3' (3.png: it is damaged or cut "
+        "off), that of '4' (4.png: it has 8,000 x 7,000 pixels, more than 50,000,000)."
+    )
+    assert (unread in text) == (kind == "pictures alone")
     assert len(pd.read_csv(out / files.RECOMMENDATIONS))
