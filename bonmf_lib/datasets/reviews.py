@@ -35,6 +35,7 @@ _WORD = re.compile(r"[A-Z]*[a-z0-9]+|[A-Z]+")  # of a name: user_reviews, topRev
 _OF_NO_TEXT = ("date", "time", "id", "by", "count")
 _FIRST_ROWS = 100_000  # of the ratings, which tell what their columns hold
 _LONG = 20  # characters that no two texts share by chance
+_SHORT = 6  # that two may share, and shorter ones often do
 _SHARED = 0.1  # of the items' texts: then they are reviews
 
 
@@ -59,17 +60,22 @@ class Reviews:
         for column, written in self.written.items():
             both = pd.DataFrame({"said": written, "text": texts.reindex(written.index)})
             both = both[both["text"].notna() & ~empty(both["text"].fillna(""))]
-            same = [_same(*pair) for pair in zip(both["said"], both["text"], strict=True)]
-            if len(same) and pd.Series(same).groupby(both.index).any().mean() >= _SHARED:
+            shared = [_shared(*pair) for pair in zip(both["said"], both["text"], strict=True)]
+            of_item = pd.Series(shared, both.index, dtype=float).groupby(level=0).sum()
+            if len(of_item) and (of_item >= 1).mean() >= _SHARED:
                 return column
         return None
 
 
-def _same(said: str, text: str) -> bool:
+def _shared(said: str, text: str) -> float:
+    """From 1 on what somebody wrote is in the text, or the text in it; a half: it is in it and too
+    short to be sure, unless another one is in it, too."""
     said, text = said.strip(), text.strip()
-    if said == text:
-        return True
-    return (len(said) >= _LONG and said in text) or (len(text) >= _LONG and text in said)
+    if said == text or (len(text) >= _LONG and text in said):
+        return 1
+    if said not in text or len(said) < _SHORT:
+        return 0
+    return 1 if len(said) >= _LONG else 0.5
 
 
 def check_no_item_text(columns: Iterable[str], table: pd.DataFrame, settings: Path) -> None:

@@ -1124,6 +1124,15 @@ ODD = [
         "dataset.toml chooses others.",
     ),
     Folder(
+        "all that people wrote of an item in one cell",
+        rated(
+            header="user,item,rating,words", rows=[f"{row},fine {row[0]}{row[2]}" for row in ROWS]
+        )
+        | listed("item,title,about", b=",fine sb; fine rb", each=",words"),
+        "{}/items.csv: no part of the texts are 'about' (tells ratings); text_columns in "
+        "dataset.toml chooses others.",
+    ),
+    Folder(
         "words of the raters that items share",
         rated(
             header="user,item,rating,country",
