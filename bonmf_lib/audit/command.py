@@ -92,7 +92,7 @@ def audit(wanted: Asked) -> Path:
     """
     with remarks.kept() as said:
         dataset = load_dataset(wanted.dataset, wanted.content)
-    for one in said:
+    for one in [*remarks.made_of(dataset), *said]:
         print(f"note: {one}", file=sys.stderr)
     root, folder, name = project_root(), wanted.folder, called(dataset)
     executed, logs = folder / "notebooks" / f"{NOTEBOOK}.ipynb", folder / "logs"

@@ -20,7 +20,7 @@ IDS = ("user", "item")  # columns whose words stay as they are
 
 
 def write_files(measured: Measured, handed: Handed, row: str) -> pd.DataFrame:
-    """Write all of them into the run folder.
+    """Write all of them into the run folder; vectors where the model handed on has some.
 
     Args:
         row: whose predictions are written, where ratings are predicted.
@@ -34,10 +34,14 @@ def write_files(measured: Measured, handed: Handed, row: str) -> pd.DataFrame:
     if len(measured.predicted.columns):
         parts = iter([_predictions(measured, handed, row)])
         counts[PREDICTIONS] = _write(folder / PREDICTIONS, parts)
-    vectors = {"vectors": handed.scores.item_vectors, "bias": handed.scores.item_bias}
-    write_arrays(folder / VECTORS, vectors, handed.settings["fingerprint"][:16])
-    ids = handed.items.rename_axis("row").reset_index()
-    counts[VECTORS] = counts[VECTOR_IDS] = _write(folder / VECTOR_IDS, iter([ids]))
+    if handed.scores.has_vectors:
+        vectors = {"vectors": handed.scores.item_vectors, "bias": handed.scores.item_bias}
+        write_arrays(folder / VECTORS, vectors, handed.settings["fingerprint"][:16])
+        ids = handed.items.rename_axis("row").reset_index()
+        counts[VECTORS] = counts[VECTOR_IDS] = _write(folder / VECTOR_IDS, iter([ids]))
+    else:
+        for name in (VECTORS, VECTOR_IDS):  # of another model that was handed on before
+            (folder / name).unlink(missing_ok=True)
     return pd.DataFrame({"rows": counts}).rename_axis("file")
 
 

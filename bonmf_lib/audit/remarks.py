@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..datasets import split_view
+from ..datasets import Dataset, split_view
 from ..runs.run import Run
 
 _LIBRARY = Path(__file__).resolve().parents[1]
@@ -32,10 +32,19 @@ def kept() -> Iterator[list[str]]:
 
 
 def sentences(remarks: list[str], run: Run) -> list[str]:
-    """Remarks with files named from the data's folder, or that there are none."""
+    """Which columns make the texts, where it is known; and remarks with files named from the data's
+    folder, or that there are none."""
     name, *_ = split_view(run.settings.dataset)
     folder = f"{name.removeprefix('folder:')}/"
-    return [_named_from(folder, one) for one in remarks] or ["Its files gave no cause for remarks."]
+    said = [_named_from(folder, one) for one in remarks]
+    return made_of(run.dataset) + (said or ["Its files gave no cause for remarks."])
+
+
+def made_of(dataset: Dataset) -> list[str]:
+    """A sentence on the columns that models read as texts; none where it is not known, or where
+    vectors stand in their place."""
+    columns = () if "text" in dataset.vectors else dataset.text_columns
+    return [f"Texts are made of the columns {', '.join(columns)}."] if columns else []
 
 
 def _named_from(folder: str, remark: str) -> str:

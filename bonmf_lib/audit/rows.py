@@ -4,6 +4,7 @@ one to beat, and one model with them and on other items' ones."""
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from optuna.distributions import BaseDistribution, FloatDistribution
 
 from ..encoders.features import MODALITIES
@@ -36,6 +37,7 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
     "both": MODALITIES,
 }
 LEAST_ITEMS = 20  # rated ones that have what is asked about
+_LOOKED_AT = 1000  # of them, to find what most have
 LEAST_RANKED = 2 * LISTED  # where items are ranked: of fewer, any order finds most
 
 Space = dict[str, BaseDistribution]
@@ -72,12 +74,28 @@ def lacking(run: Run, what: str) -> str | None:
         present = has(run, what)
     except UnreadableError:
         return f"none of its {words.picture}s can be read"
-    if (found := int(present[dataset.ratings["item"].unique()].sum())) < LEAST_ITEMS:
+    rated = dataset.ratings["item"].unique()
+    rated = np.sort(rated[present[rated]])
+    if len(rated) < LEAST_ITEMS:
         asked = {"text": "a text", "image": f"a {words.picture}"}
-        return f"only {found} rated {words.items} have " + (
+        return f"only {len(rated)} rated {words.items} have " + (
             asked.get(what) or f"both a text and a {words.picture}"
         )
+    for modality in QUESTIONS[what]:
+        others = _unlike(run.features(modality).matrix[rated])
+        if others + 1 < LEAST_ITEMS:  # items with one and the same count as one
+            but = f"all but {others}" if others else "all"
+            return f"{but} {'text' if modality == 'text' else words.picture}s are alike"
     return None
+
+
+def _unlike(matrix: np.ndarray) -> int:
+    """How many rows are not the one that more than half of them are, but for rounding; all, where
+    there is none."""
+    middle = np.median(matrix[:: len(matrix) // _LOOKED_AT + 1], axis=0)
+    sizes = np.abs(matrix).max(axis=0)
+    alike = (np.abs(matrix - middle) <= 1e-5 * sizes + 1e-7 * sizes.max(initial=0)).all(axis=1)
+    return int((~alike).sum()) if alike.mean() > 0.5 else len(matrix)
 
 
 def has(run: Run, what: str):

@@ -31,6 +31,11 @@ class Scores:
     user_vectors: np.ndarray
     item_vectors: np.ndarray
 
+    @property
+    def has_vectors(self) -> bool:
+        """Whether they are more than a mean and biases (k is above 0)."""
+        return self.item_vectors.shape[1] > 0
+
     def of(self, users: np.ndarray) -> np.ndarray:
         """Scores of every item for each user, (B,) -> (B, I)."""
         beside = self.user_bias[users, None] + self.item_bias

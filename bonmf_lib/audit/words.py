@@ -73,10 +73,15 @@ def _counted(dataset: Dataset) -> tuple[str, list[str]]:
     if there are such."""
     words, unit = dataset.words, "ratings" if dataset.scale.rates else "pairs"
     users, items = (dataset.ratings[side].nunique() for side in ("user", "item"))
-    data = f"{len(dataset.ratings):,} {unit} of {users:,} users and "
-    data += f"{items:,} {words.items} of {called(dataset)}"
-    rest = {words.items: dataset.n_items - items, "users": dataset.n_users - users}
-    none = [f"{count:,} {kind}" for kind, count in rest.items() if count]
+
+    def counted(users: int, items: int) -> list[str]:
+        kinds = {"user": (users, "users"), words.item: (items, words.items)}
+        return [f"{count:,} {one if count == 1 else more}" for one, (count, more) in kinds.items()]
+
+    of = " and ".join(counted(users, items))
+    data = f"{len(dataset.ratings):,} {unit} of {of} of {called(dataset)}"
+    rest = counted(dataset.n_users - users, dataset.n_items - items)[::-1]
+    none = [one for one in rest if not one.startswith("0 ")]
     return data, [f"Without {unit}: {' and '.join(none)}."] if none else []
 
 
@@ -207,7 +212,10 @@ def handed_on(handed: Handed) -> list[str]:
         "by a model that had not seen it."
         if settings["scale"]
         else "There are no ratings, so there is no table of predicted ratings.",
-        f"{VECTORS} holds a vector for every row of {VECTOR_IDS}.",
+        f"{VECTORS} holds a vector for every row of {VECTOR_IDS}."
+        if handed.scores.has_vectors
+        else f"There are no vectors of {Words(**settings['words']).items}: this model has none, "
+        "only a score of each.",
         f"Scores without training: python -m bonmf_lib predict FOLDER --user={shlex.quote(user)}",
     ]
 

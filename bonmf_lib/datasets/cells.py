@@ -12,19 +12,19 @@ from ..errors import DatasetError
 from .tables import line_of, stripped
 
 # of times and of what is known about users and items; any case
-_UNKNOWN = ("", "na", "n/a", "nan", "null", "none", "<na>")
-_ONE_LINK = r"[\['\",|]*(?:https?://|www\.|ftp://)\S+"
-_LINK = re.compile(rf"{_ONE_LINK}(?:\s+{_ONE_LINK})*", re.IGNORECASE)
+_UNKNOWN = (
+    *("", "na", "n/a", "nan", "null", "none", "<na>", "\\n", "-", "--", "?", "unknown"),
+    *("not available", "not specified"),
+)
 _DATE = r"\d{4}-\d\d-\d\d"
+_DATES = {_DATE: "ISO8601", r"\d\d? \d\d?, \d{4}$": "%m %d, %Y"}  # the other: Amazon's, 09 13, 2009
 # from where on times are seconds, milli-, micro- or nanoseconds; years and counts lie below
 _UNITS = (1e8, 1e11, 1e14, 1e17)
 _LAST_NANOSECOND = 2.0**63
-_CODE = re.compile(r"(?=\S*\d)\S+")  # one word with a digit: SKU-17, B003D7NSPG, 2020-01-01
 _COMMA_TO_POINT = str.maketrans({",": ".", ".": ","})  # a point becomes what no number has
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
 _PERCENT = re.compile(r"([-+]?\d+(?:[.,]\d+)?)\s*%")
 _OF_A_SCALE = re.compile(r"(\d+(?:[.,]\d+)?)\s*(?:/|of|out of)\s*\d+(?:[.,]\d+)?", re.IGNORECASE)
-_NEARLY_ALL = 0.95  # of a column's cells, which make it what they are
 
 
 def unknown(cells: pd.Series) -> pd.Series:
@@ -75,8 +75,8 @@ def rated(path: Path, cells: pd.Series, decimal: str) -> pd.Series:
     """Ratings as :func:`numbers`.
 
     Raises:
-        DatasetError: the first that is no number is written in a way that has a mend of its own:
-            with a decimal comma, in percent, or with its scale; names the line.
+        DatasetError: the first that is no number is not empty; names the line, and the mend of what
+            has a decimal comma, is in percent, or names its scale.
     """
     found = numbers(cells, decimal)
     if (bad := found.isna()).any():
@@ -93,6 +93,8 @@ def rated(path: Path, cells: pd.Series, decimal: str) -> pd.Series:
             mend = (
                 f"names its scale; write the number alone, {of[1]}, and the scale in dataset.toml"
             )
+        elif cell:
+            mend = "is no number; correct it or drop the row"
         if mend:
             raise DatasetError(
                 f"{path}, line {line_of(bad)}: the rating {cell[:40]!r} {mend} ({bad.sum():,} bad "
@@ -117,24 +119,6 @@ def whole_numbers(
     return found.mask(bad).round().astype("Int64")
 
 
-def kind(cells: pd.Series, decimal: str = ".") -> tuple[str, pd.Series]:
-    """What at least ``_NEARLY_ALL`` of a column's known cells are, and those that are something
-    else: ``numbers``, ``links`` (also several in one cell) or ``codes`` (one word with a digit
-    each), whichever most are; or else ``words``; of a column without any, ``nothing``."""
-    filled = cells[~unknown(cells)].str.strip()
-    codes, names = pd.factorize(filled)
-    if not len(names):
-        return "nothing", filled
-    fits = {"numbers": numbers(pd.Series(names), decimal).notna().to_numpy()}
-    for name, form in (("links", _LINK), ("codes", _CODE)):
-        fits[name] = np.array([form.fullmatch(cell) is not None for cell in names])
-    what = max(fits, key=lambda name: fits[name][codes].sum())  # of equals the first
-    fitting = fits[what][codes]
-    if fitting.mean() < _NEARLY_ALL:
-        return "words", filled[:0]
-    return what, filled[~fitting]
-
-
 def are_no_times(times: pd.Series) -> bool:
     """Whether :func:`seconds` left text in which no cell is a number or a date."""
     if is_numeric_dtype(times):
@@ -145,15 +129,16 @@ def are_no_times(times: pd.Series) -> bool:
 
 def seconds(path: Path, cells: pd.Series) -> pd.Series:
     """Times as numbers, null where they are unknown; as text, null likewise, where some are neither
-    numbers nor days.
+    numbers nor days, and most are no days.
 
-    Where all of them are days or times of a day (``2020-01-31``, ``2020-01-31T12:00:00+01:00``),
-    they become seconds since 1970, and that is said; those without a zone are read as UTC. Numbers
-    may be of a finer unit, since nothing but their order counts; nanoseconds become microseconds,
-    which is said.
+    Where all of them are days or times of a day (``2020-01-31``, ``2020-01-31T12:00:00+01:00``,
+    ``09 13, 2009``), they become seconds since 1970, and that is said; those without a zone are
+    read as UTC. Numbers may be of a finer unit, since nothing but their order counts; nanoseconds
+    become microseconds, which is said.
 
     Raises:
-        DatasetError: some are of a finer unit than others; names both lines.
+        DatasetError: most are dates and some are none, or some are of a finer unit than others;
+            names the lines.
     """
     found = pd.to_numeric(cells, errors="coerce")
     if found.notna().all():
@@ -162,16 +147,26 @@ def seconds(path: Path, cells: pd.Series) -> pd.Series:
     others = others[~unknown(others)].str.strip()
     if others.empty:
         return _in_one_unit(path, found)
-    if found.isna().all() and others.str.match(_DATE).all():
-        times = pd.to_datetime(others, format="ISO8601", utc=True, errors="coerce")
-        if times.notna().all():
-            warnings.warn(
-                f"{path}: times such as {others.iloc[0]!r} are read as dates, in UTC unless they "
-                "name a zone.",
-                stacklevel=2,
-            )
-            return times.dt.as_unit("s").astype(np.int64).reindex(cells.index)
-    return cells.mask(unknown(cells))
+    known = cells[~unknown(cells)].str.strip()
+    for written, form in _DATES.items():
+        dates = others[others.str.match(written)]
+        times = pd.to_datetime(dates, format=form, utc=True, errors="coerce").dropna()
+        if len(times) > len(known) / 2:
+            break
+    else:
+        return cells.mask(unknown(cells))
+    if (bad := ~known.index.isin(times.index)).any():
+        raise DatasetError(
+            f"{path}, line {known.index[bad][0]}: the time {known[bad].iloc[0][:40]!r} is no date "
+            f"such as {dates[times.index[0]]}, as most others are; write all alike, or leave it "
+            f"empty ({bad.sum():,} bad rows in all)."
+        )
+    warnings.warn(
+        f"{path}: times such as {others.iloc[0]!r} are read as dates, in UTC unless they "
+        "name a zone.",
+        stacklevel=2,
+    )
+    return times.dt.as_unit("s").astype(np.int64).reindex(cells.index)
 
 
 def _in_one_unit(path: Path, times: pd.Series) -> pd.Series:

@@ -46,6 +46,13 @@ ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
         "occupation": ("job", "profession"),
     },
 }  # fmt: skip
+_ELSE = {  # taken where none of the above is there
+    "timestamp": ("reviewtime", "reviewdate"),
+    "image": (
+        "thumbnail", "posterpath", "imageurl", "imgurl", "pictureurl", "photourl", "posterurl",
+        "coverurl",
+    ),
+}  # fmt: skip
 OURS = tuple(dict.fromkeys(name for table in ALIASES.values() for name in table))
 KEYS = {"items": "item", "users": "user"}  # what "id" alone means in a table
 _IN_SEVERAL = ("user", "item")  # tables, which may call them differently
@@ -103,11 +110,13 @@ class ColumnNames:
         for ours, aliases in ALIASES[self.table].items():
             if ours in names:
                 continue
-            found = [
-                place
+            free = {
+                place: plain(name)
                 for place, name in enumerate(names)
-                if name == header[place] and name not in OURS and plain(name) in (ours, *aliases)
-            ]
+                if name == header[place] and name not in OURS
+            }
+            found = [place for place, name in free.items() if name in (ours, *aliases)]
+            found = found or [p for p, name in free.items() if name in _ELSE.get(ours, ())]
             if not found and ours == KEYS.get(self.table):
                 found = [place for place, name in enumerate(names) if plain(name) == "id"]
             if len(found) == 1:

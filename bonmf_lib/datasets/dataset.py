@@ -82,6 +82,7 @@ class Dataset:
             two users cannot be compared.
         left_out: users and items, int64 (2, N), of what they are known to have rated and
             ``ratings`` does not hold. No part of the fingerprint.
+        text_columns: of the items' file, those that texts are made of; none where it is not known.
 
     Raises:
         DatasetError: the vectors are of another number of items.
@@ -99,6 +100,7 @@ class Dataset:
     part_of: "tuple[Dataset, np.ndarray] | None" = None
     order_alone: bool = False
     left_out: np.ndarray = field(default_factory=lambda: np.zeros((2, 0), np.int64))
+    text_columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for modality, vectors in self.vectors.items():
@@ -293,7 +295,7 @@ def check_ratings(
     ratings["rating"] = pd.to_numeric(ratings["rating"], errors="coerce")
     on_scale = pa.Check(
         lambda r: _on_scale(r, scale),
-        error=f"the rating is off the scale {scale}; correct or drop the row",
+        error=f"is off the scale {scale}; correct or drop the row",
     )
     finite = pa.Check(np.isfinite, error="the rating is infinite; correct or drop the row")
     schema = pa.DataFrameSchema(
@@ -345,6 +347,8 @@ def _first_failure(cases: pd.DataFrame, source: str, lines: np.ndarray) -> str:
         what = f"{first['column']!r} is empty or no number; fill it in or drop the row"
     else:
         what = str(first["check"])
+        if what.startswith("is "):
+            what = f"the rating {first['failure_case']:g} {what}"
     return f"{source}, line {line}: {what} ({cases['index'].nunique()} bad rows in all)."
 
 

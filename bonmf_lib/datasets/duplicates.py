@@ -19,11 +19,12 @@ def check_once(ratings: pd.DataFrame, source: str) -> None:
     twice = ratings.duplicated(_PAIR)
     if twice.any():
         line = line_of(twice)
+        rule = "latest" if ratings["timestamp"].notna().all() else "last"
         first = (ratings[_PAIR] == ratings.loc[line, _PAIR]).all(axis=1)
         raise DatasetError(
             f"{source}, line {line}: the same user and item were rated before, on line "
             f"{line_of(first)} ({twice.sum()} such rows in all); keep one of them, or write "
-            'duplicates = "latest" in dataset.toml.'
+            f'duplicates = "{rule}" in dataset.toml.'
         )
 
 

@@ -2,6 +2,7 @@
 
 import warnings
 
+import numpy as np
 import pandas as pd
 
 from ..errors import DatasetError
@@ -18,7 +19,8 @@ def is_enough(ratings: pd.DataFrame) -> bool:
 
 def are_alike(ratings: pd.DataFrame) -> bool:
     """Whether every rating is the same, as float32, which data sets hold."""
-    return ratings["rating"].astype("float32").nunique() < 2
+    with np.errstate(over="ignore"):  # what float32 does not hold is refused later
+        return ratings["rating"].astype("float32").nunique() < 2
 
 
 def check_enough(ratings: pd.DataFrame, source: str, left_by: str = "", rates: bool = True) -> None:

@@ -39,7 +39,7 @@ from .item_pictures import FOLDER
 from .item_table import read_items
 from .levels import warn_of_unread
 from .own_vectors import own_vectors
-from .reviews import check_no_item_text, taken_out
+from .reviews import Reviews, check_no_item_text, taken_out
 from .scales import observed_scale
 from .settings import NAME, FolderSettings, read_settings
 from .tables import are_whole_numbers, line_of, read_table, same_numbers
@@ -74,8 +74,9 @@ def load_folder(path: str, content: str, whole: bool = True) -> Dataset:
     settings = read_settings(folder / NAME) if NAME in names else FolderSettings()
     source, listed = (_table(folder, names, kind) for kind in ("ratings", "items"))
     found: set[str] = set()  # columns that the settings name
-    ratings, scale, reviews, read = _ratings(source, settings, found)
-    items = read_items(listed, content, settings, reviews, found)
+    ratings, scale, reviews = _ratings(source, settings, found)
+    settings = replace(settings, form=replace(settings.form, like=source.name))
+    items, texts = read_items(listed, content, settings, reviews, found)
     of_users = _table(folder, names, "users") if {*_USERS} & names else None
     users = _users(of_users, settings, found) if of_users else None
     check_declared(settings.columns, found, folder / NAME)
@@ -116,8 +117,15 @@ def load_folder(path: str, content: str, whole: bool = True) -> Dataset:
             modality: GivenVectors(GIVEN, matrix[order]) for modality, matrix in vectors.items()
         },
     )
-    dataset = replace(dataset, left_out=_pairs_of(read, dataset))
-    kept = implicit_view(dataset, core=settings.core)
+    left_out = _pairs_of(reviews.left_out, dataset)
+    dataset = replace(dataset, left_out=left_out, text_columns=texts)
+    try:
+        kept = implicit_view(dataset, core=settings.core)
+    except DatasetError:
+        raise DatasetError(
+            f"{folder / NAME}: core = {settings.core} leaves no ratings, since no users and items "
+            "have so many of one another; lower it."
+        ) from None
     left_by = f"core = {settings.core}" if kept is not dataset else ""
     check_enough(kept.ratings, str(folder / NAME), left_by)
     if whole:
@@ -180,9 +188,9 @@ def _warn_of_pictures(folder: Path, names: set[str]) -> None:
 
 def _ratings(
     source: Path, settings: FolderSettings, found: set[str]
-) -> tuple[pd.DataFrame, RatingScale, pd.Series | None, pd.DataFrame]:
-    """The checked ratings, ids as categories of texts, the index the line of each; their scale;
-    texts of items out of reviews; and users and items of the ratings that these were left with."""
+) -> tuple[pd.DataFrame, RatingScale, Reviews]:
+    """The checked ratings, ids as categories of texts, the index the line of each; their scale; and
+    what people wrote with them."""
     needed = _NEEDED["ratings"]
     naming = ColumnNames("ratings", needed, settings.columns, found)
     header: list[str] = []  # as the file has it
@@ -193,7 +201,7 @@ def _ratings(
 
     table = read_table(source, needed, settings.form, named, ("timestamp",))
     check_no_item_text(settings.text_columns or (), table, source.parent / NAME)
-    table, reviews, read = taken_out(table, settings.reviews, str(source))
+    table, reviews = taken_out(table, settings.reviews, str(source))
     for column in ("user", "item"):
         table[column] = folded_ids(table[column])
     table["rating"] = rated(source, table["rating"], settings.decimal)
@@ -217,7 +225,7 @@ def _ratings(
     check_enough(checked, str(source), f'duplicates = "{settings.duplicates}"')
     for column in ("user", "item"):
         checked[column] = checked[column].cat.remove_unused_categories()
-    return checked, scale, reviews, read
+    return checked, scale, reviews
 
 
 def _check_known(

@@ -45,7 +45,9 @@ def implicit_view(dataset: Dataset, at_least: float | None = None, core: int = 0
     if not len(rows):
         wanted = "" if at_least is None else f" of at least {at_least:g}"
         raise DatasetError(
-            f"{dataset.name}: no rating{wanted} is left in a {core}-core; lower at_least or core."
+            f"{dataset.name}: no rating{wanted} is left"
+            + (f" of which every user and item has at least {core}" if core else "")
+            + "; ask for less."
         )
     kept = {side: np.arange(sizes[side]) for side in rated}
     if core:

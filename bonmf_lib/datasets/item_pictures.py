@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 import pandas as pd
 
 from ..errors import DatasetError
+from .places import place_of
 from .tables import line_of
 
 FOLDER = "images"
@@ -43,7 +44,7 @@ def picture_paths(folder: Path, path: Path, table: pd.DataFrame, ids: pd.Series)
     root = folder.resolve()
     found = pd.Series([_inside(root, path, *row) for row in named.items()], ids.index, dtype="str")
     if (lost := (named != "") & found.isna()).any():
-        inside = [_in_folder(root, name) for name in named[lost]]
+        inside = [_in_folder(root, name.removeprefix("/")) for name in named[lost]]
         others = pd.Series(inside, ids.index[lost], dtype="str")
         others = others.fillna(_by_id(folder / FOLDER, entries, ids[lost]))
         if others.notna().any():
@@ -147,10 +148,18 @@ def _warn_of_others(
             others.setdefault(_why_unread(entry, known), []).append(entry.name)
     if others and len(ids):
         said = ", ".join(f"{len(names)} {why} ({_first(names)})" for why, names in others.items())
-        column = "where the column image names it" if named else f"as {FOLDER}/{ids.iloc[0]}.jpg"
+        unlike = ids.str.contains(r"[/\\]")
+        first = ids.iloc[0] if named or unlike.all() else ids[~unlike].iloc[0]
+        how = "where the column image names it" if named else f"as {FOLDER}/{first}.jpg"
+        where = "" if not named and unlike.all() else f" That of the item {first} is read {how}."
+        if not named and unlike.any():
+            where += (
+                f" {unlike.sum():,} items have ids that no file can have, as {ids[unlike].iloc[0]};"
+                " a column image can name their pictures."
+            )
         warnings.warn(
             f"{folder / FOLDER}: {sum(map(len, others.values()))} of {len(seen)} files there are "
-            f"no item's picture: {said}. That of the item {ids.iloc[0]} is read {column}.",
+            f"no item's picture: {said}.{where}",
             stacklevel=3,
         )
 
@@ -174,25 +183,23 @@ def _in_folder(root: Path, name: str) -> str | None:
     if not name or Path(name).name != name:
         return None
     path = root / FOLDER / name
-    try:
-        return str(path) if path.is_file() and path.resolve().is_relative_to(root) else None
-    except (OSError, ValueError, RuntimeError):
-        return None
+    leads = place_of(root, f"{FOLDER}/{name}")
+    inside = leads is not None and leads.is_file() and leads.is_relative_to(root)
+    return str(path) if inside else None
 
 
 def _inside(root: Path, listed: Path, line: int, name: str) -> str | None:
-    """Path of a picture, or None where there is none; a path out of the folder is refused."""
+    """Path of a picture, or None where there is none; a path out of the folder is refused, but for
+    a mere name behind a slash, ``/a.jpg``, as catalogues of films have it."""
     if not name:
         return None
-    try:
-        path = (root / name).resolve()
-        inside = path.is_relative_to(root) and not Path(name).is_absolute()
-        found = inside and path.is_file()
-    except (OSError, ValueError, RuntimeError):  # a name too long, or a link to itself
+    if (path := place_of(root, name)) is None:
         return None
-    if not inside:
+    if path.parent == Path(path.anchor) and not path.exists():
+        return None
+    if not path.is_relative_to(root) or Path(name).is_absolute():
         raise DatasetError(
             f"{listed}, line {line}: the picture {name[:80]!r} lies outside the folder; "
             "move it inside and give its path from there."
         )
-    return str(path) if found else None
+    return str(path) if path.is_file() else None

@@ -9,20 +9,17 @@ import pandas as pd
 
 from ..errors import DatasetError
 from .cards import title_cards
-from .cells import ids, kind, unknown, whole_numbers
+from .cells import ids, unknown, whole_numbers
 from .columns import ColumnNames
 from .item_pictures import picture_paths
+from .item_texts import are_words, plain_text, text_parts
 from .levels import warn_of_unread
-from .reviews import tells_ratings
-from .settings import NAME, FolderSettings
+from .lists import without_lists
+from .reviews import Reviews
+from .settings import FolderSettings
 from .tables import empty, line_of, read_table
 from .texts import headline
 
-# left out of the texts with a word; numbers alone without
-_SAID = ("links", "codes", "tells ratings")
-_LIST = r"\s*\[.*\]\s*$"  # as lists are written, ['Action', "Children's"]
-_IN_LIST = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([^,"']+))\s*(?:,|$)""")
-_NO_TEXT = {"item", "id", "title", "year", "image", "image_source", "mal_id"}
 _YEARS = (-9999, 9999)  # other years count as unknown
 
 
@@ -30,16 +27,18 @@ def read_items(
     path: Path,
     content: str,
     settings: FolderSettings,
-    reviews: pd.Series | None,
+    reviews: Reviews,
     found: set[str],
-) -> pd.DataFrame:
-    """The items, ids as text; the index holds the line of each.
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The items, ids as text, the index the line of each; and the columns that make their texts, by
+    their names in the file.
 
     With ``content="full"`` an item's text is its title and its text columns; where these are empty,
-    the title alone. Without a column of titles items are called by their ids, which are no text.
+    the title alone. Without a column of titles items are called by their ids, which are no text;
+    neither are titles that are all links or numbers.
 
     Args:
-        reviews: more text of an item, by its id. found: gets the columns that the settings name.
+        reviews: what people wrote with the ratings. found: gets the columns that the settings name.
 
     Raises:
         DatasetError: names the file, the line and the mend.
@@ -55,7 +54,7 @@ def read_items(
     table = read_table(path, ("item",), settings.form, named)
     items = pd.DataFrame({"raw_id": ids(path, table, "item")})
     titled = "title" in table
-    items["title"] = table["title"].map(html.unescape).astype("str") if titled else items["raw_id"]
+    items["title"] = table["title"].map(plain_text).astype("str") if titled else items["raw_id"]
     if (untitled := empty(items["title"])).any():
         warnings.warn(
             f"{path}: {untitled.sum()} titles are empty, the first on line {line_of(untitled)}; "
@@ -68,10 +67,10 @@ def read_items(
     items["year"] = whole_numbers(
         path, table.get("year", nothing), _YEARS, "years", settings.decimal
     )
-    for column in {"genres", "categories"} & set(table):
-        lists = table[column].str.match(_LIST)
-        table[column] = table[column].where(~lists, table[column].map(_joined))
-        table[column] = table[column].mask(unknown(table[column]), "")
+    for column in ("genres", "categories"):
+        if column in table:
+            table[column] = without_lists(path, table[column], genres=True)
+            table[column] = table[column].mask(unknown(table[column]), "")
     items["genres"] = [
         tuple(sorted({g.strip() for g in re.split(r"[|,;]", html.unescape(row)) if g.strip()}))
         for row in table.get("genres", table.get("categories", nothing))
@@ -85,21 +84,21 @@ def read_items(
             )
         items["text"] = headline(items).mask(untitled)  # ids are no texts
         items["image"] = pd.Series(title_cards(items), items.index).mask(untitled)
-        return items
-    columns = _text_columns(path, table, called, settings)
-    parts = table[columns].apply(
-        lambda column: column.str.replace("|", ", ").str.strip().mask(unknown(column), "")
-    )
-    if reviews is not None:
-        parts["reviews"] = items["raw_id"].map(reviews).fillna("").astype("str")
+        return items, ()
+    parts = text_parts(path, table, items["raw_id"], called, settings, reviews)
+    if reviews.texts is not None:
+        parts["reviews"] = items["raw_id"].map(reviews.texts).fillna("").astype("str")
     free_text = pd.Series(
-        [html.unescape(". ".join(filter(None, row))) for row in parts.to_numpy()], items.index
+        [plain_text(". ".join(filter(None, row))) for row in parts.to_numpy()], items.index
     )
     items["plot"] = free_text.astype("str").mask(free_text.str.strip() == "")
+    titled = titled and ("title" in parts or are_words(path, table["title"]))
     titles = items["title"].mask(untitled) if titled else nothing.mask(nothing == "")
     items["text"] = (titles + ". " + items["plot"]).fillna(titles).fillna(items["plot"])
     items["image"] = picture_paths(path.parent, path, table, items["raw_id"])
-    return items
+    theirs = {ours: name for name, ours in called.items()}
+    made_of = [*(["title"] if titled else []), *parts]
+    return items, tuple(dict.fromkeys(theirs.get(column, column) for column in made_of))
 
 
 def _warn_of_no_titles(path: Path, titles: pd.Series) -> None:
@@ -114,55 +113,3 @@ def _warn_of_no_titles(path: Path, titles: pd.Series) -> None:
             "the cells empty if it means that they are unknown.",
             stacklevel=3,
         )
-
-
-def _joined(cell: str) -> str:
-    """What a list as Python or JSON writes it holds, parted by bars."""
-    inside = cell.strip().removeprefix("[").removesuffix("]")
-    return "|".join("".join(parts).strip() for parts in _IN_LIST.findall(inside))
-
-
-def _text_columns(
-    path: Path, table: pd.DataFrame, called: dict[str, str], settings: FolderSettings
-) -> list[str]:
-    """The columns that make texts: those that the settings name, or else those that hold words."""
-    if settings.text_columns is not None:
-        chosen = [called.get(column, column) for column in settings.text_columns]
-        for name, column in zip(settings.text_columns, chosen, strict=True):
-            if column not in table:
-                raise DatasetError(
-                    f"{path.parent / NAME}: text column {name!r} is not in items.csv, which "
-                    f"names {', '.join(filter(None, called))[:300]}."
-                )
-        if told := [column for column in chosen if tells_ratings(column)]:
-            warnings.warn(
-                f"{path}: {told[0]!r} is read as text, as {NAME} asks; if it was made of the "
-                "ratings, it tells those that are tested.",
-                stacklevel=3,
-            )
-        return chosen
-    found = {
-        column: kind(table[column], settings.decimal) for column in table if column not in _NO_TEXT
-    }
-    kinds = {column: what for column, (what, _) in found.items()}
-    kinds |= {
-        column: "tells ratings"
-        for column, what in kinds.items()
-        if what == "words" and tells_ratings(column)  # what is no words is no text anyway
-    }
-    others = [
-        f"{column!r} ({what}{_but_for(found[column][1])})"
-        for column, what in kinds.items()
-        if what in _SAID or len(found[column][1])
-    ]
-    if others:
-        warnings.warn(
-            f"{path}: no part of the texts are {', '.join(others)}; text_columns in {NAME} "
-            "chooses others.",
-            stacklevel=3,
-        )
-    return [column for column, what in kinds.items() if what == "words"]
-
-
-def _but_for(odd: pd.Series) -> str:
-    return f", but for {len(odd)} cells as {odd.iloc[0][:40]!r}" if len(odd) else ""

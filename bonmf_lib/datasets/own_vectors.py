@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import DatasetError
+from .places import place_of
 from .settings import NAME
 from .vectors import read_vector, read_vectors
 
@@ -60,10 +61,10 @@ def _source(
     """The file of a modality, or the folder that holds its files; None where there is neither."""
     root = folder.resolve()
     if declared is not None:
-        path = (root / declared).resolve()
-        if not path.is_relative_to(root) or not path.exists():
+        path = place_of(root, declared)
+        if path is None or not path.is_relative_to(root) or not path.exists():
             raise DatasetError(
-                f"{folder / NAME}: {modality}_vectors names {declared!r}, which is not in the "
+                f"{folder / NAME}: {modality}_vectors names {declared[:80]!r}, which is not in the "
                 "folder; give a path from there."
             )
         if path.is_file():

@@ -6,7 +6,7 @@ import gzip
 import re
 import zlib
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from itertools import chain
 from pathlib import Path
@@ -23,6 +23,7 @@ _LONGEST_LINE = 64 * 2**20
 _PIECE = 2**20  # bytes that are read at once
 _ZIP = b"PK\x03\x04"  # as which spreadsheets begin
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_NUMBER = r"[-+]?\d+(?:\.\d+)?"
 _WHOLE_NUMBER = (
     r"0|-?[1-9][0-9]{0,17}"  # as a number is written without need of anything else; int64 holds it
 )
@@ -30,10 +31,12 @@ _WHOLE_NUMBER = (
 
 @dataclass(frozen=True)
 class TableForm:
-    """How a table is written: the sign between fields, one of ``SEPARATORS``, and the encoding."""
+    """How a table is written: the sign between fields, one of ``SEPARATORS``, and the encoding;
+    and another table of the folder that was read so, if any."""
 
     separator: str = ","
     encoding: str = "utf-8"
+    like: str = field(default="", compare=False)
 
 
 UTF8 = TableForm()
@@ -67,7 +70,7 @@ def read_table(
     separator = form.separator
 
     def header_of(row: list[str]) -> list[str]:
-        return _header(path, row, needed, separator, naming)
+        return _header(path, row, needed, form, naming)
 
     if form == TableForm(separator):
         plain = read_plain(path, separator, header_of, times)
@@ -135,27 +138,59 @@ class _Columns:
 
 
 def _header(
-    path: Path, row: list[str], needed: tuple[str, ...], separator: str, naming: Naming | None
+    path: Path, row: list[str], needed: tuple[str, ...], form: TableForm, naming: Naming | None
 ) -> list[str]:
     written = [name.strip() for name in row]
-    _check_unlike(path, written)
+    numbered = any(re.fullmatch(_NUMBER, name) for name in written)  # as in rows, not in headers
+    if not numbered:
+        _check_unlike(path, written)
+    elif len({*written}) < len(written):
+        raise _absent(path, row, [], needed, form, naming)
     header = naming(path, written) if naming else written
-    absent = [name for name in needed if name not in header]
-    for other, word in SEPARATORS.items():
-        if absent and other != separator and other in "".join(row):
-            declared = f", or write separator = {other!r} in dataset.toml" if naming else ""
-            raise DatasetError(
-                f"{path}: the fields are separated by {word}; "
-                f"save the file with {SEPARATORS[separator]}{declared}."
-            )
-    if absent:
-        found = ", ".join(filter(None, written))[:300] or "nothing"
-        raise DatasetError(
-            f"{path}: the column {absent[0]!r} is missing; "
-            f"the header must name {', '.join(needed)}, it names {found}."
-        )
+    if not {*needed} <= {*header}:
+        raise _absent(path, row, header, needed, form, naming)
     _check_unlike(path, header)
     return header
+
+
+def _absent(
+    path: Path,
+    row: list[str],
+    header: list[str],
+    needed: tuple[str, ...],
+    form: TableForm,
+    naming: Naming | None,
+) -> DatasetError:
+    """Why the first row, whose columns are called ``header`` here, lacks one that is needed."""
+    text, written, names = "".join(row).strip(), [name.strip() for name in row], ", ".join(needed)
+    save = f"save the file with {SEPARATORS[form.separator]}"
+    if text.lower().startswith("sep="):
+        why = "the first row tells a spreadsheet the separator; delete it."
+    elif sign := next((sign for sign in ("#", "//", "%") if text.startswith(sign)), ""):
+        why = (
+            f"the first row begins with {sign!r}, as a comment does; delete it, or the sign where "
+            "columns are named behind it."
+        )
+    elif other := next((o for o in SEPARATORS if o != form.separator and o in text), ""):
+        if form.like:
+            save += f", as {form.like} is"
+        elif naming:
+            save += f", or write separator = {other!r} in dataset.toml"
+        why = f"the fields are separated by {SEPARATORS[other]}; {save}."
+    elif "::" in text:
+        why = f"the fields are separated by '::'; {save}."
+    elif not {*needed} & {*header} and any(
+        re.fullmatch(_NUMBER, part) for part in (*written, *text.split())
+    ):
+        shown = ", ".join(written)[:80]
+        why = f"the first row, {shown}, names no columns; add one above it with {names}."
+    elif len(written) == 1 and len(text.split()) >= len(needed):
+        why = f"the fields are separated by spaces; {save}."
+    else:
+        absent = next(name for name in needed if name not in header)
+        found = ", ".join(filter(None, written))[:300] or "nothing"
+        why = f"the column {absent!r} is missing; the header must name {names}, it names {found}."
+    return DatasetError(f"{path}: {why}")
 
 
 def _check_unlike(path: Path, names: list[str]) -> None:
@@ -202,7 +237,12 @@ def _pieces(path: Path, file: BinaryIO, form: TableForm) -> Iterator[bytes]:
         yield from iter(lambda: file.read(_PIECE), b"")
         return
     decoder, line = codecs.getincrementaldecoder(form.encoding)(), 1
-    for piece in chain(iter(lambda: file.read(_PIECE), b""), [b""]):
+    for number, piece in enumerate(chain(iter(lambda: file.read(_PIECE), b""), [b""])):
+        if not number and piece.startswith(codecs.BOM_UTF8) and form.encoding != "utf-8-sig":
+            raise DatasetError(
+                f"{path}: begins as UTF-8 does, and dataset.toml names the encoding "
+                f"{form.encoding}; drop it there, or save the file so."
+            )
         try:
             text = decoder.decode(piece, final=not piece)
         except UnicodeError as error:  # without a place: UTF-16 that does not tell its order

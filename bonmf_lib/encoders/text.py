@@ -163,7 +163,8 @@ class TfidfEncoder:
         if counts.shape[1] < 2:
             raise EncoderError(_TOO_FEW_WORDS)
         dim = min(self.dim, counts.shape[1] - 1, counts.shape[0])
-        vectors = TruncatedSVD(dim, random_state=0).fit_transform(counts)
+        with np.errstate(divide="ignore", invalid="ignore"):  # of equal texts nothing is explained
+            vectors = TruncatedSVD(dim, random_state=0).fit_transform(counts)
         return {"mean": vectors.astype(np.float32)}
 
 

@@ -1,6 +1,7 @@
 """The audit of a catalogue: answers by hand-made numbers, generated data whose texts are known to
 help, the files it hands on, and predictions without training."""
 
+import json
 import math
 import re
 import warnings
@@ -23,6 +24,7 @@ from bonmf_lib.audit.findings import Finding, find
 from bonmf_lib.audit.measured import Measured, measure, measure_all
 from bonmf_lib.audit.scores import Scores, has_scores, scores_of
 from bonmf_lib.audit.situations import NEW, RATED, Situation, situations
+from bonmf_lib.audit.units import Unit
 from bonmf_lib.datasets.dataset import UNRATED
 from bonmf_lib.datasets.given import GivenParts
 from bonmf_lib.datasets.words import Words, upper_first
@@ -197,11 +199,12 @@ def test_remarks_on_files_are_kept_without_the_machines_folders(tmp_path):
         assert run.dataset.n_users == 40
         warnings.warn("not ours", RuntimeWarning, stacklevel=1)
     said = remarks.sentences(found, run)
-    assert "ratings.csv: reads 'customer_id' as user;" in said[0]
+    assert said[0] == "Texts are made of the columns name."
+    assert "ratings.csv: reads 'customer_id' as user;" in said[1]
     assert "items.csv: reads 'name' as title;" in " ".join(said)
     assert "not ours" not in " ".join(said) and str(tmp_path) not in " ".join(said)
-    assert remarks.sentences([], run) == ["Its files gave no cause for remarks."]
-    assert remarks.sentences([f"{tmp_path}/x.csv: odd."], run) == ["x.csv: odd."]
+    assert remarks.sentences([], run)[1:] == ["Its files gave no cause for remarks."]
+    assert remarks.sentences([f"{tmp_path}/x.csv: odd."], run)[1:] == ["x.csv: odd."]
 
 
 def test_a_finished_audit_trains_nothing_again(run, measured, monkeypatch):
@@ -280,6 +283,31 @@ def test_predictions_without_training_are_the_trained_models(run, measured, hand
     assert np.allclose(shown["score"], expected[0, [3, 1]], atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "name", [rows_of.BIASES, "Averages with text", "Factorisation with text and picture"]
+)
+def test_the_weights_handed_on_are_those_of_the_scores(run, measured, tmp_path, monkeypatch, name):
+    """What is written down, read back into a model that was never trained, gives the scores."""
+    other = copy(run)
+    other.run_dir = tmp_path
+    monkeypatch.setattr(hand_on, "chosen_row", lambda measured: name)
+    hand_on.hand_on(replace(measured[0], run=other))
+    settings = json.loads((tmp_path / "model/model.json").read_text(encoding="utf-8"))
+    given = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in settings["settings"].items()
+    }
+    config = get_model(settings["model"]).config(**given)
+    training = Training(measured[0].trained_on, hand_on.final_row(measured[0], name), 0)
+    model = build_model(settings["model"], config, training.inputs(), settings["seed"] + 1)
+    weights = load_file(tmp_path / "model/weights.safetensors")
+    model.load_state_dict({key: torch.from_numpy(part) for key, part in weights.items()})
+    expected = Unit(**settings["unit"]).scores(scores_of(model))
+    found = hand_on.load(tmp_path).scores
+    for part, values in vars(expected).items():
+        np.testing.assert_allclose(getattr(found, part), values, rtol=1e-5, atol=1e-6)
+
+
 def test_nobody_is_recommended_what_they_rated(run, measured, handed):
     counts = files.write_files(measured[0], handed, handed.settings["row"])
     listed = run.settings.audit.listed
@@ -311,6 +339,21 @@ def test_the_table_of_predictions_has_every_rating_and_vectors_every_item(run, m
     arrays = load_file(run.run_dir / files.VECTORS)
     ids = read_csv_text((run.run_dir / files.VECTOR_IDS).read_text(encoding="utf-8"))
     assert len(arrays["vectors"]) == len(arrays["bias"]) == len(ids) == run.dataset.n_items
+    assert arrays["vectors"].shape[1] > 0
+    said = words.handed_on(handed)
+    assert f"{files.VECTORS} holds a vector for every row of {files.VECTOR_IDS}." in said
+
+
+def test_averages_have_no_vectors_and_none_are_handed_on(run, measured, handed):
+    files.write_files(measured[0], handed, handed.settings["row"])
+    sizes = ((run.dataset.n_users, 0), (run.dataset.n_items, 0))
+    none = dict(zip(("user_vectors", "item_vectors"), map(np.zeros, sizes), strict=True))
+    averages = replace(handed, scores=replace(handed.scores, **none))
+    counts = files.write_files(measured[0], averages, handed.settings["row"])
+    assert list(counts.index) == [files.RECOMMENDATIONS, files.PREDICTIONS]
+    assert not any((run.run_dir / name).exists() for name in (files.VECTORS, files.VECTOR_IDS))
+    said = " ".join(words.handed_on(averages))
+    assert "no vectors of lamps" in said and files.VECTORS not in said
 
 
 def test_titles_are_no_formulas(run, measured, handed):
@@ -446,8 +489,10 @@ def test_users_and_items_without_ratings_are_counted_apart(run):
     # lamps without a rating are there in the data as well
     table = run.dataset.ratings
     kept = table[(table["item"] > 6) & (table["user"] > 1)]
+    one = table[(table["user"] > 0) & (table["item"] > 0)]
     said = {}
-    for name, ratings in (("all", table), ("part", kept)):
+    alone = table[table["user"] == 0].head(1)
+    for name, ratings in (("all", table), ("part", kept), ("one", one), ("alone", alone)):
         other = copy(run)
         other.__dict__["dataset"] = replace(run.dataset, ratings=ratings)
         said[name] = repr(words.lead([finding((5, 1), (4, 1))], other))
@@ -458,6 +503,8 @@ def test_users_and_items_without_ratings_are_counted_apart(run):
         f"Measured on {len(kept):,} ratings of 58 users and 53 lamps of shop. Without ratings: "
         "7 lamps and 2 users. Help"
     ) in said["part"]
+    assert "Without ratings: 1 lamp and 1 user. Help" in said["one"]
+    assert "of 1 user and 1 lamp of shop. Without" in said["alone"]
 
 
 def test_capitals_of_words_stay_at_the_begin_of_a_sentence(run, measured):
@@ -608,6 +655,35 @@ def test_few_texts_are_said_to_be_few(tmp_path):
     one = Run(NotebookParameters(profile="smoke", dataset=data, run_dir=str(tmp_path / "run")))
     said = repr(words.lead([], one))
     assert "only 19 rated toys have a text" in said and "no texts or pictures" not in said
+
+
+@pytest.mark.case(
+    "data",
+    "one sentence for all items, one vector, one placeholder for a picture",
+    "it is not said that they do not help: nothing is asked of what is alike",
+)
+@pytest.mark.parametrize("kind", ["sentence", "vector", "placeholder"])
+@pytest.mark.parametrize("others", [0, 3])
+def test_content_that_is_alike_is_not_asked_about(tmp_path, kind, others):
+    folder = tmp_path / "shop"
+    data, alike = shop(folder), 60 - others
+    draw = np.random.default_rng(0)
+    if kind == "sentence":
+        table = pd.DataFrame({"item": range(60), "text": ["A fine lamp"] * 60})
+        table.loc[alike:, "text"] = [f"Lamp {number}" for number in range(others)]
+        table.to_csv(folder / "items.csv", index=False)
+    elif kind == "vector":
+        vectors = np.repeat(draw.normal(size=(1, 8)), 60, axis=0)
+        vectors[alike:] += draw.normal(size=(others, 8))
+        np.save(folder / "text.npy", vectors.astype(np.float32))
+    else:
+        for number in range(alike):
+            Image.new("RGB", (16, 16), "grey").save(folder / f"images/{number}.png")
+    one = Run(NotebookParameters(profile="smoke", dataset=data, run_dir=str(tmp_path / "run")))
+    name, what = ("photo", "image") if kind == "placeholder" else ("text", "text")
+    said = f"all but {others} {name}s are alike" if others else f"all {name}s are alike"
+    assert rows_of.lacking(one, what) == rows_of.lacking(one, "both") == said
+    assert any(f"since {said}." in sentence for sentence in words.left_out(one))
 
 
 def test_data_without_ratings_are_ranked(tmp_path, planted):
@@ -799,6 +875,8 @@ def test_a_strangers_report_opens_with_what_was_found(tmp_path, monkeypatch, cap
     first = text.index("What we found on your data")
     assert first < text.index("Text: ") < text.index("How it was measured")
     assert text.index("How it was measured") < text.index("items.csv: reads 'name' as title")
+    assert "Texts are made of the columns name, text." in text
+    assert "note: Texts are made of the columns name, text." in said.err
     assert "no lamp of shop has a photo" in text
     absent = str(tmp_path), str(command.project_root()), "Warning", "NaN", "movie", "poster", "star"
     assert not [word for word in absent if word in page.partition("<main")[2]]
@@ -813,6 +891,11 @@ def test_a_strangers_report_opens_with_what_was_found(tmp_path, monkeypatch, cap
     assert len(capsys.readouterr().out.splitlines()) == 3
 
 
+@pytest.mark.case(
+    "data",
+    "an audit of a folder with a damaged picture and one of 56 megapixels",
+    "it ends; both count as missing and are named with their reasons in the report",
+)
 @pytest.mark.parametrize("kind", ["own vectors", "pictures alone"])
 def test_folders_of_other_kinds_are_audited_to_the_end(kind, tmp_path, monkeypatch):
     """Own vectors in place of texts and pictures; and pictures of things without a text."""
@@ -827,6 +910,8 @@ def test_folders_of_other_kinds_are_audited_to_the_end(kind, tmp_path, monkeypat
         items[["item"]].to_csv(data / "items.csv", index=False)
     else:
         items[["item", "image"]].to_csv(data / "items.csv", index=False)
+        (data / "images/3.png").write_bytes((data / "images/3.png").read_bytes()[:99])
+        Image.new("1", (8000, 7000)).save(data / "images/4.png")
     monkeypatch.setattr(command, "PROFILE", "smoke")
     assert main(["audit", str(data), "--out", str(out)]) == 0
     page = (out / "report.html").read_text(encoding="utf-8").partition("<main")[2]
@@ -834,4 +919,9 @@ def test_folders_of_other_kinds_are_audited_to_the_end(kind, tmp_path, monkeypat
     answers = text[text.index("What we found on your data") : text.index("How it was measured")]
     assert ("Text: " in answers) == (kind == "own vectors") and "Photo: " in answers
     assert ("no lamp of shop has a text" in text) == (kind == "pictures alone")
+    unread = (
+        "shop: 2 unreadable pictures count as missing: that of '3' (3.png: it is damaged or cut "
+        "off), that of '4' (4.png: it has 8,000 x 7,000 pixels, more than 50,000,000)."
+    )
+    assert (unread in text) == (kind == "pictures alone")
     assert len(pd.read_csv(out / files.RECOMMENDATIONS))

@@ -29,6 +29,12 @@ def rated(*more: str, header: str = "user,item,rating", rows: list[str] = ROWS) 
     return {"ratings.csv": table(header, [*rows, *more])}
 
 
+def dated(others: dict[int, str], usual: str = "2020-01-31") -> dict:
+    """Ratings with dates; some, by their places from 0, have others."""
+    rows = [f"{row},{others.get(place, usual)}" for place, row in enumerate(ROWS)]
+    return rated(header="user,item,rating,date", rows=rows)
+
+
 def listed(header: str = "item,title", **cells: str) -> dict:
     """An item a row, Alpha on line 2; cells follow the title."""
     names = dict(zip(ITEMS, ("Alpha", "Beta", "Gamma", "Delta", "Epsilon", "Zeta"), strict=True))
@@ -82,6 +88,18 @@ INTER = table(
     [f"{n}\t{p}\t{1 + (3 * p + 2 * n) % 5}\t{p // 2}" for n in range(6) for p in range(6)],
 )
 VECTORS = np.arange(1.0, 13).reshape(6, 2)
+REVIEWS = (
+    "comments", "user_reviews", "top_review", "review_headline", "reviews_text", "customerReview",
+    "verified_reviews", "feedback", "topreview",
+)  # fmt: skip
+SAID = rated(
+    header="user,item,rating,words,brand",
+    rows=[f"{row},{row[0]} likes it as {row[2]},Acme {row[2]}" for row in ROWS],
+) | listed(
+    "item,title,about,maker",
+    **{item: f",s likes it as {item},Acme {item}" for item in "ab"},
+    each=",,",
+)
 
 BROKEN = [
     # columns
@@ -137,6 +155,51 @@ BROKEN = [
         {"ratings.csv": rated()["ratings.csv"].replace(",", ";")},
         "{}/ratings.csv: the fields are separated by semicolons; save the file with "
         "commas, or write separator = ';' in dataset.toml.",
+    ),
+    Folder(
+        "commas in the ratings, semicolons among the items",
+        {"items.csv": listed()["items.csv"].replace(",", ";")},
+        "{}/items.csv: the fields are separated by semicolons; save the file with commas, as "
+        "ratings.csv is.",
+    ),
+    Folder(
+        "colons between the fields",
+        {"ratings.csv": rated()["ratings.csv"].replace(",", "::")},
+        "{}/ratings.csv: the fields are separated by '::'; save the file with commas.",
+    ),
+    Folder(
+        "spaces between the fields",
+        {"ratings.csv": rated()["ratings.csv"].replace(",", " ")},
+        "{}/ratings.csv: the fields are separated by spaces; save the file with commas.",
+    ),
+    Folder(
+        "a spreadsheet's separator in the first row",
+        {"ratings.csv": "sep=,\n" + rated()["ratings.csv"]},
+        "{}/ratings.csv: the first row tells a spreadsheet the separator; delete it.",
+    ),
+    Folder(
+        "a comment in the first row",
+        {"ratings.csv": "# of 2020, all\n" + rated()["ratings.csv"]},
+        "{}/ratings.csv: the first row begins with '#', as a comment does; delete it, or the sign "
+        "where columns are named behind it.",
+    ),
+    Folder(
+        "no header",
+        {"ratings.csv": table(ROWS[0], ROWS[1:])},
+        "{}/ratings.csv: the first row, r, a, 1, names no columns; add one above it with user, "
+        "item, rating.",
+    ),
+    Folder(
+        "no header, and the same number twice in the first row",
+        {"ratings.csv": table("1,1,5", ROWS)},
+        "{}/ratings.csv: the first row, 1, 1, 5, names no columns; add one above it with user, "
+        "item, rating.",
+    ),
+    Folder(
+        "UTF-8 with a mark, declared as another encoding",
+        {"ratings.csv": rated()["ratings.csv"].encode("utf-8-sig")} | toml('encoding = "cp1252"'),
+        "{}/ratings.csv: begins as UTF-8 does, and dataset.toml names the encoding cp1252; drop it "
+        "there, or save the file so.",
     ),
     Folder(
         "Latin-1, not declared",
@@ -287,15 +350,22 @@ BROKEN = [
     ),
     Folder(
         "one date written otherwise",
-        rated(
-            header="user,item,rating,date",
-            rows=[
-                f"{row},{'2020-01-31' if place else '2020/01/31'}" for place, row in enumerate(ROWS)
-            ],
-        ),
-        "{}/ratings.csv, line 2: 'timestamp' is no number of seconds since 1970 (0 to "
+        dated({18: "2020/01/31"}),
+        "{}/ratings.csv, line 20: the time '2020/01/31' is no date such as 2020-01-31, as most "
+        "others are; write all alike, or leave it empty (1 bad rows in all).",
+    ),
+    Folder(
+        "a day that no month has, seconds among dates, and a date that is not known",
+        dated({4: "", 18: "2020-02-31", 20: "1600000000"}),
+        "{}/ratings.csv, line 20: the time '2020-02-31' is no date such as 2020-01-31, as most "
+        "others are; write all alike, or leave it empty (2 bad rows in all).",
+    ),
+    Folder(
+        "one date among seconds",
+        dated({18: "2020-01-31"}, "1600000000"),
+        "{}/ratings.csv, line 20: 'timestamp' is no number of seconds since 1970 (0 to "
         "9,007,199,254,740,992); correct it (or write all as 2020-01-31), leave it empty or drop "
-        "the column (36 bad rows in all).",
+        "the column (1 bad rows in all).",
     ),
     Folder(
         "an unknown rule of items",
@@ -331,8 +401,20 @@ BROKEN = [
     Folder(
         "a rating that is no number",
         rated("x,a,good"),
+        "{}/ratings.csv, line 38: the rating 'good' is no number; correct it or drop the row (1 "
+        "bad rows in all).",
+    ),
+    Folder(
+        "a rating that is empty",
+        rated("x,a,"),
         "{}/ratings.csv, line 38: 'rating' is empty or no number; fill it in or drop "
         "the row (1 bad rows in all).",
+    ),
+    Folder(
+        "a rating that no float32 holds",
+        rated("x,a,1e300"),
+        "{}/ratings.csv, line 38: the rating 1e+300 lies far from most others, the next of which "
+        "is 5; correct the row, or declare scale = [low, high, step] in dataset.toml.",
     ),
     Folder(
         "decimal commas, not declared",
@@ -414,7 +496,7 @@ BROKEN = [
     Folder(
         "a rating off the declared scale",
         toml("scale = [1, 4, 1]"),
-        "{}/ratings.csv, line 5: the rating is off the scale 1 to 4 in steps of 1; "
+        "{}/ratings.csv, line 5: the rating 5 is off the scale 1 to 4 in steps of 1; "
         "correct or drop the row (7 bad rows in all).",
     ),
     Folder(
@@ -434,6 +516,13 @@ BROKEN = [
         "a pair rated twice",
         rated("r,a,3"),
         "{}/ratings.csv, line 38: the same user and item were rated before, on line "
+        '2 (1 such rows in all); keep one of them, or write duplicates = "last" '
+        "in dataset.toml.",
+    ),
+    Folder(
+        "a pair rated twice, with times",
+        rated("r,a,3,1600000001", **STAMPED),
+        "{}/ratings.csv, line 38: the same user and item were rated before, on line "
         '2 (1 such rows in all); keep one of them, or write duplicates = "latest" '
         "in dataset.toml.",
     ),
@@ -446,7 +535,15 @@ BROKEN = [
     Folder(
         "a core that nobody is in",
         toml("core = 20"),
-        "folder:toys: no rating is left in a 20-core; lower at_least or core.",
+        "{}/dataset.toml: core = 20 leaves no ratings, since no users and items have so many of "
+        "one another; lower it.",
+    ),
+    Folder(
+        "a core that nobody is in, by the name",
+        rated(),
+        "folder:toys: no rating of at least 5 is left of which every user and item has at least 4; "
+        "ask for less.",
+        view="+from5+core4",
     ),
     Folder(
         "a core of four equal ratings",
@@ -528,6 +625,20 @@ BROKEN = [
         "that it reads.",
     ),
     Folder(
+        "a comment as an item's text",
+        rated(header="user,item,rating,user_comments", rows=[f"{row},fine" for row in ROWS])
+        | toml('text_columns = ["user_comments"]'),
+        "{}/dataset.toml: 'user_comments' is of the ratings, and as an item's text would "
+        'tell the tested ones; write reviews = "user_comments", which leaves those out '
+        "that it reads.",
+    ),
+    Folder(
+        "what people wrote as an item's text, by another name",
+        SAID | toml('text_columns = ["about"]'),
+        "{}/dataset.toml: text column 'about' holds what people wrote with their ratings, in their "
+        "column 'words', and would tell the tested ones; take it out.",
+    ),
+    Folder(
         "reviews that are not there",
         toml('reviews = "review"'),
         "{}/ratings.csv: has no column 'review', which dataset.toml names as "
@@ -607,6 +718,18 @@ BROKEN = [
         "{}/dataset.toml: text_vectors names '../text.npy', which is not in the "
         "folder; give a path from there.",
     ),
+    *(
+        Folder(
+            f"vectors that no file can hold: {what}",
+            toml(f'text_vectors = "{written}"'),
+            f"{{}}/dataset.toml: text_vectors names {said!r}, which is not in the folder; give a "
+            "path from there.",
+        )
+        for what, written, said in (
+            ("NUL", r"a\u0000b", "a\0b"),
+            ("5,000 characters", "a" * 5000, "a" * 80),
+        )
+    ),
     Folder(
         "title cards without titles",
         {"items.csv": table("item,brand", [f"{item},Acme" for item in ITEMS])},
@@ -630,6 +753,55 @@ ODD = [
         "rating; name other columns in dataset.toml if that is wrong.\n"
         "{}/items.csv: reads 'product_id' as item, 'Product Name' as title; name "
         "other columns in dataset.toml if that is wrong.",
+    ),
+    Folder(
+        "Amazon's times of reviews",
+        rated(header="user,item,rating,reviewTime", rows=[f'{row},"09 13, 2009"' for row in ROWS]),
+        "{}/ratings.csv: reads 'reviewTime' as timestamp; name other columns in dataset.toml if "
+        "that is wrong.\n"
+        "{}/ratings.csv: times such as '09 13, 2009' are read as dates, in UTC unless they name a "
+        "zone.",
+    ),
+    Folder(
+        "Amazon's times of reviews beside their seconds",
+        rated(
+            header="user,item,rating,reviewTime,unixReviewTime",
+            rows=[f'{row},"09 13, 2009",1252800000' for row in ROWS],
+        ),
+        "{}/ratings.csv: reads 'unixReviewTime' as timestamp; name other columns in dataset.toml "
+        "if that is wrong.",
+    ),
+    *(
+        Folder(
+            f"links of pictures in a column called {name}",
+            listed(f"item,title,{name}", each=",http://toys/a.jpg"),
+            f"{{}}/items.csv: reads '{name}' as image; name other columns in dataset.toml if that "
+            "is wrong.\n"
+            "{}/items.csv: 6 pictures named there do not exist and count as missing: "
+            + ", ".join(["'http://toys/a.jpg'"] * 5)
+            + ", and 1 more (the first on line 2). 6 are web addresses: fetch them as "
+            "images/<item>.jpg first.",
+        )
+        for name in ("image_url", "img_url", "thumbnail")
+    ),
+    Folder(
+        "names of pictures behind a slash, of which one was fetched",
+        listed("item,title,poster_path", a=",/kqJ.jpg", b=",/xyZ.jpg", each=",")
+        | {"images/kqJ.jpg": b"x"},
+        "{}/items.csv: reads 'poster_path' as image; name other columns in dataset.toml if that "
+        "is wrong.\n"
+        "{}/items.csv: 1 pictures named there are found in images/, by their names or their items' "
+        "ids, as kqJ.jpg.\n"
+        "{}/items.csv: 1 pictures named there do not exist and count as missing: '/xyZ.jpg' (the "
+        "first on line 3).",
+    ),
+    Folder(
+        "a cover beside its link",
+        listed("item,title,cover,image_url", each=",,http://toys/a.jpg"),
+        "{}/items.csv: reads 'cover' as image; name other columns in dataset.toml if that is "
+        "wrong.\n"
+        "{}/items.csv: no part of the texts are 'image_url' (links); text_columns in dataset.toml "
+        "chooses others.",
     ),
     Folder(
         "ids alone in the table of items",
@@ -863,6 +1035,30 @@ ODD = [
         items=120,
     ),
     Folder(
+        "tables without names beside the texts",
+        listed(
+            "item,title,crew",
+            a=""",\"[{'id': 1, 'job': 'Cook'}]\"""",
+            b=""",\"[{'name': 'Ann'}, {'na\"""",
+            c=""",\"[{'name': 'Ann'}]\"""",
+            each=",",
+        ),
+        "{}/items.csv: 2 cells of 'crew' hold tables without a name or cut off, the first on line "
+        "2, which are not read.",
+    ),
+    Folder(
+        "titles that are numbers",
+        {"items.csv": table("item,title,about", [f"{item},{ord(item)},A toy" for item in ITEMS])},
+        "{}/items.csv: the titles are numbers and no part of the texts; title in dataset.toml "
+        "names another column.",
+    ),
+    Folder(
+        "prices, flags and places of pictures beside the texts",
+        listed("item,title,price,new,thumb,mail", each=",$ 3.99,True,/a.jpg,ann@toys.org"),
+        "{}/items.csv: no part of the texts are 'thumb' (links), 'mail' (links); text_columns in "
+        "dataset.toml chooses others.",
+    ),
+    Folder(
         "links with commas and apostrophes",
         listed("item,title,page", each=',"http://toys/Paris,_Texas"', a=",http://toys/Schindler's"),
         "{}/items.csv: no part of the texts are 'page' (links); text_columns in dataset.toml "
@@ -886,6 +1082,65 @@ ODD = [
         "{}/items.csv: no part of the texts are 'avg_rating' (tells ratings), 'reviews' (tells "
         "ratings); text_columns in dataset.toml chooses others.",
     ),
+    *(
+        Folder(
+            f"reviews beside items, called {name}",
+            listed(f"item,title,{name}", each=",I love it"),
+            f"{{}}/items.csv: no part of the texts are '{name}' (tells ratings); text_columns in "
+            "dataset.toml chooses others.",
+        )
+        for name in REVIEWS
+    ),
+    Folder(
+        "names that are like those of reviews, and numbers of reviews",
+        listed("item,title,preview,commentary,review_count", each=",a look,a word,17"),
+        "",
+    ),
+    Folder(
+        "comments, times and names of reviewers beside the ratings",
+        rated(
+            header="user,item,rating,reviewer_name,critic_review_date,review_id,user_comments",
+            rows=[f"{row},Jo,2 March,R{place},fine" for place, row in enumerate(ROWS)],
+        ),
+        "{}/ratings.csv: 'user_comments' is not read: what people write with a rating "
+        'tells it, also when it is tested. reviews = "user_comments" in dataset.toml '
+        "reads a fifth and leaves their ratings out.",
+    ),
+    Folder(
+        "what people wrote beside the items, and what each rating says of its item",
+        SAID,
+        "{}/items.csv: no part of the texts are 'about' (tells ratings); text_columns in "
+        "dataset.toml chooses others.",
+    ),
+    Folder(
+        "a part of what people wrote beside the items",
+        SAID
+        | listed("item,title,about", b=",Quote: r likes it as the b of old", each=",words")
+        | rated(
+            header="user,item,rating,words",
+            rows=[f"{row},{row[0]} likes it as the {row[2]} of old" for row in ROWS],
+        ),
+        "{}/items.csv: no part of the texts are 'about' (tells ratings); text_columns in "
+        "dataset.toml chooses others.",
+    ),
+    Folder(
+        "all that people wrote of an item in one cell",
+        rated(
+            header="user,item,rating,words", rows=[f"{row},fine {row[0]}{row[2]}" for row in ROWS]
+        )
+        | listed("item,title,about", b=",fine sb; fine rb", each=",words"),
+        "{}/items.csv: no part of the texts are 'about' (tells ratings); text_columns in "
+        "dataset.toml chooses others.",
+    ),
+    Folder(
+        "words of the raters that items share",
+        rated(
+            header="user,item,rating,country",
+            rows=[f"{row},{'Peru' if row[0] < 't' else 'Cuba'}" for row in ROWS],
+        )
+        | listed("item,title,origin", a=",Peru", each=",Cuba"),
+        "",
+    ),
     Folder(
         "pictures named by the items",
         {"images/a.jpg": b"x", "images/z.jpg": b"x"},
@@ -900,6 +1155,17 @@ ODD = [
         "{}/images: 7 of 7 files there are no item's picture: 7 named after no item ('x0.jpg', "
         "'x1.jpg', 'x2.jpg', 'x3.jpg', 'x4.jpg', and 2 more). That of the item a is read as "
         "images/a.jpg.",
+    ),
+    Folder(
+        "pictures in folders, as ids with a slash name them",
+        rated(rows=[row.replace(",a,", ",a/1,") for row in ROWS])
+        | {"items.csv": listed()["items.csv"].replace("a,", "a/1,", 1)}
+        | {"images/a/1.jpg": b"x", "images/b.jpg": b"x"},
+        "{}/images: items.csv has no column image, so pictures are found by their names: 1 of 6 "
+        "items have one, as b.jpg.\n"
+        "{}/images: 1 of 2 files there are no item's picture: 1 folders ('a'). That of the item b "
+        "is read as images/b.jpg. 1 items have ids that no file can have, as a/1; a column image "
+        "can name their pictures.",
     ),
     Folder(
         "pictures with other endings, in a folder and in a link",
@@ -963,7 +1229,8 @@ def names(cases: list[Folder]) -> list[str]:
 def test_a_broken_folder_is_refused_in_one_sentence(tmp_path, broken):
     folder = broken.written(tmp_path)
     with pytest.raises(DatasetError) as caught, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", UserWarning)  # RuntimeWarning and others are none of ours
         load(folder, broken.content, broken.view)
     assert str(caught.value) == broken.says.replace("{}", str(folder))
 

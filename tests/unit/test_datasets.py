@@ -227,10 +227,10 @@ def test_folder_with_packaged_content_gets_title_cards(folder):
             "'rating' is missing; the header must name .* rating, it names user, item, rank",
         ),
         ("user,item,rating\n7,1,5\n7,1,4\n", "line 3: the same user and item were rated before"),
-        ("user,item,rating\n7,1,5\n7,2,good\n", "line 3: 'rating' is empty or no number"),
+        ("user,item,rating\n7,1,5\n7,2,good\n", "line 3: the rating 'good' is no number"),
         ("user,item,rating\n7,1,5\n,2,3\n", "line 3: 'user' is empty or no number"),
-        ("user,item,rating\n7,1,5\n7,2,9\n", "line 3: the rating is off the scale 1 to 5"),
-        ("user,item,rating\n7,1,5\n7,2,2.5\n", "line 3: the rating is off the scale 1 to 5"),
+        ("user,item,rating\n7,1,5\n7,2,9\n", "line 3: the rating 9 is off the scale 1 to 5"),
+        ("user,item,rating\n7,1,5\n7,2,2.5\n", "line 3: the rating 2.5 is off the scale 1 to 5"),
         (
             "user,item,rating\n" + OTHERS + "7,3,3\n",
             r"line 10: the ratings name the item 3, which items\.csv lacks",

@@ -131,8 +131,8 @@ def test_given_parts_stay_with_whole_data_only():
 @pytest.mark.parametrize(
     ("how", "error", "message"),
     [
-        ({"at_least": 6}, DatasetError, "no rating of at least 6 is left in a 0-core"),
-        ({"core": 3}, DatasetError, "is left in a 3-core; lower"),
+        ({"at_least": 6}, DatasetError, "no rating of at least 6 is left; ask for less"),
+        ({"core": 3}, DatasetError, "is left of which every user and item has at least 3; ask"),
         ({"core": -1}, ConfigError, "0 or more as core, got None and -1"),
         ({"at_least": float("nan")}, ConfigError, "takes a finite rating"),
     ],

@@ -2,6 +2,7 @@
 twice, reviews, no titles, vectors of one's own."""
 
 import gzip
+import json
 import re
 import warnings
 from pathlib import Path
@@ -12,7 +13,9 @@ import pytest
 from PIL import Image
 
 from bonmf_lib.datasets import load_dataset, settings
-from bonmf_lib.datasets.cells import kind, seconds
+from bonmf_lib.datasets.cells import seconds
+from bonmf_lib.datasets.kinds import kind
+from bonmf_lib.datasets.lists import names_in
 from bonmf_lib.datasets.summary import coverage
 from bonmf_lib.datasets.tables import same_numbers
 from bonmf_lib.datasets.vectors import GIVEN
@@ -83,6 +86,36 @@ def test_unknown_cells_enter_no_text_and_lists_of_genres_are_read(tmp_path):
         ("Action", "Children's"), (), ("Crime", "Drama [TV]"), ("Crime", "War"),
         ("Action & Adventure", "Kids", "R&B"), (),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", [repr, json.dumps])
+def test_of_tables_in_a_cell_the_names_are_read(tmp_path, form):
+    genres = [form([{"id": 18, "name": "Drama"}, {"id": 3, "name": "Children's"}]), "[]"]
+    cast = [form([[{"name": "Ann", "order": 0}], {"name": "Bob", "of": None}]), form([7, ["a b"]])]
+    more = {"genres": genres + [""] * (ITEMS - 2), "cast": cast + ["[not] a list"] * (ITEMS - 2)}
+    for toml in ("", 'text_columns = ["genres", "cast"]'):
+        items = load(made(tmp_path, toml, **more)).items.set_index("raw_id")
+        assert items.loc[ORDER[0], "genres"] == ("Children's", "Drama")
+        assert items.loc[ORDER[1], "genres"] == ()
+        said = [f"Café n° {item}" for item in ORDER[:3]]
+        assert items.loc[ORDER[:3], "text"].tolist() == [
+            f"{said[0]}. Drama, Children's. Ann, Bob", f"{said[1]}. 7, a b",
+            f"{said[2]}. [not] a list",
+        ]  # fmt: skip
+
+
+@pytest.mark.case(
+    "hostile",
+    "lists in cells that would run code, or that lie ten thousand deep",
+    "they are read as values or stay text; nothing runs",
+)
+@pytest.mark.parametrize(
+    "cell", ["[__import__('os').abort()]", "[" * 10_000 + "]" * 10_000, f"[{'-' * 90_000}1]"]
+)
+def test_lists_in_cells_run_nothing(tmp_path, cell):
+    assert names_in(cell) is None
+    genres = [cell, *["Drama"] * (ITEMS - 1)]
+    assert load(made(tmp_path, genres=genres)).items["genres"].map(bool).all()
 
 
 def test_an_item_without_a_title_has_no_packaged_content(tmp_path):
@@ -268,6 +301,18 @@ def test_the_documented_settings_can_be_read_and_are_all(tmp_path):
         (["SKU-1", "see SKU-2"], "words"),
         (["2 players", "3"], "words"),
         (["", " "], "nothing"),
+        (["-", "?", "Unknown", "\\N"], "nothing"),
+        (["$ 3.99", "0.99 EUR", "1.234,50 €", "US$5", "12 %"], "numbers"),
+        (["True", "false", "yes"], "numbers"),
+        (["2020-01-01 10:00:00", "31/12/2020 10:00"], "codes"),
+        (["toys.com", "www.toys.org/a?b", "shop.toys.co.uk"], "links"),
+        (["/kqJ.jpg", "images/my picture.PNG"], "links"),
+        (["ann@toys.org", "b.c@d.e.com"], "links"),
+        (["https://a/b|https://c/d", "https://a/b, https://c/d"], "links"),
+        (["Yes Man", "No"], "words"),
+        (["Dr.No", "St.Petersburg", "Monsters, Inc."], "words"),
+        (["5 kg", "Fahrenheit 451"], "words"),
+        (["a 3.99 deal", "EUR"], "words"),
         # 95 % of what is filled
         (["12.5"] * 19 + ["on request", "", "N/A"], "numbers"),
         (["12.5"] * 18 + ["on request", ""], "words"),
@@ -300,6 +345,35 @@ def test_links_codes_and_numbers_are_texts_only_when_they_are_named(tmp_path):
     assert load(folder).items["text"].iloc[3] == "Café n° 3. Acme"
     (folder / "dataset.toml").write_text('text_columns = ["sku", "price"]')
     assert load(folder).items["text"].iloc[3] == "Café n° 3. A3. 3.5"
+
+
+@pytest.mark.case(
+    "data",
+    "prices, times, flags, picture paths, tables of links, tags of web pages among descriptions",
+    "no part of the texts; the columns that are are named",
+)
+def test_what_is_no_text_enters_none(tmp_path):
+    urls = json.dumps({"small": "http://toys/s.jpg", "large": "http://toys/l.jpg"})
+    folder = made(
+        tmp_path / "toys",
+        cost=["0.99 EUR"] * ITEMS, seen=["2020-01-01 10:00:00"] * ITEMS, new=["True"] * ITEMS,
+        backdrop=["/a b.jpg"] * ITEMS, links=[urls] * ITEMS, mail=["ann@toys.org"] * ITEMS,
+        site=["toys.com"] * ITEMS, maker=["unknown", "-", "?", *["Acme"] * (ITEMS - 3)],
+        about=["<p>Fine &amp;<br/>3 < 4 <i>and</i> <3</p>"] * ITEMS,
+    )  # fmt: skip
+    data = load(folder)
+    assert data.text_columns == ("title", "maker", "about")
+    texts = data.items.set_index("raw_id")["text"]
+    assert texts[ORDER[0]] == f"Café n° {ORDER[0]}. Fine & 3 < 4 and <3"
+    assert texts[ORDER[3]] == f"Café n° {ORDER[3]}. Acme. Fine & 3 < 4 and <3"
+    table = pd.read_csv(folder / "items.csv").assign(title=[f"http://toys/{i}" for i in ORDER])
+    table[["item", "title"]].to_csv(folder / "items.csv", index=False)
+    assert not load(folder).has("text") and load(folder).text_columns == ()
+    (folder / "dataset.toml").write_text('text_columns = ["title"]')
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert load(folder).has("text")
+    assert not caught and load(folder).text_columns == ("title",)
 
 
 def test_columns_are_named_as_texts_by_their_names_in_the_file(tmp_path):
