@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from ..experiments.language_models import NATIVE
 from ..experiments.names import NO_TEXT
 from . import html
 from .figures.comparison import quality_per_cost
@@ -14,6 +15,7 @@ _GAINS = {  # by what they are gains of
     "MSE": "06_encoders",
     "MSE on cold items": "06_cold_items",
 }
+_OWN_SCALE = {"MSE": "06_native", "MSE on cold items": "06_native_cold"}
 
 
 def _costs(published: Published) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
@@ -60,3 +62,27 @@ def prices_and_gains(published: Published) -> Iterator[Part]:
     costs, found = _costs(published)
     for title, gain in found.items():
         yield quality_per_cost(costs.join(gain), title)
+
+
+def own_scale(published: Published) -> Iterator[Part]:
+    """What texts at their encoders' own scale gain in a network of texts and IDs, the best first;
+    where that was run."""
+    found = {}
+    for title, experiment in _OWN_SCALE.items():
+        rows = published.rows(experiment, f"Text encoders at their own scale, {title}")
+        found[title] = short_names(gains(rows, "mse", row_of(rows, f"{NATIVE}no text")), NATIVE)
+    first, *_ = found.values()
+    yield (
+        "At the encoders' own scale, texts and IDs alone, large batches, stopped early (06): gains "
+        "over IDs."
+    )
+    yield html.table(
+        ("text encoder", *(f"gain in {title}" for title in found)),
+        [
+            (
+                name,
+                *(_gain(gain.loc[name]) if name in gain.index else "" for gain in found.values()),
+            )
+            for name in first["percent"].sort_values(ascending=False).index
+        ],
+    )

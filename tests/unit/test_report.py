@@ -39,6 +39,7 @@ PARTS = {
     "size": lambda published: open_question_parts.text_choice(published, "size"),
     "prices of encoders": encoder_parts.prices,
     "prices and gains of encoders": encoder_parts.prices_and_gains,
+    "texts at their own scale": encoder_parts.own_scale,
     "dependence": report.dependence,
     "picture use": open_question_parts.picture_use,
     "overlap": open_question_parts.overlap,
