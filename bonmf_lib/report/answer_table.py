@@ -139,8 +139,9 @@ def _language_models(found: Measured) -> AnswerRow:
         for label, claim in (
             ("standardised, farthest of small models and word counts", "BoNMF (f), packaged"),
             ("standardised, MiniLM over random vectors", "BoNMF (f), control"),
-            ("at the encoders' own scale, farthest pair", "BoNMF (f), native"),
-            ("there, MiniLM over other movies' texts", "BoNMF (f), native, control"),
+            ("own scale, farthest of language models", "BoNMF (f), native"),
+            ("own scale, on unrated movies, farthest", "BoNMF (f), native, cold items"),
+            ("own scale, MiniLM over other movies' texts", "BoNMF (f), native, control"),
         )
         if (effect := found.effect(claim)) is not None
     ]

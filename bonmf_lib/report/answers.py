@@ -10,6 +10,7 @@ import pandas as pd
 from ..claims.judge import LEAST_SEEDS, LEVEL
 from ..datasets.words import shown_name
 from ..evaluation import holm
+from ..experiments.language_models import NATIVE
 from ..experiments.names import (
     FUSION_CONTROLS,
     FUSION_NO_PICTURE,
@@ -289,8 +290,13 @@ def open_answers(records: pd.DataFrame, dataset: str) -> list[Answer]:
     data set, overlap on all of them. Questions without records are left out."""
     own = dict(iter(records[records["dataset"] == dataset].groupby("experiment")))
     found = [
-        _text_answer(own[name], where)
-        for name, where in (("06_encoders", "random splits"), ("06_cold_items", "cold items"))
+        _text_answer(own[name], where, prefix)
+        for name, where, prefix in (
+            ("06_native", "random splits, own scale", NATIVE),
+            ("06_native_cold", "cold items, own scale", NATIVE),
+            ("06_encoders", "random splits, standardised", "BoNMF, "),
+            ("06_cold_items", "cold items, standardised", "BoNMF, "),
+        )
         if name in own
     ]
     readings = NO_PICTURE, READING_CONTROLS, "BoNMF, "
@@ -318,9 +324,9 @@ def open_answers(records: pd.DataFrame, dataset: str) -> list[Answer]:
     return found
 
 
-def _text_answer(records: pd.DataFrame, where: str) -> Answer:
+def _text_answer(records: pd.DataFrame, where: str, prefix: str) -> Answer:
     reference = "minilm-l6"
-    table = text_equivalences(records, "mse", row_of(records, f"BoNMF, {reference}"))
+    table = text_equivalences(records, "mse", row_of(records, prefix + reference), prefix)
     said = (
         equivalence_sentence(table, f"MSE on {where}", reference, MARGIN),
         swap_sentence(table, MARGIN, where),

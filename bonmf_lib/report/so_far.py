@@ -52,6 +52,7 @@ _DATA = {"10_cross_domain": _EVERY, "12_multimodal_ranking": _EVERY}
 _TERMS = {
     "06_llm_swap": (
         "*minilm-l6*: this study's text encoder. "
+        "*Own scale*: vectors as encoders give them, beside IDs; else beside pictures too. "
         "*Controls*: no text, random vectors, texts given to other movies. "
         "*Cold items*: movies without a training rating."
     ),
@@ -182,9 +183,14 @@ def _text_line(answer: Answer) -> str:
     control = [is_text_control(name) for name in verdicts.index]
     models, controls = verdicts[[not one for one in control]], verdicts[control]
     alike = (models == "equivalent").sum()
+    sides = [
+        f"; {', '.join(models.index[models == side])} {side}"
+        for side in ("better", "worse")
+        if (models == side).any()
+    ]
     said = [
         f"On {answer.where}, {alike} of {len(models)} other text models "
-        f"are within {MARGIN:g} % of {answer.reference}."
+        f"are within {MARGIN:g} % of {answer.reference}{''.join(sides)}."
     ]
     if controls.empty:
         said.append("No control was run beside them.")

@@ -327,16 +327,24 @@ def test_published_records_answer_the_open_questions():
         "Fusion, no picture": base - noise + 0.02,
     }
     overlap = pd.concat([records(ways), records(ways, "ndcg@10")]).assign(dataset="games")
+    native = text.assign(variant=text["variant"].str.replace("BoNMF, ", "Native, "))
     published = pd.concat([
         text.assign(dataset="own", experiment="06_encoders"),
+        native.assign(dataset="own", experiment="06_native_cold"),
         picture.assign(dataset="own", experiment="07_fusions"),
         picture.assign(dataset="other", experiment="07_readings"),
         overlap.assign(experiment="08_resolve_cold"),
     ])  # fmt: skip
     found = answers.open_answers(published, "own")
     assert [(answer.question, answer.reference) for answer in found] == [
-        ("text", "minilm-l6"), ("picture", "no picture"), ("overlap", "concatenation")
+        ("text", "minilm-l6"), ("text", "minilm-l6"), ("picture", "no picture"),
+        ("overlap", "concatenation"),
     ]  # fmt: skip
+    scaled, standardised, *_ = found
+    assert (scaled.where, standardised.where) == (
+        "cold items, own scale", "random splits, standardised"
+    )  # fmt: skip
+    pd.testing.assert_frame_equal(scaled.table, standardised.table)
     assert answers.families_sentence(found).startswith("Of 2 families")
     assert "in 2 some way differs clearly" in answers.families_sentence(found)
     assert answers.families_sentence(found).endswith("probability 0.10.")  # 1 - 0.95^2
