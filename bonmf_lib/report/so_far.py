@@ -178,13 +178,16 @@ def _text_lines(found: Measured) -> list[str]:
     return [_text_line(one) for one in _open(found, "06_")]
 
 
+_CALLED = {"tfidf": "word counts"}
+
+
 def _text_line(answer: Answer) -> str:
     verdicts = answer.table["verdict"]
     control = [is_text_control(name) for name in verdicts.index]
     models, controls = verdicts[[not one for one in control]], verdicts[control]
     alike = (models == "equivalent").sum()
     sides = [
-        f"; {', '.join(models.index[models == side])} {side}"
+        f"; {', '.join(_CALLED.get(name, name) for name in models.index[models == side])} {side}"
         for side in ("better", "worse")
         if (models == side).any()
     ]
