@@ -137,11 +137,11 @@ def _language_models(found: Measured) -> AnswerRow:
     parts = [
         f"{label} {percent(effect.gain)} ({span(effect.low, effect.high)}, 90 %)"
         for label, claim in (
-            ("standardised, farthest of small models and word counts", "BoNMF (f), packaged"),
-            ("standardised, MiniLM over random vectors", "BoNMF (f), control"),
-            ("own scale, farthest of language models", "BoNMF (f), native"),
-            ("own scale, on unrated movies, farthest", "BoNMF (f), native, cold items"),
-            ("own scale, MiniLM over other movies' texts", "BoNMF (f), native, control"),
+            ("standardised, farthest pair", "BoNMF (f), packaged"),
+            ("standardised, over random vectors", "BoNMF (f), control"),
+            ("own scale, farthest pair", "BoNMF (f), native"),
+            ("own scale, unrated movies, farthest pair", "BoNMF (f), native, cold items"),
+            ("own scale, over other movies' texts", "BoNMF (f), native, control"),
         )
         if (effect := found.effect(claim)) is not None
     ]
