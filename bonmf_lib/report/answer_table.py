@@ -138,7 +138,6 @@ def _language_models(found: Measured) -> AnswerRow:
         f"{label} {percent(effect.gain)} ({span(effect.low, effect.high)}, 90 %)"
         for label, claim in (
             ("standardised, farthest pair", "BoNMF (f), packaged"),
-            ("standardised, over random vectors", "BoNMF (f), control"),
             ("own scale, farthest pair", "BoNMF (f), native"),
             ("own scale, unrated movies, farthest pair", "BoNMF (f), native, cold items"),
             ("own scale, over other movies' texts", "BoNMF (f), native, control"),

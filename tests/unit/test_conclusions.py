@@ -411,7 +411,7 @@ def test_readme_and_its_figure_show_the_published_numbers(found):
     assert headline.with_answers(readme, found) == readme
     figure = (project_root() / headline.FIGURE).read_text(encoding="utf-8")
     assert headline.effects_text(found) in figure
-    assert len(readme.replace("\n* ", "\n").split()) < 1560
+    assert len(readme.replace("\n* ", "\n").split()) < 1540
 
 
 def test_a_readme_without_a_place_for_the_answer_is_refused(found):
