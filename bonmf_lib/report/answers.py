@@ -269,7 +269,7 @@ class Answer:
         nothing_found: of ``overlap``, no way is told apart from concatenation and no use of the
         picture helps or harms.
         families: of adjusted tests against the reference, and ``telling``: how many of them told
-        any way apart.
+        any way apart. drawn: its table has a figure beside it.
     """
 
     question: str
@@ -280,6 +280,7 @@ class Answer:
     nothing_found: bool = False
     families: int = 0
     telling: int = 0
+    drawn: bool = True
 
 
 _PLACES = {"random": "random splits", "cold": "cold items"}
@@ -331,7 +332,7 @@ def _text_answer(records: pd.DataFrame, where: str, prefix: str) -> Answer:
         equivalence_sentence(table, f"MSE on {where}", reference, MARGIN),
         swap_sentence(table, MARGIN, where),
     )
-    return Answer("text", reference, where, said, table)
+    return Answer("text", reference, where, said, table, drawn=prefix == NATIVE)
 
 
 def _overlap_answer(records: pd.DataFrame, where: str) -> Answer:

@@ -60,7 +60,7 @@ def open_question_in_full(found: Sequence[answers.Answer], question: str) -> Par
             columns = [name for name in called if name in answer.table]
             table = answer.table[columns].rename(columns=called)
             yield table.round(4).rename_axis(answer.where)
-            if answer is not shown:
+            if answer.drawn and answer is not shown:
                 yield _answer_figure(answer)
     if any(answer.families for answer in own):
         yield answers.families_sentence(own)
