@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ..claims.ledger import qualified
+from ..claims.reading import claims_by_id
 from ..experiments.table1 import ON_FRESH_SPLITS
 from . import domain_counts, domains
 from .conclusions import Card, cards
@@ -135,12 +136,13 @@ def _other_data(found: Measured) -> AnswerRow:
 
 def _language_models(found: Measured) -> AnswerRow:
     parts = [
-        f"{label} {percent(effect.gain)} ({span(effect.low, effect.high)}, 90 %)"
+        f"{label}, {_pair(found, claim)} {percent(effect.gain)} "
+        f"({span(effect.low, effect.high)}, 90 %)"
         for label, claim in (
-            ("standardised, farthest pair", "BoNMF (f), packaged"),
-            ("own scale, farthest pair", "BoNMF (f), native"),
-            ("own scale, unrated movies, farthest pair", "BoNMF (f), native, cold items"),
-            ("own scale, over other movies' texts", "BoNMF (f), native, control"),
+            ("standardised, beside pictures", "BoNMF (f), packaged"),
+            ("own scale, IDs and texts", "BoNMF (f), native"),
+            ("there, unrated movies", "BoNMF (f), native, cold items"),
+            ("own scale", "BoNMF (f), native, control"),
         )
         if (effect := found.effect(claim)) is not None
     ]
@@ -151,6 +153,13 @@ def _language_models(found: Measured) -> AnswerRow:
         found.verdict("BoNMF (f)"),
         ("06_llm_swap",),
     )
+
+
+def _pair(found: Measured, claim: str) -> str:
+    """Which text encoder is compared with which: the pair that decides on their equivalence, the
+    better first where the number beside it is above zero."""
+    decides = found.claims.loc[claim, "against"] or " / ".join(claims_by_id()[claim].variants)
+    return " over ".join(name.rpartition(", ")[2] for name in decides.split(" / "))
 
 
 def _factorisation(found: Measured) -> AnswerRow:

@@ -260,7 +260,7 @@ def answer_text(found: Measured) -> str:
     searched = WIDE if WIDE in text.beside else TUNED
     first = f"{lead(list(answered.values()))[:-1]}{_whatever_it_shows(found, picture)}."
     how = (
-        "Cut in MSE against the network on IDs, at its best validation epoch; MovieLens-1M, "
+        "Cut in MSE against IDs alone, each at its best validation epoch; MovieLens-1M, "
         f"{_least_and_most(splits)} splits, 95 % intervals:"
     )
     lines = [

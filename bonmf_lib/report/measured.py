@@ -64,7 +64,7 @@ class Effect:
 
 
 DOUBT = "†"  # in tables; beside them stands what it means
-_DOUBT_IN_WORDS = ", not certain among so many tests"
+_DOUBT_IN_WORDS = ", not certain among many tests"
 
 
 def doubt(effect: Effect) -> str:
@@ -78,7 +78,7 @@ def doubt_in_words(told: str) -> str:
 
 
 def chance(effect: Effect) -> str:
-    """What is said of an effect beside zero that is not told from zero among so many tests."""
+    """What is said of an effect beside zero that is not told from zero among many tests."""
     return _DOUBT_IN_WORDS if effect.perhaps else ""
 
 

@@ -8,6 +8,7 @@ from IPython.display import Markdown
 
 from ..claims.ledger import UNJUDGED
 from ..claims.reading import claims_by_id
+from ..evaluation.names import metric_name
 from ..studies.practices import leak_table
 from . import definition_fits, domain_counts, domains, multimodal_answers, ranker_answers
 from .answer_table import OTHER_DATA, AnswerRow, answer_rows, hollow_sentence
@@ -43,16 +44,20 @@ _COLUMNS = RECIPE, STOPPED, UNIT, STANDARDISED, TUNED, WIDE
 _KEY = (
     "In brackets: 95 % intervals. *Others'*: the same texts and pictures, given to other movies; "
     "beside the text, pictures alone. "
-    "*Stopped early*: at the best validation epoch. †: not certain among so many tests."
+    "*Stopped early*: at the best validation epoch. †: not certain among many tests."
 )
 _OWN_DATA = "MovieLens-1M with real plots and posters"
 _WAITS = "Not published yet."
-_EVERY = "the data sets run so far, with real texts and pictures or given vectors"
-_DATA = {"10_cross_domain": _EVERY, "12_multimodal_ranking": _EVERY}
+_EVERY = "the data sets run so far, with real texts and pictures"
+_DATA = {
+    "10_cross_domain": f"{_EVERY} or given vectors",
+    "12_multimodal_ranking": f"{_EVERY}; Amazon's vectors are rebuilt from public graphs",
+}
 _TERMS = {
     "06_llm_swap": (
         "*minilm-l6*: this study's text encoder. "
-        "*Own scale*: vectors as encoders give them, beside IDs; else beside pictures too. "
+        "*Own scale*: vectors as encoders give them, beside IDs; *standardised*: beside IDs and "
+        "pictures; both in large batches. "
         "*Controls*: no text, random vectors, texts given to other movies. "
         "*Cold items*: movies without a training rating."
     ),
@@ -191,9 +196,11 @@ def _text_line(answer: Answer) -> str:
         for side in ("better", "worse")
         if (models == side).any()
     ]
+    open_ = (models == "undecided").sum()
+    sides += [f"; {open_} undecided"] if open_ else []
     said = [
-        f"On {answer.where}, {alike} of {len(models)} other text models "
-        f"are within {MARGIN:g} % of {answer.reference}{''.join(sides)}."
+        f"On {answer.where}, {alike} of {len(models)} other text models are shown to be "
+        f"within {MARGIN:g} % of {answer.reference}{''.join(sides)}."
     ]
     if controls.empty:
         said.append("No control was run beside them.")
@@ -369,7 +376,9 @@ def _multimodal_lines(found: Measured) -> list[str]:
         lines += [
             said.replace(name, f"**{name}**", 1) for said in multimodal_answers.sentences(one)
         ]
-        verdicts = measured(one, judged).verdict_lines(multimodal_answers.ASKED)
+        verdicts = measured(one, judged).verdict_lines(
+            multimodal_answers.ASKED, lambda claim: f", {metric_name(claim.metric)}"
+        )
         lines += [f"{name}: {line}" for line in verdicts]
     return lines or [_WAITS]
 

@@ -334,7 +334,7 @@ def not_certain(row) -> str:
     """Of a comparison in the ledger whose own interval leaves out zero and whose adjusted test does
     not tell it: that, in words; "" of others."""
     if row.qualifier == NOT_TOLD and (row.low > 0 or row.high < 0):
-        return "its own interval leaves out zero, which is not certain among so many tests"
+        return "its own interval leaves out zero, which is not certain among many tests"
     return ""  # NaN leaves out nothing
 
 

@@ -298,7 +298,7 @@ def test_reversed_needs_the_same_adjusted_test_as_reproduced():
     assert perhaps.p_holm > 0.05
     assert qualified(perhaps) == "not reproduced: not told from zero"
     assert tables.interpret(judged, "BoNMF (d), tuned").endswith(
-        "; its own interval leaves out zero, which is not certain among so many tests."
+        "; its own interval leaves out zero, which is not certain among many tests."
     )
 
 

@@ -355,5 +355,7 @@ def test_verdicts_name_the_competitor_or_the_pair_that_decides():
     said = so_far._multimodal_lines(measured(published({"12_knock_outs": left}, "amazon-baby")))
     (of_bm3,) = (line for line in said if "Does BM3 gain little from content?" in line)
     (of_freedom,) = (line for line in said if "Does content help FREEDOM, beyond" in line)
-    assert "+20.0 % (" in of_bm3 and of_bm3.endswith(") for BM3, noise over BM3.")
-    assert of_freedom.endswith((") over FREEDOM, noise.", ") over FREEDOM, constant."))
+    assert "+20.0 % (" in of_bm3 and of_bm3.endswith(") for BM3, noise over BM3, Recall@20.")
+    assert of_freedom.endswith(
+        (") over FREEDOM, noise, Recall@20.", ") over FREEDOM, constant, Recall@20.")
+    )

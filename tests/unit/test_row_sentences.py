@@ -148,7 +148,7 @@ def test_a_table_and_its_sentence_say_the_same(p):
     row = next(row for row in changed.itertuples() if row.claim == "BoNMF (a)")
     words = {
         "not reproduced: reversed": "the opposite holds",
-        "not reproduced: not told from zero": "not certain among so many tests",
+        "not reproduced: not told from zero": "not certain among many tests",
     }
     assert words[qualified(row)] in tables.interpret(changed, "BoNMF (a)")
 

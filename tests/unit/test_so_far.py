@@ -156,10 +156,14 @@ def text_answer(controls: str, models: str = "equivalent") -> Answer:
 def test_whether_the_text_counts_follows_the_controls(controls, words):
     said = so_far._text_line(text_answer(controls))
     assert words in said
-    assert "1 of 1 other text models are within 0.5 %" in said
+    assert "1 of 1 other text models are shown to be within 0.5 % of minilm-l6." in said
     assert "the error changes by +3.0 % (+2.0 to +4.0, 90 %)" in said
     said = so_far._text_line(text_answer(controls, "worse"))
-    assert "0 of 1 other text models are within 0.5 % of minilm-l6; minilm-l3 worse." in said
+    assert (
+        "0 of 1 other text models are shown to be within 0.5 % of minilm-l6; minilm-l3 worse."
+        in said
+    )
+    assert "minilm-l6; 1 undecided." in so_far._text_line(text_answer(controls, "undecided"))
 
 
 def test_uses_of_the_picture_are_counted_by_verdict(found, monkeypatch):
