@@ -68,41 +68,39 @@ def text_parts(
         told = table[candidates].apply(lambda column: without_lists(path, column))
         parts = told[_words(path, told.set_index(ids), settings, reviews)]
     else:
-        parts = _named(path, table, ids, called, settings, reviews)
+        chosen = {name: called.get(name, name) for name in settings.text_columns}
+        _check_named(path, chosen, table.set_index(ids), [*filter(None, called)], reviews)
+        # tables without names in them stay as they are written
+        parts = table[[*chosen.values()]].map(_joined)
     return parts.apply(
         lambda column: column.str.replace("|", ", ").str.strip().mask(unknown(column), "")
     )
 
 
-def _named(
-    path: Path,
-    table: pd.DataFrame,
-    ids: pd.Series,
-    called: dict[str, str],
-    settings: FolderSettings,
-    reviews: Reviews,
-) -> pd.DataFrame:
-    """The columns that the settings name; tables without names in them stay as they are written."""
-    chosen = [called.get(column, column) for column in settings.text_columns]
-    for name, column in zip(settings.text_columns, chosen, strict=True):
+def _check_named(
+    path: Path, chosen: dict[str, str], table: pd.DataFrame, header: list[str], reviews: Reviews
+) -> None:
+    """The columns that the settings name are in the table by items' ids (``chosen``: what they are
+    called there), and hold nothing that people wrote with their ratings; that one of them may be
+    made of ratings is said."""
+    for name, column in chosen.items():
         if column not in table:
             raise DatasetError(
                 f"{path.parent / NAME}: text column {name!r} is not in items.csv, which "
-                f"names {', '.join(filter(None, called))[:300]}."
+                f"names {', '.join(header)[:300]}."
             )
-        if (of := reviews.held_by(table[column].set_axis(ids))) is not None:
+        if (of := reviews.held_by(table[column])) is not None:
             raise DatasetError(
                 f"{path.parent / NAME}: text column {name!r} holds what people wrote with "
                 f"their ratings, in their column {of!r}, and would tell the tested ones; take "
                 "it out."
             )
-    if told := [column for column in chosen if tells_ratings(column)]:
+    if told := [column for column in chosen.values() if tells_ratings(column)]:
         warnings.warn(
             f"{path}: {told[0]!r} is read as text, as {NAME} asks; if it was made of the "
             "ratings, it tells those that are tested.",
             stacklevel=4,
         )
-    return table[chosen].map(_joined)
 
 
 def _joined(cell: str) -> str:
